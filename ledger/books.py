@@ -1,0 +1,109 @@
+"""Books: which exist, and how one comes into being.
+
+A book is one platform's ledger in a PostgreSQL schema of its own. This module makes the schema,
+its tables and its empty log; the first policy is an event and therefore the write path's.
+"""
+
+import re
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ledger import queries
+from ledger.database import Connection, connect
+from ledger.migrate import as_owner, locked, migrate_book
+
+_SQL = queries.load("books")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+#: Events per partition of the log, unless a book asks otherwise.
+PARTITION_ROWS = 1_000_000
+
+
+class BookError(Exception):
+    """A book that cannot be made or found."""
+
+
+class UnknownBookError(BookError):
+    """There is no book of this name."""
+
+
+class BookExistsError(BookError):
+    """There is a book of this name already."""
+
+
+class InvalidBookError(BookError):
+    """A book cannot be made with this name, currency, time zone or partition size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One book as every layer above knows it."""
+
+    name: str
+    schema: str
+    currency: str  # ISO 4217
+    time_zone: str  # IANA name; business days are cut in it
+
+
+def create_book(
+    admin_url: str,
+    name: str,
+    *,
+    currency: str,
+    time_zone: str,
+    partition_rows: int = PARTITION_ROWS,
+) -> Book:
+    """Make an empty book, whole or not at all; needs a migrated database."""
+    book = Book(name, f"book_{name}", currency, time_zone)
+    _check(book, partition_rows)
+    with (
+        connect(admin_url, autocommit=True) as connection,
+        locked(connection),
+        connection.transaction(),
+    ):
+        _create(connection, book, partition_rows)
+    return book
+
+
+def get_book(connection: Connection, name: str) -> Book:
+    """The book of this name; raises `UnknownBookError`."""
+    row = connection.execute(_SQL["get"], [name]).fetchone()
+    if row is None:
+        raise UnknownBookError(f"there is no book named {name!r}")
+    return Book(*row)
+
+
+def list_books(connection: Connection) -> list[Book]:
+    """Every book, by name."""
+    return [Book(*row) for row in connection.execute(_SQL["list"])]
+
+
+def _check(book: Book, partition_rows: int) -> None:
+    if not _NAME.fullmatch(book.name):
+        raise InvalidBookError("a book's name is 1 to 40 of A-Z a-z 0-9 _ -")
+    if not _CURRENCY.fullmatch(book.currency):
+        raise InvalidBookError(f"{book.currency!r} is not an ISO 4217 code such as USD")
+    if partition_rows < 1:
+        raise InvalidBookError("a partition holds at least one event")
+    try:
+        ZoneInfo(book.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise InvalidBookError(f"{book.time_zone!r} is not an IANA time zone") from None
+
+
+def _create(connection: Connection, book: Book, partition_rows: int) -> None:
+    values = {
+        "name": book.name,
+        "schema": book.schema,
+        "currency": book.currency,
+        "time_zone": book.time_zone,
+    }
+    if connection.execute(_SQL["register"], values).fetchone() is None:
+        raise BookExistsError(f"there is a book named {book.name!r} already")
+    connection.execute(_SQL["name_schema"], [book.schema])
+    connection.execute(_SQL["create_schema"])
+    migrate_book(connection, book.name, book.schema)
+    with as_owner(connection, book.schema):
+        connection.execute(_SQL["open_head"], [partition_rows])
+        connection.execute(_SQL["open_partitions"])

@@ -1,0 +1,66 @@
+"""The one door for settings: every knob of the service, with its unit and its default.
+
+Values come from `TOKENLEDGER_*` environment variables and from nowhere else, so that a running
+service can be explained by its environment. Without a database URL an embedded PostgreSQL in
+`data_dir` serves. No other module reads the environment.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PostgresDsn, TypeAdapter, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_DSN: TypeAdapter[PostgresDsn] = TypeAdapter(PostgresDsn)
+
+
+class Settings(BaseSettings):
+    """Settings of one process; read once at start and handed down explicitly."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOKENLEDGER_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    #: What the service connects with; None starts the embedded PostgreSQL.
+    database_url: str | None = None
+    #: What migrations and key management connect with; None means the same as `database_url`.
+    admin_database_url: str | None = None
+    #: Where the embedded PostgreSQL and everything else this machine keeps lives.
+    data_dir: Path = Path(".tokenledger")
+
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    #: Largest body of a single command.
+    body_bytes_max: Annotated[int, Field(ge=1_024)] = 262_144
+    #: Largest body of one bulk request.
+    bulk_body_bytes_max: Annotated[int, Field(ge=1_024)] = 33_554_432
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+
+    #: Commands that may wait at a book's turnstile; one more is answered 503.
+    queue_commands_max: Annotated[int, Field(ge=1)] = 16_384
+    #: Commands that pass the turnstile in one transaction.
+    batch_commands_max: Annotated[int, Field(ge=1, le=4_096)] = 4_096
+    #: Bytes of commands that pass the turnstile in one transaction.
+    batch_bytes_max: Annotated[int, Field(ge=65_536)] = 8_388_608
+    #: Entity states kept in memory per book.
+    cache_entities_max: Annotated[int, Field(ge=1)] = 200_000
+    #: Read connections per process.
+    read_connections_max: Annotated[int, Field(ge=1)] = 8
+    #: How long an API key's answer is remembered; a revoked key works no longer than this.
+    key_cache_s: Annotated[float, Field(ge=0, le=60)] = 5.0
+    #: How long a query waits for `min_position` when the client does not say.
+    read_wait_s: Annotated[float, Field(ge=0, le=60)] = 2.0
+
+    @field_validator("database_url", "admin_database_url")
+    @classmethod
+    def _must_be_postgres(cls, url: str | None) -> str | None:
+        if url is not None:
+            _DSN.validate_python(url)
+        return url
+
+
+def load() -> Settings:
+    """Read the environment; raises `pydantic.ValidationError` naming every wrong variable."""
+    return Settings()

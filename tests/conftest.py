@@ -1,0 +1,59 @@
+"""What tests share: one embedded PostgreSQL per test process, and a new book for each test.
+
+The server is the product's own, durable settings included; nothing here is faked.
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from ledger import embedded
+from ledger.books import Book, create_book
+from ledger.database import SERVICE_ROLE, Connection, Database, connect
+from ledger.migrate import migrate
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class FreshBook:
+    """A new, empty book without a policy, and the doors to it."""
+
+    book: Book
+    service_url: str
+    admin_url: str
+
+    def connect(self, *, autocommit: bool = False) -> Connection:
+        """Connect as the service does, in the book's schema."""
+        return connect(self.service_url, self.book.schema, autocommit=autocommit)
+
+    def connect_admin(self, *, autocommit: bool = False) -> Connection:
+        """Connect as the superuser, in the book's schema."""
+        return connect(self.admin_url, self.book.schema, autocommit=autocommit)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
+    """One embedded PostgreSQL for this test process."""
+    with embedded.server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def database(server: embedded.Server) -> Database:
+    """The migrated database of the test run."""
+    migrate(server.url())
+    return Database(server.url(user=SERVICE_ROLE), server.url(), server)
+
+
+@pytest.fixture
+def fresh_book(database: Database) -> FreshBook:
+    """A new book in US dollars, with small partitions of 1,000 events."""
+    name = f"Book-{os.getpid()}-{next(_numbers)}"
+    book = create_book(
+        database.admin_url, name, currency="USD", time_zone="UTC", partition_rows=1_000
+    )
+    return FreshBook(book, database.service_url, database.admin_url)
