@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-import structlog
+from ledger import logs
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = logs.get_logger(__name__)
 #: Between two attempts at a start that fails, and between looks where the kernel cannot tell.
 _RETRY_S = 1.0
 

@@ -1,0 +1,109 @@
+"""API keys open one book, are stored as hashes only, and stop working soon after revocation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psycopg
+import pytest
+
+from ledger import keys
+from ledger.database import pool
+from ledger.keys import Identity, KeyRequestError, KeyRing, NewKey, Role
+from tests.conftest import FreshBook
+
+
+@dataclass
+class Clock:
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Door:
+    book: str
+    fresh: FreshBook
+    ring: KeyRing
+    clock: Clock = field(default_factory=Clock)
+
+    def new_key(self, role: Role = Role.SERVICE, actor: str = "shop", **more: str) -> NewKey:
+        with self.fresh.connect_admin(autocommit=True) as admin:
+            return keys.create_key(admin, self.book, role=role, actor=actor, **more)
+
+
+@pytest.fixture
+def door(fresh_book: FreshBook) -> Iterator[Door]:
+    clock = Clock()
+    with pool(fresh_book.service_url, connections_max=1) as readers:
+        ring = KeyRing(readers, ttl_s=5, capacity=2, clock=clock)
+        yield Door(fresh_book.book.name, fresh_book, ring, clock)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_key_names_its_holder(door: Door, role: Role) -> None:
+    made = door.new_key(role, "ann", client="shop-1")
+    assert door.ring.authenticate(door.book, made.key) == Identity(
+        role, "ann", "shop-1", made.identity.key_id
+    )
+
+
+def test_the_client_is_the_actor_unless_named(door: Door) -> None:
+    assert door.new_key(actor="shop").identity.client == "shop"
+
+
+def test_wrong_keys_open_nothing(door: Door) -> None:
+    key = door.new_key().key
+    altered = key[:-1] + ("A" if key[-1] != "A" else "B")
+    for wrong in ("", "tlk_", altered, key + "x", key.upper(), "tlk_" + "a" * 12, "\udcff\0"):
+        assert door.ring.authenticate(door.book, wrong) is None
+    assert door.ring.authenticate("other-book", key) is None
+    assert door.ring.authenticate(door.book, key) is not None
+    assert door.ring.authenticate("other-book", key) is None
+
+
+def test_the_database_keeps_the_hash_only(door: Door) -> None:
+    made = door.new_key()
+    with door.fresh.connect() as service:
+        row = service.execute(
+            "SELECT api_keys::text FROM api_keys WHERE key_id = %s", [made.identity.key_id]
+        ).fetchone()
+    assert row is not None
+    assert made.key.rsplit("_", 1)[-1] not in row[0]
+    assert made.key not in repr(made.identity)
+
+
+def test_a_revoked_key_stops_working_when_it_is_forgotten(door: Door) -> None:
+    made = door.new_key()
+    assert door.ring.authenticate(door.book, made.key)
+    with door.fresh.connect_admin(autocommit=True) as admin:
+        assert keys.revoke_key(admin, made.identity.key_id)
+        assert not keys.revoke_key(admin, made.identity.key_id)
+    assert door.ring.remembered(door.book, made.key)
+    door.clock.now += 5
+    assert door.ring.remembered(door.book, made.key) is None
+    assert door.ring.authenticate(door.book, made.key) is None
+
+
+def test_only_so_many_keys_are_remembered(door: Door) -> None:
+    made = [door.new_key().key for _ in range(3)]
+    for key in made:
+        assert door.ring.authenticate(door.book, key)
+    remembered = [door.ring.remembered(door.book, key) is not None for key in made]
+    assert remembered == [False, True, True]
+
+
+def test_keys_are_listed_without_what_opens(door: Door) -> None:
+    made = door.new_key(Role.FINANCE, "ann")
+    with door.fresh.connect() as service:
+        (record,) = keys.list_keys(service, door.book)
+    assert (record.key_id, record.role, record.actor) == (made.identity.key_id, "finance", "ann")
+
+
+def test_keys_that_cannot_be_made(door: Door) -> None:
+    with pytest.raises(KeyRequestError):
+        door.new_key(actor="two words")
+    with door.fresh.connect_admin() as admin, pytest.raises(KeyRequestError):
+        keys.create_key(admin, "nowhere", role=Role.SERVICE, actor="a")
+    with door.fresh.connect() as service, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        keys.create_key(service, door.book, role=Role.ADMIN, actor="thief")
