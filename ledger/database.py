@@ -96,18 +96,29 @@ def pool(
     """An unopened pool of autocommit connections for readers.
 
     It waits at most a second for a connection, so that a database that is away is noticed soon.
+    One broken connection means that all may be: they are replaced together, not one by one with
+    a growing pause after each.
     """
-    return ConnectionPool(
+
+    def check(connection: Connection) -> None:
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            readers.drain()
+            raise
+
+    readers: ConnectionPool[Connection] = ConnectionPool(
         conninfo(url, schema, application=application),
         kwargs={"autocommit": True},
         min_size=1,
         max_size=connections_max,
         timeout=1.0,
         reconnect_timeout=5.0,
-        check=ConnectionPool.check_connection,
+        check=check,
         name=application,
         open=False,
     )
+    return readers
 
 
 def _with_options(url: str, options: str) -> str:

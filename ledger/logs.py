@@ -54,7 +54,7 @@ def configure(level: Level = "info", output: Format = "json") -> None:
         if output == "json"
         else [redact, structlog.dev.ConsoleRenderer()]
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
@@ -78,6 +78,16 @@ def correlated(correlation_id: str, **more: str) -> Iterator[None]:
     """Every log within the block, in this thread or task, carries the correlation id."""
     with structlog.contextvars.bound_contextvars(correlation_id=correlation_id, **more):
         yield
+
+
+class _Stderr(logging.Handler):
+    """Writes each line whole to what stderr is at the moment of writing."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+        except Exception:  # noqa: BLE001 -- a log line that cannot be written fails no request
+            self.handleError(record)
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

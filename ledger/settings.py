@@ -8,10 +8,10 @@ service can be explained by its environment. Without a database URL an embedded 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PostgresDsn, TypeAdapter, field_validator
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-_DSN: TypeAdapter[PostgresDsn] = TypeAdapter(PostgresDsn)
 
 
 class Settings(BaseSettings):
@@ -56,8 +56,10 @@ class Settings(BaseSettings):
     @field_validator("database_url", "admin_database_url")
     @classmethod
     def _must_be_postgres(cls, url: str | None) -> str | None:
-        if url is not None:
-            _DSN.validate_python(url)
+        try:
+            conninfo_to_dict(url or "")
+        except psycopg.ProgrammingError as error:
+            raise ValueError(str(error)) from None
         return url
 
 

@@ -1,0 +1,65 @@
+"""The chart of accounts: how every account is named.
+
+Fiat accounts hold the book's currency, token accounts hold `<book>.PAID` or `<book>.PROMO`.
+Ids hold neither `.` nor `:`, so a name can be taken apart again.
+"""
+
+import msgspec
+
+Posting = tuple[str, str, int]
+"""One leg: (account, asset, amount); a debit is positive."""
+
+DEFERRED = "deferred"
+SUPPLY = "supply"
+SUSPENSE = "suspense"
+COMMISSION = "rev.commission"
+MARGIN = "rev.margin"
+PROMO = "exp.promo"
+
+
+class Assets(msgspec.Struct, frozen=True):
+    """What a book counts in: its currency and its two classes of token."""
+
+    currency: str
+    paid: str
+    promo: str
+
+    @classmethod
+    def of(cls, book: str, currency: str) -> "Assets":
+        """The assets of the book called `book`."""
+        return cls(currency, f"{book}.PAID", f"{book}.PROMO")
+
+
+class Unbalanced(ValueError):
+    """The postings of an event do not sum to zero for an asset."""
+
+
+def wallet_free(user: str) -> str:
+    """Tokens that `user` may spend."""
+    return f"w.{user}.free"
+
+
+def creator(creator: str, bucket: str) -> str:
+    """What the platform owes `creator`; bucket: pending, available, reserved or payout."""
+    return f"cr.{creator}.{bucket}"
+
+
+def processor(processor: str) -> str:
+    """Money that a payment processor holds for the platform."""
+    return f"psp.{processor}"
+
+
+def vat(country: str) -> str:
+    """VAT owed to `country`."""
+    return f"vat.{country}"
+
+
+def balanced(postings: tuple[Posting, ...]) -> tuple[Posting, ...]:
+    """The same postings without empty legs; raises Unbalanced unless each asset sums to zero."""
+    totals: dict[str, int] = {}
+    for _, asset, amount in postings:
+        totals[asset] = totals.get(asset, 0) + amount
+    for asset, total in totals.items():
+        if total:
+            raise Unbalanced(f"postings sum to {total} {asset} instead of 0: {postings}")
+    return tuple(leg for leg in postings if leg[2])

@@ -1,0 +1,83 @@
+"""The catalogue: every command and every event of the ledger, and how to read them.
+
+Importing this module registers them all. Routes, documentation and decoders follow from it, so
+adding a command is one class in its own module, and that module in the list below.
+"""
+
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from domain import (  # noqa: F401  (imported to be registered)
+    creator,
+    entitlement,
+    freezes,
+    policies,
+    promos,
+    purchases,
+    suspense,
+    tips,
+    unlocks,
+    wallet,
+)
+from domain.command import COMMANDS, Command
+from domain.event import EVENTS, Event
+
+ROLES = (
+    "service",
+    "finance",
+    "approver",
+    "admin",
+    "auditor",
+    "moderator",
+    "fan",
+    "creator",
+)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a request: a JSON pointer and a sentence."""
+
+    pointer: str
+    message: str
+
+
+class InvalidRequest(ValueError):
+    """The fields do not make a command; `problems` names every wrong one at once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{p.pointer}: {p.message}" for p in problems))
+
+
+def read_command(name: str, fields: dict[str, Any]) -> Command:
+    """The command called `name` with `fields`; raises InvalidRequest."""
+    model = COMMANDS.get(name)
+    if model is None:
+        raise InvalidRequest([Problem("/command", f"there is no command {name!r}")])
+    try:
+        command = model.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidRequest(
+            [
+                Problem("".join(f"/{part}" for part in e["loc"]), e["msg"])
+                for e in error.errors(include_url=False, include_input=False)
+            ]
+        ) from None
+    problems = [Problem(*problem) for problem in command.problems()]
+    if problems:
+        raise InvalidRequest(problems)
+    return command
+
+
+class UnknownEventType(LookupError):
+    """The log holds an event of a type this version does not know: stop, do not guess."""
+
+
+def event_class(name: str) -> type[Event]:
+    """The class stored as `name`; raises UnknownEventType."""
+    try:
+        return EVENTS[name]
+    except KeyError:
+        raise UnknownEventType(name) from None

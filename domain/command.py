@@ -1,0 +1,105 @@
+"""Commands: what somebody wants. One class holds its fields, who may send it and its decision.
+
+`decide` is pure and total: events, a suspended notice, or a rejection. It raises only for bugs
+(and MissingState, which asks the caller to load one more entity and to decide again).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from domain.accounts import Assets
+from domain.entity import State, States
+from domain.event import Event
+from domain.fields import Id, Instant
+from domain.policy import PolicyVersion
+from domain.rejections import Rejection
+
+S = TypeVar("S", bound=State)
+
+
+class Suspended(msgspec.Struct, frozen=True):
+    """A notice that contradicts policy or state: kept, its money in `suspense`, for a person."""
+
+    code: str
+    events: tuple[Event, ...]
+
+
+Decision = tuple[Event, ...] | Suspended | Rejection
+
+
+class Given(msgspec.Struct, frozen=True):
+    """Everything a decision may depend on besides the command itself."""
+
+    states: States
+    policies: tuple[PolicyVersion, ...]
+    now: datetime
+    """The database's clock, read under the lock: becomes `recorded_at`."""
+    new_id: str
+    """The id of the first event, 32 hex digits: what the command creates is named by it."""
+    actor: str
+    """On whose behalf the command runs."""
+    assets: Assets
+
+    def state(self, kind: type[S], key: str) -> S:
+        """The current state of the entity `key`, whose id stands without its kind."""
+        state = self.states[f"{kind.KIND}:{key}"]
+        assert isinstance(state, kind)
+        return state
+
+    def policy_at(self, instant: datetime) -> PolicyVersion | None:
+        """The policy effective at `instant`: of those begun, the one published last."""
+        for version in reversed(self.policies):
+            if version.effective_from <= instant:
+                return version
+        return None
+
+
+class Command(BaseModel):
+    """The fields every command may carry besides its own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: ClassVar[str]
+    roles: ClassVar[frozenset[str]] = frozenset({"service"})
+
+    occurred_at: Instant | None = None
+    on_behalf_of: Id | None = None
+    correlation_id: Id | None = None
+
+    def notice_id(self) -> tuple[str, str] | None:
+        """(processor, processor_ref) of a notice; None for a request."""
+        return None
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """What is wrong between fields: (JSON pointer, message) each."""
+        return ()
+
+    def entities(self) -> tuple[str, ...]:
+        """Entities the decision is going to need, as far as the fields alone tell."""
+        return ()
+
+    def decide(self, given: Given) -> Decision:
+        """Events, a suspended notice or a rejection."""
+        raise NotImplementedError(type(self).__name__)
+
+
+COMMANDS: dict[str, type[Command]] = {}
+C = TypeVar("C", bound=type[Command])
+
+
+def command(cls: C) -> C:
+    """Register a command class; its route, its documentation and its schema follow from it."""
+    COMMANDS[cls.name] = cls
+    return cls
+
+
+def explicit_fields(value: Any) -> Any:
+    """The explicitly set, validated fields of a model, for encoding."""
+    if isinstance(value, BaseModel):
+        fields = value.__dict__
+        return {name: fields[name] for name in value.model_fields_set}
+    raise TypeError(f"{type(value).__name__} has no place in a command")

@@ -1,0 +1,62 @@
+"""Entity states: the fold of an entity's events that decisions need.
+
+An entity is named like its tag, `kind:id`. States are immutable; `apply` answers the next one.
+`FOLD_VERSION` of a kind goes up when its state's shape or its fold changes, so that snapshots
+made by the older fold are not read any more.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar, Protocol, TypeVar
+
+import msgspec
+
+from domain.event import Event
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """What decisions need to know of one entity; built without arguments it is a new entity."""
+
+    KIND: ClassVar[str]
+    FOLD_VERSION: ClassVar[int] = 1
+    #: Kept in memory after a commit; kinds that are read once or twice in a life are not.
+    CACHED: ClassVar[bool] = True
+
+    def apply(self, key: str, event: Event) -> "State":
+        """The state after `event`, which touches this entity under the tag `key`."""
+        raise NotImplementedError(type(self).__name__)
+
+
+KINDS: dict[str, type[State]] = {}
+S = TypeVar("S", bound=State)
+
+
+def entity(cls: type[S]) -> type[S]:
+    """Register a state class for its kind of tag."""
+    KINDS[cls.KIND] = cls
+    return cls
+
+
+def kind_of(key: str) -> type[State] | None:
+    """The state class of the tag `key`, or None where no decision ever needs that entity."""
+    return KINDS.get(key[: key.index(":")])
+
+
+class MissingState(LookupError):
+    """The state of `key` is needed for a decision and not loaded."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(key)
+
+
+class States(Protocol):
+    """Entity states by tag; raises MissingState for one that is not loaded."""
+
+    def __getitem__(self, key: str, /) -> State: ...
+
+
+def evolve(states: States, event: Event) -> Iterator[tuple[str, State]]:
+    """The next state of every entity that `event` touches."""
+    for key in event.tags():
+        if kind_of(key) is not None:
+            yield key, states[key].apply(key, event)

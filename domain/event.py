@@ -1,0 +1,43 @@
+"""Events: what happened. One class declares one stored fact, with its tags and its postings.
+
+The stored name (`tip.sent.v1`) is written out, never derived from a class name, because an entry
+can never be changed: renaming a class must not change storage.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from domain.accounts import Assets, Posting
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A fact, carrying every computed amount and every party that its postings name."""
+
+    type: ClassVar[str]
+
+    def tags(self) -> tuple[str, ...]:
+        """The entities this event touches, as `kind:id`."""
+        raise NotImplementedError(type(self).__name__)
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """Its double entry, summing to zero per asset; none unless the event moves value."""
+        return ()
+
+
+EVENTS: dict[str, type[Event]] = {}
+E = TypeVar("E", bound=type[Event])
+
+
+def stored_as(name: str) -> Callable[[E], E]:
+    """Register an event class under the name and version that is written to the log."""
+
+    def register(cls: E) -> E:
+        if name in EVENTS:
+            raise ValueError(f"two event classes are stored as {name}")
+        cls.type = name
+        EVENTS[name] = cls
+        return cls
+
+    return register

@@ -1,0 +1,48 @@
+"""The types of what clients may send: ids, amounts, times, codes.
+
+Strict on purpose. What passes here can poison neither a batch (NUL aborts a COPY) nor a tag or
+an account name (`.` and `:` delimit them) nor a sum (10^12 at most).
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from domain.money import AMOUNT_MAX, BPS
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+PositiveAmount = Annotated[int, Field(gt=0, le=AMOUNT_MAX)]
+Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
+Bps = Annotated[int, Field(ge=0, le=BPS)]
+
+Funding = Literal["TOKEN", "CARD"]
+Scope = Literal["SPEND", "EARN", "PAYOUT"]
+
+RFC3339_UTC = re.compile(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, datetime) and value.tzinfo is UTC:
+        return value
+    if isinstance(value, str) and RFC3339_UTC.match(value):
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except ValueError:
+            pass
+    raise PydanticCustomError(
+        "instant", "must be a time in UTC as RFC 3339 with Z, like 2026-11-20T05:42:00.123456Z"
+    )
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]

@@ -1,0 +1,144 @@
+"""The policy document: what makes one ledger serve five kinds of platform.
+
+Mandatory keys have no silent defaults: a book without a stated revenue share, payout minimum or
+dispute bearer is refused. Events carry the version they were decided under, and every amount
+they need, so replay never reads a policy again.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.fields import Amount, Bps, Country, Currency, Funding, Id, PositiveAmount
+
+PRODUCTS = ("unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold")
+Product = Literal["unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold"]
+Positive = Annotated[int, Field(gt=0, le=10_000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RevenueShare(_Part):
+    """The creator's part in bps: by tier where one is given, else by product, else default."""
+
+    default: Bps
+    unlock: Bps | None = None
+    message: Bps | None = None
+    ticket: Bps | None = None
+    tip: Bps | None = None
+    call: Bps | None = None
+    subscription: Bps | None = None
+    session: Bps | None = None
+    hold: Bps | None = None
+    tiers: dict[Id, Bps] = {}
+
+    def of(self, product: str, tier: str | None = None) -> int:
+        """The creator's bps for a sale of `product`, at `tier` where the sale names one."""
+        if tier is not None:
+            return self.tiers[tier]
+        bps: int | None = getattr(self, product)
+        return self.default if bps is None else bps
+
+    def highest(self) -> int:
+        """The largest creator share any sale can get."""
+        return max([self.default, *(self.of(p) for p in PRODUCTS), *self.tiers.values()])
+
+
+class Package(_Part):
+    """Tokens for sale: `tokens` plus `bonus` for `price` minor units, VAT included."""
+
+    tokens: PositiveAmount
+    bonus: Amount = 0
+    price: PositiveAmount
+
+
+class Bounds(_Part):
+    """Smallest and largest price of a product in minor units, before discount."""
+
+    min: Amount
+    max: Amount
+
+
+class Tier(_Part):
+    """One step of the spend ladder: `min` minor units within the window."""
+
+    tier: Id
+    min: Amount
+
+
+class Policy(_Part):
+    """One platform's rules. Amounts in minor units, shares in bps."""
+
+    profile: Id
+    currency: Currency
+    time_zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
+    funding: Annotated[tuple[Funding, ...], Field(strict=False)]
+    unit_value: PositiveAmount | None = None
+    revenue_share: RevenueShare
+    packages: dict[Id, Package] = {}
+    bonus_class: Literal["PAID", "PROMO"] = "PROMO"
+    products_enabled: Annotated[tuple[Product, ...], Field(strict=False)]
+    price_bounds: dict[Product, Bounds] = {}
+    tip_minimum: Amount | None = None
+    payout_minimum: Amount | None
+    instant_fee_bps: Bps | None = None
+    withholding_bps: Bps = 0
+    payout_schedule: Literal["DAILY", "WEEKLY", "MONTHLY"] | None = None
+    dispute_bearer: Literal["CREATOR_PROPORTIONAL", "PLATFORM"]
+    dispute_fee_refundable: bool = False
+    frozen_creator_rule: Literal["REJECT", "ESCROW"] = "REJECT"
+    maturity_days: Annotated[int, Field(ge=0, le=3_650)] = 0
+    refund_window_days: Positive | None = None
+    vat: dict[Country, Bps] = {}
+    default_country: Country | None = None
+    block_seconds: Positive = 30
+    final_block: Literal["FREE", "CHARGED"] = "FREE"
+    hold_expiry_hours: Positive | None = None
+    promo_expiry_days: Positive | None = None
+    breakage_months: Positive | None = None
+    tier_ladder: Annotated[tuple[Tier, ...], Field(strict=False)] = ()
+    tier_window_days: Positive = 30
+    limits: dict[str, Any] = {}
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """What is wrong between keys: (JSON pointer, message) each."""
+        if "TOKEN" in self.funding and self.unit_value is None:
+            yield "/unit_value", "is mandatory where funding allows TOKEN"
+        if (
+            "tip" in self.products_enabled
+            and self.tip_minimum is None
+            and self.revenue_share.of("tip") < 10_000
+        ):
+            yield "/tip_minimum", "is mandatory where tips are shared with the platform"
+        for product, bounds in self.price_bounds.items():
+            if bounds.min > bounds.max:
+                yield f"/price_bounds/{product}", "min is above max"
+        floors = [step.min for step in self.tier_ladder]
+        if floors != sorted(set(floors), reverse=True):
+            yield "/tier_ladder", "must fall from the highest min to the lowest, each once"
+        if self.default_country is not None and self.default_country not in self.vat:
+            yield "/default_country", "has no rate in vat"
+
+    def vat_bps(self, country: str | None) -> int:
+        """The inclusive VAT rate for a buyer in `country`, or in the default country."""
+        place = country or self.default_country
+        return self.vat.get(place, 0) if place else 0
+
+    def promo_expiry(self, granted_at: datetime) -> datetime | None:
+        """When promotional tokens granted at `granted_at` end, if the policy ends them."""
+        if self.promo_expiry_days is None:
+            return None
+        return granted_at + timedelta(days=self.promo_expiry_days)
+
+
+class PolicyVersion(msgspec.Struct, frozen=True):
+    """A published policy and since when it is in force."""
+
+    version: int
+    effective_from: datetime
+    policy: Policy

@@ -1,0 +1,160 @@
+"""Why a command may be refused: every reason once, in the order in which they are tested.
+
+When several reasons apply, the first of this list is the answer. A rejection is a value, not an
+exception: it is stored in the request's receipt and returned again byte for byte.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """A kind of refusal: its stable code, HTTP status and what a person reads.
+
+    `detail` is a format string over the fields of `details`.
+    """
+
+    code: str
+    status: int
+    title: str
+    detail: str
+    retryable: bool = False
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """One refusal: a reason with its fields filled in."""
+
+    reason: Reason
+    details: dict[str, Any]
+
+    @property
+    def detail(self) -> str:
+        """The sentence for people."""
+        return self.reason.detail.format(**self.details)
+
+
+REASONS: dict[str, Reason] = {}
+
+
+def _reason(
+    code: str, status: int, title: str, detail: str, *, retryable: bool = False
+) -> Reason:
+    reason = REASONS[code] = Reason(code, status, title, detail, retryable)
+    return reason
+
+
+# Malformed and unauthenticated: never stored.
+INVALID_REQUEST = _reason(
+    "INVALID_REQUEST", 400, "Invalid request", "{count} field(s) of the request are wrong"
+)
+BODY_TOO_LARGE = _reason(
+    "BODY_TOO_LARGE", 413, "Too large", "{what} has {bytes} bytes; the limit is {limit}"
+)
+UNAUTHENTICATED = _reason(
+    "UNAUTHENTICATED", 401, "Unauthenticated", "send a valid API key of this book as Bearer token"
+)
+ROLE_FORBIDDEN = _reason(
+    "ROLE_FORBIDDEN", 403, "Role forbidden", "the role {role} may not {action}"
+)
+RATE_LIMITED = _reason(
+    "RATE_LIMITED", 429, "Rate limited", "try again in {retry_after} s", retryable=True
+)
+UNAVAILABLE = _reason("UNAVAILABLE", 503, "Unavailable", "{what}", retryable=True)
+INTERNAL = _reason(
+    "INTERNAL", 500, "Internal error", "the command was not executed; nothing was written"
+)
+
+# The receipt.
+IDEMPOTENCY_KEY_REUSED = _reason(
+    "IDEMPOTENCY_KEY_REUSED",
+    422,
+    "Idempotency key reused",
+    "this key was already used for a request with another content; use a new key",
+)
+REQUEST_IN_FLIGHT = _reason(
+    "REQUEST_IN_FLIGHT", 409, "Request in flight", "the same request is being decided"
+)
+BATCH_ABORTED = _reason(
+    "BATCH_ABORTED", 409, "Batch aborted", "line {line} of this atomic batch failed"
+)
+
+# Unknown references.
+UNKNOWN_BOOK = _reason("UNKNOWN_BOOK", 404, "Unknown book", "there is no book {book}")
+UNKNOWN_POLICY = _reason(
+    "UNKNOWN_POLICY", 404, "Unknown policy", "there is no policy version {version}"
+)
+NO_POLICY = _reason(
+    "NO_POLICY", 422, "No policy in force", "no policy of this book is effective at {at}"
+)
+
+# Frozen.
+ACCOUNT_FROZEN = _reason(
+    "ACCOUNT_FROZEN", 409, "Account frozen", "{user} is frozen for {scope}"
+)
+CREATOR_FROZEN = _reason(
+    "CREATOR_FROZEN", 409, "Creator frozen", "{creator} is frozen for {scope}"
+)
+
+# Product, parties, bounds.
+PRODUCT_DISABLED = _reason(
+    "PRODUCT_DISABLED", 422, "Product disabled", "the policy does not offer {product}"
+)
+CURRENCY_MISMATCH = _reason(
+    "CURRENCY_MISMATCH", 422, "Currency mismatch", "the book is kept in {expected}, not {given}"
+)
+SELF_APPROVAL_FORBIDDEN = _reason(
+    "SELF_APPROVAL_FORBIDDEN",
+    403,
+    "Self-approval forbidden",
+    "{actor} proposed this and may not approve it",
+)
+SELF_DEALING = _reason(
+    "SELF_DEALING", 422, "Self-dealing", "{user} may not pay themselves"
+)
+CLOCK_SKEW = _reason(
+    "CLOCK_SKEW", 422, "Clock skew", "{field} {given} is later than the server's {now}"
+)
+PRICE_OUT_OF_RANGE = _reason(
+    "PRICE_OUT_OF_RANGE",
+    422,
+    "Price out of range",
+    "{product} at {price} is outside {min} to {max}",
+)
+INVALID_AMOUNT = _reason(
+    "INVALID_AMOUNT", 422, "Invalid amount", "{field} would be {amount}; the limit is {limit}"
+)
+NEGATIVE_MARGIN = _reason(
+    "NEGATIVE_MARGIN",
+    422,
+    "Negative margin",
+    "package {package} nets {net}, but its tokens can cost {cost} in creator shares",
+)
+
+# Offer, state.
+OFFER_EXPIRED = _reason(
+    "OFFER_EXPIRED", 422, "Offer expired", "the offer ended at {expired_at}"
+)
+ALREADY_ENTITLED = _reason(
+    "ALREADY_ENTITLED", 409, "Already entitled", "{user} has {item} by sale {sale_id}"
+)
+INVALID_TRANSITION = _reason(
+    "INVALID_TRANSITION", 409, "Invalid transition", "{subject} is {state}"
+)
+
+# Funds.
+INSUFFICIENT_TOKENS = _reason(
+    "INSUFFICIENT_TOKENS",
+    402,
+    "Insufficient tokens",
+    "the wallet holds {current} tokens; {required} are needed",
+)
+
+# Codes of suspended notices; they are no refusals and have no status of their own.
+PRICE_MISMATCH = "PRICE_MISMATCH"
+UNKNOWN_PACKAGE = "UNKNOWN_PACKAGE"
+
+
+def reject(reason: Reason, **details: Any) -> Rejection:
+    """The refusal for `reason` with its fields."""
+    return Rejection(reason, details)

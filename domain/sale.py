@@ -1,0 +1,334 @@
+"""A sale: a fan pays a creator, in tokens or by card. Tips, unlocks, messages and tickets are sales.
+
+Tokens: the lots consumed release what was paid for them; the creator gets a share of the tokens'
+unit value, whatever they were bought for; the difference is the platform's margin. Promotional
+tokens release nothing, so their part of the share is the platform's expense.
+Card: tax comes out first, then creator and platform split the rest.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.command import Command, Decision, Given
+from domain.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
+from domain.fields import Country, Funding, Id
+from domain.money import AMOUNT_MAX, split, split_by_weight, vat_included
+from domain.policy import Policy
+from domain.rejections import (
+    ACCOUNT_FROZEN,
+    CREATOR_FROZEN,
+    INSUFFICIENT_TOKENS,
+    INVALID_AMOUNT,
+    NO_POLICY,
+    PRICE_OUT_OF_RANGE,
+    PRODUCT_DISABLED,
+    SELF_DEALING,
+    Rejection,
+    reject,
+)
+from domain.suspense import suspended
+from domain.wallet import PROMO, LotUse, Wallet, WalletEvent
+
+TOKEN = "TOKEN"
+CARD = "CARD"
+
+
+class Attribution(BaseModel):
+    """What brought the buyer here."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    source: Id | None = None
+    connection_id: Id | None = None
+    campaign_id: Id | None = None
+
+
+class Payee(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A creator's share in minor units; of a token sale, what paid and promo tokens bear of it."""
+
+    creator: str
+    share: int
+    paid_part: int = 0
+    promo_part: int = 0
+
+
+class Sale(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """The body every sale shares. Amounts in minor units, tokens in tokens.
+
+    CARD: gross - discount = tax + creator_share + platform_share.
+    TOKEN: released + promo parts = creator_share + platform_share (the margin).
+    """
+
+    sale_id: str
+    buyer: str
+    creator: str
+    product: str
+    funding: str
+    gross: int
+    discount: int
+    tokens_paid: int
+    tokens_promo: int
+    released: int
+    tax: int
+    creator_share: int
+    platform_share: int
+    item_id: str | None = None
+    attribution: dict[str, str] | None = None
+    mature_at: datetime | None = None
+    escrowed: bool = False
+    expires_at: datetime | None = None
+    processor: str | None = None
+    processor_ref: str | None = None
+    country: str | None = None
+    lots: tuple[LotUse, ...] = ()
+    payees: tuple[Payee, ...] = ()
+
+    @property
+    def bucket(self) -> str:
+        """Where the creator's share goes: pending until mature, reserved under escrow."""
+        if self.escrowed:
+            return RESERVED
+        return AVAILABLE if self.mature_at is None else PENDING
+
+    def tags(self) -> tuple[str, ...]:
+        """Buyer's wallet, creators, the sale itself, and the payment of a card sale."""
+        tags = [f"wallet:{self.buyer}", f"sale:{self.sale_id}"]
+        tags += [f"creator:{payee.creator}" for payee in self.payees] or [f"creator:{self.creator}"]
+        if self.processor_ref is not None:
+            tags.append(f"payment:{self.processor}:{self.processor_ref}")
+        return tuple(tags)
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """As domain rules 2.2: tokens to supply, deferred revenue released; or card to parties."""
+        money = assets.currency
+        credits: list[Posting] = [
+            (accounts.creator(payee.creator, self.bucket), money, -payee.share)
+            for payee in self.payees
+        ]
+        if self.funding == CARD:
+            paid = self.gross - self.discount
+            return (
+                (accounts.processor(self.processor or ""), money, paid),
+                (accounts.vat(self.country or ""), money, -self.tax),
+                *credits,
+                (accounts.COMMISSION, money, -self.platform_share),
+            )
+        free = accounts.wallet_free(self.buyer)
+        promo_part = self.creator_share + self.platform_share - self.released
+        return (
+            (free, assets.paid, self.tokens_paid),
+            (accounts.SUPPLY, assets.paid, -self.tokens_paid),
+            (free, assets.promo, self.tokens_promo),
+            (accounts.SUPPLY, assets.promo, -self.tokens_promo),
+            (accounts.DEFERRED, money, self.released),
+            (accounts.PROMO, money, promo_part),
+            *credits,
+            (accounts.MARGIN, money, -self.platform_share),
+        )
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """The buyer's lots are consumed; a card sale leaves the wallet alone."""
+        return wallet.without(self.lots) if self.lots else wallet
+
+    def in_creator(self, creator: Creator, creator_id: str) -> Creator:
+        """The share is earned into the sale's bucket."""
+        for payee in self.payees:
+            if payee.creator == creator_id:
+                return creator.earned(payee.share, self.bucket)
+        return creator
+
+
+class SaleCommand(Command):
+    """What every command that sells something carries."""
+
+    product: ClassVar[str]
+    event: ClassVar[type[Sale]]
+
+    user: Id
+    creator: Id
+    funding: Funding
+    attribution: Attribution | None = None
+    processor: Id | None = None
+    processor_ref: Id | None = None
+    country: Country | None = None
+
+    def notice_id(self) -> tuple[str, str] | None:
+        """A card sale is a notice: the card is already charged."""
+        if self.funding == CARD and self.processor is not None and self.processor_ref is not None:
+            return self.processor, self.processor_ref
+        return None
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """The processor's fields are mandatory for CARD and have no meaning for TOKEN."""
+        for field in ("processor", "processor_ref"):
+            if self.funding == CARD and getattr(self, field) is None:
+                yield f"/{field}", "is required when funding is CARD"
+            if self.funding == TOKEN and getattr(self, field) is not None:
+                yield f"/{field}", "is only for funding CARD"
+        if self.funding == TOKEN and self.country is not None:
+            yield "/country", "is only for funding CARD"
+
+    def entities(self) -> tuple[str, ...]:
+        """The buyer's wallet and freeze, the creator."""
+        return f"wallet:{self.user}", f"creator:{self.creator}"
+
+    def prices(self) -> tuple[int, int]:
+        """(price before discount, discount), in tokens or minor units as funded."""
+        raise NotImplementedError(type(self).__name__)
+
+    def refusal(self, given: Given, policy: Policy) -> Rejection | None:
+        """The first reason of this product's own against the sale, after the common ones."""
+        return None
+
+    def own_fields(self) -> dict[str, object]:
+        """Fields of the event that only this product knows."""
+        return {}
+
+    def decide(self, given: Given) -> Decision:
+        """The sale, or why not; a card that was charged for a refused sale goes to suspense."""
+        version = given.policy_at(given.now)
+        if version is None:
+            return reject(NO_POLICY, at=given.now)
+        policy = version.policy
+        refusal = _common_refusal(self, given, policy) or self.refusal(given, policy)
+        if refusal is None:
+            sale = _sold(self, given, policy)
+            if not isinstance(sale, Rejection):
+                return (sale,)
+            refusal = sale
+        if self.funding == TOKEN:
+            return refusal
+        price, discount = self.prices()
+        return suspended(self, price - discount, refusal.reason.code)
+
+
+def _common_refusal(command: SaleCommand, given: Given, policy: Policy) -> Rejection | None:
+    wallet = given.state(Wallet, command.user)
+    if "SPEND" in wallet.frozen:
+        return reject(ACCOUNT_FROZEN, user=command.user, scope="SPEND")
+    creator = given.state(Creator, command.creator)
+    if "EARN" in creator.frozen and policy.frozen_creator_rule == "REJECT":
+        return reject(CREATOR_FROZEN, creator=command.creator, scope="EARN")
+    if command.product not in policy.products_enabled or command.funding not in policy.funding:
+        return reject(PRODUCT_DISABLED, product=command.product, funding=command.funding)
+    if command.user == command.creator:
+        return reject(SELF_DEALING, user=command.user)
+    return _price_refusal(command, policy)
+
+
+def _price_refusal(command: SaleCommand, policy: Policy) -> Rejection | None:
+    """Bounds hold for the price before discount, in minor units; a free item needs no price."""
+    price, _ = command.prices()
+    if command.funding == TOKEN:
+        price *= policy.unit_value or 0
+    if price > AMOUNT_MAX:
+        return reject(INVALID_AMOUNT, field="price", amount=price, limit=AMOUNT_MAX)
+    low, high = 0, AMOUNT_MAX
+    bounds = policy.price_bounds.get(command.product)  # type: ignore[call-overload]
+    if bounds is not None:
+        low, high = bounds.min, bounds.max
+    if command.product == "tip" and policy.tip_minimum is not None:
+        low = max(low, policy.tip_minimum)
+    if price and not low <= price <= high:
+        return reject(
+            PRICE_OUT_OF_RANGE, product=command.product, price=price, min=low, max=high
+        )
+    return None
+
+
+def _sold(command: SaleCommand, given: Given, policy: Policy) -> Sale | Rejection:
+    price, discount = command.prices()
+    if command.funding == TOKEN:
+        return _sold_for_tokens(command, given, policy, price, discount)
+    return _sold_by_card(command, given, policy, price, discount)
+
+
+def _sold_for_tokens(
+    command: SaleCommand, given: Given, policy: Policy, price: int, discount: int
+) -> Sale | Rejection:
+    tokens = price - discount
+    wallet = given.state(Wallet, command.user)
+    current = wallet.spendable(given.now)
+    if current < tokens:
+        return reject(
+            INSUFFICIENT_TOKENS, required=tokens, current=current, shortfall=tokens - current
+        )
+    unit_value = policy.unit_value or 0
+    lots = wallet.take(tokens, given.now) if tokens else ()
+    released = tokens_promo = 0
+    for use in lots:
+        released += use.released
+        if use.kind == PROMO:
+            tokens_promo += use.tokens
+    tokens_paid = tokens - tokens_promo
+    share, _ = split(tokens * unit_value, policy.revenue_share.of(command.product))
+    paid_part = split_by_weight(share, tokens_paid, tokens_promo)[0] if tokens else 0
+    promo_part = share - paid_part
+    return _event(
+        command,
+        given,
+        policy,
+        gross=price * unit_value,
+        discount=discount * unit_value,
+        tokens_paid=tokens_paid,
+        tokens_promo=tokens_promo,
+        released=released,
+        tax=0,
+        creator_share=share,
+        platform_share=released - paid_part,
+        lots=lots,
+        payees=(Payee(command.creator, share, paid_part, promo_part),),
+    )
+
+
+def _sold_by_card(
+    command: SaleCommand, given: Given, policy: Policy, price: int, discount: int
+) -> Sale:
+    country = command.country or policy.default_country
+    paid = price - discount
+    tax = vat_included(paid, policy.vat_bps(country))
+    share, commission = split(paid - tax, policy.revenue_share.of(command.product))
+    return _event(
+        command,
+        given,
+        policy,
+        gross=price,
+        discount=discount,
+        tokens_paid=0,
+        tokens_promo=0,
+        released=0,
+        tax=tax,
+        creator_share=share,
+        platform_share=commission,
+        country=country,
+        processor=command.processor,
+        processor_ref=command.processor_ref,
+        payees=(Payee(command.creator, share),),
+    )
+
+
+def _event(command: SaleCommand, given: Given, policy: Policy, **amounts: object) -> Sale:
+    if command.attribution is not None:
+        amounts["attribution"] = command.attribution.model_dump(exclude_none=True)
+    if policy.maturity_days:
+        sold_at = command.occurred_at or given.now
+        amounts["mature_at"] = sold_at + timedelta(days=policy.maturity_days)
+    if policy.frozen_creator_rule == "ESCROW":
+        amounts["escrowed"] = "EARN" in given.state(Creator, command.creator).frozen
+    return command.event(
+        sale_id=given.new_id,
+        buyer=command.user,
+        creator=command.creator,
+        product=command.product,
+        funding=command.funding,
+        **command.own_fields(),  # type: ignore[arg-type]
+        **amounts,  # type: ignore[arg-type]
+    )
+
+

@@ -1,0 +1,111 @@
+"""Admission: from what an edge received to a request that may pass the turnstile.
+
+Every edge comes through here, so the same command means the same whichever way it arrives.
+What is refused here was never decided and leaves no receipt.
+"""
+
+import re
+from typing import Any, Protocol
+
+import msgspec
+
+from domain.catalogue import InvalidRequest, Problem, read_command
+from domain.rejections import (
+    INVALID_REQUEST,
+    ROLE_FORBIDDEN,
+    UNAUTHENTICATED,
+    Rejection,
+    reject,
+)
+from ledger.request import Request, fingerprint, problem, request_key
+
+IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+
+
+class Sender(Protocol):
+    """Who sends: `ledger.keys.Identity`, or a process of our own."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def client(self) -> str: ...
+
+
+class Refused(Exception):
+    """The request goes no further; `rejection` says why, `problems` which fields are wrong."""
+
+    def __init__(self, rejection: Rejection, problems: list[Problem] | None = None) -> None:
+        self.rejection = rejection
+        self.problems = problems or []
+        super().__init__(rejection.reason.code)
+
+    def document(self, correlation_id: str) -> bytes:
+        """The problem document."""
+        if not self.problems:
+            return problem(self.rejection, correlation_id)
+        errors = [{"pointer": p.pointer, "message": p.message} for p in self.problems]
+        return problem(self.rejection, correlation_id, errors=errors)
+
+
+def invalid(*problems: Problem) -> Refused:
+    """A malformed request."""
+    return Refused(reject(INVALID_REQUEST, count=len(problems)), list(problems))
+
+
+def read_fields(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`; raises Refused with the place where it is malformed."""
+    try:
+        fields = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise invalid(Problem("", f"malformed JSON: {error}")) from None
+    if not isinstance(fields, dict):
+        raise invalid(Problem("", "must be a JSON object"))
+    return fields
+
+
+def admit(
+    name: str,
+    fields: dict[str, Any],
+    sender: Sender | None,
+    *,
+    idempotency_key: str | None,
+    correlation_id: str,
+) -> Request:
+    """A request to execute the command `name` with `fields`; raises Refused.
+
+    In this order: the fields, the sender, the sender's role.
+    """
+    try:
+        command = read_command(name, fields)
+    except InvalidRequest as error:
+        raise invalid(*error.problems) from None
+    if command.notice_id() is None:
+        _check_idempotency_key(idempotency_key)
+    if sender is None:
+        raise Refused(reject(UNAUTHENTICATED))
+    if sender.role not in command.roles:
+        raise Refused(reject(ROLE_FORBIDDEN, role=str(sender.role), action=f"send {name}"))
+    if command.on_behalf_of is not None and sender.role != "service":
+        raise Refused(
+            reject(ROLE_FORBIDDEN, role=str(sender.role), action="act on behalf of others")
+        )
+    return Request(
+        command,
+        sender.actor,
+        sender.client,
+        command.correlation_id or correlation_id,
+        request_key(sender.client, command, idempotency_key or ""),
+        fingerprint(command),
+    )
+
+
+def _check_idempotency_key(key: str | None) -> None:
+    if key is None:
+        raise invalid(
+            Problem("/idempotency_key", "is required: as header Idempotency-Key, or in a bulk line")
+        )
+    if not IDEMPOTENCY_KEY.match(key):
+        raise invalid(Problem("/idempotency_key", "must be 1 to 255 visible ASCII characters"))

@@ -1,0 +1,99 @@
+"""Entries: the exact bytes that the log keeps of an event, and their leaf hash.
+
+An entry is canonical JSON (sorted keys, no white space), written once and never re-serialised.
+Position is not in it: its place in the log says that. `leaf_hash` is RFC 6962's: SHA-256 over a
+zero byte and the entry.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from domain.accounts import Assets, Posting, balanced
+from domain.catalogue import event_class
+from domain.event import Event
+
+ENTRY_BYTES_MAX = 65_535
+ENVELOPE_VERSION = 1
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event with everything an auditor needs to place it. Times are UTC.
+
+    `key` and `fingerprint` are hex of 16 bytes each; `effective_on` is a date in the book's zone.
+    """
+
+    envelope_version: int
+    book: str
+    event_id: str
+    type: str
+    tags: tuple[str, ...]
+    currency: str
+    occurred_at: datetime
+    recorded_at: datetime
+    effective_on: date
+    principal: str
+    client: str
+    command: str
+    key: str
+    fingerprint: str
+    correlation_id: str
+    body: msgspec.Raw
+    postings: tuple[Posting, ...]
+    policy_version: int | None = None
+    on_behalf_of: str | None = None
+    causation_id: str | None = None
+
+    def event(self) -> Event:
+        """The event in the body; raises UnknownEventType, or msgspec.ValidationError if bent."""
+        decoder = _BODIES.get(self.type)
+        if decoder is None:
+            decoder = _BODIES[self.type] = msgspec.json.Decoder(event_class(self.type))
+        event: Event = decoder.decode(self.body)
+        return event
+
+
+_BODIES: dict[str, msgspec.json.Decoder[Any]] = {}
+_canonical = msgspec.json.Encoder(order="sorted")
+_entries = msgspec.json.Decoder(Entry)
+
+canonical = _canonical.encode
+"""Canonical JSON of a value."""
+
+
+def decode(data: bytes) -> Entry:
+    """The entry in `data`; raises msgspec.MsgspecError if it is none."""
+    return _entries.decode(data)
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """SHA-256(0x00 || data), as RFC 6962 hashes a leaf."""
+    return sha256(b"\x00" + data).digest()
+
+
+def faults(data: bytes) -> Iterator[str]:
+    """What contradicts itself inside an entry: form, types, postings, tags. Nothing if sound."""
+    try:
+        entry = decode(data)
+        if canonical(msgspec.json.decode(data)) != data:
+            yield "the entry is not canonical JSON"
+        event = entry.event()
+    except (msgspec.MsgspecError, LookupError) as error:
+        yield f"the entry does not decode: {error}"
+        return
+    if canonical(event) != bytes(entry.body):
+        yield "the body holds fields that its event type does not have"
+    if event.tags() != entry.tags:
+        yield f"the tags are {entry.tags}, the event's are {event.tags()}"
+    try:
+        postings = balanced(event.postings(Assets.of(entry.book, entry.currency)))
+        if postings != entry.postings:
+            yield f"the postings are {entry.postings}, the event's are {postings}"
+        balanced(entry.postings)
+    except ValueError as error:
+        yield str(error)
+
+

@@ -1,0 +1,77 @@
+-- name: lock_head
+-- Opens the transaction, takes the turnstile, then reads the clock: a clock read before the lock
+-- could run behind the last event of whoever held it.
+BEGIN;
+SELECT position, recorded_at, commits, partition_rows FROM head FOR UPDATE;
+SELECT clock_timestamp();
+
+-- name: advance_head
+-- The new head; commits also count those that wrote receipts only.
+UPDATE head SET position = %s, recorded_at = %s, commits = commits + 1;
+
+-- name: receipts
+-- What was already answered, by key.
+SELECT key, fingerprint, position, events, status, code, body
+FROM receipts WHERE key = ANY (%s::bytea[]);
+
+-- name: entries
+-- The events of receipts, to render their answers again.
+SELECT position, data FROM events WHERE position = ANY (%s::bigint[]);
+
+-- name: states
+-- Entities as snapshot and tail: one row per event of the tail, none for an entity never seen.
+SELECT k.entity, s.position, s.state, t.position, e.data
+FROM unnest(%s::text[], %s::int[]) AS k (entity, fold_version)
+LEFT JOIN snapshots s ON s.entity = k.entity AND s.fold_version = k.fold_version
+LEFT JOIN LATERAL (
+  SELECT position FROM event_tags
+  WHERE tag = k.entity AND position > coalesce(s.position, 0)
+) t ON true
+LEFT JOIN events e ON e.position = t.position
+WHERE s.entity IS NOT NULL OR t.position IS NOT NULL
+ORDER BY k.entity, t.position;
+
+-- name: copy_events
+-- The log's own door.
+COPY events (position, event_id, type, tags, occurred_at, recorded_at, data, leaf_hash)
+FROM STDIN (FORMAT binary);
+
+-- name: copy_tags
+-- The tag index, sorted within a batch.
+COPY event_tags (tag, position) FROM STDIN (FORMAT binary);
+
+-- name: copy_receipts
+-- The batch's answers.
+COPY receipts (key, fingerprint, position, events, status, code, body)
+FROM STDIN (FORMAT binary);
+
+-- name: since
+-- What others appended after a position, in order.
+SELECT position, data FROM events WHERE position > %s AND position <= %s ORDER BY position;
+
+-- name: partitions_end
+-- The last position that has a partition.
+SELECT coalesce(max(last_position), 0) FROM partitions;
+
+-- name: add_partitions
+-- Two empty partitions ahead of the head.
+SELECT add_partitions();
+
+-- name: stuck_holders
+-- Sessions that hold the turnstile in a transaction and have waited for their client for over
+-- 1.5 s: their process is frozen. Never one that waits for a lock or for a synchronous standby.
+SELECT a.pid, pg_terminate_backend(a.pid)
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.relation = 'head'::regclass AND l.mode = 'RowShareLock' AND l.granted
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND a.pid <> pg_backend_pid()
+  AND a.wait_event_type = 'Client' AND a.wait_event = 'ClientRead'
+  AND a.query_start < clock_timestamp() - interval '1500 ms';
+
+-- name: write_snapshots
+-- Snapshots written behind; a newer one is never replaced by an older one.
+INSERT INTO snapshots AS s (entity, position, fold_version, state)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::int[], %s::bytea[])
+ON CONFLICT (entity) DO UPDATE
+SET position = excluded.position, fold_version = excluded.fold_version, state = excluded.state
+WHERE s.position < excluded.position OR s.fold_version <> excluded.fold_version;

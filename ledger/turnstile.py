@@ -1,0 +1,257 @@
+"""The turnstile: the one door through which a batch of commands becomes events of a book.
+
+`pass_batch` is the whole write path, top to bottom. Whoever holds the lock on the book's head
+row decides on the current truth, so there are no optimistic conflicts and no retries. Several
+processes may stand at one turnstile; each keeps its cached states current with what the others
+appended.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import psycopg
+
+from domain.entity import MissingState, kind_of
+from domain.policies import POLICIES
+from ledger import queries, rows
+from ledger.batch import SKEW_MAX, TICK, Batch
+from ledger.books import Book
+from ledger.database import Connection
+from ledger.entry import decode
+from ledger.event_stream import EventStream
+from ledger.failpoints import failpoint
+from ledger.ids import event_ids
+from ledger.receipts import remembered
+from ledger.request import Answer, Request
+from ledger.states import StateCache, WorkingStates, folded
+
+CATCH_UP_MAX = 20_000
+STREAM_ROWS = 48
+
+SQL = queries.load("turnstile")
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Requests of one caller; atomic ones are decided all or none."""
+
+    requests: Sequence[Request]
+    atomic: bool = False
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The book's head as read under the lock, and the database's clock."""
+
+    position: int
+    recorded_at: datetime
+    commits: int
+    partition_rows: int
+    clock: datetime
+
+
+class ClocksApart(Exception):
+    """This process's clock and the database's are more than 5 s apart."""
+
+
+class NoPartition(Exception):
+    """The log has no partition for the next positions."""
+
+
+class Turnstile:
+    """One process's place at one book's turnstile, over one connection of its own.
+
+    `connection` must be in autocommit mode with the book's schema on its search path.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        connection: Connection,
+        cache: StateCache,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.partitions_end = 0
+        self.partition_rows = 0
+        self.position = 0
+        self._book = book
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._cache = cache
+        self._commits = -1
+        self._now = now
+        self._new_id = event_ids()
+        self._stream = EventStream(connection, SQL["copy_events"])
+
+    def pass_batch(self, groups: Sequence[Group]) -> list[list[Answer]]:
+        """Take `groups` through the turnstile in one transaction; answers in their order.
+
+        Raises what psycopg raises. After an error on COMMIT the outcome is unknown until the
+        same requests pass again on a new connection: their receipts then say what happened.
+        """
+        try:
+            head = self._take_the_turnstile()
+            self._catch_up(head)
+            self._find_room(head, groups)
+            batch = self._open_batch(head)
+            self._look_up_receipts(batch, groups)
+            self._load_states(batch, groups)
+            answers = self._decide(batch, groups)
+            self._append(batch)
+            self._commit(batch, head)
+        except BaseException:
+            self._roll_back()
+            raise
+        batch.states.commit(batch.touched)
+        return answers
+
+    def _take_the_turnstile(self) -> Head:
+        cursor = self._cursor
+        cursor.execute(SQL["lock_head"])
+        cursor.nextset()
+        row = cursor.fetchone()
+        cursor.nextset()
+        clock = cursor.fetchone()
+        assert row is not None and clock is not None
+        head = Head(*row, clock[0])
+        self.partition_rows = head.partition_rows
+        if abs(self._now() - head.clock) > SKEW_MAX:
+            raise ClocksApart(f"database {head.clock}, here {self._now()}")
+        return head
+
+    def _catch_up(self, head: Head) -> None:
+        """Fold into the cache what other processes appended since our last batch."""
+        if head.commits == self._commits:
+            return
+        if head.position - self.position > CATCH_UP_MAX:
+            self._cache.drop()
+        elif head.position > self.position and len(self._cache):
+            self._cursor.execute(SQL["since"], (self.position, head.position), binary=True)
+            for position, data in self._cursor:
+                self._cache.fold(position, decode(data).event())
+        self.position = head.position
+
+    def _open_batch(self, head: Head) -> Batch:
+        return Batch(
+            self._book,
+            WorkingStates(self._cache),
+            position=head.position,
+            clock=max(head.clock, head.recorded_at + TICK),
+            new_id=self._new_id,
+        )
+
+    def _look_up_receipts(self, batch: Batch, groups: Sequence[Group]) -> None:
+        keys = [request.key for group in groups for request in group.requests]
+        self._cursor.execute(SQL["receipts"], (keys,), binary=True)
+        found = self._cursor.fetchall()
+        if not found:
+            return
+        positions = [
+            position - before
+            for _, _, position, events, *_ in found
+            for before in range(events)
+        ]
+        entries = self._entries(positions)
+        for key, fingerprint, position, events, status, code, body in found:
+            written = [(at, entries[at]) for at in range(position - events + 1, position + 1)]
+            batch.known[key] = fingerprint, remembered(position, status, code, body, written)
+
+    def _entries(self, positions: list[int]) -> dict[int, bytes]:
+        if not positions:
+            return {}
+        self._cursor.execute(SQL["entries"], (positions,), binary=True)
+        return dict(self._cursor.fetchall())
+
+    def _load_states(self, batch: Batch, groups: Sequence[Group]) -> None:
+        """Load all that the commands say they need, at once."""
+        keys = [POLICIES]
+        for group in groups:
+            for request in group.requests:
+                if request.key not in batch.known:
+                    keys += request.command.entities()
+        self._load(batch, batch.states.lacking(keys))
+
+    def _load(self, batch: Batch, keys: list[str]) -> None:
+        if not keys:
+            return
+        versions = []
+        for key in keys:
+            kind = kind_of(key)
+            assert kind is not None, key
+            versions.append(kind.FOLD_VERSION)
+        self._cursor.execute(SQL["states"], (keys, versions), binary=True)
+        for key, state, position, tail in folded(keys, self._cursor):
+            batch.states.load(key, state, position, tail)
+
+    def _decide(self, batch: Batch, groups: Sequence[Group]) -> list[list[Answer]]:
+        """Decide in order; entries stream into COPY while the next ones are decided."""
+        return [
+            self._decide_atomically(batch, group)
+            if group.atomic
+            else [self._decide_one(batch, request) for request in group.requests]
+            for group in groups
+        ]
+
+    def _decide_one(self, batch: Batch, request: Request) -> Answer:
+        while True:
+            try:
+                answer = batch.answer(request)
+                break
+            except MissingState as missing:
+                self._stream.close()
+                self._load(batch, [missing.key])
+        if len(batch.event_rows) >= STREAM_ROWS:
+            self._stream.write(batch.event_rows)
+        return answer
+
+    def _decide_atomically(self, batch: Batch, group: Group) -> list[Answer]:
+        while True:
+            try:
+                return batch.answer_all_or_none(group.requests)
+            except MissingState as missing:
+                self._stream.close()
+                self._load(batch, [missing.key])
+
+    def _append(self, batch: Batch) -> None:
+        """Everything the batch decided: the rest of the events, their tags, the receipts."""
+        self._stream.write(batch.event_rows)
+        self._stream.close()
+        self._copy(SQL["copy_tags"], [rows.tag_rows(batch.tags)] if batch.tags else [])
+        self._copy(SQL["copy_receipts"], batch.receipt_rows)
+
+    def _copy(self, statement: bytes, packed: list[bytes]) -> None:
+        if not packed:
+            return
+        with self._cursor.copy(statement) as copy:
+            copy.write(rows.HEADER + b"".join(packed) + rows.TRAILER)
+
+    def _commit(self, batch: Batch, head: Head) -> None:
+        if not batch.receipt_rows:
+            self._connection.execute("ROLLBACK")
+            self._commits, self.position = head.commits, head.position
+            return
+        recorded_at = batch.recorded_at if batch.position > head.position else head.recorded_at
+        self._cursor.execute(SQL["advance_head"], (batch.position, recorded_at))
+        failpoint("after_copy")
+        self._cursor.execute("COMMIT")
+        failpoint("after_commit")
+        self._commits, self.position = head.commits + 1, batch.position
+
+    def _find_room(self, head: Head, groups: Sequence[Group]) -> None:
+        """Two events a command, or else the row that finds no partition fails its batch."""
+        needed = head.position + 2 * sum(len(group.requests) for group in groups)
+        if needed > self.partitions_end:
+            row = self._cursor.execute(SQL["partitions_end"]).fetchone()
+            assert row is not None
+            self.partitions_end = row[0]
+            if needed > self.partitions_end:
+                raise NoPartition(f"position {needed} is beyond {self.partitions_end}")
+
+    def _roll_back(self) -> None:
+        """Leave the transaction if the connection still answers; a broken one is replaced."""
+        self._commits = -1
+        try:
+            self._stream.abandon()
+            self._connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self._connection.close()
