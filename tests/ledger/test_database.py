@@ -1,0 +1,73 @@
+"""Settings become two doors, and each connection stands in its book."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import ValidationError
+
+from ledger import embedded, settings
+from ledger.database import connect, database, external, pool
+from ledger.settings import Settings
+from tests.conftest import FreshBook
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKENLEDGER_HTTP_PORT", "9000")
+    monkeypatch.setenv("TOKENLEDGER_DATABASE_URL", "")
+    assert settings.load().http_port == 9_000
+    assert settings.load().database_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("HTTP_PORT", "70000"), ("DATABASE_URL", "mysql://x/y"), ("LOG_LEVEL", "loud")],
+)
+def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"TOKENLEDGER_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        settings.load()
+
+
+def test_without_a_url_the_embedded_server_serves(tmp_path: Path) -> None:
+    with database(Settings(data_dir=tmp_path)) as doors:
+        assert doors.server is not None
+        assert "tokenledger_app@" in doors.service_url
+        with connect(doors.admin_url) as admin:
+            assert admin.execute("SELECT current_user").fetchone() == ("postgres",)
+    assert doors.server.postmaster_pid() is None
+
+
+def test_two_urls_are_taken_as_they_are() -> None:
+    doors = external("postgresql://app@h/d", "postgresql://root@h/d")
+    assert (doors.service_url, doors.admin_url) == ("postgresql://app@h/d", "postgresql://root@h/d")
+
+
+def test_one_url_serves_for_both(fresh_book: FreshBook) -> None:
+    with database(Settings(database_url=f"{fresh_book.admin_url}&options=-cjit%3Doff")) as doors:
+        assert doors.server is None
+        with connect(doors.service_url, fresh_book.book.schema) as service:
+            assert service.execute("SELECT current_user").fetchone() == ("tokenledger_app",)
+            assert service.execute("SHOW jit").fetchone() == ("off",)
+            assert service.execute("SELECT position FROM head").fetchone() == (0,)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                service.execute("DELETE FROM events")
+
+
+def test_a_connection_stands_in_its_book(fresh_book: FreshBook) -> None:
+    with fresh_book.connect(autocommit=True) as service:
+        assert service.execute("SELECT current_schema()").fetchone() == (fresh_book.book.schema,)
+        service.execute("SELECT name FROM books")
+        told = conninfo_to_dict(service.info.dsn)
+        assert (told["connect_timeout"], told["keepalives"]) == ("2", "1")
+
+
+def test_a_pool_of_readers_outlives_its_server(tmp_path: Path) -> None:
+    with embedded.server(tmp_path) as server, pool(server.url(), connections_max=2) as readers:
+        with readers.connection() as reader:
+            assert reader.execute("SELECT 1").fetchone() == (1,)
+        server.kill()
+        server.start()
+        with readers.connection() as reader:
+            assert reader.execute("SELECT 2").fetchone() == (2,)

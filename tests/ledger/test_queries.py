@@ -1,0 +1,41 @@
+"""Named queries: found by name, complained about when a file is not as it should be."""
+
+from importlib.resources import files
+
+import pytest
+
+from ledger import queries
+from ledger.queries import QueryFileError, parse
+
+
+def test_queries_are_split_and_freed_of_comments() -> None:
+    text = (
+        "-- About.\n\n-- name: one\n-- Purpose.\nSELECT 1;\n-- name: two\nSELECT 2\n  + 2 -- end\n"
+    )
+    assert parse(text) == {"one": b"SELECT 1", "two": b"SELECT 2\n  + 2 -- end"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SELECT 1", "-- name: a\nSELECT 1\n-- name: a\nSELECT 2", "-- name: a\n-- nothing\n"],
+)
+def test_files_that_are_wrong(text: str) -> None:
+    with pytest.raises(QueryFileError):
+        parse(text)
+
+
+def test_an_unknown_name_tells_the_file() -> None:
+    loaded = queries.load("books")
+    assert "get" in loaded
+    assert "nothing" not in loaded
+    with pytest.raises(QueryFileError, match=r"ledger/sql/books\.sql has no query named 'nothing'"):
+        loaded["nothing"]
+
+
+@pytest.mark.parametrize("package", ["ledger", "projections"])
+def test_every_query_file_can_be_loaded(package: str) -> None:
+    folder = files(package).joinpath("sql")
+    if folder.is_dir():
+        for file in folder.iterdir():
+            if file.name.endswith(".sql"):
+                assert queries.load(file.name.removesuffix(".sql"), package)
