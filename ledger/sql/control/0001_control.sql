@@ -3,6 +3,9 @@
 DO $$
 DECLARE
   wanted text;
+  -- Since 16 whoever makes a role may administer it, but not yet act as it.
+  acting text := CASE WHEN current_setting('server_version_num')::integer >= 160000
+                      THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
   FOREACH wanted IN ARRAY ARRAY['tokenledger_owner', 'tokenledger_app', 'tokenledger_auditor'] LOOP
     BEGIN
@@ -14,7 +17,7 @@ BEGIN
       NULL;  -- roles belong to the whole server: another database has made it already
     END;
     -- An admin who is no superuser hands objects to the owner and may serve as the app.
-    IF wanted <> 'tokenledger_auditor' AND NOT pg_has_role(current_user, wanted, 'MEMBER') THEN
+    IF wanted <> 'tokenledger_auditor' AND NOT pg_has_role(current_user, wanted, acting) THEN
       EXECUTE format('GRANT %I TO %I', wanted, current_user);
     END IF;
   END LOOP;
