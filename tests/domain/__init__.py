@@ -1,0 +1,1 @@
+"""Tests of the money rules as pure functions: no database."""
