@@ -46,3 +46,27 @@ Instant = Annotated[
     BeforeValidator(_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+_WORD = re.compile(r"\A[A-Za-z0-9_./-]{1,64}\Z")
+
+
+def _harmless(value: Any) -> Any:
+    match value:
+        case dict() if all(isinstance(key, str) and _WORD.match(key) for key in value):
+            return {key: _harmless(inner) for key, inner in value.items()}
+        case list():
+            return [_harmless(inner) for inner in value]
+        case str() if _WORD.match(value):
+            return value
+        case None | bool():
+            return value
+        case int() if abs(value) <= AMOUNT_MAX:
+            return value
+    raise PydanticCustomError(
+        "harmless", "must be made of whole numbers up to 10^12 and words of A-Z a-z 0-9 _ . / -"
+    )
+
+
+Harmless = Annotated[Any, BeforeValidator(_harmless)]
+"""JSON of a shape that is not the ledger's business, and that cannot poison an entry."""

@@ -9,7 +9,7 @@ import msgspec
 from domain.command import Command, Decision, Given, command
 from domain.entity import State, entity
 from domain.event import Event, stored_as
-from domain.fields import Instant
+from domain.fields import Instant, PositiveAmount
 from domain.money import split, vat_included
 from domain.policy import Policy, PolicyVersion
 from domain.rejections import (
@@ -144,7 +144,7 @@ class ApprovePolicy(Command):
     name = "approve-policy"
     roles = frozenset({"admin", "approver"})
 
-    version: int
+    version: PositiveAmount
 
     def entities(self) -> tuple[str, ...]:
         """The policies."""
@@ -153,7 +153,7 @@ class ApprovePolicy(Command):
     def decide(self, given: Given) -> Decision:
         """The publication."""
         policies = given.state(Policies, "book")
-        if not 0 < self.version <= policies.last_version:
+        if self.version > policies.last_version:
             return reject(UNKNOWN_POLICY, version=self.version)
         waiting = [p for p in policies.proposed if p.version == self.version]
         if not waiting:

@@ -7,12 +7,12 @@ they need, so replay never reads a policy again.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.fields import Amount, Bps, Country, Currency, Funding, Id, PositiveAmount
+from domain.fields import Amount, Bps, Country, Currency, Funding, Harmless, Id, PositiveAmount
 
 PRODUCTS = ("unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold")
 Product = Literal["unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold"]
@@ -103,7 +103,7 @@ class Policy(_Part):
     breakage_months: Positive | None = None
     tier_ladder: Annotated[tuple[Tier, ...], Field(strict=False)] = ()
     tier_window_days: Positive = 30
-    limits: dict[str, Any] = {}
+    limits: dict[Id, Harmless] = {}
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """What is wrong between keys: (JSON pointer, message) each."""

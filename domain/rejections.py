@@ -79,6 +79,11 @@ BATCH_ABORTED = _reason(
     "BATCH_ABORTED", 409, "Batch aborted", "line {line} of this atomic batch failed"
 )
 
+# The time it claims, before anything that depends on time.
+CLOCK_SKEW = _reason(
+    "CLOCK_SKEW", 422, "Clock skew", "{field} {given} is later than the server's {now}"
+)
+
 # Unknown references.
 UNKNOWN_BOOK = _reason("UNKNOWN_BOOK", 404, "Unknown book", "there is no book {book}")
 UNKNOWN_POLICY = _reason(
@@ -112,17 +117,14 @@ SELF_APPROVAL_FORBIDDEN = _reason(
 SELF_DEALING = _reason(
     "SELF_DEALING", 422, "Self-dealing", "{user} may not pay themselves"
 )
-CLOCK_SKEW = _reason(
-    "CLOCK_SKEW", 422, "Clock skew", "{field} {given} is later than the server's {now}"
+INVALID_AMOUNT = _reason(
+    "INVALID_AMOUNT", 422, "Invalid amount", "{field} would be {amount}; the limit is {limit}"
 )
 PRICE_OUT_OF_RANGE = _reason(
     "PRICE_OUT_OF_RANGE",
     422,
     "Price out of range",
     "{product} at {price} is outside {min} to {max}",
-)
-INVALID_AMOUNT = _reason(
-    "INVALID_AMOUNT", 422, "Invalid amount", "{field} would be {amount}; the limit is {limit}"
 )
 NEGATIVE_MARGIN = _reason(
     "NEGATIVE_MARGIN",

@@ -193,19 +193,21 @@ class SaleCommand(Command):
     def decide(self, given: Given) -> Decision:
         """The sale, or why not; a card that was charged for a refused sale goes to suspense."""
         version = given.policy_at(given.now)
-        if version is None:
-            return reject(NO_POLICY, at=given.now)
-        policy = version.policy
-        refusal = _common_refusal(self, given, policy) or self.refusal(given, policy)
-        if refusal is None:
-            sale = _sold(self, given, policy)
-            if not isinstance(sale, Rejection):
-                return (sale,)
-            refusal = sale
+        sale = (
+            reject(NO_POLICY, at=given.now)
+            if version is None
+            else self._sale(given, version.policy)
+        )
+        if not isinstance(sale, Rejection):
+            return (sale,)
         if self.funding == TOKEN:
-            return refusal
+            return sale
         price, discount = self.prices()
-        return suspended(self, price - discount, refusal.reason.code)
+        return suspended(self, price - discount, sale.reason.code)
+
+    def _sale(self, given: Given, policy: Policy) -> Sale | Rejection:
+        refusal = _common_refusal(self, given, policy) or self.refusal(given, policy)
+        return refusal or _sold(self, given, policy)
 
 
 def _common_refusal(command: SaleCommand, given: Given, policy: Policy) -> Rejection | None:

@@ -1,0 +1,127 @@
+"""What clients may send: nothing that passes can poison a batch, a tag, an account or a sum."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.catalogue import InvalidRequest, read_command
+from domain.command import COMMANDS
+from domain.fields import RFC3339_UTC
+from domain.money import AMOUNT_MAX
+from ledger.request import fingerprint
+
+TIP = {"user": "u1", "creator": "c1", "funding": "TOKEN", "amount": 5}
+
+
+def pointers(name: str, fields: dict[str, Any]) -> list[str]:
+    """Where the fields are wrong."""
+    with pytest.raises(InvalidRequest) as refused:
+        read_command(name, fields)
+    assert all(problem.message for problem in refused.value.problems)
+    return sorted(problem.pointer for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "a b", "a.b", "a:b", "ä", "a\0", "a\n", "\u200b", "x" * 65, 7, None, True, ["a"], {}],
+)
+def test_an_id_is_1_to_64_of_letters_digits_and_dashes(wrong: object) -> None:
+    assert pointers("send-tip", {**TIP, "user": wrong}) == ["/user"]
+
+
+@pytest.mark.parametrize("right", ["a", "A-_9", "x" * 64, "-", "0"])
+def test_such_ids_are_fine(right: str) -> None:
+    assert read_command("send-tip", {**TIP, "user": right})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [0, -1, AMOUNT_MAX + 1, 2**63, 2**64, -(2**63), 10**30, 1.0, 1.5, 1e9, "5", True, None],
+)
+def test_an_amount_is_a_whole_number_above_zero(wrong: object) -> None:
+    assert pointers("send-tip", {**TIP, "amount": wrong}) == ["/amount"]
+
+
+def test_the_largest_amount_is_fine() -> None:
+    assert read_command("send-tip", {**TIP, "amount": AMOUNT_MAX})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "2026-11-20",
+        "2026-11-20T05:42:00",
+        "2026-11-20T05:42:00+00:00",
+        "2026-11-20T05:42:00z",
+        "2026-11-20 05:42:00Z",
+        "2026-13-20T05:42:00Z",
+        "2026-11-20T05:42:00.1234567Z",
+        "2026-11-20T05:42:00Z\n",
+        "٢٠٢٦-11-20T05:42:00Z",
+        1_763_617_320,
+        "now",
+    ],
+)
+def test_a_time_is_rfc_3339_in_utc(wrong: object) -> None:
+    assert pointers("send-tip", {**TIP, "occurred_at": wrong}) == ["/occurred_at"]
+
+
+@given(st.datetimes(min_value=datetime(1000, 1, 1)))
+def test_every_time_with_microseconds_is_read_as_it_was_sent(instant: datetime) -> None:
+    text = f"{instant:%Y-%m-%dT%H:%M:%S.%f}Z".rjust(27, "0")
+    assert RFC3339_UTC.match(text)
+    read = read_command("send-tip", {**TIP, "occurred_at": text})
+    assert read.occurred_at is not None
+    assert read.occurred_at.replace(tzinfo=None) == instant
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    wrong = {"user": "a b", "creator": "", "funding": "GOLD", "amount": 0, "colour": "red"}
+    assert pointers("send-tip", wrong) == ["/amount", "/colour", "/creator", "/funding", "/user"]
+
+
+def test_an_unknown_command_is_named() -> None:
+    assert pointers("send-love", {}) == ["/command"]
+
+
+def test_what_a_card_needs_is_required_and_what_it_only_knows_is_refused() -> None:
+    assert pointers("send-tip", {**TIP, "funding": "CARD"}) == ["/processor", "/processor_ref"]
+    token = {**TIP, "processor": "stripe", "processor_ref": "r", "country": "DE"}
+    assert pointers("send-tip", token) == ["/country", "/processor", "/processor_ref"]
+
+
+def test_a_discount_takes_at_most_the_price() -> None:
+    fields = {"user": "u", "creator": "c", "item": "i", "funding": "TOKEN", "price": 5}
+    assert read_command("unlock", {**fields, "discount": 5})
+    assert pointers("unlock", {**fields, "discount": 6}) == ["/discount"]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+@given(data=st.data())
+def test_whatever_is_sent_is_a_command_or_is_refused_with_reasons(
+    name: str, data: st.DataObject
+) -> None:
+    known = sorted(COMMANDS[name].model_fields)
+    keys = st.sampled_from(known) | st.text(max_size=8)
+    fields = data.draw(st.dictionaries(keys, json_values, max_size=len(known)))
+    try:
+        command = read_command(name, fields)
+    except InvalidRequest as refused:
+        assert refused.problems
+    else:
+        assert len(fingerprint(command)) == 16
+
+
+@pytest.mark.parametrize("version", [0, -1, 2**63, 2**64, 10**30])
+def test_a_version_is_a_number_too(version: int) -> None:
+    assert pointers("approve-policy", {"version": version}) == ["/version"]

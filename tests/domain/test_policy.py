@@ -1,0 +1,169 @@
+"""Policy documents: what has no silent default is refused where it is missing."""
+
+from typing import Any
+
+import pytest
+
+from domain.catalogue import InvalidRequest, read_command
+from tests.domain.world import World, code
+from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
+
+MANDATORY = (
+    "profile",
+    "currency",
+    "time_zone",
+    "funding",
+    "revenue_share",
+    "products_enabled",
+    "payout_minimum",
+    "dispute_bearer",
+)
+SINCE = "1970-01-01T00:00:00Z"
+
+
+def problems(document: dict[str, Any]) -> list[str]:
+    """Where the document is wrong."""
+    try:
+        read_command("propose-policy", {"body": document, "effective_from": SINCE})
+    except InvalidRequest as refused:
+        return sorted(problem.pointer for problem in refused.problems)
+    return []
+
+
+def changed(**keys: Any) -> dict[str, Any]:
+    """The document of platform A with other keys."""
+    return {**MICRO_UNLOCK, **keys}
+
+
+def without(key: str) -> dict[str, Any]:
+    """The document of platform A without a key."""
+    return {name: value for name, value in MICRO_UNLOCK.items() if name != key}
+
+
+@pytest.mark.parametrize("document", [MICRO_UNLOCK, LIVE_CALL])
+def test_the_documents_of_the_scenarios_are_whole(document: dict[str, Any]) -> None:
+    assert problems(document) == []
+
+
+@pytest.mark.parametrize("key", MANDATORY)
+def test_a_mandatory_key_is_never_guessed(key: str) -> None:
+    assert problems(without(key)) == [f"/body/{key}"]
+
+
+def test_a_share_needs_its_default() -> None:
+    assert problems(changed(revenue_share={"tip": 8000})) == ["/body/revenue_share/default"]
+
+
+def test_a_tip_minimum_is_mandatory_where_a_tip_is_shared() -> None:
+    assert problems(without("tip_minimum")) == ["/body/tip_minimum"]
+    whole = without("tip_minimum") | {"revenue_share": {"default": 8000, "tip": 10_000}}
+    assert problems(whole) == []
+    no_tips = without("tip_minimum") | {"products_enabled": ["unlock"]}
+    assert problems(no_tips) == []
+
+
+def test_a_unit_value_is_mandatory_where_tokens_are_spent() -> None:
+    assert problems(without("unit_value")) == ["/body/unit_value"]
+    assert problems(without("unit_value") | {"funding": ["CARD"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "pointer"),
+    [
+        ({"colour": "red"}, "/body/colour"),
+        ({"revenue_share": {"default": 10_001}}, "/body/revenue_share/default"),
+        ({"revenue_share": {"default": 0.8}}, "/body/revenue_share/default"),
+        ({"price_bounds": {"unlock": {"min": 5, "max": 4}}}, "/body/price_bounds/unlock"),
+        ({"dispute_bearer": "NOBODY"}, "/body/dispute_bearer"),
+        ({"default_country": "DE"}, "/body/default_country"),
+        ({"tier_ladder": [{"tier": "A", "min": 1}, {"tier": "B", "min": 2}]}, "/body/tier_ladder"),
+        ({"packages": {"p": {"tokens": 0, "price": 1}}}, "/body/packages/p/tokens"),
+    ],
+)
+def test_a_wrong_key_is_pointed_at(keys: dict[str, Any], pointer: str) -> None:
+    assert problems(changed(**keys)) == [pointer]
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"payments": "ten\0"},
+        {"\0": 10},
+        {"payments": 2**63},
+        {"payments": {"per_minute": 1e300}},
+        {"payments": ["\u0001"]},
+    ],
+)
+def test_nothing_in_a_document_can_poison_the_log(limits: dict[str, Any]) -> None:
+    (pointer,) = problems(changed(limits=limits))
+    assert pointer.startswith("/body/limits/")
+
+
+def test_limits_as_platforms_state_them_are_fine() -> None:
+    assert problems(changed(limits={"payments": {"count": 10, "seconds": 60}})) == []
+
+
+def propose(document: dict[str, Any]) -> str:
+    """Why a proposal is refused; '' if it is not."""
+    return code(World().when("propose-policy", body=document, effective_from=SINCE))
+
+
+def test_a_policy_is_in_the_books_currency() -> None:
+    assert propose(changed(currency="EUR")) == "CURRENCY_MISMATCH"
+
+
+@pytest.mark.parametrize(
+    ("package", "expected"),
+    [
+        ({"tokens": 1000, "bonus": 248, "price": 999}, ""),  # 1248 × 80% = 998.4, so 998
+        ({"tokens": 1000, "bonus": 250, "price": 999}, "NEGATIVE_MARGIN"),  # 1000
+        ({"tokens": 1000, "price": 800}, ""),
+        ({"tokens": 1000, "price": 799}, "NEGATIVE_MARGIN"),
+    ],
+)
+def test_a_package_covers_the_share_of_all_its_tokens(
+    package: dict[str, int], expected: str
+) -> None:
+    assert propose(changed(packages={"p": package})) == expected
+
+
+def test_the_margin_is_what_vat_leaves() -> None:
+    package = {"p": {"tokens": 1000, "price": 800}}
+    taxed = changed(packages=package, vat={"DE": 1900}, default_country="DE")
+    assert propose(taxed) == "NEGATIVE_MARGIN"
+
+
+def test_the_margin_is_reckoned_with_the_highest_share_any_product_gets() -> None:
+    package = {"p": {"tokens": 1000, "price": 800}}
+    document = changed(packages=package, revenue_share={"default": 8000, "ticket": 9000})
+    assert propose(document) == "NEGATIVE_MARGIN"
+
+
+def test_nobody_approves_their_own_proposal() -> None:
+    world = World()
+    world.happens("propose-policy", "alice", body=MICRO_UNLOCK, effective_from=SINCE)
+    assert code(world.when("approve-policy", "alice", version=1)) == "SELF_APPROVAL_FORBIDDEN"
+    assert code(world.when("approve-policy", "bob", version=2)) == "UNKNOWN_POLICY"
+    world.happens("approve-policy", "bob", version=1)
+    assert code(world.when("approve-policy", "bob", version=1)) == "INVALID_TRANSITION"
+
+
+def test_the_policy_published_last_of_those_begun_is_in_force() -> None:
+    world = World(MICRO_UNLOCK)
+    world.publish(changed(tip_minimum=50), since="2026-11-20T13:00:00Z")
+    tip = {"user": "u", "creator": "c", "funding": "CARD", "amount": 49}
+    card = {"processor": "stripe", "processor_ref": "r"}
+    assert code(world.when("send-tip", **tip, **card)) == ""
+    world.later(hours=1)
+    assert code(world.when("send-tip", **tip, **card)) == "PRICE_OUT_OF_RANGE"
+
+
+def test_a_purchase_is_decided_under_the_policy_at_the_processors_time() -> None:
+    world = World(MICRO_UNLOCK)
+    dearer = {"small": {"tokens": 1000, "bonus": 100, "price": 1099}}
+    world.publish(changed(packages=dearer), since="2026-11-20T13:00:00Z")
+    world.later(hours=2)
+    bought = {"user": "u", "package": "small", "price": 999, "processor": "p", "processor_ref": "r"}
+    assert code(world.when("record-purchase", **bought)) == "PRICE_MISMATCH"
+    late = {**bought, "occurred_at": "2026-11-20T12:59:59Z"}
+    assert code(world.when("record-purchase", **late)) == ""

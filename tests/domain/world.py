@@ -1,0 +1,83 @@
+"""A world of pure functions: states in a dictionary, a fixed clock, no database.
+
+`given(...)` lets things happen, `when(...)` answers the decision on one command. Everything comes
+from the catalogue, so a new command needs nothing here.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.accounts import Assets
+from domain.catalogue import read_command
+from domain.command import Command, Decision, Given, Suspended
+from domain.entity import State, evolve, kind_of
+from domain.event import Event
+from domain.policies import POLICIES, Policies
+from domain.rejections import Rejection
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ASSETS = Assets.of("demo", "USD")
+
+
+class States(dict[str, State]):
+    """Entities never seen are new ones."""
+
+    def __missing__(self, key: str) -> State:
+        kind = kind_of(key)
+        assert kind is not None, key
+        return kind()
+
+
+class World:
+    """A book without a database."""
+
+    def __init__(self, policy: dict[str, Any] | None = None) -> None:
+        self.states = States()
+        self.now = NOW
+        self.history: list[Event] = []
+        self._ids = 0
+        if policy is not None:
+            self.publish(policy)
+
+    def publish(self, policy: dict[str, Any], since: str = "1970-01-01T00:00:00Z") -> None:
+        """Alice proposes, Bob approves."""
+        (proposed,) = self.happens("propose-policy", "alice", body=policy, effective_from=since)
+        self.happens("approve-policy", "bob", version=proposed.version)  # type: ignore[attr-defined]
+
+    def happens(self, name: str, actor: str = "backend", **fields: Any) -> tuple[Event, ...]:
+        """Let a command have its effect; it must be accepted."""
+        decision = self.when(name, actor, **fields)
+        assert isinstance(decision, tuple), decision
+        return self.given(*decision)
+
+    def given(self, *events: Event) -> tuple[Event, ...]:
+        """Let events have happened."""
+        for event in events:
+            self.states.update(dict(evolve(self.states, event)))
+            self.history.append(event)
+        return events
+
+    def when(self, name: str, actor: str = "backend", **fields: Any) -> Decision:
+        """What is decided on a command."""
+        return self.decide(read_command(name, fields), actor)
+
+    def decide(self, command: Command, actor: str = "backend") -> Decision:
+        """What is decided, with nothing changed by it."""
+        self._ids += 1
+        policies = self.states[POLICIES]
+        assert isinstance(policies, Policies)
+        new_id = f"0194fd22-0000-7000-8000-{self._ids:012x}"
+        return command.decide(
+            Given(self.states, policies.versions(), self.now, new_id, actor, ASSETS)
+        )
+
+    def later(self, **delta: int) -> None:
+        """Let time pass."""
+        self.now += timedelta(**delta)
+
+
+def code(decision: Decision) -> str:
+    """Why not; '' for an accepted command."""
+    if isinstance(decision, Rejection):
+        return decision.reason.code
+    return decision.code if isinstance(decision, Suspended) else ""
