@@ -13,7 +13,9 @@ import msgspec
 from domain.event import Event
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class State(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, array_like=True, gc=False
+):
     """What decisions need to know of one entity; built without arguments it is a new entity."""
 
     KIND: ClassVar[str]

@@ -12,7 +12,7 @@ import msgspec
 from domain.accounts import Assets, Posting
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A fact, carrying every computed amount and every party that its postings name."""
 
     type: ClassVar[str]

@@ -49,7 +49,7 @@ class Attribution(BaseModel):
     campaign_id: Id | None = None
 
 
-class Payee(msgspec.Struct, frozen=True, omit_defaults=True):
+class Payee(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A creator's share in minor units; of a token sale, what paid and promo tokens bear of it."""
 
     creator: str

@@ -17,7 +17,7 @@ PROMO = "PROMO"
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
+class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=False):
     """Tokens that came in together. `price`: minor units they were sold for, VAT excluded."""
 
     lot: str
@@ -40,7 +40,7 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
         return True, NEVER, self.lot
 
 
-class LotUse(msgspec.Struct, frozen=True, omit_defaults=True):
+class LotUse(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A lot's part in a sale: `tokens` taken, `released` minor units of its price earned."""
 
     lot: str

@@ -7,9 +7,6 @@ once all its entries are encoded.
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
-from functools import lru_cache
-from hashlib import sha256
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -31,9 +28,9 @@ from domain.rejections import (
     reject,
 )
 from ledger.books import Book
-from ledger.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, canonical
+from ledger.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, canonical, leaf_hash
 from ledger.request import Answer, Recorded, Request, refused
-from ledger.rows import event_row, microseconds, receipt_row
+from ledger.rows import event_row, microseconds, receipt_row, tag_rows
 from ledger.states import WorkingStates
 
 TICK = timedelta(microseconds=1)
@@ -56,20 +53,25 @@ class Batch:
         *,
         position: int,
         clock: datetime,
-        new_id: Callable[[datetime], str],
+        new_id: Callable[[int], str],
     ) -> None:
         self.position = position
         self.states = states
         self.known: dict[bytes, tuple[bytes, Answer]] = {}
-        self.event_rows: list[bytes] = []
-        self.tags: list[tuple[bytes, int]] = []
-        self.receipt_rows: list[bytes] = []
+        self._event_rows: list[bytes] = []
+        self._tags: list[tuple[bytes, int]] = []
+        self._receipt_rows: list[bytes] = []
         self.touched: dict[str, tuple[int, int]] = {}
         self.clock = clock
         self._book = book
         self._assets = Assets.of(book.name, book.currency)
         self._zone = ZoneInfo(book.time_zone)
         self._new_id = new_id
+        self._answered = 0
+        self._parsed_state: State | None = None
+        self._parsed: tuple[PolicyVersion, ...] = ()
+        self._hour: datetime | None = None
+        self._date: date | None = None
 
     @property
     def recorded_at(self) -> datetime:
@@ -102,7 +104,8 @@ class Batch:
             )
             return self._refused(request, reject(INTERNAL))
         self.known[request.key] = request.fingerprint, answer
-        self.receipt_rows.append(
+        self._answered += 1
+        self._receipt_rows.append(
             receipt_row(
                 request.key,
                 request.fingerprint,
@@ -115,11 +118,22 @@ class Batch:
         )
         return answer
 
+    @property
+    def anything_new(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self._answered)
+
+    def take_rows(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        """Rows of events, tags and receipts decided since the last call."""
+        taken = self._event_rows, tag_rows(self._tags), self._receipt_rows
+        self._event_rows, self._tags, self._receipt_rows = [], [], []
+        return taken
+
     def answer_all_or_none(self, requests: Sequence[Request]) -> list[Answer]:
         """Decide requests that stand or fall together; may raise MissingState."""
         before = (self.position, self.clock, dict(self.states), dict(self.touched))
-        known, rows = dict(self.known), (len(self.event_rows), len(self.tags))
-        receipts = len(self.receipt_rows)
+        known, rows = dict(self.known), (len(self._event_rows), len(self._tags))
+        receipts, answered = len(self._receipt_rows), self._answered
         answers: list[Answer] = []
         try:
             for request in requests:
@@ -137,8 +151,9 @@ class Batch:
                 self.states.clear()
                 self.states.update(states)
                 self.known = known
-                del self.event_rows[rows[0] :], self.tags[rows[1] :]
-                del self.receipt_rows[receipts:]
+                del self._event_rows[rows[0] :], self._tags[rows[1] :]
+                del self._receipt_rows[receipts:]
+                self._answered = answered
         failed = len(answers) - 1
         return [
             answers[failed]
@@ -152,20 +167,17 @@ class Batch:
 
     def _decide(self, request: Request) -> Answer:
         command, now = request.command, self.clock
-        occurred_at = command.occurred_at or now
-        if occurred_at > now + SKEW_MAX:
+        occurred_at = command.occurred_at
+        if occurred_at is None:
+            occurred_at = now
+        elif occurred_at > now + SKEW_MAX:
             if command.notice_id() is None:
                 skew = reject(CLOCK_SKEW, field="occurred_at", given=occurred_at, now=now)
                 return self._refused(request, skew)
             occurred_at = now
-        event_id = self._new_id(now)
+        event_id = self._new_id(microseconds(now))
         given = Given(
-            self.states,
-            self._policies(),
-            now,
-            event_id,
-            request.actor,
-            self._assets,
+            self.states, self._policies(), now, event_id, request.actor, self._assets
         )
         decision = command.decide(given)
         if isinstance(decision, Rejection):
@@ -176,87 +188,105 @@ class Batch:
         if not decision:
             return self._nothing_to_do(command, now)
         policy = given.policy_at(now)
-        envelope: dict[str, Any] = {
-            "envelope_version": ENVELOPE_VERSION,
-            "book": self._book.name,
-            "currency": self._book.currency,
-            "occurred_at": occurred_at,
-            "effective_on": _local_date(occurred_at, self._zone),
-            "principal": request.principal,
-            "client": request.client,
-            "command": command.name,
-            "key": request.key.hex(),
-            "fingerprint": request.fingerprint.hex(),
-            "correlation_id": request.correlation_id,
-            "policy_version": policy and policy.version,
-            "on_behalf_of": command.on_behalf_of,
-        }
-        return self._record(decision, event_id, envelope, code)
+        stamp = Stamp(
+            request,
+            occurred_at,
+            self._effective_on(occurred_at),
+            None if policy is None else policy.version,
+            code,
+        )
+        return self._record(decision, event_id, stamp)
 
-    def _record(
-        self, events: tuple[Event, ...], event_id: str, envelope: dict[str, Any], code: str | None
-    ) -> Answer:
+    def _record(self, events: tuple[Event, ...], event_id: str, stamp: "Stamp") -> Answer:
         """Encode the events, then merge their effects; nothing is changed if one fails."""
         changes = _Changes(self.states)
-        recorded: list[Recorded] = []
-        rows: list[bytes] = []
-        index: list[tuple[bytes, int]] = []
+        recorded, rows, index = [], [], []
         position, clock = self.position, self.clock
+        occurred_us = microseconds(stamp.occurred_at)
         for event in events:
             position += 1
             tags = event.tags()
             body = canonical(event)
-            data = canonical(
-                Entry(
-                    event_id=event_id,
-                    type=event.type,
-                    tags=tags,
-                    recorded_at=clock,
-                    body=msgspec.Raw(body),
-                    postings=balanced(event.postings(self._assets)),
-                    **envelope,
-                )
-            )
-            if len(data) > ENTRY_BYTES_MAX:
-                raise EntryTooLarge(len(data))
+            data = self._encode(event, tags, body, event_id, clock, stamp)
             for key in tags:
                 if kind_of(key) is not None:
                     changes[key] = changes[key].apply(key, event)
             encoded = [tag.encode() for tag in tags]
+            index += [(tag, position) for tag in encoded]
+            recorded_us = microseconds(clock)
             rows.append(
                 event_row(
                     position,
                     bytes.fromhex(event_id.replace("-", "")),
                     event.type.encode(),
                     encoded,
-                    occurred_us=microseconds(envelope["occurred_at"]),
-                    recorded_us=microseconds(clock),
+                    occurred_us=occurred_us,
+                    recorded_us=recorded_us,
                     data=data,
-                    leaf_hash=sha256(b"\x00" + data).digest(),
+                    leaf_hash=leaf_hash(data),
                 )
             )
-            index += [(tag, position) for tag in encoded]
             recorded.append(Recorded(position, event_id, event.type, body))
             clock += TICK
-            if len(events) > 1:
-                event_id = self._new_id(clock)
+            if len(recorded) < len(events):
+                event_id = self._new_id(recorded_us + 1)
         self._merge(changes, position, len(events))
-        self.event_rows += rows
-        self.tags += index
+        self._event_rows += rows
+        self._tags += index
         self.position, self.clock = position, clock
         return Answer(
-            status=201 if code is None else 202,
+            status=201 if stamp.code is None else 202,
             position=position,
-            command=envelope["command"],
+            command=stamp.request.command.name,
             recorded_at=clock - TICK,
             events=tuple(recorded),
-            code=code,
+            code=stamp.code,
         )
 
+    def _encode(
+        self,
+        event: Event,
+        tags: tuple[str, ...],
+        body: bytes,
+        event_id: str,
+        recorded_at: datetime,
+        stamp: "Stamp",
+    ) -> bytes:
+        request = stamp.request
+        command = request.command
+        data = canonical(
+            Entry(
+                msgspec.Raw(body),
+                self._book.name,
+                request.client,
+                command.name,
+                request.correlation_id,
+                self._book.currency,
+                stamp.effective_on,
+                ENVELOPE_VERSION,
+                event_id,
+                request.fingerprint.hex(),
+                request.key.hex(),
+                stamp.occurred_at,
+                balanced(event.postings(self._assets)),
+                request.principal,
+                recorded_at,
+                tags,
+                event.type,
+                stamp.policy_version,
+                command.on_behalf_of,
+            )
+        )
+        if len(data) > ENTRY_BYTES_MAX:
+            raise EntryTooLarge(len(data))
+        return data
+
     def _merge(self, changes: dict[str, State], position: int, events: int) -> None:
-        for key, state in changes.items():
-            self.states[key] = state
-            self.touched[key] = position, self.touched.get(key, (0, 0))[1] + events
+        self.states.update(changes)
+        touched = self.touched
+        for key in changes:
+            before = touched.get(key)
+            touched[key] = (position, events if before is None else before[1] + events)
 
     def _nothing_to_do(self, command: Command, now: datetime) -> Answer:
         answer = Answer(
@@ -266,9 +296,29 @@ class Batch:
         return answer
 
     def _policies(self) -> tuple[PolicyVersion, ...]:
+        """The published policies, parsed anew only when their state is another."""
         state = self.states[POLICIES]
-        assert isinstance(state, Policies)
-        return _versions(state)
+        if state is not self._parsed_state:
+            assert isinstance(state, Policies)
+            self._parsed_state, self._parsed = state, parsed(state)
+        return self._parsed
+
+    def _effective_on(self, instant: datetime) -> date:
+        """The date of `instant` in the book's time zone."""
+        hour = instant.replace(minute=0, second=0, microsecond=0)
+        if hour != self._hour:
+            self._hour, self._date = hour, _date_of_hour(hour, self._zone)
+        return self._date or instant.astimezone(self._zone).date()
+
+
+class Stamp(msgspec.Struct, frozen=True, gc=False):
+    """What all events of one command have in common besides their order."""
+
+    request: Request
+    occurred_at: datetime
+    effective_on: date
+    policy_version: int | None
+    code: str | None
 
 
 class _Changes(dict[str, State]):
@@ -282,27 +332,23 @@ class _Changes(dict[str, State]):
         return self._states[key]
 
 
+_PARSED_MAX = 8
 _parsed: list[tuple[Policies, tuple[PolicyVersion, ...]]] = []
 
 
-def _versions(state: Policies) -> tuple[PolicyVersion, ...]:
-    """The state's parsed policies; parsed anew only when the state is another."""
-    for parsed, versions in _parsed:
-        if parsed is state:
+def parsed(state: Policies) -> tuple[PolicyVersion, ...]:
+    """The versions of a book's policies; parsing a document costs more than a whole batch."""
+    for known, versions in _parsed:
+        if known is state:
             return versions
     versions = state.versions()
-    _parsed.append((state, versions))
-    del _parsed[:-8]
+    _parsed.insert(0, (state, versions))
+    del _parsed[_PARSED_MAX:]
     return versions
 
 
-@lru_cache(maxsize=4096)
-def _date_of_hour(hour: datetime, zone: ZoneInfo) -> tuple[date, date]:
-    return hour.astimezone(zone).date(), (hour + timedelta(minutes=59)).astimezone(zone).date()
-
-
-def _local_date(instant: datetime, zone: ZoneInfo) -> date:
-    """The date of `instant` in the book's time zone."""
-    hour = instant.replace(minute=0, second=0, microsecond=0)
-    first, last = _date_of_hour(hour, zone)
-    return first if first == last else instant.astimezone(zone).date()
+def _date_of_hour(hour: datetime, zone: ZoneInfo) -> date | None:
+    """The local date of the whole hour; None if midnight falls into it."""
+    first = hour.astimezone(zone).date()
+    last = (hour + timedelta(minutes=59, seconds=59)).astimezone(zone).date()
+    return first if first == last else None

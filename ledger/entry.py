@@ -20,29 +20,29 @@ ENTRY_BYTES_MAX = 65_535
 ENVELOPE_VERSION = 1
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One event with everything an auditor needs to place it. Times are UTC.
 
     `key` and `fingerprint` are hex of 16 bytes each; `effective_on` is a date in the book's zone.
     """
 
-    envelope_version: int
+    body: msgspec.Raw
     book: str
-    event_id: str
-    type: str
-    tags: tuple[str, ...]
-    currency: str
-    occurred_at: datetime
-    recorded_at: datetime
-    effective_on: date
-    principal: str
     client: str
     command: str
-    key: str
-    fingerprint: str
     correlation_id: str
-    body: msgspec.Raw
+    currency: str
+    effective_on: date
+    envelope_version: int
+    event_id: str
+    fingerprint: str
+    key: str
+    occurred_at: datetime
     postings: tuple[Posting, ...]
+    principal: str
+    recorded_at: datetime
+    tags: tuple[str, ...]
+    type: str
     policy_version: int | None = None
     on_behalf_of: str | None = None
     causation_id: str | None = None

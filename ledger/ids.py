@@ -6,24 +6,27 @@ book sort like its positions (recorded times are strictly increasing); 60 bits a
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_MS = 946_684_800_000
+"""2000-01-01 UTC, from which `rows.microseconds` counts, in Unix milliseconds."""
 _DRAW = 512
 
 
-def event_ids() -> Callable[[datetime], str]:
-    """A source of event ids: recorded time in, UUID text out."""
+def event_ids() -> Callable[[int], str]:
+    """A source of event ids: microseconds since 2000-01-01 UTC in, UUID text out."""
     pool: list[str] = []
+    last_ms, prefix = -1, ""
 
-    def new_id(recorded_at: datetime) -> str:
+    def new_id(recorded_us: int) -> str:
+        nonlocal last_ms, prefix
         if not pool:
             drawn = os.urandom(8 * _DRAW).hex()
             pool.extend([drawn[i : i + 15] for i in range(0, 16 * _DRAW, 16)])
-        delta = recorded_at - _EPOCH
-        ms, us = divmod(delta.microseconds, 1000)
-        stamp = f"{(delta.days * 86_400 + delta.seconds) * 1000 + ms:012x}"
+        ms, us = divmod(recorded_us, 1000)
+        if ms != last_ms:
+            stamp = f"{ms + _EPOCH_MS:012x}"
+            last_ms, prefix = ms, f"{stamp[:8]}-{stamp[8:]}-7"
         random = pool.pop()
-        return f"{stamp[:8]}-{stamp[8:]}-7{us:03x}-8{random[:3]}-{random[3:]}"
+        return f"{prefix}{us:03x}-8{random[:3]}-{random[3:]}"
 
     return new_id

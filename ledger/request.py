@@ -52,7 +52,7 @@ def fingerprint(command: Command) -> bytes:
     ).digest()
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event as an answer shows it; `body` is the JSON that the log keeps."""
 
     position: int

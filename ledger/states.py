@@ -19,7 +19,7 @@ EVICTED_TAIL_MIN = 3
 """Fewer events than this are cheaper to fold again than a snapshot is to write."""
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """A committed state, the position of its last event, and events since its snapshot."""
 
     state: State
@@ -107,46 +107,43 @@ class WorkingStates(dict[str, State]):
     def __init__(self, cache: StateCache) -> None:
         super().__init__()
         self._cache = cache
-        #: Position and tail of what was loaded or cached, to be carried on.
-        self.base: dict[str, tuple[int, int]] = {}
 
     def __missing__(self, key: str) -> State:
         held = self._cache.get(key)
         if held is None:
             raise MissingState(key)
-        self.base[key] = held.position, held.tail
         self[key] = held.state
         return held.state
 
     def lacking(self, keys: Iterable[str]) -> list[str]:
         """Those of `keys` that have to be loaded, each once."""
         lacking: dict[str, None] = {}
+        get = self._cache.get
         for key in keys:
-            if key not in self and key not in lacking:
-                try:
-                    self[key]
-                except MissingState:
-                    lacking[key] = None
+            if key in self or key in lacking:
+                continue
+            held = get(key)
+            if held is None:
+                lacking[key] = None
+            else:
+                self[key] = held.state
         return list(lacking)
 
-    def load(self, key: str, state: State, position: int, tail: int) -> None:
-        """Take in a state from the database."""
-        self[key] = state
-        self.base[key] = position, tail
+    def load(self, key: str, held: Held) -> None:
+        """Take in a committed state from the database."""
+        self[key] = held.state
+        if held.state.CACHED and held.position:
+            self._cache.put(key, held)
 
     def commit(self, touched: dict[str, tuple[int, int]]) -> None:
-        """Move everything to the cache; `touched`: last position and count of new events."""
-        put = self._cache.put
-        for key, state in self.items():
-            if not state.CACHED:
-                continue
-            position, tail = self.base.get(key, (0, 0))
-            if key in touched:
-                position, added = touched[key]
-                tail += added
-            elif not tail and not position:
-                continue
-            put(key, Held(state, position, tail))
+        """Move what changed to the cache; `touched`: last position and count of new events."""
+        cache = self._cache
+        for key, (position, events) in touched.items():
+            state = self[key]
+            if state.CACHED:
+                before = cache.get(key)
+                tail = events if before is None else before.tail + events
+                cache.put(key, Held(state, position, tail))
 
 
 def snapshot(key: str, held: Held) -> Snapshot:
@@ -162,23 +159,24 @@ LoadedRow = tuple[str, int | None, bytes | None, int | None, bytes | None]
 """(entity, snapshot's position, snapshot, event's position, entry), as the query answers."""
 
 
-def folded(keys: Iterable[str], rows: Iterable[LoadedRow]) -> Iterator[tuple[str, State, int, int]]:
-    """(key, state, position, tail) of every key: snapshot plus tail, or a new entity."""
-    found: dict[str, tuple[State, int, int]] = {}
+def folded(keys: Iterable[str], rows: Iterable[LoadedRow]) -> Iterator[tuple[str, Held]]:
+    """Every key's state: snapshot plus tail, or a new entity."""
+    found: dict[str, Held] = {}
     for key, snapshot_at, snapshot_bytes, position, data in rows:
-        if key not in found:
+        held = found.get(key)
+        if held is None:
             kind = key[: key.index(":")]
             if snapshot_bytes is None or snapshot_at is None:
-                found[key] = KINDS[kind](), 0, 0
+                held = Held(KINDS[kind](), 0, 0)
             else:
-                found[key] = _states[kind].decode(snapshot_bytes), snapshot_at, 0
+                held = Held(_states[kind].decode(snapshot_bytes), snapshot_at, 0)
         if position is not None and data is not None:
-            state, _, tail = found[key]
-            found[key] = state.apply(key, decode(data).event()), position, tail + 1
+            held = Held(held.state.apply(key, decode(data).event()), position, held.tail + 1)
+        found[key] = held
     for key in keys:
-        if key in found:
-            yield key, *found[key]
-        else:
+        held = found.get(key)
+        if held is None:
             kind_class = kind_of(key)
             assert kind_class is not None
-            yield key, kind_class(), 0, 0
+            held = Held(kind_class(), 0, 0)
+        yield key, held

@@ -8,18 +8,19 @@ appended.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 import psycopg
 
 from domain.entity import MissingState, kind_of
 from domain.policies import POLICIES
-from ledger import queries, rows
+from ledger import queries
 from ledger.batch import SKEW_MAX, TICK, Batch
 from ledger.books import Book
+from ledger.copying import CopyQueue
 from ledger.database import Connection
 from ledger.entry import decode
-from ledger.event_stream import EventStream
 from ledger.failpoints import failpoint
 from ledger.ids import event_ids
 from ledger.receipts import remembered
@@ -27,7 +28,9 @@ from ledger.request import Answer, Request
 from ledger.states import StateCache, WorkingStates, folded
 
 CATCH_UP_MAX = 20_000
-STREAM_ROWS = 48
+CHUNK_COMMANDS = 256
+"""Commands whose rows are sent to PostgreSQL together while the next are decided."""
+PUMP_COMMANDS = 16
 
 SQL = queries.load("turnstile")
 
@@ -47,6 +50,10 @@ class Head(msgspec.Struct, frozen=True):
     commits: int
     partition_rows: int
     clock: datetime
+
+
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
 
 
 class ClocksApart(Exception):
@@ -81,7 +88,7 @@ class Turnstile:
         self._commits = -1
         self._now = now
         self._new_id = event_ids()
-        self._stream = EventStream(connection, SQL["copy_events"])
+        self._copies = CopyQueue(connection)
 
     def pass_batch(self, groups: Sequence[Group]) -> list[list[Answer]]:
         """Take `groups` through the turnstile in one transaction; answers in their order.
@@ -142,7 +149,7 @@ class Turnstile:
 
     def _look_up_receipts(self, batch: Batch, groups: Sequence[Group]) -> None:
         keys = [request.key for group in groups for request in group.requests]
-        self._cursor.execute(SQL["receipts"], (keys,), binary=True)
+        self._cursor.execute(SQL["receipts"], (b"".join(keys), len(keys)), binary=True)
         found = self._cursor.fetchall()
         if not found:
             return
@@ -180,53 +187,51 @@ class Turnstile:
             assert kind is not None, key
             versions.append(kind.FOLD_VERSION)
         self._cursor.execute(SQL["states"], (keys, versions), binary=True)
-        for key, state, position, tail in folded(keys, self._cursor):
-            batch.states.load(key, state, position, tail)
+        for key, held in folded(keys, self._cursor):
+            batch.states.load(key, held)
 
     def _decide(self, batch: Batch, groups: Sequence[Group]) -> list[list[Answer]]:
-        """Decide in order; entries stream into COPY while the next ones are decided."""
-        return [
-            self._decide_atomically(batch, group)
-            if group.atomic
-            else [self._decide_one(batch, request) for request in group.requests]
-            for group in groups
-        ]
+        """Decide in order, while PostgreSQL takes in the rows of what is decided already."""
+        answers = []
+        for group in groups:
+            if group.atomic:
+                answers.append(self._with_states(batch, batch.answer_all_or_none, group.requests))
+                self._send(batch)
+                continue
+            answered = []
+            for nth, request in enumerate(group.requests, 1):
+                answered.append(self._with_states(batch, batch.answer, request))
+                if nth % PUMP_COMMANDS == 0:
+                    self._copies.pump()
+                    if nth % CHUNK_COMMANDS == 0:
+                        self._send(batch)
+            answers.append(answered)
+        return answers
 
-    def _decide_one(self, batch: Batch, request: Request) -> Answer:
+    def _with_states(self, batch: Batch, decide: Callable[[Asked], Given], asked: Asked) -> Given:
+        """`decide(asked)`, loading what it misses."""
         while True:
             try:
-                answer = batch.answer(request)
-                break
+                return decide(asked)
             except MissingState as missing:
-                self._stream.close()
+                self._copies.drain()
                 self._load(batch, [missing.key])
-        if len(batch.event_rows) >= STREAM_ROWS:
-            self._stream.write(batch.event_rows)
-        return answer
 
-    def _decide_atomically(self, batch: Batch, group: Group) -> list[Answer]:
-        while True:
-            try:
-                return batch.answer_all_or_none(group.requests)
-            except MissingState as missing:
-                self._stream.close()
-                self._load(batch, [missing.key])
+    def _send(self, batch: Batch) -> None:
+        """Hand what is decided so far to PostgreSQL: events, their tags, receipts."""
+        add = self._copies.add
+        events, tags, receipts = batch.take_rows()
+        add(SQL["copy_events"], events)
+        add(SQL["copy_tags"], tags)
+        add(SQL["copy_receipts"], receipts)
 
     def _append(self, batch: Batch) -> None:
-        """Everything the batch decided: the rest of the events, their tags, the receipts."""
-        self._stream.write(batch.event_rows)
-        self._stream.close()
-        self._copy(SQL["copy_tags"], [rows.tag_rows(batch.tags)] if batch.tags else [])
-        self._copy(SQL["copy_receipts"], batch.receipt_rows)
-
-    def _copy(self, statement: bytes, packed: list[bytes]) -> None:
-        if not packed:
-            return
-        with self._cursor.copy(statement) as copy:
-            copy.write(rows.HEADER + b"".join(packed) + rows.TRAILER)
+        """The rest of the rows; then wait until PostgreSQL has them all."""
+        self._send(batch)
+        self._copies.drain()
 
     def _commit(self, batch: Batch, head: Head) -> None:
-        if not batch.receipt_rows:
+        if not batch.anything_new:
             self._connection.execute("ROLLBACK")
             self._commits, self.position = head.commits, head.position
             return
@@ -251,7 +256,7 @@ class Turnstile:
         """Leave the transaction if the connection still answers; a broken one is replaced."""
         self._commits = -1
         try:
-            self._stream.abandon()
+            self._copies.abandon()
             self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self._connection.close()

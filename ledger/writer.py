@@ -27,7 +27,6 @@ from ledger.turnstile import ClocksApart, Group, NoPartition, Turnstile
 
 BATCH_COMMANDS_MAX = 4_096
 OUTCOME_UNKNOWN_S = 1.0
-LOCK_WAIT_S = 2.0
 LOCK_TRIES = 3
 RECONNECT_S = 0.2
 
@@ -246,8 +245,7 @@ class Writer:
     def _at_turnstile(self) -> Turnstile:
         if self._turnstile is None or self._connection is None or self._connection.closed:
             self._connection = self._connect()
-            self._connection.execute("SELECT set_config('lock_timeout', %s, false)",
-                                     (f"{LOCK_WAIT_S}s",))
+            self._connection.execute(SQL["settle"])
             before = self._turnstile
             self._turnstile = Turnstile(self.book, self._connection, self._cache)
             if before is not None:

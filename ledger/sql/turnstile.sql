@@ -1,3 +1,12 @@
+-- name: settle
+-- For the life of a writer's connection. Its look-ups are always by key, many keys at once, into
+-- tables whose statistics lag behind: only nested loops over indexes are right.
+SELECT set_config('lock_timeout', '2s', false),
+       set_config('enable_seqscan', 'off', false),
+       set_config('enable_hashjoin', 'off', false),
+       set_config('enable_mergejoin', 'off', false),
+       set_config('enable_bitmapscan', 'off', false);
+
 -- name: lock_head
 -- Opens the transaction, takes the turnstile, then reads the clock: a clock read before the lock
 -- could run behind the last event of whoever held it.
@@ -10,9 +19,11 @@ SELECT clock_timestamp();
 UPDATE head SET position = %s, recorded_at = %s, commits = commits + 1;
 
 -- name: receipts
--- What was already answered, by key.
-SELECT key, fingerprint, position, events, status, code, body
-FROM receipts WHERE key = ANY (%s::bytea[]);
+-- What was already answered, by key; the keys come as one string of 16 bytes each.
+SELECT r.key, r.fingerprint, r.position, r.events, r.status, r.code, r.body
+FROM (SELECT %s::bytea AS keys OFFSET 0) AS given,
+     generate_series(0, %s::int - 1) AS nth,
+     LATERAL (SELECT * FROM receipts WHERE key = substr(given.keys, nth * 16 + 1, 16)) AS r;
 
 -- name: entries
 -- The events of receipts, to render their answers again.
