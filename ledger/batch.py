@@ -146,7 +146,7 @@ class Batch:
             answers.clear()
             raise
         finally:
-            if len(answers) < len(requests) or not answers[-1].accepted:
+            if len(answers) < len(requests) or not all(a.accepted for a in answers[-1:]):
                 self.position, self.clock, states, self.touched = before
                 self.states.clear()
                 self.states.update(states)

@@ -48,9 +48,7 @@ class Submission:
 
     __slots__ = ("deliver", "group")
 
-    def __init__(
-        self, group: Group, deliver: Callable[[list[Answer] | Unavailable], None]
-    ) -> None:
+    def __init__(self, group: Group, deliver: Callable[[list[Answer] | Unavailable], None]) -> None:
         self.group = group
         self.deliver = deliver
 
@@ -107,9 +105,7 @@ class Writer:
         """Entity states in memory."""
         return len(self._cache)
 
-    def submit(
-        self, group: Group, deliver: Callable[[list[Answer] | Unavailable], None]
-    ) -> None:
+    def submit(self, group: Group, deliver: Callable[[list[Answer] | Unavailable], None]) -> None:
         """Queue a group; raises Unavailable when the queue is full or the database away."""
         size = len(group.requests)
         with self._wake:
@@ -174,10 +170,22 @@ class Writer:
             outcomes = self._pass([submission.group for submission in batch])
         except Unavailable as away:
             for submission in batch:
-                submission.deliver(away)
+                self._deliver(submission, away)
+            return
+        except Exception as error:
+            log.exception("writing failed", book=self.book.name)
+            for submission in batch:
+                self._deliver(submission, Unavailable(f"writing failed: {error!r}"))
             return
         for submission, answers in zip(batch, outcomes, strict=True):
-            submission.deliver(answers)
+            self._deliver(submission, answers)
+
+    def _deliver(self, submission: Submission, outcome: list[Answer] | Unavailable) -> None:
+        """Hand over an outcome; a caller who is gone must not stop the others' writer."""
+        try:
+            submission.deliver(outcome)
+        except Exception:
+            log.exception("an outcome could not be delivered", book=self.book.name)
 
     def _pass(self, groups: list[Group]) -> list[list[Answer]]:
         """Through the turnstile, again after a lost connection until the outcome is known."""

@@ -16,7 +16,7 @@ import pytest
 
 from ledger.admission import Refused, admit
 from ledger.entry import Entry, decode, faults
-from ledger.request import Answer
+from ledger.request import Answer, Request
 from ledger.writer import Writer
 from tests.conftest import FreshBook
 from tests.scenarios.words import Sent
@@ -121,16 +121,22 @@ class Platform:
 
     def send(self, sent: Sent, writer: Writer | None = None) -> Outcome:
         """Send one command as an edge would."""
-        person = Person(sent.role, sent.actor, sent.client)
-        key = sent.key or f"key-{next(self._numbers)}"
         try:
-            request = admit(
-                sent.command, sent.fields, person, idempotency_key=key, correlation_id="c1"
-            )
+            request = self.request(sent)
         except Refused as refused:
             return Outcome(sent, refused.rejection.reason.status, refused.document("c1"))
         answer: Answer = (writer or self.writer).write([request])[0]
         return Outcome(sent, answer.status, answer.body, answer.replayed)
+
+    def request(self, sent: Sent) -> Request:
+        """The command as it stands before the turnstile; raises Refused."""
+        return admit(
+            sent.command,
+            sent.fields,
+            Person(sent.role, sent.actor, sent.client),
+            idempotency_key=sent.key or f"key-{next(self._numbers)}",
+            correlation_id="c1",
+        )
 
     def rows(self) -> list[tuple[int, bytes]]:
         """The log: (position, entry)."""
