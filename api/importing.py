@@ -161,6 +161,7 @@ class TipImport:
         self.report = Report()
         self._writer = writer
         self._start = start
+        self._counted_to = start
         self._patience_s = patience_s
         self._sender = Importer()
         self._waiting: deque[_Waiting] = deque()
@@ -249,9 +250,11 @@ class TipImport:
             self._complain_of_refusal(tip, answers)
         elif sent.position <= self._start:
             report.known.count(tip.units)
-        elif sent.replayed and not after_outage:
+        elif sent.replayed and (not after_outage or sent.position <= self._counted_to):
             report.repeated.count(tip.units)
         else:
+            # Also a replay, if what it repeats is its own first try, lost in an outage.
+            self._counted_to = sent.position
             report.new.count(tip.units)
 
     def _complain_of_fields(self, tip: Tip, refused: Refused) -> None:

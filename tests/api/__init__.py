@@ -1,0 +1,1 @@
+"""The edges: HTTP, the command line, the import and the simulated day."""
