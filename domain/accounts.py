@@ -57,9 +57,14 @@ def vat(country: str) -> str:
 def balanced(postings: tuple[Posting, ...]) -> tuple[Posting, ...]:
     """The same postings without empty legs; raises Unbalanced unless each asset sums to zero."""
     totals: dict[str, int] = {}
-    for _, asset, amount in postings:
-        totals[asset] = totals.get(asset, 0) + amount
+    legs = []
+    for leg in postings:
+        amount = leg[2]
+        if amount:
+            asset = leg[1]
+            totals[asset] = totals.get(asset, 0) + amount
+            legs.append(leg)
     for asset, total in totals.items():
         if total:
             raise Unbalanced(f"postings sum to {total} {asset} instead of 0: {postings}")
-    return tuple(leg for leg in postings if leg[2])
+    return tuple(legs)

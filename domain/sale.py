@@ -206,131 +206,119 @@ class SaleCommand(Command):
         return suspended(self, price - discount, sale.reason.code)
 
     def _sale(self, given: Given, policy: Policy) -> Sale | Rejection:
-        refusal = _common_refusal(self, given, policy) or self.refusal(given, policy)
-        return refusal or _sold(self, given, policy)
+        wallet = given.state(Wallet, self.user)
+        creator = given.state(Creator, self.creator)
+        price, discount = self.prices()
+        value = price * (policy.unit_value or 0) if self.funding == TOKEN else price
+        refusal = (
+            _party_refusal(self, policy, wallet, creator)
+            or _price_refusal(self.product, value, policy)
+            or self.refusal(given, policy)
+        )
+        if refusal is not None:
+            return refusal
+        if self.funding == TOKEN:
+            amounts = _for_tokens(self, given, policy, wallet, price - discount)
+            if isinstance(amounts, Rejection):
+                return amounts
+            discount *= policy.unit_value or 0
+        else:
+            amounts = _by_card(self, policy, price - discount)
+        if self.attribution is not None:
+            amounts["attribution"] = self.attribution.model_dump(exclude_none=True)
+        if policy.maturity_days:
+            sold_at = self.occurred_at or given.now
+            amounts["mature_at"] = sold_at + timedelta(days=policy.maturity_days)
+        if creator.frozen and "EARN" in creator.frozen:
+            amounts["escrowed"] = True
+        return self.event(
+            sale_id=given.new_id,
+            buyer=self.user,
+            creator=self.creator,
+            product=self.product,
+            funding=self.funding,
+            gross=value,
+            discount=discount,
+            **self.own_fields(),  # type: ignore[arg-type]
+            **amounts,  # type: ignore[arg-type]
+        )
 
 
-def _common_refusal(command: SaleCommand, given: Given, policy: Policy) -> Rejection | None:
-    wallet = given.state(Wallet, command.user)
+def _party_refusal(
+    command: SaleCommand, policy: Policy, wallet: Wallet, creator: Creator
+) -> Rejection | None:
+    """Frozen parties, products and fundings that are not offered, dealing with oneself."""
     if "SPEND" in wallet.frozen:
         return reject(ACCOUNT_FROZEN, user=command.user, scope="SPEND")
-    creator = given.state(Creator, command.creator)
     if "EARN" in creator.frozen and policy.frozen_creator_rule == "REJECT":
         return reject(CREATOR_FROZEN, creator=command.creator, scope="EARN")
     if command.product not in policy.products_enabled or command.funding not in policy.funding:
         return reject(PRODUCT_DISABLED, product=command.product, funding=command.funding)
     if command.user == command.creator:
         return reject(SELF_DEALING, user=command.user)
-    return _price_refusal(command, policy)
-
-
-def _price_refusal(command: SaleCommand, policy: Policy) -> Rejection | None:
-    """Bounds hold for the price before discount, in minor units; a free item needs no price."""
-    price, _ = command.prices()
-    if command.funding == TOKEN:
-        price *= policy.unit_value or 0
-    if price > AMOUNT_MAX:
-        return reject(INVALID_AMOUNT, field="price", amount=price, limit=AMOUNT_MAX)
-    low, high = 0, AMOUNT_MAX
-    bounds = policy.price_bounds.get(command.product)  # type: ignore[call-overload]
-    if bounds is not None:
-        low, high = bounds.min, bounds.max
-    if command.product == "tip" and policy.tip_minimum is not None:
-        low = max(low, policy.tip_minimum)
-    if price and not low <= price <= high:
-        return reject(
-            PRICE_OUT_OF_RANGE, product=command.product, price=price, min=low, max=high
-        )
     return None
 
 
-def _sold(command: SaleCommand, given: Given, policy: Policy) -> Sale | Rejection:
-    price, discount = command.prices()
-    if command.funding == TOKEN:
-        return _sold_for_tokens(command, given, policy, price, discount)
-    return _sold_by_card(command, given, policy, price, discount)
+def _price_refusal(product: str, price: int, policy: Policy) -> Rejection | None:
+    """Bounds hold for the price before discount, in minor units; a free item needs no price."""
+    if price > AMOUNT_MAX:
+        return reject(INVALID_AMOUNT, field="price", amount=price, limit=AMOUNT_MAX)
+    low, high = 0, AMOUNT_MAX
+    bounds = policy.price_bounds.get(product)  # type: ignore[call-overload]
+    if bounds is not None:
+        low, high = bounds.min, bounds.max
+    if product == "tip" and policy.tip_minimum is not None:
+        low = max(low, policy.tip_minimum)
+    if price and not low <= price <= high:
+        return reject(PRICE_OUT_OF_RANGE, product=product, price=price, min=low, max=high)
+    return None
 
 
-def _sold_for_tokens(
-    command: SaleCommand, given: Given, policy: Policy, price: int, discount: int
-) -> Sale | Rejection:
-    tokens = price - discount
-    wallet = given.state(Wallet, command.user)
-    current = wallet.spendable(given.now)
-    if current < tokens:
+def _for_tokens(
+    command: SaleCommand, given: Given, policy: Policy, wallet: Wallet, tokens: int
+) -> dict[str, object] | Rejection:
+    """The amounts of a sale for `tokens`: what the lots release, what the creator gets."""
+    uses = wallet.take(tokens, given.now)
+    if uses is None:
+        current = wallet.spendable(given.now)
         return reject(
             INSUFFICIENT_TOKENS, required=tokens, current=current, shortfall=tokens - current
         )
-    unit_value = policy.unit_value or 0
-    lots = wallet.take(tokens, given.now) if tokens else ()
-    released = tokens_promo = 0
-    for use in lots:
+    released = promo = 0
+    for use in uses:
         released += use.released
         if use.kind == PROMO:
-            tokens_promo += use.tokens
-    tokens_paid = tokens - tokens_promo
-    share, _ = split(tokens * unit_value, policy.revenue_share.of(command.product))
-    paid_part = split_by_weight(share, tokens_paid, tokens_promo)[0] if tokens else 0
-    promo_part = share - paid_part
-    return _event(
-        command,
-        given,
-        policy,
-        gross=price * unit_value,
-        discount=discount * unit_value,
-        tokens_paid=tokens_paid,
-        tokens_promo=tokens_promo,
-        released=released,
-        tax=0,
-        creator_share=share,
-        platform_share=released - paid_part,
-        lots=lots,
-        payees=(Payee(command.creator, share, paid_part, promo_part),),
+            promo += use.tokens
+    share, _ = split(
+        tokens * (policy.unit_value or 0), policy.revenue_share.of(command.product)
     )
+    paid_part = split_by_weight(share, tokens - promo, promo)[0] if promo else share
+    return {
+        "tokens_paid": tokens - promo,
+        "tokens_promo": promo,
+        "released": released,
+        "tax": 0,
+        "creator_share": share,
+        "platform_share": released - paid_part,
+        "lots": uses,
+        "payees": (Payee(command.creator, share, paid_part, share - paid_part),),
+    }
 
 
-def _sold_by_card(
-    command: SaleCommand, given: Given, policy: Policy, price: int, discount: int
-) -> Sale:
+def _by_card(command: SaleCommand, policy: Policy, paid: int) -> dict[str, object]:
+    """The amounts of a sale by card: tax first, then creator and commission."""
     country = command.country or policy.default_country
-    paid = price - discount
     tax = vat_included(paid, policy.vat_bps(country))
     share, commission = split(paid - tax, policy.revenue_share.of(command.product))
-    return _event(
-        command,
-        given,
-        policy,
-        gross=price,
-        discount=discount,
-        tokens_paid=0,
-        tokens_promo=0,
-        released=0,
-        tax=tax,
-        creator_share=share,
-        platform_share=commission,
-        country=country,
-        processor=command.processor,
-        processor_ref=command.processor_ref,
-        payees=(Payee(command.creator, share),),
-    )
-
-
-def _event(command: SaleCommand, given: Given, policy: Policy, **amounts: object) -> Sale:
-    if command.attribution is not None:
-        amounts["attribution"] = command.attribution.model_dump(exclude_none=True)
-    if policy.maturity_days:
-        sold_at = command.occurred_at or given.now
-        amounts["mature_at"] = sold_at + timedelta(days=policy.maturity_days)
-    if policy.frozen_creator_rule == "ESCROW":
-        amounts["escrowed"] = "EARN" in given.state(Creator, command.creator).frozen
-    return command.event(
-        sale_id=given.new_id,
-        buyer=command.user,
-        creator=command.creator,
-        product=command.product,
-        funding=command.funding,
-        **command.own_fields(),  # type: ignore[arg-type]
-        **amounts,  # type: ignore[arg-type]
-    )
-
-
+    return {
+        "tokens_paid": 0,
+        "tokens_promo": 0,
+        "released": 0,
+        "tax": tax,
+        "creator_share": share,
+        "platform_share": commission,
+        "country": country,
+        "processor": command.processor,
+        "processor_ref": command.processor_ref,
+        "payees": (Payee(command.creator, share),),
+    }

@@ -11,6 +11,7 @@ import msgspec
 
 from domain.entity import State, entity
 from domain.event import Event
+from domain.money import portion
 
 PAID = "PAID"
 PROMO = "PROMO"
@@ -32,6 +33,25 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=F
     def left(self) -> int:
         """Tokens not yet consumed."""
         return self.tokens - self.consumed
+
+    def released(self, tokens: int) -> int:
+        """What the next `tokens` of it release of its price: a difference of two floors."""
+        if not self.price:
+            return 0
+        before = portion(self.price, self.consumed, self.tokens)
+        return portion(self.price, self.consumed + tokens, self.tokens) - before
+
+    def after(self, tokens: int) -> "Lot":
+        """The lot once `tokens` more of it are consumed."""
+        return Lot(
+            self.lot,
+            self.purchase,
+            self.kind,
+            self.tokens,
+            self.price,
+            self.consumed + tokens,
+            self.expires_at,
+        )
 
     def order(self) -> tuple[bool, datetime, str]:
         """Place in the spending order; ids are ordered by time."""
@@ -67,24 +87,17 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
             if lot.expires_at is None or now < lot.expires_at
         )
 
-    def take(self, tokens: int, now: datetime) -> tuple[LotUse, ...]:
-        """What spending `tokens` at `now` takes from which lots; the wallet must cover it."""
-        uses = []
+    def take(self, tokens: int, now: datetime) -> tuple[LotUse, ...] | None:
+        """What spending `tokens` at `now` takes from which lots; None if they do not cover it."""
+        uses: list[LotUse] = []
         for lot in self.lots:
-            if lot.expires_at is not None and lot.expires_at <= now:
-                continue
-            taken = min(tokens, lot.tokens - lot.consumed)
-            after = lot.consumed + taken
-            released = (
-                lot.price * after // lot.tokens - lot.price * lot.consumed // lot.tokens
-                if lot.price
-                else 0
-            )
-            uses.append(LotUse(lot.lot, lot.purchase, lot.kind, taken, released))
-            tokens -= taken
             if not tokens:
-                return tuple(uses)
-        raise AssertionError(f"the wallet lacks {tokens} of the tokens to take")
+                break
+            if lot.expires_at is None or now < lot.expires_at:
+                taken = min(tokens, lot.tokens - lot.consumed)
+                uses.append(LotUse(lot.lot, lot.purchase, lot.kind, taken, lot.released(taken)))
+                tokens -= taken
+        return None if tokens else tuple(uses)
 
     def with_lots(self, *new: Lot) -> "Wallet":
         """The wallet with more lots, each at its place."""
@@ -96,11 +109,9 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
         taken = {use.lot: use.tokens for use in uses}
         lots = []
         for lot in self.lots:
-            tokens = taken.get(lot.lot)
-            if tokens is None:
-                lots.append(lot)
-            elif lot.consumed + tokens < lot.tokens:
-                lots.append(msgspec.structs.replace(lot, consumed=lot.consumed + tokens))
+            tokens = taken.get(lot.lot, 0)
+            if lot.consumed + tokens < lot.tokens:
+                lots.append(lot.after(tokens) if tokens else lot)
         return Wallet(lots=tuple(lots), frozen=self.frozen)
 
     def apply(self, key: str, event: Event) -> "Wallet":

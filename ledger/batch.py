@@ -6,7 +6,7 @@ once all its entries are encoded.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -70,8 +70,8 @@ class Batch:
         self._answered = 0
         self._parsed_state: State | None = None
         self._parsed: tuple[PolicyVersion, ...] = ()
-        self._hour: datetime | None = None
-        self._date: date | None = None
+        self._date = date.min
+        self._day_begins = self._day_ends = datetime.max.replace(tzinfo=UTC)
 
     @property
     def recorded_at(self) -> datetime:
@@ -199,20 +199,23 @@ class Batch:
 
     def _record(self, events: tuple[Event, ...], event_id: str, stamp: "Stamp") -> Answer:
         """Encode the events, then merge their effects; nothing is changed if one fails."""
-        changes = _Changes(self.states)
+        states = self.states
+        changes: dict[str, State] = {}
         recorded, rows, index = [], [], []
         position, clock = self.position, self.clock
         occurred_us = microseconds(stamp.occurred_at)
         for event in events:
             position += 1
             tags = event.tags()
-            body = canonical(event)
-            data = self._encode(event, tags, body, event_id, clock, stamp)
             for key in tags:
                 if kind_of(key) is not None:
-                    changes[key] = changes[key].apply(key, event)
+                    state = changes.get(key) or states[key]
+                    changes[key] = state.apply(key, event)
+            body = canonical(event)
+            data = self._encode(event, tags, body, event_id, clock, stamp)
             encoded = [tag.encode() for tag in tags]
-            index += [(tag, position) for tag in encoded]
+            for tag in encoded:
+                index.append((tag, position))
             recorded_us = microseconds(clock)
             rows.append(
                 event_row(
@@ -228,9 +231,11 @@ class Batch:
             )
             recorded.append(Recorded(position, event_id, event.type, body))
             clock += TICK
-            if len(recorded) < len(events):
+            if position - self.position < len(events):
                 event_id = self._new_id(recorded_us + 1)
-        self._merge(changes, position, len(events))
+        for key, state in changes.items():
+            states[key] = state
+            self.touched[key] = position, self.touched.get(key, _UNTOUCHED)[1] + len(events)
         self._event_rows += rows
         self._tags += index
         self.position, self.clock = position, clock
@@ -281,13 +286,6 @@ class Batch:
             raise EntryTooLarge(len(data))
         return data
 
-    def _merge(self, changes: dict[str, State], position: int, events: int) -> None:
-        self.states.update(changes)
-        touched = self.touched
-        for key in changes:
-            before = touched.get(key)
-            touched[key] = (position, events if before is None else before[1] + events)
-
     def _nothing_to_do(self, command: Command, now: datetime) -> Answer:
         answer = Answer(
             status=201, position=self.position, command=command.name, recorded_at=now
@@ -305,10 +303,11 @@ class Batch:
 
     def _effective_on(self, instant: datetime) -> date:
         """The date of `instant` in the book's time zone."""
-        hour = instant.replace(minute=0, second=0, microsecond=0)
-        if hour != self._hour:
-            self._hour, self._date = hour, _date_of_hour(hour, self._zone)
-        return self._date or instant.astimezone(self._zone).date()
+        if not self._day_begins <= instant < self._day_ends:
+            self._date = instant.astimezone(self._zone).date()
+            self._day_begins = _midnight(self._date, self._zone)
+            self._day_ends = _midnight(self._date + timedelta(days=1), self._zone)
+        return self._date
 
 
 class Stamp(msgspec.Struct, frozen=True, gc=False):
@@ -321,17 +320,7 @@ class Stamp(msgspec.Struct, frozen=True, gc=False):
     code: str | None
 
 
-class _Changes(dict[str, State]):
-    """States changed by one command, over the batch's."""
-
-    def __init__(self, states: WorkingStates) -> None:
-        super().__init__()
-        self._states = states
-
-    def __missing__(self, key: str) -> State:
-        return self._states[key]
-
-
+_UNTOUCHED = (0, 0)
 _PARSED_MAX = 8
 _parsed: list[tuple[Policies, tuple[PolicyVersion, ...]]] = []
 
@@ -347,8 +336,6 @@ def parsed(state: Policies) -> tuple[PolicyVersion, ...]:
     return versions
 
 
-def _date_of_hour(hour: datetime, zone: ZoneInfo) -> date | None:
-    """The local date of the whole hour; None if midnight falls into it."""
-    first = hour.astimezone(zone).date()
-    last = (hour + timedelta(minutes=59, seconds=59)).astimezone(zone).date()
-    return first if first == last else None
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When `day` begins in `zone`, in UTC."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
