@@ -1,0 +1,97 @@
+"""The process that keeps every book's read models up to date.
+
+One thread and one connection per book; books that appear later are noticed. A database that goes
+away, or a connection that breaks, costs nothing but time: the thread drops what it had in memory,
+connects again and goes on from the checkpoints.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+
+import psycopg
+import structlog
+
+from ledger import queries
+from ledger.books import Book, list_books
+from ledger.database import Database, connect
+from projections.install import install
+from projections.models import all_projections
+from projections.projection import Projection
+from projections.runner import Runner
+
+SQL = queries.load("checkpoints", "projections")
+
+IDLE_FIRST_S = 0.02
+IDLE_MAX_S = 0.05
+NOTICE_BOOKS_EVERY_S = 2.0
+RECONNECT_S = 0.5
+
+log = structlog.get_logger()
+
+
+def run(
+    database: Database,
+    stop: threading.Event,
+    *,
+    books: Collection[str] | None = None,
+    projections: Callable[[], Sequence[Projection]] = all_projections,
+) -> None:
+    """Serve all books, or those named, until `stop` is set; blocks, and survives the database."""
+    threads: dict[str, threading.Thread] = {}
+    while not stop.is_set():
+        for book in _books(database):
+            if book.name not in threads and (books is None or book.name in books):
+                threads[book.name] = threading.Thread(
+                    target=serve_book,
+                    args=(database, book, stop, projections),
+                    name=f"projections-{book.name}",
+                )
+                threads[book.name].start()
+        stop.wait(NOTICE_BOOKS_EVERY_S if threads else RECONNECT_S)
+    for thread in threads.values():
+        thread.join()
+
+
+def serve_book(
+    database: Database,
+    book: Book,
+    stop: threading.Event,
+    projections: Callable[[], Sequence[Projection]] = all_projections,
+) -> None:
+    """Follow one book's log until `stop` is set."""
+    while not stop.is_set():
+        try:
+            _follow(database, book, stop, projections())
+        except psycopg.Error as error:
+            log.warning("projections interrupted", book=book.name, error=str(error).strip())
+        except Exception:
+            log.exception("projections interrupted", book=book.name)
+        stop.wait(RECONNECT_S)
+
+
+def _follow(
+    database: Database, book: Book, stop: threading.Event, projections: Sequence[Projection]
+) -> None:
+    with connect(
+        database.service_url, book.schema, autocommit=True, application="tokenledger-projections"
+    ) as connection:
+        install(connection, projections)
+        connection.execute(SQL["relaxed"])
+        runner = Runner(connection, projections)
+        idle_s = IDLE_FIRST_S
+        while not stop.is_set():
+            runner.take_over()
+            if runner.step():
+                idle_s = IDLE_FIRST_S
+            else:
+                stop.wait(idle_s)
+                idle_s = min(idle_s * 1.2, IDLE_MAX_S)
+
+
+def _books(database: Database) -> list[Book]:
+    try:
+        with connect(database.service_url, autocommit=True) as connection:
+            return list_books(connection)
+    except psycopg.Error as error:
+        log.warning("books not listed", error=str(error).strip())
+        return []

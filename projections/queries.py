@@ -1,0 +1,29 @@
+"""The questions that the read models answer, in one place for the edges.
+
+Each takes a connection with the book's schema on its search path and answers plain dictionaries
+with `as_of_position`, in the shapes of the API's contract; dates and times are still objects.
+"""
+
+from projections.daily import daily
+from projections.earnings import earnings, top_creators
+from projections.entitlements import entitlement, library
+from projections.status import Status, status, wait_for
+from projections.trial_balance import balance, lines, position_at, trial_balance
+from projections.wallets import wallet, wallet_totals
+
+__all__ = [
+    "Status",
+    "balance",
+    "daily",
+    "earnings",
+    "entitlement",
+    "library",
+    "lines",
+    "position_at",
+    "status",
+    "top_creators",
+    "trial_balance",
+    "wait_for",
+    "wallet",
+    "wallet_totals",
+]

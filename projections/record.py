@@ -1,0 +1,46 @@
+"""What a projection sees of the log: positions, postings, business dates and events.
+
+Entries are decoded once for all projections, and only as far as read models need them; the
+envelope's ids and times stay in the log.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from domain.accounts import Posting
+from domain.catalogue import event_class
+from domain.event import Event
+
+
+class Recorded(msgspec.Struct, kw_only=True):
+    """One entry at its place. `event` is None where no reader of the page asked for bodies."""
+
+    type: str
+    effective_on: date
+    postings: tuple[Posting, ...]
+    body: msgspec.Raw
+    position: int = 0
+    event: Event | None = None
+
+
+_entries = msgspec.json.Decoder(Recorded)
+_bodies: dict[str, msgspec.json.Decoder[Any]] = {}
+
+
+def decoded(rows: Iterable[tuple[int, bytes]], *, bodies: bool) -> list[Recorded]:
+    """Entries of (position, data); raises UnknownEventType, or MsgspecError on what is none."""
+    decode = _entries.decode
+    page = []
+    for position, data in rows:
+        recorded = decode(data)
+        decoder = _bodies.get(recorded.type)
+        if decoder is None:
+            decoder = _bodies[recorded.type] = msgspec.json.Decoder(event_class(recorded.type))
+        recorded.position = position
+        if bodies:
+            recorded.event = decoder.decode(recorded.body)
+        page.append(recorded)
+    return page

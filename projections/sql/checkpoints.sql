@@ -1,0 +1,61 @@
+-- name: follow
+-- A checkpoint at 0 unless there is one.
+INSERT INTO projections (name, version) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING name;
+
+-- name: followed
+-- How many of these have a checkpoint.
+SELECT count(*) FROM projections WHERE name = ANY (%s::text[]);
+
+-- name: guard
+-- Only one process at a time creates the tables of a book's read models.
+SELECT pg_advisory_xact_lock(
+  hashtextextended('tokenledger.projections.' || current_schema(), 0));
+
+-- name: take
+-- The runner's lock; it goes with the session, so a dead runner's is free at once.
+SELECT pg_try_advisory_lock(
+  hashtextextended('tokenledger.projection.' || current_schema() || '.' || %s, 0));
+
+-- name: release
+-- The runner's lock, given back.
+SELECT pg_advisory_unlock(
+  hashtextextended('tokenledger.projection.' || current_schema() || '.' || %s, 0));
+
+-- name: read
+-- Where a projection stands.
+SELECT version, position FROM projections WHERE name = %s;
+
+-- name: lock
+-- Where a projection stands, held until the end of the transaction. First in every transaction,
+-- so that whoever swaps the tables and whoever writes them never wait for each other in a ring.
+SELECT version, position FROM projections WHERE name = %s FOR UPDATE;
+
+-- name: advance
+-- The new checkpoint; what failed before has passed now.
+UPDATE projections
+SET position = %s, failed_at = NULL, failure = NULL, updated_at = clock_timestamp()
+WHERE name = %s;
+
+-- name: fail
+-- Where a projection stopped and why.
+UPDATE projections SET failed_at = %s, failure = %s, updated_at = clock_timestamp()
+WHERE name = %s;
+
+-- name: head
+-- The last position of the log.
+SELECT position FROM head;
+
+-- name: page
+-- A range of the log.
+SELECT position, data FROM events WHERE position > %s AND position <= %s ORDER BY position;
+
+-- name: relaxed
+-- A commit lost in a crash takes its checkpoint with it and is folded again from the log, so the
+-- read models need not wait for the disk that the log itself waits for.
+SET synchronous_commit = off;
+
+-- name: status
+-- Every read model, how far it is behind the head, and why it stopped if it did.
+SELECT p.name, p.version, p.position, greatest(h.position - p.position, 0), p.failed_at,
+       p.failure, p.updated_at, h.position
+FROM projections p, head h WHERE right(p.name, 6) <> '__next' ORDER BY p.name;

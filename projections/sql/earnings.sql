@@ -1,0 +1,67 @@
+-- name: tables
+-- What the platform owes each creator, by bucket, as the postings leave it.
+CREATE TABLE {creators} (
+  creator   text COLLATE "C" PRIMARY KEY,
+  pending   bigint NOT NULL,
+  available bigint NOT NULL,
+  reserved  bigint NOT NULL,
+  in_payout bigint NOT NULL
+) WITH (fillfactor = 70);
+-- What it was earned with. gross: after discount, VAT included; gross = tax + commission + net.
+CREATE TABLE {creator_sources} (
+  creator    text COLLATE "C",
+  source     text COLLATE "C",
+  count      bigint NOT NULL,
+  gross      bigint NOT NULL,
+  tax        bigint NOT NULL,
+  commission bigint NOT NULL,
+  net        bigint NOT NULL,
+  tokens     bigint NOT NULL,
+  PRIMARY KEY (creator, source)
+) WITH (fillfactor = 70);
+GRANT SELECT ON {creators}, {creator_sources} TO tokenledger_auditor;
+
+-- name: indexes
+-- Every index comes with its table.
+SELECT;
+
+-- name: add_balances
+-- What a page adds to each creator's buckets.
+INSERT INTO {creators} AS c (creator, pending, available, reserved, in_payout)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+ON CONFLICT (creator) DO UPDATE SET
+  pending = c.pending + excluded.pending,
+  available = c.available + excluded.available,
+  reserved = c.reserved + excluded.reserved,
+  in_payout = c.in_payout + excluded.in_payout;
+
+-- name: add_sources
+-- What a page adds to each creator's sources.
+INSERT INTO {creator_sources} AS s (creator, source, count, gross, tax, commission, net, tokens)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[],
+                     %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+ON CONFLICT (creator, source) DO UPDATE SET
+  count = s.count + excluded.count,
+  gross = s.gross + excluded.gross,
+  tax = s.tax + excluded.tax,
+  commission = s.commission + excluded.commission,
+  net = s.net + excluded.net,
+  tokens = s.tokens + excluded.tokens;
+
+-- name: earnings
+-- One creator's balances and sources with the position they stand for.
+SELECT p.position, c.pending, c.available, c.reserved, c.in_payout,
+       (SELECT json_agg(json_build_object(
+                 'source', s.source, 'count', s.count, 'gross', s.gross,
+                 'commission', s.commission, 'net', s.net, 'tokens', s.tokens)
+               ORDER BY s.source)
+        FROM {creator_sources} s WHERE s.creator = k.creator)
+FROM projections p
+CROSS JOIN (SELECT %s::text COLLATE "C" AS creator) k
+LEFT JOIN {creators} c ON c.creator = k.creator
+WHERE p.name = 'earnings';
+
+-- name: top
+-- The creators who have earned most; ties by name.
+SELECT creator, sum(net)::bigint, sum(count)::bigint FROM {creator_sources}
+GROUP BY creator ORDER BY sum(net) DESC, creator LIMIT %s;

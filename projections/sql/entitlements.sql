@@ -1,0 +1,43 @@
+-- name: tables
+-- Who may use what, by which sale, until when (exclusive; null: for good).
+CREATE TABLE {entitlements} (
+  user_id     text COLLATE "C",
+  item        text COLLATE "C",
+  source      text COLLATE "C",
+  sale        text COLLATE "C",
+  valid_until timestamptz,
+  revoked     boolean NOT NULL,
+  PRIMARY KEY (user_id, item)
+) WITH (fillfactor = 90);
+GRANT SELECT ON {entitlements} TO tokenledger_auditor;
+
+-- name: indexes
+-- Every index comes with its table.
+SELECT;
+
+-- name: load
+-- The entitlements that a page changes, as they are.
+SELECT e.user_id, e.item, e.source, e.sale, e.valid_until, e.revoked
+FROM unnest(%s::text[], %s::text[]) AS k (user_id, item)
+JOIN {entitlements} e ON e.user_id = k.user_id AND e.item = k.item;
+
+-- name: put
+-- The entitlements that a page changed, as they are now.
+INSERT INTO {entitlements} AS e (user_id, item, source, sale, valid_until, revoked)
+SELECT * FROM unnest(
+  %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[])
+ON CONFLICT (user_id, item) DO UPDATE SET
+  source = excluded.source, sale = excluded.sale,
+  valid_until = excluded.valid_until, revoked = excluded.revoked;
+
+-- name: entitlement
+-- One user's right to one item, with the position it stands for; nulls where there is none.
+SELECT p.position, e.source, e.sale, e.valid_until, e.revoked
+FROM projections p
+LEFT JOIN {entitlements} e ON e.user_id = %s AND e.item = %s
+WHERE p.name = 'entitlements';
+
+-- name: library
+-- What a user is entitled to, after an item, live or not.
+SELECT item, source, sale, valid_until, revoked FROM {entitlements}
+WHERE user_id = %s AND item > %s ORDER BY item LIMIT %s;

@@ -1,0 +1,66 @@
+-- name: tables
+-- Every account in an asset that was ever posted to, numbered in the order of their first
+-- postings, with its balance at the checkpoint. A debit is positive.
+CREATE TABLE {accounts} (
+  id       integer PRIMARY KEY,
+  account  text COLLATE "C" NOT NULL,
+  asset    text COLLATE "C" NOT NULL,
+  balance  bigint NOT NULL,
+  position bigint NOT NULL,
+  UNIQUE (account, asset)
+) WITH (fillfactor = 70);
+-- The journal: what an event did to an account, and the account's balance after it.
+CREATE TABLE {journal} (
+  account_id   integer NOT NULL,
+  effective_on date NOT NULL,
+  position     bigint NOT NULL,
+  amount       bigint NOT NULL,
+  balance      bigint NOT NULL
+);
+-- The turnover of each account by effective date, however late a fact was recorded.
+CREATE TABLE {account_days} (
+  account_id   integer,
+  effective_on date,
+  debit        bigint NOT NULL,
+  credit       bigint NOT NULL,
+  PRIMARY KEY (account_id, effective_on)
+) WITH (fillfactor = 70);
+GRANT SELECT ON {accounts}, {journal}, {account_days} TO tokenledger_auditor;
+
+-- name: indexes
+-- The journal's key, which answers a balance at a position with one probe; a rebuild makes it
+-- last, which costs a third of keeping it row by row.
+ALTER TABLE {journal} ADD PRIMARY KEY (account_id, position);
+
+-- name: last_id
+-- The number of the account that appeared last.
+SELECT coalesce(max(id), 0) FROM {accounts};
+
+-- name: known
+-- Accounts by name.
+SELECT a.account, a.asset, a.id, a.balance
+FROM unnest(%s::text[], %s::text[]) AS k (account, asset)
+JOIN {accounts} a ON a.account = k.account AND a.asset = k.asset;
+
+-- name: copy_accounts
+-- Accounts that appear for the first time.
+COPY {accounts} (id, account, asset, balance, position) FROM STDIN;
+
+-- name: move_accounts
+-- Known accounts' new balances.
+UPDATE {accounts} a SET balance = m.balance, position = m.position
+FROM unnest(%s::integer[], %s::bigint[], %s::bigint[]) AS m (id, balance, position)
+WHERE a.id = m.id;
+
+-- name: copy_journal
+-- A page of the journal, sorted by account and position.
+COPY {journal} (account_id, effective_on, position, amount, balance) FROM STDIN (FORMAT binary);
+
+-- name: add_days
+-- What a page adds to the turnover of accounts by day.
+INSERT INTO {account_days} AS d (account_id, effective_on, debit, credit)
+SELECT m.account_id, date '2000-01-01' + m.day, m.debit, m.credit
+FROM unnest(%s::integer[], %s::integer[], %s::bigint[], %s::bigint[])
+  AS m (account_id, day, debit, credit)
+ON CONFLICT (account_id, effective_on) DO UPDATE SET
+  debit = d.debit + excluded.debit, credit = d.credit + excluded.credit;

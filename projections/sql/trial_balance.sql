@@ -1,0 +1,75 @@
+-- name: at_head
+-- Every account's balance at the checkpoint.
+SELECT p.position, a.account, a.asset, a.balance
+FROM projections p LEFT JOIN {accounts} a ON true
+WHERE p.name = 'journal' ORDER BY a.account, a.asset;
+
+-- name: at_position
+-- Every account's balance at a position: one probe of the journal each.
+SELECT p.position, a.account, a.asset, coalesce(j.balance, 0)
+FROM (SELECT least(position, %s) AS position FROM projections WHERE name = 'journal') p
+LEFT JOIN {accounts} a ON true
+LEFT JOIN LATERAL (
+  SELECT balance FROM {journal} j
+  WHERE j.account_id = a.id AND j.position <= p.position
+  ORDER BY j.position DESC LIMIT 1
+) j ON true
+WHERE a.id IS NULL OR j.balance IS NOT NULL ORDER BY a.account, a.asset;
+
+-- name: at_date
+-- Every account's balance at the end of an effective date, as known at the checkpoint.
+SELECT p.position, a.account, a.asset, d.balance
+FROM projections p
+LEFT JOIN {accounts} a ON true
+LEFT JOIN LATERAL (
+  SELECT sum(debit - credit)::bigint AS balance FROM {account_days} d
+  WHERE d.account_id = a.id AND d.effective_on <= %s
+) d ON true
+WHERE p.name = 'journal' AND (a.id IS NULL OR d.balance IS NOT NULL)
+ORDER BY a.account, a.asset;
+
+-- name: balance_at_head
+-- One account's balance at the checkpoint.
+SELECT p.position, a.balance
+FROM projections p LEFT JOIN {accounts} a ON a.account = %s AND a.asset = %s
+WHERE p.name = 'journal';
+
+-- name: balance_at_position
+-- One account's balance at a position: one probe of the journal.
+SELECT p.position, (
+  SELECT j.balance FROM {accounts} a JOIN {journal} j ON j.account_id = a.id
+  WHERE a.account = %s AND a.asset = %s AND j.position <= p.position
+  ORDER BY j.position DESC LIMIT 1)
+FROM (SELECT least(position, %s) AS position FROM projections WHERE name = 'journal') p;
+
+-- name: balance_at_date
+-- One account's balance at the end of an effective date, as known at the checkpoint.
+SELECT p.position, (
+  SELECT sum(debit - credit)::bigint
+  FROM {accounts} a JOIN {account_days} d ON d.account_id = a.id
+  WHERE a.account = %s AND a.asset = %s AND d.effective_on <= %s)
+FROM projections p WHERE p.name = 'journal';
+
+-- name: lines
+-- An account's postings after a position, each with the balance it left.
+SELECT j.position, j.effective_on, j.amount, j.balance
+FROM {accounts} a JOIN {journal} j ON j.account_id = a.id
+WHERE a.account = %s AND a.asset = %s AND j.position > %s
+ORDER BY j.position LIMIT %s;
+
+-- name: position_at
+-- The last position recorded at or before a time: recorded times rise with positions, so halving
+-- the range of positions finds it in as many probes as the head has bits.
+WITH RECURSIVE halves (low, high, depth) AS (
+  SELECT 0::bigint, position, 0 FROM head
+  UNION ALL
+  SELECT CASE WHEN before THEN middle ELSE low END,
+         CASE WHEN before THEN high ELSE middle - 1 END, depth + 1
+  FROM (
+    SELECT low, high, depth, middle,
+           (SELECT recorded_at FROM events WHERE position = middle) <= %s AS before
+    FROM (SELECT low, high, depth, (low + high + 1) / 2 AS middle FROM halves) h
+    WHERE low < high
+  ) probed
+)
+SELECT low FROM halves ORDER BY depth DESC LIMIT 1;
