@@ -1,0 +1,114 @@
+"""Puts the HTTP edge together: routes from the catalogue, the gate around them, the service below.
+
+`create_app` is the one place where the parts meet; every part gets what it needs handed to it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from starlette.responses import Response
+
+from api import accounting, balances, health, history, openapi, problems
+from api.asking import Asking
+from api.bulk import NDJSON, Bulk
+from api.commands import Commands
+from api.delivery import Deliveries
+from api.gate import Gate
+from api.head import head_of
+from api.metrics import Metrics, WriterFigures
+from api.service import Service
+from domain.command import COMMANDS
+from ledger.database import Database
+from ledger.settings import Settings
+
+BOOK = "/v1/books/{book}"
+
+
+def create_app(settings: Settings, database: Database) -> FastAPI:
+    """The HTTP application; its lifespan starts the service and drains it at the end."""
+    service = Service(settings, database)
+    metrics = Metrics()
+    metrics.watch(WriterFigures(service))
+    deliveries = Deliveries(metrics.batch_commands.observe)
+    commands = Commands(service, deliveries, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        deliveries.attach(asyncio.get_running_loop())
+        service.start()
+        yield
+        await asyncio.to_thread(service.stop)
+
+    app = FastAPI(
+        title="tokenledger",
+        version=version("tokenledger"),
+        description=openapi.DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.add_middleware(Gate, commands=commands)
+    problems.install(app)
+    openapi.install(app)
+    _add_commands(app, commands)
+    _add_bulk(app, Bulk(service, deliveries, metrics))
+    asking = Asking(service)
+    for questions in (balances, accounting, history):
+        questions.install(app, asking)
+    health.install(app, service, metrics)
+    return app
+
+
+def _add_commands(app: FastAPI, commands: Commands) -> None:
+    """One route per command, for the router and the documentation."""
+
+    async def send(request: Request) -> Response:
+        _, _, _, book, _, command = request.url.path.split("/")
+        return await commands.answer(book, command, head_of(request.scope), request.receive)
+
+    for name, model in COMMANDS.items():
+        summary, description = openapi.command_text(model)
+        app.add_api_route(
+            f"{BOOK}/commands/{name}",
+            send,
+            methods=["POST"],
+            status_code=201,
+            name=name,
+            operation_id=name,
+            summary=summary,
+            description=description,
+            tags=["commands"],
+            responses=openapi.command_responses(),
+            openapi_extra=openapi.command_extra(model),
+        )
+
+
+def _add_bulk(app: FastAPI, bulk: Bulk) -> None:
+    line = {"type": "string", "description": "one JSON object per line"}
+    content = {NDJSON: {"schema": line}}
+    answered: dict[int | str, dict[str, Any]] = {
+        200: {"description": "One answer per line", "content": content}
+    }
+
+    @app.post(
+        f"{BOOK}/commands",
+        operation_id="bulk",
+        summary="Send many commands, one per line",
+        description="Each line holds `command`, `idempotency_key` and the command's fields; "
+        "each is answered by a line in the same order. `atomic` makes it all or nothing.",
+        tags=["commands"],
+        response_class=Response,
+        responses=answered | openapi.refusals(400, 401, 404, 413, 503),
+        openapi_extra={
+            "parameters": [openapi.CORRELATION],
+            "requestBody": {"required": True, "content": content},
+            "security": [{"key": []}],
+        },
+    )
+    async def send_many(
+        request: Request, book: str, atomic: Annotated[bool, Query()] = False
+    ) -> Response:
+        return await bulk.answer(request, book, atomic=atomic)

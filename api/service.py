@@ -1,0 +1,121 @@
+"""What one serving process holds: the books it met, their writers, its keys and read connections.
+
+A book has one writer per process, started by the first command. A book never goes away, so one
+that was found is remembered; a database that is away is told as `AwayError`.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from api.problems import AwayError
+from ledger.books import Book, UnknownBookError, get_book
+from ledger.database import Connection, Database, connect, pool
+from ledger.keys import Identity, KeyRing
+from ledger.settings import Settings
+from ledger.writer import Writer
+
+#: How long a query waits for a connection: a database that is away is told within a second.
+CONNECTION_WAIT_S = 0.8
+#: How long nobody else tries after that, so that many who ask do not wait one after another.
+AWAY_S = 0.5
+
+
+class Service:
+    """Everything that requests share; `start` before the first one, `stop` after the last."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self._url = database.service_url
+        self._readers = pool(self._url, connections_max=settings.read_connections_max)
+        self._readers.timeout = CONNECTION_WAIT_S
+        self._keys = KeyRing(self._readers, ttl_s=settings.key_cache_s)
+        self._books: dict[str, Book] = {}
+        self._writers: dict[str, Writer] = {}
+        self._starting = threading.Lock()
+        self._away_until = 0.0
+
+    def start(self) -> None:
+        """Begin to connect; does not wait for the database."""
+        self._readers.open(wait=False)
+
+    def stop(self) -> None:
+        """Finish what was accepted, then let go of the database."""
+        stopping = [threading.Thread(target=writer.stop) for writer in self._writers.values()]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
+        self._readers.close()
+
+    def met(self, name: str) -> Book | None:
+        """A book that this process met before; never waits."""
+        return self._books.get(name)
+
+    def book(self, name: str) -> Book | None:
+        """The book called `name`, if there is one; may ask the database, raises `AwayError`."""
+        book = self._books.get(name)
+        if book is None:
+            with self.reading() as connection:
+                try:
+                    book = get_book(connection, name)
+                except UnknownBookError:
+                    return None
+            self._books[name] = book
+        return book
+
+    def remembered(self, book: str, key: str) -> Identity | None:
+        """Who holds a key, from memory alone; never waits."""
+        return self._keys.remembered(book, key)
+
+    def authenticate(self, book: str, key: str) -> Identity | None:
+        """Who holds a key of this book; may ask the database, raises `AwayError`."""
+        with self._telling_away():
+            return self._keys.authenticate(book, key)
+
+    def writer(self, book: Book) -> Writer:
+        """The book's writer, started on first use."""
+        writer = self._writers.get(book.name)
+        if writer is None:
+            with self._starting:
+                writer = self._writers.get(book.name) or self._start_writer(book)
+        return writer
+
+    @property
+    def writers(self) -> list[Writer]:
+        """The writers that run."""
+        return list(self._writers.values())
+
+    @contextmanager
+    def reading(self, book: Book | None = None) -> Iterator[Connection]:
+        """A read connection, in the book's schema if one is given; raises `AwayError`."""
+        with self._telling_away(), self._readers.connection() as connection:
+            if book is not None:
+                path = f'"{book.schema}",tokenledger'
+                connection.execute("SELECT set_config('search_path', %s, false)", [path])
+            yield connection
+
+    def _start_writer(self, book: Book) -> Writer:
+        writer = Writer(
+            book,
+            partial(connect, self._url, book.schema, autocommit=True),
+            queue_commands_max=self.settings.queue_commands_max,
+            cache_entities=self.settings.cache_entities_max,
+        ).start()
+        self._writers[book.name] = writer
+        return writer
+
+    @contextmanager
+    def _telling_away(self) -> Iterator[None]:
+        if time.monotonic() < self._away_until:
+            raise AwayError("the database was away a moment ago")
+        try:
+            yield
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            self._away_until = time.monotonic() + AWAY_S
+            raise AwayError(str(error)) from error
