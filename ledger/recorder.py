@@ -135,7 +135,7 @@ class PlainLog(BookLog):
             packed.append(
                 rows.event_row(
                     position,
-                    bytes.fromhex(self._new_id(clock).replace("-", "")),
+                    bytes.fromhex(self._new_id(rows.microseconds(clock)).replace("-", "")),
                     event.type.encode(),
                     tags,
                     occurred_us=rows.microseconds(clock),
