@@ -146,7 +146,7 @@ class PlainLog(BookLog):
             )
             clock += TICK
         _copy(connection, LOG["copy_events"], packed)
-        _copy(connection, LOG["copy_tags"], [rows.tag_rows(index)] if index else [])
+        _copy(connection, LOG["copy_tags"], rows.tag_rows(index))
         connection.execute(LOG["advance_head"], (position, clock - TICK))
         return position, partition_rows
 
