@@ -4,19 +4,18 @@ A day is an entry's effective date, in the book's own time zone. What an event a
 found by the event's class, so whatever is derived from `Sale` is counted under its product.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from functools import singledispatchmethod
 from typing import Any
 
 from psycopg import Cursor
 
-from domain.event import Event
 from domain.promos import PromoTokensGranted
 from domain.purchases import TokensPurchased
 from domain.sale import Sale
 from ledger.database import Connection
-from projections.projection import Projection, Table, integers
+from projections.by_class import ByClass
+from projections.projection import Projection, Table, integers, texts
 from projections.record import Recorded
 
 CACHED_PAYERS = 50_000
@@ -48,51 +47,18 @@ class Daily(Projection):
     def fold(self, page: Sequence[Recorded]) -> None:
         """Sum up what the page adds to each day."""
         for recorded in page:
-            assert recorded.event is not None
-            self._count(recorded.event, recorded.effective_on.toordinal() - _EPOCH)
-
-    @singledispatchmethod
-    def _count(self, event: Event, day: int) -> None:
-        """Most events are no business of a day's."""
-
-    @_count.register
-    def _sold(self, event: Sale, day: int) -> None:
-        key = day, event.product
-        figures = self._products.get(key)
-        if figures is None:
-            figures = self._products[key] = [0] * 6
-            self._figures(day)
-        paid = event.gross - event.discount
-        figures[0] += 1
-        figures[1] += paid
-        figures[2] += event.tokens_paid + event.tokens_promo
-        figures[3] += event.tax
-        figures[4] += event.creator_share
-        figures[5] += event.platform_share
-        if paid:
-            self._paid(day, event.buyer)
-
-    @_count.register
-    def _purchased(self, event: TokensPurchased, day: int) -> None:
-        figures = self._figures(day)
-        figures[0] += 1
-        figures[1] += event.tokens
-        figures[2] += event.price
-        figures[3] += event.bonus
-        self._paid(day, event.user)
-
-    @_count.register
-    def _granted(self, event: PromoTokensGranted, day: int) -> None:
-        self._figures(day)[3] += event.tokens
+            event = recorded.event
+            count = _counts[type(event)]  # type: ignore[index]
+            count(self, event, recorded.effective_on.toordinal() - _EPOCH)
 
     def write(self, cursor: Cursor[Any]) -> None:
         """Enter the payers, then add the sums to the tables."""
         if self._payers:
             payers = sorted(self._payers)
             days = integers(day for day, _ in payers)
-            cursor.execute(self.sql["add_payers"], (days, [user for _, user in payers]))
+            cursor.execute(self.sql["add_payers"], (days, texts([user for _, user in payers])))
             for day, fresh in cursor:
-                self._figures(day)[4] += fresh
+                self.figures(day)[4] += fresh
             self._counted.update(self._payers)
             if len(self._counted) >= CACHED_PAYERS:
                 self._counted = set()
@@ -105,20 +71,63 @@ class Daily(Projection):
         if self._products:
             keys = sorted(self._products)
             columns = zip(*(self._products[key] for key in keys), strict=True)
-            names = integers(day for day, _ in keys), [product for _, product in keys]
+            names = integers(day for day, _ in keys), texts([product for _, product in keys])
             cursor.execute(self.sql["add_products"], (*names, *map(integers, columns)))
             self._products = {}
 
-    def _figures(self, day: int) -> list[int]:
+    def figures(self, day: int) -> list[int]:
+        """The sums of a day."""
         figures = self._days.get(day)
         if figures is None:
             figures = self._days[day] = [0] * 5
         return figures
 
-    def _paid(self, day: int, user: str) -> None:
+    def product(self, day: int, product: str) -> list[int]:
+        """The sums of a product on a day."""
+        figures = self._products.get((day, product))
+        if figures is None:
+            figures = self._products[day, product] = [0] * 6
+            self.figures(day)
+        return figures
+
+    def paid(self, day: int, user: str) -> None:
+        """`user` is among the payers of a day."""
         payer = day, user
         if payer not in self._counted:
             self._payers.add(payer)
+
+
+_counts: ByClass[Callable[[Daily, Any, int], None]] = ByClass(lambda _daily, _event, _day: None)
+"""What an event adds to its day; most events are no business of a day's."""
+
+
+@_counts.branch(Sale)
+def _sold(daily: Daily, event: Sale, day: int) -> None:
+    figures = daily.product(day, event.product)
+    paid = event.gross - event.discount
+    figures[0] += 1
+    figures[1] += paid
+    figures[2] += event.tokens_paid + event.tokens_promo
+    figures[3] += event.tax
+    figures[4] += event.creator_share
+    figures[5] += event.platform_share
+    if paid:
+        daily.paid(day, event.buyer)
+
+
+@_counts.branch(TokensPurchased)
+def _purchased(daily: Daily, event: TokensPurchased, day: int) -> None:
+    figures = daily.figures(day)
+    figures[0] += 1
+    figures[1] += event.tokens
+    figures[2] += event.price
+    figures[3] += event.bonus
+    daily.paid(day, event.user)
+
+
+@_counts.branch(PromoTokensGranted)
+def _granted(daily: Daily, event: PromoTokensGranted, day: int) -> None:
+    daily.figures(day)[3] += event.tokens
 
 
 _sql = Daily().sql

@@ -5,18 +5,17 @@ event. The sources come from sales, net of what later events take back. A sale's
 tokens are divided among several payees as their shares are, by successive two-way splits.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import singledispatch
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 from psycopg import Cursor
 
-from domain.event import Event
 from domain.money import split_by_weight
 from domain.sale import Payee, Sale
 from ledger.database import Connection
-from projections.projection import Projection, Table, integers
+from projections.by_class import ByClass
+from projections.projection import Projection, Table, integers, texts
 from projections.record import Recorded
 
 _BUCKETS = {"pending": 0, "available": 1, "reserved": 2, "payout": 3}
@@ -35,13 +34,11 @@ class Line(msgspec.Struct, frozen=True):
     tokens: int
 
 
-@singledispatch
-def lines(event: Event) -> Sequence[Line]:  # noqa: ARG001
-    """What an event adds to creators' sources; negative where it takes back."""
-    return ()
+lines: ByClass[Callable[[Any], Sequence[Line]]] = ByClass(lambda _event: ())
+"""What an event adds to creators' sources; negative where it takes back."""
 
 
-@lines.register
+@lines.branch(Sale)
 def _sold(event: Sale) -> Sequence[Line]:
     if len(event.payees) > 1:
         return list(_divided(event))
@@ -104,13 +101,13 @@ class Earnings(Projection):
         for recorded in page:
             for account, _, amount in recorded.postings:
                 if account[:3] == "cr.":
-                    _, creator, bucket = account.split(".")
+                    creator, _, bucket = account[3:].partition(".")
                     balance = balances.get(creator)
                     if balance is None:
                         balance = balances[creator] = [0, 0, 0, 0]
                     balance[_BUCKETS[bucket]] -= amount
-            assert recorded.event is not None
-            for line in lines(recorded.event):
+            event = recorded.event
+            for line in lines[type(event)](event):  # type: ignore[index]
                 key = line.creator, line.source
                 source = sources.get(key)
                 if source is None:
@@ -127,11 +124,11 @@ class Earnings(Projection):
         if self._balances:
             creators = sorted(self._balances)
             buckets = zip(*(self._balances[creator] for creator in creators), strict=True)
-            cursor.execute(self.sql["add_balances"], (creators, *map(integers, buckets)))
+            cursor.execute(self.sql["add_balances"], (texts(creators), *map(integers, buckets)))
             self._balances = {}
         if self._sources:
             keys = sorted(self._sources)
-            names = [list(column) for column in zip(*keys, strict=True)]
+            names = [texts(column) for column in zip(*keys, strict=True)]
             figures = zip(*(self._sources[key] for key in keys), strict=True)
             cursor.execute(self.sql["add_sources"], (*names, *map(integers, figures)))
             self._sources = {}

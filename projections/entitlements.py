@@ -14,7 +14,7 @@ from psycopg import Cursor
 from domain.entitlement import Entitlement, EntitlementEvent
 from domain.sale import Sale
 from ledger.database import Connection
-from projections.projection import Projection, Table
+from projections.projection import Projection, Table, texts
 from projections.record import Recorded
 
 _TAG = "entitlement:"
@@ -66,7 +66,7 @@ class Entitlements(Projection):
         if not self._changes:
             return
         keys = sorted({key for key, _ in self._changes})
-        users, items = ([key[part] for key in keys] for part in (0, 1))
+        users, items = (texts(column) for column in zip(*keys, strict=True))
         cursor.execute(self.sql["load"], (users, items))
         held = {(user, item): Held(*rest) for user, item, *rest in cursor}
         for key, event in self._changes:
@@ -77,8 +77,8 @@ class Entitlements(Projection):
             (
                 users,
                 items,
-                [row.source for row in rows],
-                [row.sale for row in rows],
+                texts([row.source for row in rows]),
+                texts([row.sale for row in rows]),
                 [row.valid_until for row in rows],
                 [row.revoked for row in rows],
             ),

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from psycopg import Cursor
 
 from ledger.rows import HEADER, TRAILER
-from projections.projection import Projection, Table, integers
+from projections.projection import Projection, Table, integers, texts
 from projections.record import Recorded
 
 CACHED_ACCOUNTS = 60_000
@@ -106,7 +106,7 @@ class Journal(Projection):
         """Find out about the accounts that are not in memory; those of none are new."""
         if not self._unknown:
             return []
-        names = [[key[part] for key in self._unknown] for part in (0, 1)]
+        names = [texts(column) for column in zip(*self._unknown, strict=True)]
         cursor.execute(self.sql["known"], names)
         for account, asset, number, balance in cursor:
             known = self._unknown[account, asset]

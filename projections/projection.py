@@ -76,3 +76,14 @@ def template(text: bytes) -> sql.SQL:
 def integers(values: Iterable[int]) -> str:
     """An array literal: ten times faster than the driver's own for thousands of numbers."""
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def texts(values: Sequence[str | None]) -> str | list[str | None]:
+    """The same for texts; those with a quote or a backslash, and nulls, are left to the driver."""
+    try:
+        joined = '","'.join(values)  # type: ignore[arg-type]
+    except TypeError:
+        return list(values)
+    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
+        return list(values)
+    return f'{{"{joined}"}}' if values else "{}"

@@ -15,7 +15,7 @@ from domain.catalogue import event_class
 from domain.event import Event
 
 
-class Recorded(msgspec.Struct, kw_only=True):
+class Recorded(msgspec.Struct, kw_only=True, gc=False):
     """One entry at its place. `event` is None where no reader of the page asked for bodies."""
 
     type: str

@@ -148,7 +148,7 @@ class Runner:
         with self._connection.cursor(binary=True) as cursor:
             for after in range(start, end, READ_EVENTS):
                 cursor.execute(SQL["page"], (after, min(after + READ_EVENTS, end)))
-                yield decoded(cursor, bodies=bodies)
+                yield decoded(cursor.fetchall(), bodies=bodies)
 
     def _written(self, follower: Follower, end: int) -> bool:
         """Write what was folded and the checkpoint, or nothing; False if it cannot be written."""

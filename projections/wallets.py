@@ -5,19 +5,18 @@ there ever will be. What a movement was for is the event's to say: `lifetime` ha
 each kind, found by class, so an event derived from `Sale` needs none of its own.
 """
 
-from collections.abc import Sequence
-from functools import singledispatch
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg import Cursor
 
-from domain.event import Event
 from domain.freezes import AccountFrozen, FreezeEvent
 from domain.promos import PromoTokensGranted
 from domain.purchases import TokensPurchased
 from domain.sale import TOKEN, Sale
 from ledger.database import Connection
-from projections.projection import Projection, Table, integers
+from projections.by_class import ByClass
+from projections.projection import Projection, Table, integers, texts
 from projections.record import Recorded
 
 _BALANCES = {".free": 0, ".held": 2}
@@ -28,25 +27,23 @@ Lifetime = tuple[tuple[str, int, int], ...]
 """(user, column, tokens), each."""
 
 
-@singledispatch
-def lifetime(event: Event) -> Lifetime:  # noqa: ARG001
-    """What an event adds to the lifetime figures of which users; most add nothing."""
-    return ()
+lifetime: ByClass[Callable[[Any], Lifetime]] = ByClass(lambda _event: ())
+"""What an event adds to the lifetime figures of which users; most add nothing."""
 
 
-@lifetime.register
+@lifetime.branch(TokensPurchased)
 def _purchased(event: TokensPurchased) -> Lifetime:
     if not event.bonus:
         return ((event.user, PURCHASED, event.tokens),)
     return (event.user, PURCHASED, event.tokens), (event.user, GRANTED, event.bonus)
 
 
-@lifetime.register
+@lifetime.branch(PromoTokensGranted)
 def _granted(event: PromoTokensGranted) -> Lifetime:
     return ((event.user, GRANTED, event.tokens),)
 
 
-@lifetime.register
+@lifetime.branch(Sale)
 def _spent(event: Sale) -> Lifetime:
     if event.funding != TOKEN:
         return ()
@@ -67,16 +64,21 @@ class Wallets(Projection):
 
     def fold(self, page: Sequence[Recorded]) -> None:
         """Sum up what the page adds to each wallet."""
+        added = self._added
         for recorded in page:
             for account, asset, amount in recorded.postings:
                 if account[:2] == "w.":
-                    column = _BALANCES[account[-5:]] + (asset[-6:] == ".PROMO")
-                    self._of(account[2:-5])[column] -= amount
+                    user = account[2:-5]
+                    sums = added.get(user)
+                    if sums is None:
+                        sums = added[user] = [0] * _COLUMNS
+                    sums[_BALANCES[account[-5:]] + (asset[-6:] == ".PROMO")] -= amount
             event = recorded.event
-            assert event is not None
-            for user, column, tokens in lifetime(event):
-                if tokens:
-                    self._of(user)[column] += tokens
+            for user, column, tokens in lifetime[type(event)](event):  # type: ignore[index]
+                sums = added.get(user)
+                if sums is None:
+                    sums = added[user] = [0] * _COLUMNS
+                sums[column] += tokens
             if isinstance(event, FreezeEvent) and event.kind == "wallet":
                 self._frozen[event.subject, event.scope] = isinstance(event, AccountFrozen)
 
@@ -85,7 +87,7 @@ class Wallets(Projection):
         if self._added:
             users = sorted(self._added)
             columns = zip(*(self._added[user] for user in users), strict=True)
-            cursor.execute(self.sql["add"], (users, *map(integers, columns)))
+            cursor.execute(self.sql["add"], (texts(users), *map(integers, columns)))
             self._added = {}
         for query, frozen in (("freeze", True), ("unfreeze", False)):
             keys = sorted(key for key, value in self._frozen.items() if value is frozen)
@@ -94,12 +96,6 @@ class Wallets(Projection):
                     self.sql[query], [list(column) for column in zip(*keys, strict=True)]
                 )
         self._frozen = {}
-
-    def _of(self, user: str) -> list[int]:
-        added = self._added.get(user)
-        if added is None:
-            added = self._added[user] = [0] * _COLUMNS
-        return added
 
 
 _sql = Wallets().sql

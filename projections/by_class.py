@@ -1,0 +1,42 @@
+"""Dispatch by an event's class, or the nearest base that has a branch.
+
+What `functools.singledispatch` does, an order of magnitude faster: classes of events are few and
+never change, so each is looked up along its bases once and is a plain dictionary entry after that.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from domain.event import Event
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ByClass(dict[type[Event], F]):
+    """Branches by event class: `branches[type(event)](event, …)`; `otherwise` for all the rest."""
+
+    def __init__(self, otherwise: F) -> None:
+        super().__init__()
+        self._otherwise = otherwise
+        self._branches: dict[type[Event], F] = {}
+
+    def branch(self, *classes: type[Event]) -> Callable[[F], F]:
+        """Register the branch for `classes` and whatever derives from them."""
+
+        def register(function: F) -> F:
+            for cls in classes:
+                if cls in self._branches:
+                    raise ValueError(f"two branches for {cls.__name__}")
+                self._branches[cls] = function
+            self.clear()
+            return function
+
+        return register
+
+    def __missing__(self, cls: type[Event]) -> F:
+        for base in cls.__mro__:
+            if base in self._branches:
+                self[cls] = self._branches[base]
+                return self[cls]
+        self[cls] = self._otherwise
+        return self._otherwise
