@@ -1,0 +1,5 @@
+"""`python -m api`: the command line, also where the `tokenledger` script is not installed."""
+
+from api.cli import app
+
+app()

@@ -1,0 +1,78 @@
+"""Runs the HTTP application until a signal says stop, and then leaves nothing half done.
+
+On SIGTERM or SIGINT it stops accepting, finishes what is in flight, drains the writers and
+returns; the caller then goes on with an orderly end and exit status 0.
+"""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: What is in flight after that long is broken off: queries that wait for a position.
+FINISH_WITHIN_S = 20
+_BACKLOG = 2_048
+
+
+class ListenError(Exception):
+    """The address cannot be listened on."""
+
+
+class _Server(uvicorn.Server):
+    """Takes signals as orders, and does not pass them on once it has followed them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before: dict[signal.Signals, Any] = {
+            number: signal.signal(number, self._stop) for number in STOP_SIGNALS
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes any free one. Raises `ListenError`."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    return listening
+
+
+def address(listening: socket.socket) -> str:
+    """The URL under which the socket is reached."""
+    host, port = listening.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{shown}]' if ':' in shown and shown[0] != '[' else shown}:{port}"
+
+
+def run(app: FastAPI, listening: socket.socket) -> None:
+    """Serve until a signal; returns when everything is finished."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=FINISH_WITHIN_S,
+    )
+    _Server(config).run(sockets=[listening])
