@@ -6,11 +6,14 @@ beside the live ones.
 
 from collections.abc import Sequence
 
+from psycopg import sql
+
 from ledger import queries
 from ledger.database import Connection
-from projections.projection import Projection
+from projections.projection import Projection, template
 
 SQL = queries.load("checkpoints", "projections")
+TABLES = queries.load("tables", "projections")
 
 
 def install(connection: Connection, projections: Sequence[Projection]) -> None:
@@ -22,7 +25,22 @@ def install(connection: Connection, projections: Sequence[Projection]) -> None:
             return
         connection.execute(SQL["guard"])
         for projection in projections:
-            checkpoint = (projection.checkpoint, projection.version)
-            if connection.execute(SQL["follow"], checkpoint).fetchone() is not None:
-                connection.execute(projection.sql["tables"])
-                connection.execute(projection.sql["indexes"])
+            create(connection, projection)
+
+
+def create(connection: Connection, projection: Projection, *, indexed: bool = True) -> None:
+    """Make a projection's checkpoint and tables unless it has them; in a transaction."""
+    checkpoint = (projection.checkpoint, projection.version)
+    if connection.execute(SQL["follow"], checkpoint).fetchone() is not None:
+        connection.execute(projection.sql["tables"])
+        if indexed:
+            connection.execute(projection.sql["indexes"])
+
+
+def drop(connection: Connection, projection: Projection) -> None:
+    """Remove a projection's tables and checkpoint."""
+    suffix = projection.checkpoint.removeprefix(projection.name)
+    for table in projection.tables:
+        name = sql.Identifier(f"{table.name}{suffix}")
+        connection.execute(template(TABLES["drop"]).format(table=name))
+    connection.execute(SQL["forget"], (projection.checkpoint,))

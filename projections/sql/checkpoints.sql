@@ -59,3 +59,18 @@ SET synchronous_commit = off;
 SELECT p.name, p.version, p.position, greatest(h.position - p.position, 0), p.failed_at,
        p.failure, p.updated_at, h.position
 FROM projections p, head h WHERE right(p.name, 6) <> '__next' ORDER BY p.name;
+
+-- name: forget
+-- A checkpoint that nobody needs any more.
+DELETE FROM projections WHERE name = %s;
+
+-- name: adopt
+-- A live checkpoint takes over what was built beside it.
+UPDATE projections l
+SET version = b.version, position = b.position, failed_at = NULL, failure = NULL,
+    updated_at = clock_timestamp()
+FROM projections b WHERE l.name = %s AND b.name = %s;
+
+-- name: positions
+-- How far some projections are, together.
+SELECT coalesce(sum(position), 0)::bigint FROM projections WHERE name = ANY (%s::text[]);

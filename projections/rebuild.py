@@ -1,0 +1,232 @@
+"""Rebuilds read models from the log beside the live ones, and puts them in their place.
+
+Readers notice nothing: new tables are filled and indexed beside the live ones, compared with them
+if they are of one version, and swapped in one transaction, in which the live runner waits for
+its checkpoint. A long log is folded by two processes, the journal in one, the rest in the other.
+"""
+
+import gc
+import multiprocessing
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+
+import msgspec
+import structlog
+from psycopg import errors, sql
+
+from ledger import queries
+from ledger.books import Book
+from ledger.database import Connection, Database, connect
+from projections.compare import RowDifference, differences
+from projections.install import create, drop, install
+from projections.models import PROJECTIONS, named
+from projections.projection import BESIDE, Projection, template
+from projections.runner import Runner
+
+SQL = queries.load("checkpoints", "projections")
+TABLES = queries.load("tables", "projections")
+
+PROCESSES_FROM_EVENTS = 100_000
+"""A shorter log is folded before a second process has started."""
+PROGRESS_EVERY_S = 0.2
+SWAPS_MAX = 20
+
+log = structlog.get_logger()
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total), both in events times projections."""
+
+
+class RebuildFailed(Exception):
+    """A projection cannot pass an event of the log; what is live stays as it was."""
+
+
+class AlreadyRebuilding(Exception):
+    """Another process rebuilds this projection at present."""
+
+
+class Rebuilt(msgspec.Struct, frozen=True):
+    """A projection that was rebuilt and swapped in. `differences`: what the live one had wrong."""
+
+    name: str
+    version: int
+    position: int
+    compared: bool
+    differences: tuple[RowDifference, ...]
+
+
+def rebuild(
+    database: Database,
+    book: Book,
+    names: Collection[str] | None = None,
+    *,
+    progress: Progress = lambda _done, _total: None,
+) -> list[Rebuilt]:
+    """Rebuild the projections of `names`, or all; blocks, and reports `progress`.
+
+    Raises RebuildFailed, AlreadyRebuilding, and what psycopg raises; the live read models are
+    then as they were.
+    """
+    kinds = [kind for kind in PROJECTIONS if names is None or kind.name in names]
+    url = database.service_url
+    with _connect(url, book.schema) as watch:
+        install(watch, [kind() for kind in kinds])
+        for kind in kinds:
+            _claim(watch, f"{kind.name} rebuild")
+        head = _head(watch)
+        heavy = [kind.name for kind in kinds if kind.heavy]
+        light = [kind.name for kind in kinds if not kind.heavy]
+        groups = [group for group in (heavy, light) if group]
+        report = _Reporter(head * len(kinds), progress)
+        if head < PROCESSES_FROM_EVENTS or len(groups) == 1:
+            for group in groups:
+                build(url, book.schema, group, head, report.add)
+        else:
+            _build_in_processes(watch, url, book.schema, groups, report)
+        rebuilt = [_swap(url, book.schema, kind.name) for kind in kinds]
+        _catch_up(url, book.schema, [kind() for kind in kinds])
+        report.end()
+    return rebuilt
+
+
+def build(
+    url: str,
+    schema: str,
+    names: Sequence[str],
+    target: int,
+    added: Callable[[int], None] = lambda _events: None,
+) -> None:
+    """Fill new tables beside the live ones up to `target`, or to where a live one is to be met."""
+    shadows = [named(name, BESIDE) for name in names]
+    with _connect(url, schema) as connection:
+        for shadow in shadows:
+            _claim(connection, shadow.checkpoint)
+            with connection.transaction():
+                drop(connection, shadow)
+                create(connection, shadow, indexed=False)
+        runner = Runner(connection, shadows)
+        runner.take_over()
+        _fold(runner, min(target, *(_meeting(connection, shadow) for shadow in shadows)), added)
+        for shadow in shadows:
+            connection.execute(shadow.sql["indexes"])
+
+
+class _Reporter:
+    """Turns steps into progress."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def add(self, events: int) -> None:
+        self.reach(self._done + events)
+
+    def reach(self, done: int) -> None:
+        self._done = min(done, self._total)
+        self._progress(self._done, self._total)
+
+    def end(self) -> None:
+        self._progress(self._total, self._total)
+
+
+def _build_in_processes(
+    watch: Connection, url: str, schema: str, groups: Sequence[Sequence[str]], report: _Reporter
+) -> None:
+    """Fold each group in a process of its own, without a garbage collector: nothing is cyclic."""
+    head = _head(watch)
+    checkpoints = [f"{name}{BESIDE}" for group in groups for name in group]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(groups), mp_context=spawn, initializer=gc.disable) as pool:
+        futures = [pool.submit(build, url, schema, group, head) for group in groups]
+        while wait(futures, PROGRESS_EVERY_S).not_done:
+            row = watch.execute(SQL["positions"], (checkpoints,)).fetchone()
+            report.reach(int(row[0]) if row else 0)
+        for future in futures:
+            future.result()
+
+
+def _swap(url: str, schema: str, name: str) -> Rebuilt:
+    """Swap, as often as it takes: a long reader must not keep all the others waiting behind us."""
+    for _ in range(SWAPS_MAX):
+        try:
+            return _swap_now(url, schema, name)
+        except errors.LockNotAvailable:
+            log.info("a reader is in the way of the swap", projection=name)
+    raise RebuildFailed(f"{name}: its tables were in use all the time")
+
+
+def _swap_now(url: str, schema: str, name: str) -> Rebuilt:
+    """Hold the live runner, catch up with it, compare, and swap the tables."""
+    live, shadow = named(name), named(name, BESIDE)
+    with _connect(url, schema) as connection, _connect(url, schema) as holder:
+        _claim(connection, shadow.checkpoint)
+        runner = Runner(connection, [shadow])
+        runner.take_over()
+        reached = runner.followers[0]
+        _fold(runner, _meeting(connection, shadow))
+        with holder.transaction():
+            holder.execute(TABLES["hurry"])
+            row = holder.execute(SQL["lock"], (name,)).fetchone()
+            assert row is not None
+            version, position = row
+            _fold(runner, position)
+            compared = version == live.version and reached.position == position > 0
+            found = (
+                tuple(differences(holder, live, schema, built=schema, suffix=BESIDE))
+                if compared
+                else ()
+            )
+            _replace(holder, live, shadow)
+        return Rebuilt(name, live.version, reached.position, compared, found)
+
+
+def _replace(holder: Connection, live: Projection, shadow: Projection) -> None:
+    for table in live.tables:
+        place = sql.Identifier(table.name)
+        built = sql.Identifier(f"{table.name}{BESIDE}")
+        holder.execute(template(TABLES["drop"]).format(table=place))
+        holder.execute(template(TABLES["rename"]).format(built=built, live=place))
+    holder.execute(SQL["adopt"], (live.checkpoint, shadow.checkpoint))
+    holder.execute(SQL["forget"], (shadow.checkpoint,))
+
+
+def _catch_up(url: str, schema: str, live: Sequence[Projection]) -> None:
+    """Go on to the head with what no other process runs at present."""
+    with _connect(url, schema) as connection:
+        runner = Runner(connection, live)
+        runner.take_over()
+        while runner.step():
+            pass
+
+
+def _meeting(connection: Connection, shadow: Projection) -> int:
+    """Where a shadow stops to be compared with its live one; the head if that is not possible."""
+    row = connection.execute(SQL["read"], (shadow.name,)).fetchone()
+    if row is not None and row[0] == shadow.version and row[1] > 0:
+        return int(row[1])
+    return _head(connection)
+
+
+def _fold(runner: Runner, target: int, added: Callable[[int], None] = lambda _events: None) -> None:
+    while passed := runner.step(target):
+        added(passed * len(runner.followers))
+        for follower in runner.followers:
+            if follower.failed_at is not None:
+                name, position = follower.projection.name, follower.failed_at
+                raise RebuildFailed(f"{name} at position {position}: {follower.failure}")
+
+
+def _claim(connection: Connection, name: str) -> None:
+    """Take a lock until the end of the session."""
+    row = connection.execute(SQL["take"], (name,)).fetchone()
+    if row is None or not row[0]:
+        raise AlreadyRebuilding(name)
+
+
+def _connect(url: str, schema: str) -> Connection:
+    return connect(url, schema, autocommit=True, application="tokenledger-rebuild")
+
+
+def _head(connection: Connection) -> int:
+    row = connection.execute(SQL["head"]).fetchone()
+    assert row is not None
+    return int(row[0])
