@@ -21,9 +21,7 @@ class Stage:
         self.admin_url = server.url()
         self.service_url = server.url(user=SERVICE_ROLE)
 
-    def book(
-        self, name: str, *, policy: bool = False, partition_rows: int = 1_000_000
-    ) -> Book:
+    def book(self, name: str, *, policy: bool = False, partition_rows: int = 1_000_000) -> Book:
         """A new book, with the benchmarks' policy if asked for."""
         book = create_book(
             self.admin_url, name, currency="USD", time_zone="UTC", partition_rows=partition_rows
@@ -40,9 +38,7 @@ class Stage:
     @contextmanager
     def writer(self, book: Book, *, cache_entities: int = 200_000) -> Iterator[Writer]:
         """A writer of this process on the book."""
-        writer = Writer(
-            book, lambda: self.connect(book), cache_entities=cache_entities
-        ).start()
+        writer = Writer(book, lambda: self.connect(book), cache_entities=cache_entities).start()
         try:
             yield writer
         finally:

@@ -20,7 +20,8 @@ class State(
 
     KIND: ClassVar[str]
     FOLD_VERSION: ClassVar[int] = 1
-    #: Kept in memory after a commit; kinds that are read once or twice in a life are not.
+    #: Kept in memory and carried along by every event. Kinds that are needed once or twice in a
+    #: life are not: they are folded from the log when a decision asks for one.
     CACHED: ClassVar[bool] = True
 
     def apply(self, key: str, event: Event) -> "State":

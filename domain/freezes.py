@@ -76,9 +76,7 @@ class FreezeCommand(Command):
     def changed(self, event: type[FreezeEvent]) -> tuple[FreezeEvent, ...]:
         """The event of this command."""
         return (
-            event(
-                subject=self.subject, kind=self.kind, scope=self.scope, reason=self.reason_code
-            ),
+            event(subject=self.subject, kind=self.kind, scope=self.scope, reason=self.reason_code),
         )
 
 

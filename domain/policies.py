@@ -56,9 +56,7 @@ class Policies(State, frozen=True, kw_only=True, omit_defaults=True, array_like=
         """A proposal joins the waiting ones; a publication leaves them."""
         match event:
             case PolicyProposed():
-                proposal = Proposal(
-                    event.version, event.effective_from, event.body, event.proposer
-                )
+                proposal = Proposal(event.version, event.effective_from, event.body, event.proposer)
                 return msgspec.structs.replace(
                     self, proposed=(*self.proposed, proposal), last_version=event.version
                 )
@@ -157,9 +155,7 @@ class ApprovePolicy(Command):
             return reject(UNKNOWN_POLICY, version=self.version)
         waiting = [p for p in policies.proposed if p.version == self.version]
         if not waiting:
-            return reject(
-                INVALID_TRANSITION, subject=f"policy {self.version}", state="published"
-            )
+            return reject(INVALID_TRANSITION, subject=f"policy {self.version}", state="published")
         proposal = waiting[0]
         if proposal.proposer == given.actor:
             return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)

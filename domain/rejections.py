@@ -37,9 +37,7 @@ class Rejection(msgspec.Struct, frozen=True):
 REASONS: dict[str, Reason] = {}
 
 
-def _reason(
-    code: str, status: int, title: str, detail: str, *, retryable: bool = False
-) -> Reason:
+def _reason(code: str, status: int, title: str, detail: str, *, retryable: bool = False) -> Reason:
     reason = REASONS[code] = Reason(code, status, title, detail, retryable)
     return reason
 
@@ -94,12 +92,8 @@ NO_POLICY = _reason(
 )
 
 # Frozen.
-ACCOUNT_FROZEN = _reason(
-    "ACCOUNT_FROZEN", 409, "Account frozen", "{user} is frozen for {scope}"
-)
-CREATOR_FROZEN = _reason(
-    "CREATOR_FROZEN", 409, "Creator frozen", "{creator} is frozen for {scope}"
-)
+ACCOUNT_FROZEN = _reason("ACCOUNT_FROZEN", 409, "Account frozen", "{user} is frozen for {scope}")
+CREATOR_FROZEN = _reason("CREATOR_FROZEN", 409, "Creator frozen", "{creator} is frozen for {scope}")
 
 # Product, parties, bounds.
 PRODUCT_DISABLED = _reason(
@@ -114,9 +108,7 @@ SELF_APPROVAL_FORBIDDEN = _reason(
     "Self-approval forbidden",
     "{actor} proposed this and may not approve it",
 )
-SELF_DEALING = _reason(
-    "SELF_DEALING", 422, "Self-dealing", "{user} may not pay themselves"
-)
+SELF_DEALING = _reason("SELF_DEALING", 422, "Self-dealing", "{user} may not pay themselves")
 INVALID_AMOUNT = _reason(
     "INVALID_AMOUNT", 422, "Invalid amount", "{field} would be {amount}; the limit is {limit}"
 )
@@ -134,9 +126,7 @@ NEGATIVE_MARGIN = _reason(
 )
 
 # Offer, state.
-OFFER_EXPIRED = _reason(
-    "OFFER_EXPIRED", 422, "Offer expired", "the offer ended at {expired_at}"
-)
+OFFER_EXPIRED = _reason("OFFER_EXPIRED", 422, "Offer expired", "the offer ended at {expired_at}")
 ALREADY_ENTITLED = _reason(
     "ALREADY_ENTITLED", 409, "Already entitled", "{user} has {item} by sale {sale_id}"
 )

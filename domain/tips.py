@@ -3,7 +3,8 @@
 from domain.command import command
 from domain.event import stored_as
 from domain.fields import PositiveAmount
-from domain.sale import Sale, SaleCommand
+from domain.sale import Sale
+from domain.selling import SaleCommand
 
 
 @stored_as("tip.sent.v1")

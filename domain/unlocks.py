@@ -12,7 +12,8 @@ from domain.event import stored_as
 from domain.fields import Amount, Id, Instant
 from domain.policy import Policy
 from domain.rejections import ALREADY_ENTITLED, OFFER_EXPIRED, Rejection, reject
-from domain.sale import Sale, SaleCommand
+from domain.sale import Sale
+from domain.selling import SaleCommand
 
 
 class ItemSold(Sale, EntitlementEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,9 +72,7 @@ class BuyItem(SaleCommand):
             return reject(OFFER_EXPIRED, expired_at=self.offer_expires_at)
         held = given.state(Entitlement, f"{self.user}:{self.item}")
         if held.live(given.now):
-            return reject(
-                ALREADY_ENTITLED, user=self.user, item=self.item, sale_id=held.sale_id
-            )
+            return reject(ALREADY_ENTITLED, user=self.user, item=self.item, sale_id=held.sale_id)
         return None
 
     def own_fields(self) -> dict[str, object]:

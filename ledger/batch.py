@@ -176,9 +176,7 @@ class Batch:
                 return self._refused(request, skew)
             occurred_at = now
         event_id = self._new_id(microseconds(now))
-        given = Given(
-            self.states, self._policies(), now, event_id, request.actor, self._assets
-        )
+        given = Given(self.states, self._policies(), now, event_id, request.actor, self._assets)
         decision = command.decide(given)
         if isinstance(decision, Rejection):
             return self._refused(request, decision)
@@ -208,7 +206,8 @@ class Batch:
             position += 1
             tags = event.tags()
             for key in tags:
-                if kind_of(key) is not None:
+                kind = kind_of(key)
+                if kind is not None and (kind.CACHED or key in states):
                     state = changes.get(key) or states[key]
                     changes[key] = state.apply(key, event)
             body = canonical(event)
@@ -287,9 +286,7 @@ class Batch:
         return data
 
     def _nothing_to_do(self, command: Command, now: datetime) -> Answer:
-        answer = Answer(
-            status=201, position=self.position, command=command.name, recorded_at=now
-        )
+        answer = Answer(status=201, position=self.position, command=command.name, recorded_at=now)
         answer.rendered = answer.body
         return answer
 

@@ -95,5 +95,3 @@ def faults(data: bytes) -> Iterator[str]:
         balanced(entry.postings)
     except ValueError as error:
         yield str(error)
-
-

@@ -47,9 +47,7 @@ def fingerprint(command: Command) -> bytes:
     """16 bytes that stand for what the command says; the correlation id says nothing of it."""
     fields: dict[str, Any] = explicit_fields(command)
     fields.pop("correlation_id", None)
-    return blake2b(
-        command.name.encode() + _fingerprints.encode(fields), digest_size=16
-    ).digest()
+    return blake2b(command.name.encode() + _fingerprints.encode(fields), digest_size=16).digest()
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):

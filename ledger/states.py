@@ -93,9 +93,7 @@ class StateCache:
 
     def _evict(self) -> None:
         self._due += [
-            snapshot(key, held)
-            for key, held in self._old.items()
-            if held.tail >= EVICTED_TAIL_MIN
+            snapshot(key, held) for key, held in self._old.items() if held.tail >= EVICTED_TAIL_MIN
         ]
         self._old = self._young
         self._young = {}
@@ -148,9 +146,7 @@ class WorkingStates(dict[str, State]):
 
 def snapshot(key: str, held: Held) -> Snapshot:
     """What the snapshot table keeps of a held state."""
-    return Snapshot(
-        key, held.position, held.state.FOLD_VERSION, msgspec.msgpack.encode(held.state)
-    )
+    return Snapshot(key, held.position, held.state.FOLD_VERSION, msgspec.msgpack.encode(held.state))
 
 
 _states = {name: msgspec.msgpack.Decoder(kind) for name, kind in KINDS.items()}

@@ -120,7 +120,8 @@ class Turnstile:
         cursor.nextset()
         clock = cursor.fetchone()
         assert row is not None and clock is not None
-        head = Head(*row, clock[0])
+        position, recorded_at, commits, partition_rows = row
+        head = Head(position, recorded_at, commits, partition_rows, clock[0])
         self.partition_rows = head.partition_rows
         if abs(self._now() - head.clock) > SKEW_MAX:
             raise ClocksApart(f"database {head.clock}, here {self._now()}")
@@ -154,9 +155,7 @@ class Turnstile:
         if not found:
             return
         positions = [
-            position - before
-            for _, _, position, events, *_ in found
-            for before in range(events)
+            position - before for _, _, position, events, *_ in found for before in range(events)
         ]
         entries = self._entries(positions)
         for key, fingerprint, position, events, status, code, body in found:
@@ -214,6 +213,7 @@ class Turnstile:
             try:
                 return decide(asked)
             except MissingState as missing:
+                self._send(batch)  # so that the load sees what this batch has decided
                 self._copies.drain()
                 self._load(batch, [missing.key])
 

@@ -1,0 +1,231 @@
+"""Selling: how a sale comes about, in tokens or by card, or why it does not.
+
+Every command that sells something shares the order of refusals: frozen parties, products that
+are off, dealing with oneself, price bounds, the offer, what the buyer has already, funds. A card
+is already charged when we hear of it: what would be refused goes to suspense instead.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.command import Command, Decision, Given
+from domain.creator import Creator
+from domain.fields import Country, Funding, Id
+from domain.money import AMOUNT_MAX, split, split_by_weight, vat_included
+from domain.policy import Policy
+from domain.rejections import (
+    ACCOUNT_FROZEN,
+    CREATOR_FROZEN,
+    INSUFFICIENT_TOKENS,
+    INVALID_AMOUNT,
+    NO_POLICY,
+    PRICE_OUT_OF_RANGE,
+    PRODUCT_DISABLED,
+    SELF_DEALING,
+    Rejection,
+    reject,
+)
+from domain.sale import CARD, TOKEN, Payee, Sale
+from domain.suspense import suspended
+from domain.wallet import PROMO, Wallet
+
+
+class Attribution(BaseModel):
+    """What brought the buyer here."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    source: Id | None = None
+    connection_id: Id | None = None
+    campaign_id: Id | None = None
+
+
+class SaleCommand(Command):
+    """What every command that sells something carries."""
+
+    product: ClassVar[str]
+    event: ClassVar[type[Sale]]
+
+    user: Id
+    creator: Id
+    funding: Funding
+    attribution: Attribution | None = None
+    processor: Id | None = None
+    processor_ref: Id | None = None
+    country: Country | None = None
+
+    def notice_id(self) -> tuple[str, str] | None:
+        """A card sale is a notice: the card is already charged."""
+        if self.funding == CARD and self.processor is not None and self.processor_ref is not None:
+            return self.processor, self.processor_ref
+        return None
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """The processor's fields are mandatory for CARD and have no meaning for TOKEN."""
+        for field in ("processor", "processor_ref"):
+            if self.funding == CARD and getattr(self, field) is None:
+                yield f"/{field}", "is required when funding is CARD"
+            if self.funding == TOKEN and getattr(self, field) is not None:
+                yield f"/{field}", "is only for funding CARD"
+        if self.funding == TOKEN and self.country is not None:
+            yield "/country", "is only for funding CARD"
+
+    def entities(self) -> tuple[str, ...]:
+        """The buyer's wallet and freeze, the creator."""
+        return f"wallet:{self.user}", f"creator:{self.creator}"
+
+    def prices(self) -> tuple[int, int]:
+        """(price before discount, discount), in tokens or minor units as funded."""
+        raise NotImplementedError(type(self).__name__)
+
+    def refusal(self, given: Given, policy: Policy) -> Rejection | None:
+        """The first reason of this product's own against the sale, after the common ones."""
+        return None
+
+    def own_fields(self) -> dict[str, object]:
+        """Fields of the event that only this product knows."""
+        return {}
+
+    def decide(self, given: Given) -> Decision:
+        """The sale, or why not; a card that was charged for a refused sale goes to suspense."""
+        version = given.policy_at(given.now)
+        sale = (
+            reject(NO_POLICY, at=given.now)
+            if version is None
+            else self._sale(given, version.policy)
+        )
+        if not isinstance(sale, Rejection):
+            return (sale,)
+        if self.funding == TOKEN:
+            return sale
+        price, discount = self.prices()
+        return suspended(self, price - discount, sale.reason.code)
+
+    def _sale(self, given: Given, policy: Policy) -> Sale | Rejection:
+        wallet = given.state(Wallet, self.user)
+        creator = given.state(Creator, self.creator)
+        price, discount = self.prices()
+        value = price * (policy.unit_value or 0) if self.funding == TOKEN else price
+        refusal = (
+            _party_refusal(self, policy, wallet, creator)
+            or _price_refusal(self.product, value, policy)
+            or self.refusal(given, policy)
+        )
+        if refusal is not None:
+            return refusal
+        if self.funding == TOKEN:
+            amounts = _for_tokens(self, given, policy, wallet, price - discount)
+            if isinstance(amounts, Rejection):
+                return amounts
+            discount *= policy.unit_value or 0
+        else:
+            amounts = _by_card(self, policy, price - discount)
+        if self.attribution is not None:
+            amounts["attribution"] = self.attribution.model_dump(exclude_none=True)
+        if policy.maturity_days:
+            amounts["mature_at"] = maturity(self.occurred_at or given.now, policy)
+        if creator.frozen and "EARN" in creator.frozen:
+            amounts["escrowed_at"] = given.now
+        return self.event(
+            sale_id=given.new_id,
+            buyer=self.user,
+            creator=self.creator,
+            product=self.product,
+            funding=self.funding,
+            gross=value,
+            discount=discount,
+            **self.own_fields(),  # type: ignore[arg-type]
+            **amounts,  # type: ignore[arg-type]
+        )
+
+
+def _party_refusal(
+    command: SaleCommand, policy: Policy, wallet: Wallet, creator: Creator
+) -> Rejection | None:
+    """Frozen parties, products and fundings that are not offered, dealing with oneself."""
+    if "SPEND" in wallet.frozen:
+        return reject(ACCOUNT_FROZEN, user=command.user, scope="SPEND")
+    if "EARN" in creator.frozen and policy.frozen_creator_rule == "REJECT":
+        return reject(CREATOR_FROZEN, creator=command.creator, scope="EARN")
+    if command.product not in policy.products_enabled or command.funding not in policy.funding:
+        return reject(PRODUCT_DISABLED, product=command.product, funding=command.funding)
+    if command.user == command.creator:
+        return reject(SELF_DEALING, user=command.user)
+    return None
+
+
+def _price_refusal(product: str, price: int, policy: Policy) -> Rejection | None:
+    """Bounds hold for the price before discount, in minor units; a free item needs no price."""
+    if price > AMOUNT_MAX:
+        return reject(INVALID_AMOUNT, field="price", amount=price, limit=AMOUNT_MAX)
+    low, high = 0, AMOUNT_MAX
+    bounds = policy.price_bounds.get(product)  # type: ignore[call-overload]
+    if bounds is not None:
+        low, high = bounds.min, bounds.max
+    if product == "tip" and policy.tip_minimum is not None:
+        low = max(low, policy.tip_minimum)
+    if price and not low <= price <= high:
+        return reject(PRICE_OUT_OF_RANGE, product=product, price=price, min=low, max=high)
+    return None
+
+
+def _for_tokens(
+    command: SaleCommand, given: Given, policy: Policy, wallet: Wallet, tokens: int
+) -> dict[str, object] | Rejection:
+    """The amounts of a sale for `tokens`: what the lots release, what the creator gets."""
+    uses = wallet.take(tokens, given.now)
+    if uses is None:
+        current = wallet.spendable(given.now)
+        return reject(
+            INSUFFICIENT_TOKENS, required=tokens, current=current, shortfall=tokens - current
+        )
+    released = promo = 0
+    for use in uses:
+        released += use.released
+        if use.kind == PROMO:
+            promo += use.tokens
+    share, _ = split(tokens * (policy.unit_value or 0), policy.revenue_share.of(command.product))
+    paid_part = split_by_weight(share, tokens - promo, promo)[0] if promo else share
+    return {
+        "tokens_paid": tokens - promo,
+        "tokens_promo": promo,
+        "released": released,
+        "tax": 0,
+        "creator_share": share,
+        "platform_share": released - paid_part,
+        "lots": uses,
+        "payees": (Payee(command.creator, share, paid_part, share - paid_part),),
+    }
+
+
+def _by_card(command: SaleCommand, policy: Policy, paid: int) -> dict[str, object]:
+    """The amounts of a sale by card: tax first, then creator and commission."""
+    country = command.country or policy.default_country
+    tax = vat_included(paid, policy.vat_bps(country))
+    share, commission = split(paid - tax, policy.revenue_share.of(command.product))
+    return {
+        "tokens_paid": 0,
+        "tokens_promo": 0,
+        "released": 0,
+        "tax": tax,
+        "creator_share": share,
+        "platform_share": commission,
+        "country": country,
+        "processor": command.processor,
+        "processor_ref": command.processor_ref,
+        "payees": (Payee(command.creator, share),),
+    }
+
+
+def maturity(sold_at: datetime, policy: Policy) -> datetime:
+    """When a sale's earnings mature: days later, at the next full hour.
+
+    Full hours keep what a creator's state holds of unmatured earnings within days × 24 sums,
+    however many sales there are.
+    """
+    exact = sold_at + timedelta(days=policy.maturity_days)
+    hour = exact.replace(minute=0, second=0, microsecond=0)
+    return hour if hour == exact else hour + timedelta(hours=1)
