@@ -6,6 +6,7 @@ returns; the caller then goes on with an orderly end and exit status 0.
 
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -29,6 +30,9 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():  # signals come to main only
+            yield
+            return
         before: dict[signal.Signals, Any] = {
             number: signal.signal(number, self._stop) for number in STOP_SIGNALS
         }
@@ -62,17 +66,23 @@ def address(listening: socket.socket) -> str:
     return f"http://{f'[{shown}]' if ':' in shown and shown[0] != '[' else shown}:{port}"
 
 
+def make(app: FastAPI) -> uvicorn.Server:
+    """A server for the app, to be run with the sockets it shall listen on."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=FINISH_WITHIN_S,
+        )
+    )
+
+
 def run(app: FastAPI, listening: socket.socket) -> None:
     """Serve until a signal; returns when everything is finished."""
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_graceful_shutdown=FINISH_WITHIN_S,
-    )
-    _Server(config).run(sockets=[listening])
+    make(app).run(sockets=[listening])

@@ -1,1 +1,1 @@
-"""The edges: HTTP, the command line, the import and the simulated day."""
+"""The edge as strangers meet it: over real HTTP and the real command line."""

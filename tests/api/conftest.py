@@ -1,0 +1,166 @@
+"""One service for all tests of the edge: uvicorn in a thread, projections in another.
+
+Tests speak HTTP to it like any client. Two books with a policy stand ready; a test uses names of
+its own, so that tests do not meet.
+"""
+
+import itertools
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from api import server as http_server
+from api.app import create_app
+from api.cli_books import profile_document
+from api.founding import Founding, found_book
+from ledger.books import Book
+from ledger.database import Database, connect
+from ledger.keys import Role, create_key
+from ledger.settings import Settings
+from projections import engine
+
+_numbers = itertools.count(1)
+
+SETTINGS = Settings(body_bytes_max=100_000, bulk_body_bytes_max=2_000_000, key_cache_s=60)
+
+
+def fresh(kind: str) -> str:
+    """A name that no other test uses."""
+    return f"{kind}-{next(_numbers)}"
+
+
+@dataclass
+class Caller:
+    """A client with a key for one book."""
+
+    http: httpx.Client
+    book: str
+    key: str | None
+
+    def send(
+        self, command: str, fields: dict[str, Any] | bytes, *, key: str | None = "", **headers: str
+    ) -> httpx.Response:
+        """Send a command; `key` None sends no idempotency key, by default a fresh one."""
+        more = {} if key is None else {"Idempotency-Key": key or fresh("key")}
+        content = {"content": fields} if isinstance(fields, bytes) else {"json": fields}
+        return self.http.post(
+            f"/v1/books/{self.book}/commands/{command}",
+            headers=self._headers() | more | headers,
+            **content,
+        )
+
+    def bulk(self, body: bytes, **params: str) -> httpx.Response:
+        """Send lines."""
+        path = f"/v1/books/{self.book}/commands"
+        return self.http.post(path, content=body, params=params, headers=self._headers())
+
+    def ask(self, path: str, *, prefer: str = "wait=5", **params: Any) -> httpx.Response:
+        """Ask a question about the book."""
+        headers = self._headers() | {"Prefer": prefer}
+        return self.http.get(f"/v1/books/{self.book}/{path}", params=params, headers=headers)
+
+    def _headers(self) -> dict[str, str]:
+        return {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
+
+
+@dataclass
+class Platform:
+    """A book with a policy, and keys for whoever is needed."""
+
+    http: httpx.Client
+    where: Database
+    book: Book
+    _callers: dict[tuple[Role, str], Caller] = field(default_factory=dict)
+
+    def caller(self, role: Role = Role.SERVICE, actor: str = "backend") -> Caller:
+        """Somebody with a key of this role."""
+        known = self._callers.get((role, actor))
+        if known is None:
+            with connect(self.where.admin_url) as admin:
+                key = create_key(admin, self.book.name, role=role, actor=actor).key
+            known = self._callers[role, actor] = Caller(self.http, self.book.name, key)
+        return known
+
+    def written(self) -> tuple[int, int]:
+        """The head, and how many receipts there are: what must not change."""
+        with connect(self.where.service_url, self.book.schema, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT (SELECT position FROM head), (SELECT count(*) FROM receipts)"
+            ).fetchone()
+        assert row is not None
+        return row[0], row[1]
+
+    def funded(self, tokens: int = 1_000) -> str:
+        """A new user who holds that many tokens."""
+        user = fresh("user")
+        given = {"user": user, "tokens": tokens, "reason_code": "TEST"}
+        assert self.caller().send("grant-promo", given).status_code == 201
+        return user
+
+
+@contextmanager
+def serving(where: Database, settings: Settings = SETTINGS) -> Iterator[str]:
+    """The HTTP service on a free port; yields its URL."""
+    listening = http_server.listen("127.0.0.1", 0)
+    server = http_server.make(create_app(settings, where))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield http_server.address(listening)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@pytest.fixture(scope="session")
+def http(database: Database) -> Iterator[httpx.Client]:
+    """A client of the running service, which also projects."""
+    stop = threading.Event()
+    projecting = threading.Thread(target=engine.run, args=(database, stop))
+    projecting.start()
+    with serving(database) as url, httpx.Client(base_url=url, timeout=20) as client:
+        yield client
+    stop.set()
+    projecting.join()
+
+
+def founded(where: Database, name: str, profile: str = "micro-unlock") -> Book:
+    """A book with the profile's policy in force."""
+    founding = Founding(profile_document(profile), "1970-01-01T00:00:00Z", "ann", "bob")
+    return found_book(where, name, founding)
+
+
+@pytest.fixture(scope="session")
+def platform(http: httpx.Client, database: Database) -> Platform:
+    """The book that tests use."""
+    return Platform(http, database, founded(database, f"Api-{os.getpid()}"))
+
+
+@pytest.fixture(scope="session")
+def stranger(http: httpx.Client, database: Database) -> Platform:
+    """Another tenant's book."""
+    return Platform(http, database, founded(database, f"Other-{os.getpid()}", "live-call"))
+
+
+@pytest.fixture(scope="session")
+def service(platform: Platform) -> Caller:
+    """A backend service of the platform."""
+    return platform.caller()
+
+
+def tip(user: str, creator: str, amount: int = 10) -> dict[str, Any]:
+    """The fields of a tip in tokens."""
+    return {"user": user, "creator": creator, "funding": "TOKEN", "amount": amount}
+
+
+def purchase(user: str, **more: Any) -> dict[str, Any]:
+    """The fields of a purchase of the small package."""
+    fields = {"user": user, "package": "small", "price": 999, "processor": "psp"}
+    return fields | {"processor_ref": fresh("payment")} | more

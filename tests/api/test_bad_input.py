@@ -1,0 +1,198 @@
+"""What clients get wrong: each thing is refused with a clear document, and nothing is written."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ledger.keys import Role
+from tests.api.conftest import SETTINGS, Caller, Platform, tip
+
+GOOD = tip("u1", "c1")
+
+
+@pytest.fixture(autouse=True)
+def _writes_nothing(platform: Platform) -> Iterator[None]:
+    before = platform.written()
+    yield
+    assert platform.written() == before
+
+
+def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
+    """Check a problem document and hand it out."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["correlation_id"] == answer.headers["x-correlation-id"]
+    return body
+
+
+def pointers(body: dict[str, Any]) -> set[str]:
+    """The fields that a document complains of."""
+    return {error["pointer"] for error in body["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [(b'{"user": "u1", oops}', "byte 15"), (b"[1]", "object"), (b"", ""), (b'{"user":"\xff"}', "")],
+)
+def test_malformed_json(service: Caller, body: bytes, place: str) -> None:
+    problem = refused(service.send("send-tip", body), 400, "INVALID_REQUEST")
+    (error,) = problem["errors"]
+    assert place in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"colour": "red"}, "/colour"),
+        ({"amount": "10"}, "/amount"),
+        ({"amount": 0}, "/amount"),
+        ({"amount": -1}, "/amount"),
+        ({"amount": 10**12 + 1}, "/amount"),
+        ({"amount": 2**63}, "/amount"),
+        ({"amount": 10**30}, "/amount"),
+        ({"amount": 1.5}, "/amount"),
+        ({"amount": 10.0}, "/amount"),
+        ({"amount": True}, "/amount"),
+        ({"amount": None}, "/amount"),
+        ({"user": "u 1"}, "/user"),
+        ({"user": "u.1"}, "/user"),
+        ({"user": "u:1"}, "/user"),
+        ({"user": "u\u0000"}, "/user"),
+        ({"user": "u\n"}, "/user"),
+        ({"user": "\u200bu"}, "/user"),
+        ({"user": ""}, "/user"),
+        ({"user": "x" * 65}, "/user"),
+        ({"user": 7}, "/user"),
+        ({"funding": "GOLD"}, "/funding"),
+        ({"occurred_at": "2026-01-01T00:00:00"}, "/occurred_at"),
+        ({"occurred_at": "2026-13-01T00:00:00Z"}, "/occurred_at"),
+        ({"occurred_at": 1}, "/occurred_at"),
+        ({"correlation_id": "a b"}, "/correlation_id"),
+        ({"attribution": {"source": "\u0007"}}, "/attribution/source"),
+    ],
+)
+def test_wrong_fields(service: Caller, change: dict[str, Any], pointer: str) -> None:
+    answer = service.send("send-tip", GOOD | change)
+    assert pointers(refused(answer, 400, "INVALID_REQUEST")) == {pointer}
+
+
+def test_every_wrong_field_at_once(service: Caller) -> None:
+    answer = service.send("send-tip", {"user": "!", "amount": 0, "funding": "TOKEN", "x": 1})
+    found = pointers(refused(answer, 400, "INVALID_REQUEST"))
+    assert found == {"/user", "/amount", "/creator", "/x"}
+
+
+def test_an_unknown_command(service: Caller) -> None:
+    assert "/command" in pointers(refused(service.send("print-money", {}), 400, "INVALID_REQUEST"))
+
+
+@pytest.mark.parametrize("key", [None, "x" * 256, "a b"])
+def test_a_missing_or_unfit_idempotency_key(service: Caller, key: str | None) -> None:
+    problem = refused(service.send("send-tip", GOOD, key=key), 400, "INVALID_REQUEST")
+    assert pointers(problem) == {"/idempotency_key"}
+
+
+@pytest.mark.parametrize(
+    "key", [None, "nonsense", "tlk_abcdefghjkmn_" + "A" * 43, "Schlüssel"], ids=str
+)
+def test_no_good_key(platform: Platform, key: str | None) -> None:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}".encode()}
+    answer = platform.http.post(
+        f"/v1/books/{platform.book.name}/commands/send-tip",
+        json=GOOD,
+        headers={"Idempotency-Key": "k", **headers},  # type: ignore[dict-item]
+    )
+    refused(answer, 401, "UNAUTHENTICATED")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_another_tenants_key(platform: Platform, stranger: Platform) -> None:
+    foreign = Caller(platform.http, platform.book.name, stranger.caller().key)
+    refused(foreign.send("send-tip", GOOD), 401, "UNAUTHENTICATED")
+
+
+def test_an_unknown_book(platform: Platform, service: Caller) -> None:
+    lost = Caller(platform.http, "no-such-book", service.key)
+    refused(lost.send("send-tip", GOOD), 404, "UNKNOWN_BOOK")
+    refused(lost.ask("wallets/u1"), 404, "UNKNOWN_BOOK")
+    refused(lost.bulk(b"{}"), 404, "UNKNOWN_BOOK")
+    nobody = Caller(platform.http, "no-such-book", None)
+    refused(nobody.send("send-tip", GOOD), 401, "UNAUTHENTICATED")
+
+
+def test_a_body_over_the_limit(platform: Platform, service: Caller) -> None:
+    large = json.dumps(GOOD | {"user": "u" * SETTINGS.body_bytes_max}).encode()
+    problem = refused(service.send("send-tip", large), 413, "BODY_TOO_LARGE")
+    assert problem["details"]["limit"] == SETTINGS.body_bytes_max
+    chunks = (large[start : start + 9_000] for start in range(0, len(large), 9_000))
+    answer = platform.http.post(  # without a content length
+        f"/v1/books/{platform.book.name}/commands/send-tip",
+        content=chunks,
+        headers={"Authorization": f"Bearer {service.key}", "Idempotency-Key": "k"},
+    )
+    refused(answer, 413, "BODY_TOO_LARGE")
+    lines = b"x" * (SETTINGS.bulk_body_bytes_max + 1)
+    refused(service.bulk(lines), 413, "BODY_TOO_LARGE")
+
+
+def test_an_entry_over_the_limit(platform: Platform) -> None:
+    from api.cli_books import profile_document
+
+    packages = {f"package-{n}-{'x' * 40}": {"tokens": 1, "price": 999} for n in range(900)}
+    body = profile_document("micro-unlock") | {"packages": packages}
+    proposal = {"body": body, "effective_from": "2099-01-01T00:00:00Z"}
+    answer = platform.caller(Role.ADMIN, "ann").send("propose-policy", proposal)
+    problem = refused(answer, 413, "BODY_TOO_LARGE")
+    assert problem["details"]["limit"] == 65_535
+
+
+def test_what_the_framework_refuses_is_a_document_too(platform: Platform) -> None:
+    refused(platform.http.get("/nowhere"), 404, "NOT_FOUND")
+    refused(platform.http.put("/health/live"), 405, "METHOD_NOT_ALLOWED")
+    path = f"/v1/books/{platform.book.name}/commands/send-tip"
+    refused(platform.http.get(path), 405, "METHOD_NOT_ALLOWED")
+    refused(platform.http.post(f"{path}/x"), 404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [
+        ("wallets/a.b", "/user"),
+        ("wallets/u1?min_position=-1", "/min_position"),
+        ("wallets/u1?min_position=9223372036854775808", "/min_position"),
+        ("wallets/u1?min_position=x", "/min_position"),
+        ("events?limit=0", "/limit"),
+        ("events?limit=1001", "/limit"),
+        ("events?after=elephant", "/after"),
+        ("events?after=c!!", "/after"),
+        ("events?after=99999999999999999999", "/after"),
+        ("events?tag=a%00b", "/tag"),
+        ("events/0", "/position"),
+        ("analytics/daily?from=2026-01-02&to=2026-01-01", "/to"),
+        ("analytics/daily?from=yesterday&to=2026-01-01", "/from"),
+        ("trial-balance?at=2026-01-01T00:00:00", "/at"),
+        ("trial-balance?position=1&effective_on=2026-01-01", ""),
+    ],
+)
+def test_bad_questions(service: Caller, path: str, pointer: str) -> None:
+    answer = service.http.get(f"/v1/books/{service.book}/{path}", headers=service._headers())
+    assert pointers(refused(answer, 400, "INVALID_REQUEST")) == {pointer}
+
+
+def test_a_fault_shows_nothing_of_the_inside(
+    platform: Platform, service: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the secret of the house")
+
+    monkeypatch.setattr("api.commands.admit", broken)
+    problem = refused(service.send("send-tip", GOOD), 500, "INTERNAL")
+    assert "secret" not in json.dumps(problem)
+    monkeypatch.setattr("api.balances.wallet", broken)
+    refused(service.ask("wallets/u1"), 500, "INTERNAL")
+
+
