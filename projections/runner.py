@@ -89,6 +89,11 @@ class Runner:
             if not follower.held and self._one(SQL["take"], follower)[0]:
                 self._start(follower)
 
+    def follow_alone(self) -> None:
+        """Start without locks: for tables that nobody else can see."""
+        for follower in self.followers:
+            self._start(follower)
+
     def step(self, target: int | None = None) -> int:
         """Move what is due by at most one page, up to the head or `target`; events that passed."""
         head = self.head() if target is None else target

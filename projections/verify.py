@@ -1,0 +1,143 @@
+"""Verifies a book from end to end: its log, its snapshots, and every read model.
+
+Each read model is made once more from the log, in temporary tables of one session, and compared
+with the live one while the live runner waits at its checkpoint. The recomputation runs the same
+code as the live one, with a search path on which the temporary schema comes first.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import msgspec
+from psycopg import errors
+
+from ledger import queries
+from ledger.books import Book
+from ledger.database import Connection, connect
+from ledger.verify import Difference, Progress, verify_log, verify_snapshots
+from projections.compare import RowDifference, differences
+from projections.install import create
+from projections.models import PROJECTIONS, named
+from projections.projection import Projection
+from projections.runner import Runner
+
+CHECKPOINTS = queries.load("checkpoints", "projections")
+SQL = queries.load("verify", "projections")
+
+DIFFERENCES_MAX = 100
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What was checked and what was found; `differences` are at most the first hundred."""
+
+    head: int
+    projections: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything is what the log makes of it."""
+        return not self.differences
+
+    @property
+    def first(self) -> Difference | None:
+        """The first difference found."""
+        return self.differences[0] if self.differences else None
+
+
+def verify(url: str, book: Book, *, progress: Progress = lambda _done, _total: None) -> Report:
+    """Check everything of `book`; `url` of any role that may read it. Blocks, reports progress.
+
+    `progress` gets (done, total) in thousandths of the whole.
+    """
+    with connect(url, book.schema, autocommit=True, application="tokenledger-verify") as connection:
+        head = connection.execute(CHECKPOINTS["head"]).fetchone()
+        installed = tuple(_installed(connection))
+        found = _everything(url, connection, book, installed, progress)
+        first = tuple(islice(found, DIFFERENCES_MAX))
+    return Report(head[0] if head else 0, installed, first)
+
+
+def _everything(
+    url: str, connection: Connection, book: Book, installed: tuple[str, ...], progress: Progress
+) -> Iterator[Difference]:
+    def part(number: int) -> Progress:
+        return lambda done, total: progress(
+            (1000 * number + 1000 * done // max(total, 1)) // 3, 1000
+        )
+
+    yield from verify_log(connection, book, progress=part(0))
+    yield from verify_snapshots(connection, progress=part(1))
+    yield from verify_projections(url, book, installed, progress=part(2))
+    progress(1000, 1000)
+
+
+def verify_projections(
+    url: str,
+    book: Book,
+    names: Sequence[str],
+    *,
+    progress: Progress = lambda _done, _total: None,
+) -> Iterator[Difference]:
+    """Where the live read models differ from what the log makes of them. Lazy."""
+    with _connect(url, book) as session, _connect(url, book) as holder:
+        session.execute(SQL["temporary"], (book.schema,))
+        session.execute(SQL["checkpoints"])
+        positions: dict[str, int] = {}
+        for name in names:
+            (version, position), wanted = _checkpoint(holder, name, "read"), named(name).version
+            if version == wanted:
+                positions[name] = position
+            else:
+                yield Difference(None, f"{name} version", str(wanted), str(version))
+        if not positions:
+            return
+        projections = [named(name) for name in positions]
+        for projection in projections:
+            create(session, projection)
+        yield from _fold(session, projections, min(positions.values()), progress)
+        for projection in projections:
+            with holder.transaction():
+                _, position = _checkpoint(holder, projection.name, "lock")
+                yield from _fold(session, [projection], position, progress)
+                for row in differences(session, projection, book.schema, built="pg_temp"):
+                    yield _named(row)
+
+
+def _fold(
+    session: Connection, projections: Sequence[Projection], target: int, progress: Progress
+) -> Iterator[Difference]:
+    """Fold up to `target`; an event that one cannot pass is a difference as well."""
+    runner = Runner(session, projections)
+    runner.follow_alone()
+    while runner.step(target):
+        progress(min(follower.position for follower in runner.followers), target)
+    for follower in runner.followers:
+        if follower.failed_at is not None:
+            what = f"{follower.projection.name} at this event"
+            yield Difference(follower.failed_at, what, "no failure", str(follower.failure))
+
+
+def _checkpoint(connection: Connection, name: str, query: str) -> tuple[int, int]:
+    row = connection.execute(CHECKPOINTS[query], (name,)).fetchone()
+    return (row[0], row[1]) if row is not None else (0, 0)
+
+
+def _connect(url: str, book: Book) -> Connection:
+    return connect(url, book.schema, autocommit=True, application="tokenledger-verify")
+
+
+def _named(row: RowDifference) -> Difference:
+    """The row by its position where it has one, whole as it should be and as it is."""
+    expected, found = row.expected, row.found
+    some = expected or found or {}
+    return Difference(some.get("position"), f"row of {row.table}", str(expected), str(found))
+
+
+def _installed(connection: Connection) -> list[str]:
+    try:
+        rows = connection.execute(SQL["installed"]).fetchall()
+    except errors.UndefinedTable:
+        return []
+    there = {name for (name,) in rows}
+    return [kind.name for kind in PROJECTIONS if kind.name in there]
