@@ -28,7 +28,13 @@ class Suspended(msgspec.Struct, frozen=True):
     events: tuple[Event, ...]
 
 
-Decision = tuple[Event, ...] | Suspended | Rejection
+class Parked(msgspec.Struct, frozen=True):
+    """A notice about something that has not arrived yet: kept until an event has this tag."""
+
+    awaits: str
+
+
+Decision = tuple[Event, ...] | Suspended | Parked | Rejection
 
 
 class Given(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ class FreezeCommand(Command):
 
     def is_frozen(self, given: Given) -> bool:
         """Whether the scope is frozen at present."""
-        kind: type[Wallet] | type[Creator] = Wallet if self.kind == "wallet" else Creator
+        kind: type[Wallet | Creator] = Wallet if self.kind == "wallet" else Creator
         return self.scope in given.state(kind, self.subject).frozen
 
     def changed(self, event: type[FreezeEvent]) -> tuple[FreezeEvent, ...]:

@@ -13,12 +13,12 @@ from domain.event import stored_as
 from domain.fields import Country, Id, PositiveAmount
 from domain.money import vat_included
 from domain.rejections import NO_POLICY, PRICE_MISMATCH, UNKNOWN_PACKAGE
-from domain.suspense import suspended
+from domain.suspense import APPLIED, PaymentEvent, PaymentRecord, payment_key, suspended
 from domain.wallet import PAID, PROMO, Lot, Wallet, WalletEvent
 
 
 @stored_as("tokens.purchased.v1")
-class TokensPurchased(WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+class TokensPurchased(WalletEvent, PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
     """`tokens` and `bonus` tokens for `price` minor units, of which `tax` is VAT.
 
     Bonus tokens of class PROMO are a lot of their own that releases nothing; of class PAID they
@@ -43,7 +43,7 @@ class TokensPurchased(WalletEvent, frozen=True, kw_only=True, omit_defaults=True
         return (
             f"wallet:{self.user}",
             f"purchase:{self.purchase_id}",
-            f"payment:{self.processor}:{self.processor_ref}",
+            payment_key(self.processor_ref),
         )
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
@@ -82,6 +82,15 @@ class TokensPurchased(WalletEvent, frozen=True, kw_only=True, omit_defaults=True
             expires_at=self.bonus_expires_at,
         )
         return wallet.with_lots(paid, bonus)
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """The payment bought tokens."""
+        return PaymentRecord(
+            state=APPLIED,
+            purchase_id=self.purchase_id,
+            processor=self.processor,
+            amount=self.price,
+        )
 
 
 @command

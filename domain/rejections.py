@@ -87,6 +87,9 @@ UNKNOWN_BOOK = _reason("UNKNOWN_BOOK", 404, "Unknown book", "there is no book {b
 UNKNOWN_POLICY = _reason(
     "UNKNOWN_POLICY", 404, "Unknown policy", "there is no policy version {version}"
 )
+UNKNOWN_PAYMENT = _reason(
+    "UNKNOWN_PAYMENT", 404, "Unknown payment", "there is no payment {payment_ref}"
+)
 NO_POLICY = _reason(
     "NO_POLICY", 422, "No policy in force", "no policy of this book is effective at {at}"
 )
@@ -143,6 +146,7 @@ INSUFFICIENT_TOKENS = _reason(
 )
 
 # Codes of suspended notices; they are no refusals and have no status of their own.
+AWAITING_REFERENT = "AWAITING_REFERENT"
 PRICE_MISMATCH = "PRICE_MISMATCH"
 UNKNOWN_PACKAGE = "UNKNOWN_PACKAGE"
 

@@ -1,4 +1,4 @@
-"""A sale: a fan pays a creator, in tokens or by card. Tips, unlocks, messages and tickets are sales.
+"""A sale: a fan pays a creator, in tokens or by card. Tips, unlocks and tickets are sales.
 
 This module says what a sale is and how it posts; `selling` says how one comes about. Tokens: the
 lots consumed release what was paid for them; the creator gets a share of the tokens' unit value,
@@ -16,6 +16,7 @@ from domain.accounts import Assets, Posting
 from domain.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
 from domain.entity import State, entity
 from domain.event import Event
+from domain.suspense import APPLIED, PaymentEvent, PaymentRecord, payment_key
 from domain.wallet import LotUse, Wallet, WalletEvent
 
 TOKEN = "TOKEN"
@@ -54,7 +55,15 @@ class SaleRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_lik
         return event.in_sale(self)
 
 
-class Sale(WalletEvent, CreatorEvent, SaleEvent, frozen=True, kw_only=True, omit_defaults=True):
+class Sale(
+    WalletEvent,
+    CreatorEvent,
+    SaleEvent,
+    PaymentEvent,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+):
     """The body every sale shares. Amounts in minor units, tokens in tokens.
 
     CARD: gross - discount = tax + creator_share + platform_share.
@@ -97,7 +106,7 @@ class Sale(WalletEvent, CreatorEvent, SaleEvent, frozen=True, kw_only=True, omit
         tags = [f"wallet:{self.buyer}", f"sale:{self.sale_id}"]
         tags += [f"creator:{payee.creator}" for payee in self.payees] or [f"creator:{self.creator}"]
         if self.processor_ref is not None:
-            tags.append(f"payment:{self.processor}:{self.processor_ref}")
+            tags.append(payment_key(self.processor_ref))
         return tuple(tags)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
@@ -142,3 +151,12 @@ class Sale(WalletEvent, CreatorEvent, SaleEvent, frozen=True, kw_only=True, omit
     def in_sale(self, record: "SaleRecord") -> "SaleRecord":
         """The sale itself begins its record."""
         return SaleRecord(sale=self)
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """The payment bought this."""
+        return PaymentRecord(
+            state=APPLIED,
+            sale_id=self.sale_id,
+            processor=self.processor or "",
+            amount=self.gross - self.discount,
+        )

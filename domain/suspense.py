@@ -1,16 +1,68 @@
-"""Payments in suspense: money that arrived and contradicts the policy or the state."""
+"""Payments by their processor's reference, and what waits in suspense.
+
+Money that arrived and contradicts the policy or the state is not refused: it is in the house. It
+stays in `suspense`, with the whole notice kept, until a person releases it.
+"""
+
+from typing import Any, Literal
+
+import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
-from domain.command import Command, Suspended
+from domain.command import COMMANDS, Command, Decision, Given, Suspended, command, explicit_fields
+from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.fields import Id
+from domain.rejections import INVALID_TRANSITION, UNKNOWN_PAYMENT, reject
+
+SUSPENDED = "suspended"
+RELEASED = "released"
+APPLIED = "applied"
+
+
+def payment_key(processor_ref: str) -> str:
+    """The tag of a payment; references are unique over all payments of a book."""
+    return f"payment:{processor_ref}"
+
+
+class PaymentEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in the life of a payment."""
+
+    def in_payment(self, payment: "PaymentRecord") -> "PaymentRecord":
+        """The payment after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@entity
+class PaymentRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """What a processor's payment became: a sale, a purchase, or money in suspense.
+
+    `notice` is what a suspended one had said, under the command `command`.
+    """
+
+    KIND = "payment"
+    CACHED = False
+
+    state: str | None = None
+    sale_id: str | None = None
+    purchase_id: str | None = None
+    processor: str = ""
+    amount: int = 0
+    command: str = ""
+    notice: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    def apply(self, key: str, event: Event) -> "PaymentRecord":
+        """The payment after `event`: every event in a payment's life says how."""
+        assert isinstance(event, PaymentEvent)
+        return event.in_payment(self)
 
 
 @stored_as("payment.suspended.v1")
-class PaymentSuspended(Event, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
     """A processor took `amount` minor units that no rule accepts; a person decides.
 
-    `code` says what was contradicted, `command` what the notice asked for.
+    `code` says what was contradicted; `command` and `notice` what the processor had reported.
     """
 
     processor: str
@@ -18,12 +70,11 @@ class PaymentSuspended(Event, frozen=True, kw_only=True, omit_defaults=True):
     amount: int
     code: str
     command: str
-    user: str | None = None
-    creator: str | None = None
+    notice: dict[str, Any]
 
     def tags(self) -> tuple[str, ...]:
-        """The payment and whoever it named; a wallet or creator is not changed by it."""
-        return (f"payment:{self.processor}:{self.ref}",)
+        """The payment; nobody's wallet or earnings are changed by it."""
+        return (payment_key(self.ref),)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`psp -> suspense`."""
@@ -31,6 +82,41 @@ class PaymentSuspended(Event, frozen=True, kw_only=True, omit_defaults=True):
             (accounts.processor(self.processor), assets.currency, self.amount),
             (accounts.SUSPENSE, assets.currency, -self.amount),
         )
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """It waits for a person."""
+        return PaymentRecord(
+            state=SUSPENDED,
+            processor=self.processor,
+            amount=self.amount,
+            command=self.command,
+            notice=self.notice,
+        )
+
+
+@stored_as("payment.released.v1")
+class PaymentReleased(PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A person took a payment out of suspense: APPLY its notice anew, or RETURN the money."""
+
+    processor: str
+    ref: str
+    amount: int
+    resolution: str
+
+    def tags(self) -> tuple[str, ...]:
+        """The payment."""
+        return (payment_key(self.ref),)
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`suspense -> psp`; an applied notice then posts as it would have at first."""
+        return (
+            (accounts.SUSPENSE, assets.currency, self.amount),
+            (accounts.processor(self.processor), assets.currency, -self.amount),
+        )
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """It waits no more."""
+        return msgspec.structs.replace(payment, state=RELEASED)
 
 
 def suspended(command: Command, amount: int, code: str) -> Suspended:
@@ -42,7 +128,56 @@ def suspended(command: Command, amount: int, code: str) -> Suspended:
         amount=amount,
         code=code,
         command=command.name,
-        user=getattr(command, "user", None),
-        creator=getattr(command, "creator", None),
+        notice=kept_fields(command),
     )
     return Suspended(code, (event,))
+
+
+def kept_fields(command: Command) -> dict[str, Any]:
+    """What a command said, as JSON can keep it."""
+    encoded = msgspec.json.encode(explicit_fields(command), enc_hook=explicit_fields)
+    fields: dict[str, Any] = msgspec.json.decode(encoded)
+    return fields
+
+
+@command
+class ReleasePayment(Command):
+    """Take a payment out of suspense: APPLY decides its notice anew, RETURN sends it back."""
+
+    name = "release-payment"
+    roles = frozenset({"finance"})
+
+    payment_ref: Id
+    resolution: Literal["APPLY", "RETURN"]
+
+    def entities(self) -> tuple[str, ...]:
+        """The payment."""
+        return (payment_key(self.payment_ref),)
+
+    def decide(self, given: Given) -> Decision:
+        """The release, and what the notice does now if it is to be applied."""
+        payment = given.state(PaymentRecord, self.payment_ref)
+        if payment.state is None:
+            return reject(UNKNOWN_PAYMENT, payment_ref=self.payment_ref)
+        if payment.state != SUSPENDED:
+            return reject(
+                INVALID_TRANSITION, subject=f"payment {self.payment_ref}", state=payment.state
+            )
+        released = PaymentReleased(
+            processor=payment.processor,
+            ref=self.payment_ref,
+            amount=payment.amount,
+            resolution=self.resolution,
+        )
+        if self.resolution == "RETURN":
+            return (released,)
+        notice = COMMANDS[payment.command].model_validate(payment.notice)
+        outcome = notice.decide(given)
+        if isinstance(outcome, tuple):
+            return (released, *outcome)
+        code = outcome.code if isinstance(outcome, Suspended) else "AWAITING_REFERENT"
+        return reject(
+            INVALID_TRANSITION,
+            subject=f"payment {self.payment_ref}",
+            state=f"{SUSPENDED}: its notice still contradicts ({code})",
+        )
