@@ -27,11 +27,16 @@ class Sender(Protocol):
     """Who sends: `ledger.keys.Identity`, or a process of our own."""
 
     @property
-    def role(self) -> str: ...
+    def role(self) -> str:
+        """What the sender is to the book."""
+
     @property
-    def actor(self) -> str: ...
+    def actor(self) -> str:
+        """Who acts."""
+
     @property
-    def client(self) -> str: ...
+    def client(self) -> str:
+        """Scope of idempotency keys."""
 
 
 class Refused(Exception):

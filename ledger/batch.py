@@ -13,12 +13,13 @@ import msgspec
 import structlog
 
 from domain.accounts import Assets, balanced
-from domain.command import Command, Given, Suspended
+from domain.command import Command, Given, Parked, Suspended
 from domain.entity import MissingState, State, kind_of
 from domain.event import Event
 from domain.policies import POLICIES, Policies
 from domain.policy import PolicyVersion
 from domain.rejections import (
+    AWAITING_REFERENT,
     BATCH_ABORTED,
     BODY_TOO_LARGE,
     CLOCK_SKEW,
@@ -27,8 +28,10 @@ from domain.rejections import (
     Rejection,
     reject,
 )
+from domain.suspense import ReleasePayment
 from ledger.books import Book
 from ledger.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, canonical, leaf_hash
+from ledger.inbox import APPLIED, PARKED, SUSPENDED, Inbox, Notice
 from ledger.request import Answer, Recorded, Request, refused
 from ledger.rows import event_row, microseconds, receipt_row, tag_rows
 from ledger.states import WorkingStates
@@ -54,6 +57,7 @@ class Batch:
         position: int,
         clock: datetime,
         new_id: Callable[[int], str],
+        inbox: Inbox,
     ) -> None:
         self.position = position
         self.states = states
@@ -63,11 +67,13 @@ class Batch:
         self._receipt_rows: list[bytes] = []
         self.touched: dict[str, tuple[int, int]] = {}
         self.clock = clock
+        self.inbox = inbox
         self._book = book
         self._assets = Assets.of(book.name, book.currency)
         self._zone = ZoneInfo(book.time_zone)
         self._new_id = new_id
         self._answered = 0
+        self._applying: Notice | None = None
         self._parsed_state: State | None = None
         self._parsed: tuple[PolicyVersion, ...] = ()
         self._date = date.min
@@ -129,11 +135,28 @@ class Batch:
         self._event_rows, self._tags, self._receipt_rows = [], [], []
         return taken
 
+    def apply_due(self, notice: Notice) -> None:
+        """Decide a notice again now that what it awaited is here; may raise MissingState."""
+        self._applying = notice
+        try:
+            answer = self._decide(notice.request)
+        except MissingState:
+            raise
+        except Exception:
+            log.exception("a parked notice stays parked", processor_ref=notice.processor_ref)
+            self.inbox.settle(notice, PARKED, notice.awaits, self.position)
+        else:
+            if any(due is notice for due in self.inbox.due):
+                self.inbox.settle(notice, APPLIED, None, answer.position)
+        finally:
+            self._applying = None
+
     def answer_all_or_none(self, requests: Sequence[Request]) -> list[Answer]:
         """Decide requests that stand or fall together; may raise MissingState."""
         before = (self.position, self.clock, dict(self.states), dict(self.touched))
         known, rows = dict(self.known), (len(self._event_rows), len(self._tags))
         receipts, answered = len(self._receipt_rows), self._answered
+        inbox = self.inbox.save()
         answers: list[Answer] = []
         try:
             for request in requests:
@@ -154,6 +177,7 @@ class Batch:
                 del self._event_rows[rows[0] :], self._tags[rows[1] :]
                 del self._receipt_rows[receipts:]
                 self._answered = answered
+                self.inbox.restore(inbox)
         failed = len(answers) - 1
         return [
             answers[failed]
@@ -181,8 +205,11 @@ class Batch:
         if isinstance(decision, Rejection):
             return self._refused(request, decision)
         code = None
+        if isinstance(decision, Parked):
+            return self._parked(request, decision, now)
         if isinstance(decision, Suspended):
             code, decision = decision.code, decision.events
+            self._keep(request, SUSPENDED, None, now)
         if not decision:
             return self._nothing_to_do(command, now)
         policy = given.policy_at(now)
@@ -211,10 +238,9 @@ class Batch:
                     state = changes.get(key) or states[key]
                     changes[key] = state.apply(key, event)
             body = canonical(event)
-            data = self._encode(event, tags, body, event_id, clock, stamp)
+            data = self._encode(event, tags, body, stamp, event_id=event_id, recorded_at=clock)
             encoded = [tag.encode() for tag in tags]
-            for tag in encoded:
-                index.append((tag, position))
+            index += [(tag, position) for tag in encoded]
             recorded_us = microseconds(clock)
             rows.append(
                 event_row(
@@ -237,6 +263,10 @@ class Batch:
             self.touched[key] = position, self.touched.get(key, _UNTOUCHED)[1] + len(events)
         self._event_rows += rows
         self._tags += index
+        if self.inbox.waiting:
+            self.inbox.wake([tag.decode() for tag, _ in index])
+        if stamp.request.command.name == ReleasePayment.name:
+            self.inbox.release(events, position)
         self.position, self.clock = position, clock
         return Answer(
             status=201 if stamp.code is None else 202,
@@ -252,9 +282,10 @@ class Batch:
         event: Event,
         tags: tuple[str, ...],
         body: bytes,
+        stamp: "Stamp",
+        *,
         event_id: str,
         recorded_at: datetime,
-        stamp: "Stamp",
     ) -> bytes:
         request = stamp.request
         command = request.command
@@ -284,6 +315,24 @@ class Batch:
         if len(data) > ENTRY_BYTES_MAX:
             raise EntryTooLarge(len(data))
         return data
+
+    def _keep(self, request: Request, state: str, awaits: str | None, now: datetime) -> None:
+        if self._applying is None:
+            self.inbox.keep(request, state, awaits, now)
+        else:
+            self.inbox.settle(self._applying, state, awaits, self.position)
+
+    def _parked(self, request: Request, decision: Parked, now: datetime) -> Answer:
+        self._keep(request, PARKED, decision.awaits, now)
+        answer = Answer(
+            status=202,
+            position=self.position,
+            command=request.command.name,
+            recorded_at=now,
+            code=AWAITING_REFERENT,
+        )
+        answer.rendered = answer.body
+        return answer
 
     def _nothing_to_do(self, command: Command, now: datetime) -> Answer:
         answer = Answer(status=201, position=self.position, command=command.name, recorded_at=now)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from domain.command import Command, explicit_fields
-from domain.rejections import Rejection
+from domain.rejections import AWAITING_REFERENT, Rejection
 
 _fingerprints = msgspec.json.Encoder(order="sorted", enc_hook=explicit_fields)
 
@@ -101,13 +101,19 @@ def render(answer: Answer) -> bytes:
     )
     code = b',"code":"%b"' % answer.code.encode() if answer.code else b""
     return b'{"outcome":"%b","command":"%b"%b,"position":%d,"recorded_at":%b,"events":[%b]}' % (
-        b"suspended" if answer.code else b"accepted",
+        _outcome(answer.code),
         answer.command.encode(),
         code,
         answer.position,
         msgspec.json.encode(answer.recorded_at),
         events,
     )
+
+
+def _outcome(code: str | None) -> bytes:
+    if code is None:
+        return b"accepted"
+    return b"parked" if code == AWAITING_REFERENT else b"suspended"
 
 
 def problem(rejection: Rejection, correlation_id: str, **more: Any) -> bytes:

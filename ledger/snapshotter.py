@@ -62,7 +62,7 @@ class Snapshotter:
             with self._wake:
                 while not (self._due or self._partitions_due or self._stopping):
                     self._wake.wait()
-                if self._stopping and not self._due:
+                if self._stopping and not (self._due or self._partitions_due):
                     break
                 due = [self._due.pop(key) for key in list(self._due)[:CHUNK]]
                 partitions, self._partitions_due = self._partitions_due, False

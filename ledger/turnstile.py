@@ -23,6 +23,7 @@ from ledger.database import Connection
 from ledger.entry import decode
 from ledger.failpoints import failpoint
 from ledger.ids import event_ids
+from ledger.inbox import Inbox, Notice, kept_row, parked_notice
 from ledger.receipts import remembered
 from ledger.request import Answer, Request
 from ledger.states import StateCache, WorkingStates, folded
@@ -89,6 +90,7 @@ class Turnstile:
         self._now = now
         self._new_id = event_ids()
         self._copies = CopyQueue(connection)
+        self._parked: dict[str, tuple[Notice, ...]] = {}
 
     def pass_batch(self, groups: Sequence[Group]) -> list[list[Answer]]:
         """Take `groups` through the turnstile in one transaction; answers in their order.
@@ -137,7 +139,16 @@ class Turnstile:
             self._cursor.execute(SQL["since"], (self.position, head.position), binary=True)
             for position, data in self._cursor:
                 self._cache.fold(position, decode(data).event())
+        self._parked = self._read_parked()
         self.position = head.position
+
+    def _read_parked(self) -> dict[str, tuple[Notice, ...]]:
+        parked: dict[str, tuple[Notice, ...]] = {}
+        for row in self._cursor.execute(SQL["parked"]):
+            notice = parked_notice(row)
+            awaits = notice.awaits or ""
+            parked[awaits] = (*parked.get(awaits, ()), notice)
+        return parked
 
     def _open_batch(self, head: Head) -> Batch:
         return Batch(
@@ -146,6 +157,7 @@ class Turnstile:
             position=head.position,
             clock=max(head.clock, head.recorded_at + TICK),
             new_id=self._new_id,
+            inbox=Inbox(self._parked),
         )
 
     def _look_up_receipts(self, batch: Batch, groups: Sequence[Group]) -> None:
@@ -195,17 +207,25 @@ class Turnstile:
         for group in groups:
             if group.atomic:
                 answers.append(self._with_states(batch, batch.answer_all_or_none, group.requests))
+                self._apply_due(batch)
                 self._send(batch)
                 continue
             answered = []
             for nth, request in enumerate(group.requests, 1):
                 answered.append(self._with_states(batch, batch.answer, request))
+                if batch.inbox.due:
+                    self._apply_due(batch)
                 if nth % PUMP_COMMANDS == 0:
                     self._copies.pump()
                     if nth % CHUNK_COMMANDS == 0:
                         self._send(batch)
             answers.append(answered)
         return answers
+
+    def _apply_due(self, batch: Batch) -> None:
+        """Notices that awaited what was just recorded; they may let further ones follow."""
+        while batch.inbox.due:
+            self._with_states(batch, batch.apply_due, batch.inbox.due[0])
 
     def _with_states(self, batch: Batch, decide: Callable[[Asked], Given], asked: Asked) -> Given:
         """`decide(asked)`, loading what it misses."""
@@ -235,12 +255,21 @@ class Turnstile:
             self._connection.execute("ROLLBACK")
             self._commits, self.position = head.commits, head.position
             return
+        self._write_inbox(batch)
         recorded_at = batch.recorded_at if batch.position > head.position else head.recorded_at
         self._cursor.execute(SQL["advance_head"], (batch.position, recorded_at))
         failpoint("after_copy")
         self._cursor.execute("COMMIT")
         failpoint("after_commit")
         self._commits, self.position = head.commits + 1, batch.position
+        self._parked = batch.inbox.waiting
+
+    def _write_inbox(self, batch: Batch) -> None:
+        for notice in batch.inbox.kept:
+            self._cursor.execute(SQL["keep_notice"], kept_row(notice))
+        for outcome in batch.inbox.settled:
+            values = msgspec.structs.asdict(outcome)
+            self._cursor.execute(SQL["settle_notice"], {**values, "at": batch.recorded_at})
 
     def _find_room(self, head: Head, groups: Sequence[Group]) -> None:
         """Two events a command, or else the row that finds no partition fails its batch."""

@@ -211,20 +211,26 @@ def _snapshot(connection: Connection, *row: Any) -> Iterator[Difference]:
         return
     if fold_version != kind.FOLD_VERSION:
         return
-    state, after = kind(), 0
+    state = kind()
     try:
         found = msgspec.msgpack.decode(stored, type=kind)
-        with connection.cursor(binary=True) as cursor:
-            while rows := cursor.execute(
-                SQL["history"], (entity, after, position, PAGE)
-            ).fetchall():
-                for after, data in rows:  # noqa: B007 -- the last one is where the next page starts
-                    state = state.apply(entity, decode(data).event())
+        for data in _history(connection, entity, position):
+            state = state.apply(entity, decode(data).event())
     except Exception as error:  # noqa: BLE001 -- damaged bytes may raise anything
         yield Difference(position, "snapshot", f"a state of {entity}", repr(error))
         return
     if state != found:
         yield Difference(position, "snapshot", f"{entity}: {state}", str(found))
+
+
+def _history(connection: Connection, entity: str, upto: int) -> Iterator[bytes]:
+    """The entries that touch an entity, in order."""
+    after, rows = 0, [(0, b"")] * PAGE
+    with connection.cursor(binary=True) as cursor:
+        while len(rows) == PAGE:
+            rows = cursor.execute(SQL["history"], (entity, after, upto, PAGE)).fetchall()
+            yield from (data for _, data in rows)
+            after = rows[-1][0] if rows else after
 
 
 def _one(connection: Connection, query: str, *parameters: object) -> Any:

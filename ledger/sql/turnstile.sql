@@ -86,3 +86,21 @@ SELECT * FROM unnest(%s::text[], %s::bigint[], %s::int[], %s::bytea[])
 ON CONFLICT (entity) DO UPDATE
 SET position = excluded.position, fold_version = excluded.fold_version, state = excluded.state
 WHERE s.position < excluded.position OR s.fold_version <> excluded.fold_version;
+
+-- name: parked
+-- The notices that wait.
+SELECT processor, processor_ref, command, fields, principal, client, correlation_id, key,
+       fingerprint, awaits, received_at
+FROM inbox WHERE state = 'parked' ORDER BY received_at;
+
+-- name: keep_notice
+-- A notice that could not simply be applied.
+INSERT INTO inbox (processor, processor_ref, command, fields, principal, client, correlation_id,
+                   key, fingerprint, state, awaits, received_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
+
+-- name: settle_notice
+-- What became of a kept notice.
+UPDATE inbox
+SET state = %(state)s, awaits = %(awaits)s, position = %(position)s, settled_at = %(at)s
+WHERE processor = %(processor)s AND processor_ref = %(processor_ref)s;
