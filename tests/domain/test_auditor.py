@@ -91,5 +91,14 @@ TestHistories = Histories.TestCase
 TestHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
-def test_random_histories_hold_every_command_that_moves_value() -> None:
-    assert set(FIELDS) == set(COMMANDS) - {"propose-policy", "approve-policy"}
+NOT_DRAWN = {
+    "propose-policy": "the auditor holds one policy; test_policy has them",
+    "approve-policy": "the same",
+    "release-payment": "refers to a payment by name; test_suspense has it",
+}
+
+
+def test_every_command_is_in_the_random_histories_or_has_a_reason_not_to_be() -> None:
+    assert set(FIELDS) | set(NOT_DRAWN) == set(COMMANDS), (
+        "teach tests/anything.py and tests/auditor.py the new command, or say why not above"
+    )

@@ -67,21 +67,29 @@ def chunks(sent: list[Sent], seed: int) -> list[list[Sent]]:
     return made
 
 
-def replayed(platform: Platform) -> States:
-    """Every entity's state, folded from the first event."""
+def replayed(platform: Platform) -> dict[str, bytes]:
+    """Every entity's state, folded from the first event; as a snapshot keeps it."""
     states = States()
     for entry in platform.entries():
         states.update(dict(evolve(states, entry.event())))
-    return states
+    return encoded(states)
 
 
-def cached(writer: Writer) -> dict[str, Any]:
+_sorted = msgspec.msgpack.Encoder(order="sorted")
+
+
+def encoded(states: dict[str, Any]) -> dict[str, bytes]:
+    """States that can be compared, whatever class their parts were read as."""
+    return {key: _sorted.encode(state) for key, state in states.items()}
+
+
+def cached(writer: Writer) -> dict[str, bytes]:
     """The states that a writer holds in memory."""
     cache: StateCache = writer._cache
-    return {key: held.state for key, held in {**cache._old, **cache._young}.items()}
+    return encoded({key: held.state for key, held in {**cache._old, **cache._young}.items()})
 
 
-def loaded(platform: Platform, keys: list[str]) -> dict[str, Any]:
+def loaded(platform: Platform, keys: list[str]) -> dict[str, bytes]:
     """States as a cold process loads them: snapshot and tail."""
     with platform.fresh.connect(autocommit=True) as connection:
         turnstile = Turnstile(platform.book, connection, StateCache(1_000))
@@ -89,7 +97,7 @@ def loaded(platform: Platform, keys: list[str]) -> dict[str, Any]:
         batch = turnstile._open_batch(head)
         turnstile._load(batch, keys)
         connection.execute("ROLLBACK")
-        return {key: batch.states[key] for key in keys}
+        return encoded({key: batch.states[key] for key in keys})
 
 
 def test_commands_to_two_processes_equal_some_serial_order(platform: Platform) -> None:
