@@ -15,6 +15,10 @@ SUSPENSE = "suspense"
 COMMISSION = "rev.commission"
 MARGIN = "rev.margin"
 PROMO = "exp.promo"
+BANK = "bank"
+FEE = "rev.fee"
+BREAKAGE = "rev.breakage"
+PROCESSING = "exp.processor"
 
 
 class Assets(msgspec.Struct, frozen=True):
@@ -52,6 +56,11 @@ def processor(processor: str) -> str:
 def vat(country: str) -> str:
     """VAT owed to `country`."""
     return f"vat.{country}"
+
+
+def withheld(country: str) -> str:
+    """Tax withheld from payouts, owed to `country`."""
+    return f"withheld.{country}"
 
 
 def balanced(postings: tuple[Posting, ...]) -> tuple[Posting, ...]:

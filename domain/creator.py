@@ -2,7 +2,8 @@
 
 Earnings that are not mature yet are held as one sum per hour in which they mature. What is due is
 counted by its time, whether or not a scheduler has already moved it: `matured_through` is only
-the watermark up to which it was posted.
+the watermark up to which it was posted. Escrowed earnings work alike, with a watermark of their
+own; what a dispute holds back stands in the same bucket, but no release of escrow touches it.
 """
 
 from datetime import datetime
@@ -21,11 +22,20 @@ Maturing = tuple[tuple[datetime, int], ...]
 """(when it matures, minor units), in the order of time."""
 
 
+class OpenPayout(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The payout on its way; `submitted` once the processor has it."""
+
+    payout: str
+    gross: int
+    submitted: bool = False
+
+
 @entity
 class Creator(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
     """One creator's balances in minor units, and the scopes in which they are frozen."""
 
     KIND = "creator"
+    FOLD_VERSION = 2
 
     available: int = 0
     reserved: int = 0
@@ -33,15 +43,40 @@ class Creator(State, frozen=True, kw_only=True, omit_defaults=True, array_like=T
     maturing: Maturing = ()
     matured_through: datetime | None = None
     frozen: tuple[str, ...] = ()
+    verified: bool = False
+    payouts_enabled: bool = False
+    country: str | None = None
+    payout: OpenPayout | None = None
+    #: The part of `reserved` that waits for the end of a freeze.
+    escrowed: int = 0
+    escrow_released_through: datetime | None = None
+    #: The last scheduled payout run that this creator took part in.
+    scheduled_through: datetime | None = None
+    erased: bool = False
 
     @property
     def pending(self) -> int:
         """Earned and not posted as mature."""
         return sum(amount for _, amount in self.maturing)
 
+    @property
+    def owed(self) -> bool:
+        """Whether any bucket holds anything, or less than nothing."""
+        return bool(self.available or self.reserved or self.in_payout or self.maturing)
+
     def due(self, now: datetime) -> int:
         """What of `pending` is mature at `now`."""
         return sum(amount for at, amount in self.maturing if at <= now)
+
+    def bucket(self, escrowed_at: datetime | None, mature_at: datetime | None) -> str:
+        """Where the earnings of a sale stand now, unless a dispute holds them back."""
+        if escrowed_at is not None:
+            released = self.escrow_released_through
+            return RESERVED if released is None or escrowed_at > released else AVAILABLE
+        if mature_at is not None:
+            matured = self.matured_through
+            return PENDING if matured is None or mature_at > matured else AVAILABLE
+        return AVAILABLE
 
     def earned(self, share: int, bucket: str, mature_at: datetime | None = None) -> "Creator":
         """The creator after earning `share` into `bucket`; a negative share is a clawback."""
@@ -50,7 +85,21 @@ class Creator(State, frozen=True, kw_only=True, omit_defaults=True, array_like=T
         if bucket == PENDING:
             assert mature_at is not None
             return msgspec.structs.replace(self, maturing=_added(self.maturing, mature_at, share))
-        return msgspec.structs.replace(self, reserved=self.reserved + share)
+        return msgspec.structs.replace(
+            self, reserved=self.reserved + share, escrowed=self.escrowed + share
+        )
+
+    def held_back(self, amount: int, bucket: str, mature_at: datetime | None = None) -> "Creator":
+        """A dispute moves `amount` from the bucket of its sale to the reserve.
+
+        A negative amount goes back to the bucket where the sale stands by then.
+        """
+        moved = self.earned(-amount, bucket, mature_at)
+        return msgspec.structs.replace(moved, reserved=moved.reserved + amount)
+
+    def forfeited(self, amount: int) -> "Creator":
+        """A lost dispute takes `amount` out of the reserve."""
+        return msgspec.structs.replace(self, reserved=self.reserved - amount)
 
     def apply(self, key: str, event: Event) -> "Creator":
         """The creator after `event`: every event with creators among its parties says how."""
@@ -61,7 +110,8 @@ class Creator(State, frozen=True, kw_only=True, omit_defaults=True, array_like=T
 def _added(maturing: Maturing, mature_at: datetime, amount: int) -> Maturing:
     """One more amount in its hour."""
     if maturing and maturing[-1][0] == mature_at:
-        return (*maturing[:-1], (mature_at, maturing[-1][1] + amount))
+        total = maturing[-1][1] + amount
+        return (*maturing[:-1], (mature_at, total)) if total else maturing[:-1]
     sums = dict(maturing)
     sums[mature_at] = sums.get(mature_at, 0) + amount
     return tuple(sorted((at, total) for at, total in sums.items() if total))

@@ -90,6 +90,13 @@ UNKNOWN_POLICY = _reason(
 UNKNOWN_PAYMENT = _reason(
     "UNKNOWN_PAYMENT", 404, "Unknown payment", "there is no payment {payment_ref}"
 )
+UNKNOWN_PAYOUT = _reason("UNKNOWN_PAYOUT", 404, "Unknown payout", "there is no payout {payout}")
+UNKNOWN_ADJUSTMENT = _reason(
+    "UNKNOWN_ADJUSTMENT", 404, "Unknown adjustment", "there is no adjustment {adjustment}"
+)
+UNKNOWN_BREAK = _reason(
+    "UNKNOWN_BREAK", 404, "Unknown break", "there is no break of payment {payment_ref}"
+)
 NO_POLICY = _reason(
     "NO_POLICY", 422, "No policy in force", "no policy of this book is effective at {at}"
 )
@@ -127,6 +134,16 @@ NEGATIVE_MARGIN = _reason(
     "Negative margin",
     "package {package} nets {net}, but its tokens can cost {cost} in creator shares",
 )
+UNBALANCED = _reason("UNBALANCED", 422, "Unbalanced", "{account} is off by {difference} {asset}")
+NEGATIVE_BALANCE = _reason(
+    "NEGATIVE_BALANCE", 422, "Negative balance", "{creator} owes the platform {owed}"
+)
+BELOW_MINIMUM = _reason(
+    "BELOW_MINIMUM",
+    422,
+    "Below minimum",
+    "{requested} is below the minimum of {minimum}; {shortfall} are missing",
+)
 
 # Offer, state.
 OFFER_EXPIRED = _reason("OFFER_EXPIRED", 422, "Offer expired", "the offer ended at {expired_at}")
@@ -136,6 +153,21 @@ ALREADY_ENTITLED = _reason(
 INVALID_TRANSITION = _reason(
     "INVALID_TRANSITION", 409, "Invalid transition", "{subject} is {state}"
 )
+PERIOD_CLOSED = _reason(
+    "PERIOD_CLOSED", 409, "Period closed", "{date} is closed; the first open day is {first_open}"
+)
+PAYOUT_ACCOUNT_NOT_READY = _reason(
+    "PAYOUT_ACCOUNT_NOT_READY",
+    422,
+    "Payout account not ready",
+    "the payout account of {creator} lacks {lacking}",
+)
+PAYOUT_IN_PROGRESS = _reason(
+    "PAYOUT_IN_PROGRESS", 409, "Payout in progress", "payout {payout} of {creator} is on its way"
+)
+ACCOUNT_HAS_BALANCE = _reason(
+    "ACCOUNT_HAS_BALANCE", 422, "Account has balance", "{subject} still has {what}"
+)
 
 # Funds.
 INSUFFICIENT_TOKENS = _reason(
@@ -143,6 +175,12 @@ INSUFFICIENT_TOKENS = _reason(
     402,
     "Insufficient tokens",
     "the wallet holds {current} tokens; {required} are needed",
+)
+INSUFFICIENT_AVAILABLE = _reason(
+    "INSUFFICIENT_AVAILABLE",
+    422,
+    "Insufficient available balance",
+    "{available} are available; {requested} were requested",
 )
 
 # Codes of suspended notices; they are no refusals and have no status of their own.
