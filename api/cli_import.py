@@ -12,14 +12,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
 from rich import box
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from api.cli_console import CommandError, books_of, err, fail, opened, out, settings
 from api.importing import (
     ImportInterrupted,
     Report,
@@ -29,13 +27,12 @@ from api.importing import (
     position,
 )
 from api.tips_file import TipsFileError, read_tips
-from ledger.books import BookError, get_book
-from ledger.database import Database, connect, database
-from ledger.settings import Settings, load
+from ledger.database import Database, connect
+from ledger.settings import Settings
 from ledger.writer import Writer
 
-_out = Console()
-_err = Console(stderr=True)
+#: Some rows are not in the ledger.
+_NOT_ALL = 1
 
 
 class Format(StrEnum):
@@ -55,12 +52,9 @@ def import_file(
 ) -> None:
     """Import a file of tips. Importing it again changes nothing; after a break, run it again."""
     assert format is Format.TIPS
-    settings = load()
-    with database(settings, supervise=True) as where:
-        try:
-            run, writer = _prepared(where, settings, book)
-        except psycopg.OperationalError as error:
-            raise _failed(f"the database cannot be used: {error}") from None
+    found = settings()
+    with opened(found, supervise=True) as where:
+        run, writer = _prepared(where, found, book)
         writer.start()
         try:
             trouble, elapsed_s = _run(run, file)
@@ -69,27 +63,24 @@ def import_file(
     if run.report.read.rows:
         _show(run.report, elapsed_s)
     if trouble:
-        raise _failed(trouble, outcome="Not finished")
+        raise fail(f"not finished: {trouble}", _NOT_ALL)
     if not run.report.clean:
-        raise typer.Exit(1)
+        raise typer.Exit(_NOT_ALL)
 
 
-def _prepared(where: Database, settings: Settings, name: str) -> tuple[TipImport, Writer]:
-    try:
-        with connect(where.service_url, autocommit=True) as connection:
-            book = get_book(connection, name)
-    except (BookError, psycopg.errors.UndefinedTable):
-        raise _failed(f"there is no book {name!r}; `tokenledger book create` makes one") from None
+def _prepared(where: Database, found: Settings, name: str) -> tuple[TipImport, Writer]:
+    (book,) = books_of(where, name)
     with connect(where.service_url, book.schema, autocommit=True) as connection:
         misfits = policy_misfits(policy_in_force(connection, datetime.now(UTC)))
         start = position(connection)
     if misfits:
-        raise _failed(f"the policy of {name} does not fit a file of tips", *misfits)
+        reasons = "\n  - ".join(misfits)
+        raise CommandError(f"the policy of {name} does not fit a file of tips:\n  - {reasons}")
     writer = Writer(
         book,
         partial(connect, where.service_url, book.schema, autocommit=True),
-        queue_commands_max=settings.queue_commands_max,
-        cache_entities=settings.cache_entities_max,
+        queue_commands_max=found.queue_commands_max,
+        cache_entities=found.cache_entities_max,
     )
     return TipImport(writer, start=start), writer
 
@@ -105,7 +96,7 @@ def _run(run: TipImport, file: Path) -> tuple[str | None, float]:
         TextColumn("{task.fields[rows]:,} rows"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=_err) as progress:
+    with Progress(*columns, console=err) as progress:
         total = file.stat().st_size if file.is_file() else None
         task = progress.add_task("", total=total, rows=0)
 
@@ -125,9 +116,9 @@ def _run(run: TipImport, file: Path) -> tuple[str | None, float]:
 
 def _show(report: Report, elapsed_s: float) -> None:
     for complaint in sorted(report.complaints, key=attrgetter("line")):
-        _err.print(str(complaint), style="yellow", highlight=False, soft_wrap=True)
+        err.print(str(complaint), style="yellow", highlight=False, soft_wrap=True)
     if report.failed > len(report.complaints):
-        _err.print(f"… and {report.failed - len(report.complaints):,} more", style="yellow")
+        err.print(f"… and {report.failed - len(report.complaints):,} more", style="yellow")
     table = Table("", "rows", "units", box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -135,13 +126,6 @@ def _show(report: Report, elapsed_s: float) -> None:
         table.add_row(name, f"{tally.rows:,}", f"{tally.units:,}")
     for code, rows in report.refused.most_common():
         table.add_row(f"[yellow]not imported: {code}[/]", f"{rows:,}", "")
-    _out.print(table)
+    out.print(table)
     if elapsed_s >= 0.1:
-        _out.print(f"{elapsed_s:.1f} s, {report.read.rows / elapsed_s:,.0f} rows/s")
-
-
-def _failed(what: str, *reasons: str, outcome: str = "Not imported") -> typer.Exit:
-    _err.print(f"[red]{outcome}:[/] {escape(what)}", highlight=False, soft_wrap=True)
-    for reason in reasons:
-        _err.print(f"  - {escape(reason)}", highlight=False, soft_wrap=True)
-    return typer.Exit(1)
+        out.print(f"{elapsed_s:.1f} s, {report.read.rows / elapsed_s:,.0f} rows/s")

@@ -12,7 +12,7 @@ import msgspec
 import typer
 import uvloop
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -25,6 +25,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from api.cli_console import err, fail, out
 from api.http_wire import Address, Wire
 from api.platform_day import Day, Size, UnfitPolicyError
 from api.sample_tips import Shape, write_tips
@@ -32,8 +33,6 @@ from api.simulation import Simulation, SimulationError, Tallies
 from domain.policies import POLICIES, PolicyPublished
 from domain.policy import Policy
 
-_out = Console()
-_err = Console(stderr=True)
 _USUAL = Size()
 _SAMPLE = Shape()
 
@@ -67,7 +66,7 @@ def simulate(
     """Send a simulated day of a platform to a service; exits with 1 when an answer is wrong."""
     if tips is not None:
         write_tips(tips, Shape(rows=rows), seed)
-        _out.print(f"wrote {rows:,} rows to {escape(str(tips))}", highlight=False)
+        out.print(f"wrote {rows:,} rows to {escape(str(tips))}", highlight=False)
         return
     if book is None or key is None:
         raise typer.BadParameter("--book and --key are needed (or --tips FILE)")
@@ -88,9 +87,8 @@ def simulate(
             )
         )
     except (SimulationError, UnfitPolicyError, ConnectionError, ValueError) as error:
-        _err.print(f"[red]Simulation ended:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from None
-    _out.print(summary(tallies))
+        raise fail(f"the simulation ended: {error}", 1) from None
+    out.print(summary(tallies))
 
 
 def last_midnight() -> datetime:
@@ -124,7 +122,7 @@ async def simulated_day(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_err) as progress:
+    with Progress(*columns, console=err) as progress:
         task = progress.add_task("", total=len(steps))
         simulation = Simulation(
             address,

@@ -28,7 +28,6 @@ from tests.waiting import until
 
 ROWS = [",".join(row) + "\n" for row in tip_rows(Shape(rows=2_400, repeat_every=80), seed=5)]
 HEADER = "tip_ref,occurred_at,sender,recipient,units,content_id,round\n"
-IMPORT = "import typer; from api.cli_import import import_file; typer.run(import_file)"
 
 
 @dataclass
@@ -48,7 +47,7 @@ class Place:
     def importer(self, file: Path) -> Iterator["subprocess.Popen[str]"]:
         """An importer as people start it, killed at the end if it still runs."""
         process = subprocess.Popen(
-            [sys.executable, "-c", IMPORT, "--book", self.book.name, str(file)],
+            [sys.executable, "-m", "api", "import", "--book", self.book.name, str(file)],
             env={**os.environ, "TOKENLEDGER_DATA_DIR": str(self.server.data_dir)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -69,8 +68,10 @@ class Place:
     @contextmanager
     def feeding(self) -> Iterator[IO[str]]:
         """The writing end of the pipe; a reader that was killed breaks it."""
-        until(self._pipe_has_a_reader, "the importer to open its file")
-        text = self.pipe.open("w")
+        ends: list[int] = []
+        until(lambda: self._open_end(ends), "the importer to open its file")
+        os.set_blocking(ends[0], True)
+        text = os.fdopen(ends[0], "w")
         try:
             text.write(HEADER)
             yield text
@@ -78,11 +79,11 @@ class Place:
             with suppress(BrokenPipeError):
                 text.close()
 
-    def _pipe_has_a_reader(self) -> bool:
+    def _open_end(self, ends: list[int]) -> bool:
+        """Open the pipe's writing end; without blocking for ever if nobody comes to read it."""
         with suppress(OSError):  # ENXIO: nobody reads it yet
-            os.close(os.open(self.pipe, os.O_WRONLY | os.O_NONBLOCK))
-            return True
-        return False
+            ends.append(os.open(self.pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(ends)
 
 
 @pytest.fixture

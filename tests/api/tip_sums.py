@@ -9,20 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.cli_books import profile_document
 from ledger.database import Connection
 from ledger.entry import decode
 
-TIPS_POLICY = {
-    "profile": "tips",
-    "currency": "USD",
-    "time_zone": "UTC",
-    "funding": ["TOKEN"],
-    "unit_value": 1,
-    "revenue_share": {"default": 10_000},
-    "products_enabled": ["tip"],
-    "payout_minimum": None,
-    "dispute_bearer": "PLATFORM",
-}
+TIPS_POLICY = profile_document("tips")
 
 
 @dataclass

@@ -1,0 +1,14 @@
+"""Waiting for what another process does and gives no signal of."""
+
+import time
+from collections.abc import Callable
+
+TIMEOUT_S = 60.0
+
+
+def until(reached: Callable[[], object], what: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    """Look again and again until it is so; fails the test with `what` did not come."""
+    give_up_at = time.monotonic() + timeout_s
+    while not reached():
+        assert time.monotonic() < give_up_at, f"waited {timeout_s} s in vain for {what}"
+        time.sleep(0.005)
