@@ -12,7 +12,7 @@ import pytest
 from ledger import embedded
 from ledger.database import SERVICE_ROLE
 from tests.conftest import FreshBook
-from tests.faults.conftest import Pair, until
+from tests.faults.conftest import SOON_S, Pair, until
 from tests.faults.cutting import CuttingDoor
 
 END_SESSIONS = """
@@ -31,7 +31,7 @@ def test_the_postmaster_is_killed(pair: Pair, own_server: embedded.Server) -> No
         os.kill(pid, signal.SIGKILL)
         until(lambda: own_server.postmaster_pid() is None, timeout_s=5, what="its end")
         own_server.start()
-        pair.go_on(within_s=5)
+        pair.go_on(within_s=SOON_S)
     pair.stop()
     pair.examine()
 
@@ -43,7 +43,7 @@ def test_sessions_are_ended_under_way(pair: Pair) -> None:
     with pair.fresh.connect_admin(autocommit=True) as admin:
         for _ in range(10):
             admin.execute(END_SESSIONS)
-            pair.go_on(within_s=3)
+            pair.go_on(within_s=SOON_S)
     pair.stop()
     pair.examine()
 
@@ -67,7 +67,7 @@ def test_connections_are_cut_during_commit(
     pair.b.start()
     try:
         until(lambda: door.cuts >= 10, timeout_s=20, what="cuts")
-        pair.go_on(within_s=3)
+        pair.go_on(within_s=SOON_S)
         pair.stop()
     finally:
         pair.a.kill()

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.faults.conftest import Pair, until
+from tests.faults.conftest import SOON_S, Pair, until
 
 POINTS = ("inside_copy", "after_copy", "after_commit")
 
@@ -15,7 +15,7 @@ def test_a_process_is_killed(pair: Pair, point: str) -> None:
     pair.b.start()
     pair.a.start(f"{point}:SIGKILL:20")
     until(pair.a.ended, timeout_s=20, what="the failpoint")
-    pair.b.goes_on(within_s=3)
+    pair.b.goes_on(within_s=SOON_S)
     pair.a.start()
     pair.go_on()
     pair.stop()
@@ -27,7 +27,7 @@ def test_a_process_is_frozen_and_thaws(pair: Pair, point: str) -> None:
     pair.b.start()
     pair.a.start(f"{point}:SIGSTOP:20")
     until(lambda: pair.a.frozen, timeout_s=20, what="the failpoint")
-    pair.b.goes_on(within_s=5)
+    pair.b.goes_on(within_s=SOON_S)
     os.kill(pair.a.pid, signal.SIGCONT)
     pair.go_on()
     pair.stop()

@@ -17,9 +17,9 @@ from ledger.states import StateCache
 from ledger.turnstile import ClocksApart, Group, Turnstile
 from ledger.writer import Unavailable, Writer
 from tests.anything import POLICY, commands
-from tests.auditor import Auditor
 from tests.conftest import FreshBook
 from tests.domain.world import States
+from tests.ledger.auditing import audit
 from tests.scenarios.platform import Platform
 from tests.scenarios.words import FAN, Sent, events, grant, policy, purchase, tip, wallet
 
@@ -113,25 +113,6 @@ def test_commands_to_two_processes_equal_some_serial_order(platform: Platform) -
         outcomes = [pair for done in doing for pair in done.result()]
     platform.check()
     audit(platform, outcomes)
-
-
-def audit(platform: Platform, outcomes: list[tuple[Sent, Answer]]) -> None:
-    """In the order of the log every command must have got the auditor's answer.
-
-    What left no event was decided at the position that its answer names.
-    """
-    auditor = Auditor(POLICY, platform.book.name)
-    order = sorted(outcomes, key=lambda pair: (pair[1].position, not pair[1].events))
-    for sent, answer in order:
-        verdict = auditor.hears(sent.command, sent.fields)
-        told = msgspec.json.decode(answer.body)
-        assert told.get("code") == verdict.code, (sent, verdict, told)
-        shown = told["details"] if answer.status >= 400 else {}
-        if answer.events:
-            shown = told["events"][0]["body"]
-        assert {n: shown.get(n, 0) for n in verdict.numbers} == verdict.numbers, (sent, told)
-    balances = {key: amount for key, amount in platform.balances().items() if amount}
-    assert balances == {key: amount for key, amount in auditor.accounts.items() if amount}
 
 
 def test_states_in_memory_and_loaded_ones_are_the_replay_of_the_log(platform: Platform) -> None:
