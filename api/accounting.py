@@ -26,7 +26,12 @@ _READING = anybody_reading("the books' balances")
 
 def install(app: FastAPI, asking: Asking) -> None:
     """Add the routes."""
+    _add_trial_balance(app, asking)
+    _add_balance(app, asking)
+    _add_daily(app, asking)
 
+
+def _add_trial_balance(app: FastAPI, asking: Asking) -> None:
     @app.get(
         "/v1/books/{book}/trial-balance",
         summary="Every account's balance, now or at a moment",
@@ -50,6 +55,8 @@ def install(app: FastAPI, asking: Asking) -> None:
 
         return await asking.answer(request, book, _READING, ask, min_position=min_position)
 
+
+def _add_balance(app: FastAPI, asking: Asking) -> None:
     @app.get(
         "/v1/books/{book}/accounts/{account}/balance",
         summary="One account's balance, debit positive, now or at a moment",
@@ -77,6 +84,8 @@ def install(app: FastAPI, asking: Asking) -> None:
 
         return await asking.answer(request, book, _READING, ask, min_position=min_position)
 
+
+def _add_daily(app: FastAPI, asking: Asking) -> None:
     @app.get(
         "/v1/books/{book}/analytics/daily",
         summary="Figures by business day",

@@ -115,8 +115,7 @@ class Asking:
             with self._service.reading(book) as connection:
                 answered = ask(connection, book)
         except psycopg.errors.UndefinedTable:
-            what = "the read models are being made; start `tokenledger project`"
-            raise Refused(reject(UNAVAILABLE, what=what)) from None
+            raise NotYet("the read models are not there yet: does the projector run?") from None
         except psycopg.InterfaceError as error:
             raise AwayError(str(error)) from error
         if isinstance(answered, bytes):

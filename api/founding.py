@@ -1,4 +1,5 @@
-"""How a book begins: its schema, then its first policy through the write path like every other.
+"""How a book begins: its schema, its read models, still empty, and its first policy, which goes
+through the write path like every other.
 
 Everything that can be known to be wrong is found before anything is made. A founding that was
 broken off in between is completed by running it again: its requests have fixed keys.
@@ -18,6 +19,8 @@ from ledger.database import Database, connect
 from ledger.keys import Identity, Role
 from ledger.request import Answer
 from ledger.writer import Writer
+from projections.install import install
+from projections.models import all_projections
 
 _SQL = queries.load("history", "api")
 _CLIENT = "book-create"
@@ -53,6 +56,8 @@ def found_book(where: Database, name: str, founding: Founding) -> Book:
     writer = Writer(book, partial(connect, where.service_url, book.schema, autocommit=True))
     writer.start()
     try:
+        with connect(where.service_url, book.schema, autocommit=True) as connection:
+            install(connection, all_projections())
         _send(writer, "propose-policy", proposal, Role.ADMIN, founding.proposer)
         _send(writer, "approve-policy", {"version": 1}, Role.APPROVER, founding.approver)
     finally:

@@ -12,11 +12,13 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.service import Service
+from domain.rejections import AWAITING_REFERENT
 
 _LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 4_096)
 
 ACCEPTED = "accepted"
+PARKED = "parked"
 SUSPENDED = "suspended"
 REFUSED = "refused"
 
@@ -72,7 +74,9 @@ def outcome_of(status: int, code: str | None) -> str:
     """What a counter calls an answer."""
     if status >= 300:
         return REFUSED
-    return SUSPENDED if code else ACCEPTED
+    if code is None:
+        return ACCEPTED
+    return PARKED if code == AWAITING_REFERENT else SUSPENDED
 
 
 class WriterFigures(Collector):

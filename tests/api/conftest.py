@@ -63,7 +63,9 @@ class Caller:
     def ask(self, path: str, *, prefer: str = "wait=5", **params: Any) -> httpx.Response:
         """Ask a question about the book."""
         headers = self._headers() | {"Prefer": prefer}
-        return self.http.get(f"/v1/books/{self.book}/{path}", params=params, headers=headers)
+        return self.http.get(
+            f"/v1/books/{self.book}/{path}", params=params or None, headers=headers
+        )
 
     def _headers(self) -> dict[str, str]:
         return {} if self.key is None else {"Authorization": f"Bearer {self.key}"}

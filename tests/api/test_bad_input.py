@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from api.cli_books import profile_document
 from ledger.keys import Role
 from tests.api.conftest import SETTINGS, Caller, Platform, tip
 
@@ -140,8 +141,6 @@ def test_a_body_over_the_limit(platform: Platform, service: Caller) -> None:
 
 
 def test_an_entry_over_the_limit(platform: Platform) -> None:
-    from api.cli_books import profile_document
-
     packages = {f"package-{n}-{'x' * 40}": {"tokens": 1, "price": 999} for n in range(900)}
     body = profile_document("micro-unlock") | {"packages": packages}
     proposal = {"body": body, "effective_from": "2099-01-01T00:00:00Z"}
@@ -194,5 +193,3 @@ def test_a_fault_shows_nothing_of_the_inside(
     assert "secret" not in json.dumps(problem)
     monkeypatch.setattr("api.balances.wallet", broken)
     refused(service.ask("wallets/u1"), 500, "INTERNAL")
-
-

@@ -1,10 +1,10 @@
 """Commands one by one: shapes, statuses, replays, and the order in which refusals come."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from api.cli_books import profile_document
 from ledger.keys import Role
 from tests.api.conftest import Caller, Platform, fresh, purchase, tip
 
@@ -119,7 +119,7 @@ def test_only_a_service_acts_for_others(platform: Platform) -> None:
 
 def test_a_proposer_may_not_approve(platform: Platform) -> None:
     admin = platform.caller(Role.ADMIN, "ann")
-    body = json.loads(_policy())
+    body = profile_document("micro-unlock")
     proposal = {"body": body, "effective_from": "2099-01-01T00:00:00Z"}
     proposed = admin.send("propose-policy", proposal)
     assert proposed.status_code == 201, proposed.text
@@ -154,9 +154,3 @@ def test_an_unlock_twice_is_a_conflict(platform: Platform, service: Caller) -> N
     assert (answer.status_code, answer.json()["code"]) == (409, "ALREADY_ENTITLED")
     outside = service.send("unlock", unlock | {"item": "i2", "price": 98})
     assert (outside.status_code, outside.json()["code"]) == (422, "PRICE_OUT_OF_RANGE")
-
-
-def _policy() -> str:
-    from api.cli_books import profile_document
-
-    return json.dumps(profile_document("micro-unlock"))

@@ -1,0 +1,120 @@
+"""Bulk: lines in, answers out in the same order; broken ones alone, or all or nothing."""
+
+import json
+from typing import Any
+
+from tests.api.conftest import Caller, Platform, fresh, purchase, tip
+
+
+def line(command: str, fields: dict[str, Any], key: str | None = "") -> bytes:
+    """A line; `key` None leaves it out, by default a fresh one."""
+    more = {} if key is None else {"idempotency_key": key or fresh("key")}
+    return json.dumps({"command": command} | more | fields).encode()
+
+
+def answers(response: Any) -> list[dict[str, Any]]:
+    """The lines of an answer."""
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("application/x-ndjson")
+    return [json.loads(text) for text in response.content.splitlines()]
+
+
+def test_each_line_is_answered_as_the_single_route_would(
+    platform: Platform, service: Caller
+) -> None:
+    user, key = platform.funded(), fresh("key")
+    body = b"\n".join(
+        [
+            line("send-tip", tip(user, "c1"), key),
+            b"{broken",
+            b"",
+            line("send-tip", tip(user, "c1", 0)),
+            line("send-tip", tip(user, "c1"), key),
+            b"   ",
+            line("send-tip", tip(fresh("poor"), "c1")),
+            line("no-such", {}),
+            line("send-tip", tip(user, "c1"), None),
+            line("record-purchase", purchase(user, price=1), None),
+            b'{"idempotency_key": "k"}',
+            b'"text"',
+            line("send-tip", tip(user, "c1") | {"idempotency_key": 7}, None),
+        ]
+    )
+    found = answers(service.bulk(body))
+    assert [answer["status"] for answer in found] == [
+        201, 400, 400, 201, 402, 400, 400, 202, 400, 400, 400,
+    ]  # fmt: skip
+    assert found[3].pop("replayed") is True
+    assert found[3] == found[0]
+    assert {answer["code"] for answer in found if answer["status"] == 400} == {"INVALID_REQUEST"}
+    assert found[7]["code"] == "PRICE_MISMATCH"
+    single = service.send("send-tip", tip(user, "c1"), key=key)
+    assert single.json() | {"status": 201} == found[0]
+
+
+def test_good_lines_among_bad_ones_stand(platform: Platform, service: Caller) -> None:
+    user = platform.funded(1_000)
+    lines = [line("send-tip", tip(user, "c1", 1)) if n % 3 else b"]" for n in range(2_500)]
+    found = answers(service.bulk(b"\r\n".join(lines)))
+    statuses = [201 if n % 3 else 400 for n in range(2_500)]
+    accepted = statuses.index(400, 1)
+    assert [answer["status"] for answer in found][:accepted] == statuses[:accepted]
+    good = [answer for answer in found if answer["status"] == 201]
+    poor = [answer for answer in found if answer["status"] == 402]
+    assert len(good) == 1_000 and len(good) + len(poor) == 1_666
+    positions = [answer["position"] for answer in good]
+    assert positions == sorted(positions)
+    wallet = service.ask("wallets/" + user, min_position=positions[-1]).json()
+    assert wallet["lifetime"]["spent"] == 1_000 and wallet["free"]["promo"] == 0
+
+
+def test_an_empty_request_has_an_empty_answer(service: Caller) -> None:
+    assert answers(service.bulk(b"")) == []
+    assert answers(service.bulk(b"\n\n")) == []
+    assert answers(service.bulk(b"", atomic="true")) == []
+
+
+def test_a_line_over_the_limit_fails_alone(platform: Platform, service: Caller) -> None:
+    user = platform.funded()
+    large = line("send-tip", tip("x" * 100_000, "c1"))
+    found = answers(service.bulk(large + b"\n" + line("send-tip", tip(user, "c1"))))
+    assert [answer["status"] for answer in found] == [413, 201]
+
+
+def test_atomic_all(platform: Platform, service: Caller) -> None:
+    user = platform.funded(30)
+    lines = b"\n".join(line("send-tip", tip(user, "c1", 10), fresh("all")) for _ in range(3))
+    first = service.bulk(lines, atomic="true")
+    assert [answer["status"] for answer in answers(first)] == [201] * 3
+    again = answers(service.bulk(lines, atomic="true"))
+    assert all(answer.pop("replayed") for answer in again)
+    assert again == answers(first)
+
+
+def test_atomic_nothing(platform: Platform, service: Caller) -> None:
+    user = platform.funded(20)
+    before = platform.written()
+    keys = [fresh("none") for _ in range(3)]
+    lines = [line("send-tip", tip(user, "c1", 10), key) for key in keys]
+    found = answers(service.bulk(b"\n".join(lines), atomic="true"))
+    assert [answer["status"] for answer in found] == [409, 409, 402]
+    assert {answer["code"] for answer in found[:2]} == {"BATCH_ABORTED"}
+    assert found[0]["details"] == {"line": 3}
+    broken = answers(service.bulk(b"\n".join([lines[0], b"{", lines[1]]), atomic="true"))
+    assert [answer["status"] for answer in broken] == [409, 400, 409]
+    assert broken[0]["details"] == {"line": 2}
+    assert platform.written() == before
+    assert service.send("send-tip", tip(user, "c1", 10), key=keys[2]).status_code == 201
+
+
+def test_too_many_lines_to_be_atomic(platform: Platform, service: Caller) -> None:
+    before = platform.written()
+    response = service.bulk(b"{}\n" * 4_097, atomic="true")
+    assert (response.status_code, response.json()["code"]) == (400, "INVALID_REQUEST")
+    assert platform.written() == before
+
+
+def test_a_key_is_needed(platform: Platform) -> None:
+    nobody = Caller(platform.http, platform.book.name, None)
+    response = nobody.bulk(b"{}")
+    assert (response.status_code, response.json()["code"]) == (401, "UNAUTHENTICATED")

@@ -1,0 +1,53 @@
+"""Health, metrics and documentation, at the root and without a key."""
+
+import httpx
+import schemathesis
+
+from domain.catalogue import COMMANDS
+from tests.api.conftest import Platform, tip
+
+
+def test_alive_and_ready(platform: Platform) -> None:
+    assert platform.http.get("/health/live").json() == {"status": "alive"}
+    ready = platform.http.get("/health/ready")
+    assert ready.status_code == 200 and ready.json()["database"] == {"status": "ok"}
+    shown = ready.json()["books"][platform.book.name]
+    names = {projection["name"] for projection in shown["projections"]}
+    assert {"wallets", "earnings", "entitlements", "journal", "daily"} <= names
+    for projection in shown["projections"]:
+        assert {"status", "position", "lag_events", "lag_s"} <= set(projection)
+
+
+def test_metrics_count_outcomes(platform: Platform) -> None:
+    service, user = platform.caller(), platform.funded(5)
+    service.send("send-tip", tip(user, "c1", 5))
+    service.send("send-tip", tip(user, "c1", 5))
+    service.send("no-such-command-at-all", {})
+    page = platform.http.get("/metrics").text
+    book = platform.book.name
+    assert f'book="{book}",code="",command="send-tip",outcome="accepted"' in page
+    assert f'book="{book}",code="INSUFFICIENT_TOKENS",command="send-tip",outcome="refused"' in page
+    assert "no-such-command-at-all" not in page
+    for name in (
+        "tokenledger_batch_commands_bucket",
+        "tokenledger_answer_seconds_bucket",
+        "tokenledger_queue_commands",
+        "tokenledger_cache_entities",
+        "tokenledger_projection_lag_seconds",
+        "tokenledger_projection_position",
+        "tokenledger_database_up 1.0",
+    ):
+        assert name in page
+
+
+def test_the_openapi_document_is_valid_and_complete(http: httpx.Client) -> None:
+    document = http.get("/openapi.json").json()
+    schemathesis.openapi.from_dict(document).validate()
+    for name, model in COMMANDS.items():
+        operation = document["paths"][f"/v1/books/{{book}}/commands/{name}"]["post"]
+        assert operation["summary"] and "Roles" in operation["description"]
+        assert {"201", "400", "401", "403", "422", "503"} <= set(operation["responses"])
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        component = document["components"]["schemas"][schema.rsplit("/", 1)[1]]
+        assert set(component["properties"]) == set(model.model_fields)
+    assert "text/html" in http.get("/docs").headers["content-type"]

@@ -1,0 +1,149 @@
+"""Questions: the contract's shapes, reading one's own writes, cursors, and moments of the past."""
+
+import time
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import BaseModel
+
+from api import answers
+from tests.api.conftest import Caller, Platform, fresh, tip
+
+
+def shaped(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
+    """Check that an answer has exactly the documented fields."""
+    model.model_validate(body, strict=True)
+    assert set(body) == set(model.model_fields)
+    return body
+
+
+@pytest.fixture(scope="module")
+def told(platform: Platform, service: Caller) -> dict[str, Any]:
+    """A user who tipped and unlocked, a creator who earned, and the positions."""
+    user, creator = platform.funded(1_000), fresh("creator")
+    tipped = service.send("send-tip", tip(user, creator, 100)).json()
+    unlock = {"user": user, "creator": creator, "item": "i1", "funding": "TOKEN", "price": 200}
+    last = service.send("unlock", unlock).json()
+    return {
+        "user": user,
+        "creator": creator,
+        "tipped": tipped,
+        "last": last,
+        "position": last["position"],
+    }
+
+
+def test_reading_ones_own_write(service: Caller, told: dict[str, Any]) -> None:
+    body = service.ask(f"wallets/{told['user']}", min_position=told["position"]).json()
+    shaped(answers.Wallet, body)
+    assert body["as_of_position"] >= told["position"]
+    assert body["free"] == {"paid": 0, "promo": 700}
+    assert body["lifetime"] == {
+        "purchased": 0, "granted": 1_000, "spent": 300, "refunded": 0, "expired": 0,
+    }  # fmt: skip
+
+
+def test_what_was_never_seen_is_zero(service: Caller) -> None:
+    wallet = shaped(answers.Wallet, service.ask("wallets/nobody").json())
+    assert wallet["free"] == wallet["held"] == {"paid": 0, "promo": 0}
+    earned = shaped(answers.Earnings, service.ask("creators/nobody/earnings").json())
+    assert earned["by_source"] == [] and earned["lifetime_earned"] == 0
+
+
+def test_earnings(service: Caller, told: dict[str, Any]) -> None:
+    path = f"creators/{told['creator']}/earnings"
+    body = shaped(answers.Earnings, service.ask(path, min_position=told["position"]).json())
+    assert body["currency"] == "USD" and body["available"] == 240
+    found = {line["source"]: (line["net"], line["count"]) for line in body["by_source"]}
+    assert found == {"tip": (80, 1), "unlock": (160, 1)}
+
+
+def test_entitlements(service: Caller, told: dict[str, Any]) -> None:
+    path = f"entitlements/{told['user']}"
+    body = service.ask(f"{path}/i1", min_position=told["position"]).json()
+    shaped(answers.Entitlement, body)
+    assert body["sale"] == told["last"]["events"][0]["body"]["sale_id"]
+    refused = service.ask(f"{path}/i2", min_position=told["position"])
+    assert (refused.status_code, refused.json()["code"]) == (402, "NOT_ENTITLED")
+
+
+def test_a_position_that_does_not_come(service: Caller) -> None:
+    begun = time.monotonic()
+    refused = service.ask("wallets/u1", min_position=10**9, prefer="respond-async, wait=1")
+    assert 0.9 < time.monotonic() - begun < 3
+    assert (refused.status_code, refused.json()["code"]) == (503, "UNAVAILABLE")
+    assert refused.headers["retry-after"] == "1" and refused.json()["retryable"] is True
+    begun = time.monotonic()
+    assert service.ask("events", min_position=10**9, prefer="wait=0").status_code == 503
+    assert time.monotonic() - begun < 1
+
+
+def test_trial_balance_now_and_then(service: Caller, told: dict[str, Any]) -> None:
+    now = service.ask("trial-balance", min_position=told["position"]).json()
+    shaped(answers.TrialBalance, now)
+    assert now["totals"] and all(row["debit"] == row["credit"] for row in now["totals"])
+    account, asset = f"w.{told['user']}.free", f"{service.book}.PROMO"
+    path = f"accounts/{account}/balance"
+    latest = service.ask(path, asset=asset, min_position=told["position"]).json()
+    shaped(answers.AccountBalance, latest)
+    assert latest["balance"] == -700
+    after_tip = service.ask(path, asset=asset, position=told["tipped"]["position"]).json()
+    assert (after_tip["balance"], after_tip["as_of_position"]) == (-900, told["tipped"]["position"])
+    at = service.ask(path, asset=asset, at=told["tipped"]["recorded_at"]).json()
+    assert at == after_tip
+    then = service.ask("trial-balance", position=told["tipped"]["position"]).json()
+    rows = {(row["account"], row["asset"]): row["credit"] for row in then["rows"]}
+    assert rows[account, asset] == 900
+    assert service.ask("trial-balance", effective_on="2020-01-01").json()["rows"] == []
+    early = service.ask("trial-balance", position=10**9, prefer="wait=0")
+    assert early.status_code == 503
+
+
+def test_daily_figures(service: Caller, told: dict[str, Any]) -> None:
+    day = told["last"]["recorded_at"][:10]
+    query = {"from": day, "to": day, "min_position": told["position"]}
+    body = shaped(answers.DailyFigures, service.ask("analytics/daily", **query).json())
+    (figures,) = body["days"]
+    wanted = {"date", "token_sales", "sales_by_product", "payers", "call_blocks", "tips"}
+    assert wanted <= set(figures) and figures["date"] == day
+
+
+def test_pages_of_the_log(platform: Platform, service: Caller) -> None:
+    user = platform.funded()
+    for amount in (1, 2, 3):
+        service.send("send-tip", tip(user, "c1", amount))
+    seen, after, pinned = [], "0", None
+    while True:
+        page = service.ask("events", after=after, limit=2, tag=f"wallet:{user}").json()
+        shaped(answers.Events, page)
+        seen += page["events"]
+        after = page["next_cursor"]
+        if pinned is None:
+            pinned = page["head"]
+            service.send("send-tip", tip(user, "c1", 4))  # comes after the listing
+        if not page["has_more"]:
+            break
+    assert [event["type"] for event in seen] == ["promo_tokens.granted.v1", *["tip.sent.v1"] * 3]
+    positions = [event["position"] for event in seen]
+    assert positions == sorted(positions) and positions[-1] <= pinned
+    news = service.ask("events", after=after, tag=f"wallet:{user}").json()
+    assert [event["body"]["gross"] for event in news["events"]] == [4]
+    tips = service.ask("events", tag=f"wallet:{user}", type="tip.sent.v1").json()["events"]
+    assert len(tips) == 4
+    everything = service.ask("events", after=0, limit=1000, type="policy.published.v1").json()
+    assert everything["events"][0]["position"] == 2
+    by_position = service.ask("events", after=positions[0], limit=1).json()["events"]
+    assert by_position[0]["position"] == positions[0] + 1
+
+
+def test_one_event_and_its_leaf_hash(service: Caller, told: dict[str, Any]) -> None:
+    entry = service.ask(f"events/{told['position']}").json()
+    answers.Event.model_validate(entry)
+    position, leaf, _ = (entry.pop(name) for name in ("position", "leaf_hash", "as_of_position"))
+    assert position == told["position"]
+    canonical = msgspec.json.encode(entry, order="sorted")
+    assert sha256(b"\0" + canonical).hexdigest() == leaf
+    refused = service.ask("events/999999999")
+    assert (refused.status_code, refused.json()["code"]) == (404, "UNKNOWN_EVENT")
