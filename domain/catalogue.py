@@ -11,8 +11,12 @@ from pydantic import ValidationError
 
 from domain import (  # noqa: F401  (imported to be registered)
     creator,
+    creators,
     entitlement,
     freezes,
+    maturity,
+    paying,
+    payouts,
     policies,
     promos,
     purchases,
