@@ -178,7 +178,7 @@ class Day:
 
     def _purchase(self, user: int, at: datetime) -> Step:
         draw = self._draw
-        weights = [1 / (rank + 1) for rank in range(len(self._packages))]
+        weights = [1 / (rank + 1) ** 2 for rank in range(len(self._packages))]
         name, package = draw.choices(self._packages, weights)[0]
         price = package.price
         if draw.random() < 0.004:
