@@ -39,7 +39,7 @@ def trial_balance(
     rows = cursor.fetchall()
     balances: dict[tuple[str, str], int] = {}
     for _, account, asset, amount in rows:
-        if account is not None:
+        if amount is not None:
             key = (_family(account) if roll_up else account), asset
             balances[key] = balances.get(key, 0) + amount
     on_sides = [

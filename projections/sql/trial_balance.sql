@@ -5,8 +5,8 @@ FROM projections p LEFT JOIN {accounts} a ON true
 WHERE p.name = 'journal' ORDER BY a.account, a.asset;
 
 -- name: at_position
--- Every account's balance at a position: one probe of the journal each.
-SELECT p.position, a.account, a.asset, coalesce(j.balance, 0)
+-- Every account's balance at a position: one probe of the journal each; null before its first.
+SELECT p.position, a.account, a.asset, j.balance
 FROM (SELECT least(position, %s) AS position FROM projections WHERE name = 'journal') p
 LEFT JOIN {accounts} a ON true
 LEFT JOIN LATERAL (
@@ -14,10 +14,11 @@ LEFT JOIN LATERAL (
   WHERE j.account_id = a.id AND j.position <= p.position
   ORDER BY j.position DESC LIMIT 1
 ) j ON true
-WHERE a.id IS NULL OR j.balance IS NOT NULL ORDER BY a.account, a.asset;
+ORDER BY a.account, a.asset;
 
 -- name: at_date
--- Every account's balance at the end of an effective date, as known at the checkpoint.
+-- Every account's balance at the end of an effective date, as known at the checkpoint; null
+-- before its first.
 SELECT p.position, a.account, a.asset, d.balance
 FROM projections p
 LEFT JOIN {accounts} a ON true
@@ -25,7 +26,7 @@ LEFT JOIN LATERAL (
   SELECT sum(debit - credit)::bigint AS balance FROM {account_days} d
   WHERE d.account_id = a.id AND d.effective_on <= %s
 ) d ON true
-WHERE p.name = 'journal' AND (a.id IS NULL OR d.balance IS NOT NULL)
+WHERE p.name = 'journal'
 ORDER BY a.account, a.asset;
 
 -- name: balance_at_head

@@ -1,0 +1,188 @@
+"""Rebuilds: beside the live tables, equal to them byte for byte, swapped without a gap."""
+
+import itertools
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from ledger.books import create_book
+from ledger.database import Database
+from projections import rebuild as rebuilding
+from projections import runner
+from projections.models import PROJECTIONS
+from projections.queries import status, wallet
+from projections.rebuild import RebuildFailed, rebuild
+from projections.wallets import Wallets
+from tests.conftest import FreshBook
+from tests.projections.following import busy_day, follow, written
+from tests.scenarios.platform import Platform
+from tests.scenarios.words import Sent, card_tip, freeze, grant, purchase, tip, unlock
+
+_numbers = itertools.count(1)
+
+people = st.sampled_from(["ann", "ben", "cid"])
+sent = st.one_of(
+    st.builds(lambda user, tokens: tip(tokens, user, "cora"), people, st.integers(1, 400)),
+    st.builds(lambda user, amount: card_tip(amount, user, "carl"), people, st.integers(1, 400)),
+    st.builds(lambda user, item: unlock(99, item, user), people, st.sampled_from("abcd")),
+    st.builds(lambda user: purchase("small", 999, user), people),
+    st.builds(lambda user, tokens: grant(tokens, user), people, st.integers(1, 400)),
+    st.builds(lambda user: freeze(user, "wallet", "SPEND"), people),
+    st.builds(lambda user: Sent("unfreeze", freeze(user, "wallet", "SPEND").fields), people),
+    st.builds(
+        lambda user, day: tip(1, user, "cora").but(occurred_at=f"2026-0{day}-01T00:00:00Z"),
+        people,
+        st.integers(1, 9),
+    ),
+)
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live pages that have nothing to do with a rebuild's."""
+    monkeypatch.setattr(runner, "READ_EVENTS", 2)
+    monkeypatch.setattr(runner, "PAGE_EVENTS_MAX", 5)
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(histories=st.lists(st.lists(sent, max_size=12), min_size=1, max_size=3))
+@pytest.mark.usefixtures("small_pages")
+def test_rebuilt_equals_live_byte_for_byte(database: Database, histories: list[list[Sent]]) -> None:
+    fresh = _another_book(database)
+    platform = Platform(fresh)
+    platform.given(busy_day())
+    for history in histories:
+        platform.when(history)
+        follow(fresh)
+    platform.close()
+    live = _tables(fresh)
+    for found in rebuild(database, fresh.book):
+        assert found.compared
+        assert found.differences == ()
+        assert found.position == len(platform.rows())
+    assert _tables(fresh) == live
+    assert any(rows for rows in live.values())
+
+
+def test_a_rebuild_needs_nothing_to_be_there(database: Database, platform: Platform) -> None:
+    written(platform)
+    seen: list[tuple[int, int]] = []
+    rebuild(database, platform.book, progress=lambda done, total: seen.append((done, total)))
+    head = len(platform.rows())
+    assert seen[-1] == (5 * head, 5 * head)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    with platform.fresh.connect() as connection:
+        assert {model.position for model in status(connection)} == {head}
+        assert wallet(connection, "ben")["free"]["paid"] == 927
+
+
+def test_what_was_wrong_is_told_and_mended(database: Database, platform: Platform) -> None:
+    written(platform)
+    follow(platform.fresh)
+    with platform.fresh.connect(autocommit=True) as connection:
+        connection.execute("UPDATE wallets SET free_paid = 1 WHERE user_id = 'ben'")
+        (found,) = rebuild(database, platform.book, ["wallets"])
+        (difference,) = found.differences
+        assert difference.table == "wallets"
+        assert difference.found and difference.found["free_paid"] == 1
+        assert difference.expected and difference.expected["free_paid"] == 927
+        assert wallet(connection, "ben")["free"]["paid"] == 927
+
+
+def test_a_new_version_takes_the_place_of_the_old(
+    database: Database, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(platform)
+    follow(platform.fresh)
+    monkeypatch.setattr(Wallets, "version", 2)
+    (found,) = rebuild(database, platform.book, ["wallets"])
+    assert (found.version, found.compared) == (2, False)
+    platform.given(tip(1, "ben", "cora"))
+    (wallets,) = follow(platform.fresh, [Wallets()])
+    assert wallets.held
+    assert wallets.position == len(platform.rows())
+
+
+def test_readers_and_the_live_runner_notice_nothing(database: Database, platform: Platform) -> None:
+    written(platform)
+    follow(platform.fresh)
+    stop, seen, failures = threading.Event(), set[int](), list[psycopg.Error]()
+
+    def read() -> None:
+        with platform.fresh.connect(autocommit=True) as connection:
+            while not stop.is_set():
+                try:
+                    seen.add(wallet(connection, "cid")["free"]["promo"])
+                except psycopg.Error as error:
+                    failures.append(error)
+                    return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with platform.fresh.connect(autocommit=True) as connection:
+        live = runner.Runner(connection, [kind() for kind in PROJECTIONS])
+        live.take_over()
+        for _ in range(3):
+            rebuild(database, platform.book, ["wallets", "journal"])
+            platform.given(tip(1, "ben", "cora"))
+            assert live.step() == 1
+    stop.set()
+    reader.join()
+    assert (seen, failures) == ({400}, [])
+    with platform.fresh.connect() as connection:
+        assert wallet(connection, "ben")["free"]["paid"] == 924
+
+
+def test_two_processes_share_a_long_log(
+    database: Database, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(platform)
+    follow(platform.fresh)
+    monkeypatch.setattr(rebuilding, "PROCESSES_FROM_EVENTS", 1)
+    before = _tables(platform.fresh)
+    assert all(found.compared for found in rebuild(database, platform.book))
+    assert _tables(platform.fresh) == before
+
+
+def test_a_rebuild_that_fails_leaves_what_is_live(
+    database: Database, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(platform)
+    follow(platform.fresh)
+
+    def fold(self: Any, page: Any) -> None:
+        if page[-1].position >= 4:
+            raise ValueError("poison")
+
+    monkeypatch.setattr(Wallets, "fold", fold)
+    with pytest.raises(RebuildFailed, match="wallets at position 4"):
+        rebuild(database, platform.book, ["wallets"])
+    with platform.fresh.connect() as connection:
+        assert wallet(connection, "ben")["free"]["paid"] == 927
+
+
+def _another_book(database: Database) -> FreshBook:
+    book = create_book(
+        database.admin_url, f"Random-{next(_numbers)}", currency="USD", time_zone="UTC"
+    )
+    return FreshBook(book, database.service_url, database.admin_url)
+
+
+def _tables(fresh: FreshBook) -> dict[str, list[tuple[Any, ...]]]:
+    with fresh.connect() as connection:
+        return {
+            table.name: connection.execute(
+                sql.SQL("SELECT * FROM {} ORDER BY {}").format(
+                    sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, table.key))
+                )
+            ).fetchall()
+            for kind in PROJECTIONS
+            for table in kind.tables
+        }
