@@ -14,6 +14,7 @@ SUPPLY = "supply"
 SUSPENSE = "suspense"
 COMMISSION = "rev.commission"
 MARGIN = "rev.margin"
+USAGE = "rev.usage"
 PROMO = "exp.promo"
 BANK = "bank"
 FEE = "rev.fee"
@@ -41,6 +42,11 @@ class Unbalanced(ValueError):
 def wallet_free(user: str) -> str:
     """Tokens that `user` may spend."""
     return f"w.{user}.free"
+
+
+def wallet_held(user: str) -> str:
+    """Tokens of `user` that are set aside."""
+    return f"w.{user}.held"
 
 
 def creator(creator: str, bucket: str) -> str:

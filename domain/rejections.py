@@ -97,6 +97,15 @@ UNKNOWN_ADJUSTMENT = _reason(
 UNKNOWN_BREAK = _reason(
     "UNKNOWN_BREAK", 404, "Unknown break", "there is no break of payment {payment_ref}"
 )
+UNKNOWN_CALL = _reason("UNKNOWN_CALL", 404, "Unknown call", "there is no call {call}")
+UNKNOWN_HOLD = _reason("UNKNOWN_HOLD", 404, "Unknown hold", "there is no hold {hold}")
+UNKNOWN_AUTHORIZATION = _reason(
+    "UNKNOWN_AUTHORIZATION", 404, "Unknown authorisation", "there is no authorisation {payment}"
+)
+UNKNOWN_SUBSCRIPTION = _reason(
+    "UNKNOWN_SUBSCRIPTION", 404, "Unknown subscription", "there is no subscription {subscription}"
+)
+UNKNOWN_TIER = _reason("UNKNOWN_TIER", 404, "Unknown tier", "the policy has no tier {tier}")
 NO_POLICY = _reason(
     "NO_POLICY", 422, "No policy in force", "no policy of this book is effective at {at}"
 )
@@ -150,6 +159,14 @@ OFFER_EXPIRED = _reason("OFFER_EXPIRED", 422, "Offer expired", "the offer ended 
 ALREADY_ENTITLED = _reason(
     "ALREADY_ENTITLED", 409, "Already entitled", "{user} has {item} by sale {sale_id}"
 )
+CREATOR_NOT_VERIFIED = _reason(
+    "CREATOR_NOT_VERIFIED", 422, "Creator not verified", "{creator} is not verified"
+)
+CALL_ALREADY_ACTIVE = _reason(
+    "CALL_ALREADY_ACTIVE", 409, "Call already active", "{user} is in call {call} already"
+)
+CALL_NOT_ACTIVE = _reason("CALL_NOT_ACTIVE", 409, "Call not active", "call {call} is {state}")
+HOLD_NOT_OPEN = _reason("HOLD_NOT_OPEN", 409, "Hold not open", "{hold} is {state}")
 INVALID_TRANSITION = _reason(
     "INVALID_TRANSITION", 409, "Invalid transition", "{subject} is {state}"
 )
@@ -176,6 +193,9 @@ INSUFFICIENT_TOKENS = _reason(
     "Insufficient tokens",
     "the wallet holds {current} tokens; {required} are needed",
 )
+CAPTURE_EXCEEDS_HOLD = _reason(
+    "CAPTURE_EXCEEDS_HOLD", 422, "Capture exceeds hold", "{requested} is more than the {held} held"
+)
 INSUFFICIENT_AVAILABLE = _reason(
     "INSUFFICIENT_AVAILABLE",
     422,
@@ -185,6 +205,7 @@ INSUFFICIENT_AVAILABLE = _reason(
 
 # Codes of suspended notices; they are no refusals and have no status of their own.
 AWAITING_REFERENT = "AWAITING_REFERENT"
+DUPLICATE_PERIOD = "DUPLICATE_PERIOD"
 PRICE_MISMATCH = "PRICE_MISMATCH"
 UNKNOWN_PACKAGE = "UNKNOWN_PACKAGE"
 

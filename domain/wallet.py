@@ -28,11 +28,18 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=F
     price: int
     consumed: int = 0
     expires_at: datetime | None = None
+    #: Set aside by holds: not consumed, and not free.
+    held: int = 0
 
     @property
     def left(self) -> int:
-        """Tokens not yet consumed."""
+        """Tokens not yet consumed, held ones included."""
         return self.tokens - self.consumed
+
+    @property
+    def free(self) -> int:
+        """Tokens neither consumed nor held."""
+        return self.tokens - self.consumed - self.held
 
     def released(self, tokens: int) -> int:
         """What the next `tokens` of it release of its price: a difference of two floors."""
@@ -51,6 +58,7 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=F
             self.price,
             self.consumed + tokens,
             self.expires_at,
+            self.held,
         )
 
     def order(self) -> tuple[bool, datetime, str]:
@@ -75,14 +83,17 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
+    FOLD_VERSION = 2
 
     lots: tuple[Lot, ...] = ()
     frozen: tuple[str, ...] = ()
+    #: The call this user is in as the fan; one at a time.
+    call: str | None = None
 
     def spendable(self, now: datetime) -> int:
         """Free tokens that have not expired at `now`; expiry is exclusive."""
         return sum(
-            lot.tokens - lot.consumed
+            lot.tokens - lot.consumed - lot.held
             for lot in self.lots
             if lot.expires_at is None or now < lot.expires_at
         )
@@ -94,9 +105,11 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
             if not tokens:
                 break
             if lot.expires_at is None or now < lot.expires_at:
-                taken = min(tokens, lot.tokens - lot.consumed)
-                uses.append(LotUse(lot.lot, lot.purchase, lot.kind, taken, lot.released(taken)))
-                tokens -= taken
+                taken = min(tokens, lot.tokens - lot.consumed - lot.held)
+                if taken:
+                    released = lot.released(taken)
+                    uses.append(LotUse(lot.lot, lot.purchase, lot.kind, taken, released))
+                    tokens -= taken
         return None if tokens else tuple(uses)
 
     def with_lots(self, *new: Lot) -> "Wallet":
@@ -112,7 +125,27 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
             tokens = taken.get(lot.lot, 0)
             if lot.consumed + tokens < lot.tokens:
                 lots.append(lot.after(tokens) if tokens else lot)
-        return Wallet(lots=tuple(lots), frozen=self.frozen)
+        return Wallet(lots=tuple(lots), frozen=self.frozen, call=self.call)
+
+    def holding(self, uses: tuple[LotUse, ...]) -> "Wallet":
+        """The wallet with `uses` set aside in their lots; negative tokens set free again."""
+        moved = {use.lot: use.tokens for use in uses}
+        lots = (
+            msgspec.structs.replace(lot, held=lot.held + moved[lot.lot])
+            if lot.lot in moved
+            else lot
+            for lot in self.lots
+        )
+        return msgspec.structs.replace(self, lots=tuple(lots))
+
+    def spending_held(self, uses: tuple[LotUse, ...]) -> "Wallet":
+        """The wallet after `uses` were taken from what is held of its lots."""
+        back = tuple(msgspec.structs.replace(use, tokens=-use.tokens) for use in uses)
+        return self.holding(back).without(uses)
+
+    def lot(self, lot_id: str) -> Lot | None:
+        """The lot called `lot_id`, if anything of it is left."""
+        return next((lot for lot in self.lots if lot.lot == lot_id), None)
 
     def apply(self, key: str, event: Event) -> "Wallet":
         """The wallet after `event`: every event with wallets among its parties says how."""
