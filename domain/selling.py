@@ -7,7 +7,7 @@ is already charged when we hear of it: what would be refused goes to suspense in
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -110,23 +110,30 @@ class SaleCommand(Command):
         price, discount = self.prices()
         value = price * (policy.unit_value or 0) if self.funding == TOKEN else price
         refusal = (
-            _party_refusal(self, policy, wallet, creator)
-            or _price_refusal(self.product, value, policy)
+            party_refusal(self, policy, wallet, creator)
+            or price_refusal(self.product, value, policy)
             or self.refusal(given, policy)
         )
         if refusal is not None:
             return refusal
         if self.funding == TOKEN:
-            amounts = _for_tokens(self, given, policy, wallet, price - discount)
+            amounts = token_amounts(
+                wallet,
+                price - discount,
+                self.creator,
+                now=given.now,
+                unit_value=policy.unit_value or 0,
+                bps=policy.revenue_share.of(self.product),
+            )
             if isinstance(amounts, Rejection):
                 return amounts
             discount *= policy.unit_value or 0
         else:
-            amounts = _by_card(self, policy, price - discount)
+            amounts = card_amounts(self, self.creator, price - discount, policy)
         if self.attribution is not None:
             amounts["attribution"] = self.attribution.model_dump(exclude_none=True)
         if policy.maturity_days:
-            amounts["mature_at"] = maturity(self.occurred_at or given.now, policy)
+            amounts["mature_at"] = maturity(self.occurred_at or given.now, policy.maturity_days)
         if creator.frozen and "EARN" in creator.frozen:
             amounts["escrowed_at"] = given.now
         return self.event(
@@ -142,22 +149,35 @@ class SaleCommand(Command):
         )
 
 
-def _party_refusal(
-    command: SaleCommand, policy: Policy, wallet: Wallet, creator: Creator
+class _Dealing(Protocol):
+    """A command by which `user` pays `creator`: a sale, or the start of what will be some."""
+
+    @property
+    def user(self) -> str: ...
+    @property
+    def creator(self) -> str: ...
+    @property
+    def product(self) -> str: ...
+    @property
+    def funding(self) -> str: ...
+
+
+def party_refusal(
+    deal: _Dealing, policy: Policy, wallet: Wallet, creator: Creator
 ) -> Rejection | None:
     """Frozen parties, products and fundings that are not offered, dealing with oneself."""
     if "SPEND" in wallet.frozen:
-        return reject(ACCOUNT_FROZEN, user=command.user, scope="SPEND")
+        return reject(ACCOUNT_FROZEN, user=deal.user, scope="SPEND")
     if "EARN" in creator.frozen and policy.frozen_creator_rule == "REJECT":
-        return reject(CREATOR_FROZEN, creator=command.creator, scope="EARN")
-    if command.product not in policy.products_enabled or command.funding not in policy.funding:
-        return reject(PRODUCT_DISABLED, product=command.product, funding=command.funding)
-    if command.user == command.creator:
-        return reject(SELF_DEALING, user=command.user)
+        return reject(CREATOR_FROZEN, creator=deal.creator, scope="EARN")
+    if deal.product not in policy.products_enabled or deal.funding not in policy.funding:
+        return reject(PRODUCT_DISABLED, product=deal.product, funding=deal.funding)
+    if deal.user == deal.creator:
+        return reject(SELF_DEALING, user=deal.user)
     return None
 
 
-def _price_refusal(product: str, price: int, policy: Policy) -> Rejection | None:
+def price_refusal(product: str, price: int, policy: Policy) -> Rejection | None:
     """Bounds hold for the price before discount, in minor units; a free item needs no price."""
     if price > AMOUNT_MAX:
         return reject(INVALID_AMOUNT, field="price", amount=price, limit=AMOUNT_MAX)
@@ -172,13 +192,13 @@ def _price_refusal(product: str, price: int, policy: Policy) -> Rejection | None
     return None
 
 
-def _for_tokens(
-    command: SaleCommand, given: Given, policy: Policy, wallet: Wallet, tokens: int
+def token_amounts(
+    wallet: Wallet, tokens: int, creator: str, *, now: datetime, unit_value: int, bps: int
 ) -> dict[str, object] | Rejection:
     """The amounts of a sale for `tokens`: what the lots release, what the creator gets."""
-    uses = wallet.take(tokens, given.now)
+    uses = wallet.take(tokens, now)
     if uses is None:
-        current = wallet.spendable(given.now)
+        current = wallet.spendable(now)
         return reject(
             INSUFFICIENT_TOKENS, required=tokens, current=current, shortfall=tokens - current
         )
@@ -187,7 +207,7 @@ def _for_tokens(
         released += use.released
         if use.kind == PROMO:
             promo += use.tokens
-    share, _ = split(tokens * (policy.unit_value or 0), policy.revenue_share.of(command.product))
+    share, _ = split(tokens * unit_value, bps)
     paid_part = split_by_weight(share, tokens - promo, promo)[0] if promo else share
     return {
         "tokens_paid": tokens - promo,
@@ -197,15 +217,30 @@ def _for_tokens(
         "creator_share": share,
         "platform_share": released - paid_part,
         "lots": uses,
-        "payees": (Payee(command.creator, share, paid_part, share - paid_part),),
+        "payees": (Payee(creator, share, paid_part, share - paid_part),),
     }
 
 
-def _by_card(command: SaleCommand, policy: Policy, paid: int) -> dict[str, object]:
+class _CardPayment(Protocol):
+    """A notice of a card that was charged."""
+
+    @property
+    def product(self) -> str: ...
+    @property
+    def processor(self) -> str | None: ...
+    @property
+    def processor_ref(self) -> str | None: ...
+    @property
+    def country(self) -> str | None: ...
+
+
+def card_amounts(
+    payment: _CardPayment, creator: str, paid: int, policy: Policy
+) -> dict[str, object]:
     """The amounts of a sale by card: tax first, then creator and commission."""
-    country = command.country or policy.default_country
+    country = payment.country or policy.default_country
     tax = vat_included(paid, policy.vat_bps(country))
-    share, commission = split(paid - tax, policy.revenue_share.of(command.product))
+    share, commission = split(paid - tax, policy.revenue_share.of(payment.product))
     return {
         "tokens_paid": 0,
         "tokens_promo": 0,
@@ -214,18 +249,20 @@ def _by_card(command: SaleCommand, policy: Policy, paid: int) -> dict[str, objec
         "creator_share": share,
         "platform_share": commission,
         "country": country,
-        "processor": command.processor,
-        "processor_ref": command.processor_ref,
-        "payees": (Payee(command.creator, share),),
+        "processor": payment.processor,
+        "processor_ref": payment.processor_ref,
+        "payees": (Payee(creator, share),),
     }
 
 
-def maturity(sold_at: datetime, policy: Policy) -> datetime:
-    """When a sale's earnings mature: days later, at the next full hour.
+def maturity(sold_at: datetime, days: int) -> datetime | None:
+    """When the earnings of a sale mature, if not at once: `days` later, at the next full hour.
 
     Full hours keep what a creator's state holds of unmatured earnings within days × 24 sums,
     however many sales there are.
     """
-    exact = sold_at + timedelta(days=policy.maturity_days)
+    if not days:
+        return None
+    exact = sold_at + timedelta(days=days)
     hour = exact.replace(minute=0, second=0, microsecond=0)
     return hour if hour == exact else hour + timedelta(hours=1)
