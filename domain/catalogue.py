@@ -14,6 +14,7 @@ from domain import (  # noqa: F401  (imported to be registered)
     creators,
     entitlement,
     freezes,
+    invoices,
     maturity,
     paying,
     payouts,

@@ -5,6 +5,7 @@ dispute bearer is refused. Events carry the version they were decided under, and
 they need, so replay never reads a policy again.
 """
 
+from calendar import monthrange
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -17,6 +18,7 @@ from domain.fields import Amount, Bps, Country, Currency, Funding, Harmless, Id,
 PRODUCTS = ("unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold")
 Product = Literal["unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold"]
 Positive = Annotated[int, Field(gt=0, le=10_000)]
+Months = Annotated[int, Field(gt=0, le=1_200)]
 
 
 class _Part(BaseModel):
@@ -100,7 +102,7 @@ class Policy(_Part):
     final_block: Literal["FREE", "CHARGED"] = "FREE"
     hold_expiry_hours: Positive | None = None
     promo_expiry_days: Positive | None = None
-    breakage_months: Positive | None = None
+    breakage_months: Months | None = None
     tier_ladder: Annotated[tuple[Tier, ...], Field(strict=False)] = ()
     tier_window_days: Positive = 30
     limits: dict[Id, Harmless] = {}
@@ -134,6 +136,17 @@ class Policy(_Part):
         if self.promo_expiry_days is None:
             return None
         return granted_at + timedelta(days=self.promo_expiry_days)
+
+    def lapse(self, bought_at: datetime) -> datetime | None:
+        """When tokens bought at `bought_at` lapse, if the policy lets them: calendar months
+        later, at the same time of day, on the last day of a month too short for the same day.
+        """
+        if self.breakage_months is None:
+            return None
+        years, month = divmod(bought_at.month - 1 + self.breakage_months, 12)
+        year = bought_at.year + years
+        day = min(bought_at.day, monthrange(year, month + 1)[1])
+        return bought_at.replace(year=year, month=month + 1, day=day)
 
 
 class PolicyVersion(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from domain.accounts import Assets, Posting
 from domain.command import Command, Decision, Given, Suspended, command
 from domain.event import stored_as
 from domain.fields import Country, Id, PositiveAmount
+from domain.invoices import Document, invoice
 from domain.money import vat_included
 from domain.rejections import NO_POLICY, PRICE_MISMATCH, UNKNOWN_PACKAGE
 from domain.suspense import APPLIED, PaymentEvent, PaymentRecord, payment_key, suspended
@@ -37,6 +38,10 @@ class TokensPurchased(WalletEvent, PaymentEvent, frozen=True, kw_only=True, omit
     processor_ref: str
     country: str | None = None
     bonus_expires_at: datetime | None = None
+    #: When what is left of the purchased tokens lapses (exclusive).
+    lapses_at: datetime | None = None
+    #: The inclusive rate that `tax` was computed with.
+    vat_bps: int = 0
 
     def tags(self) -> tuple[str, ...]:
         """The wallet, the purchase and the payment."""
@@ -70,6 +75,7 @@ class TokensPurchased(WalletEvent, PaymentEvent, frozen=True, kw_only=True, omit
             PAID,
             self.tokens + self.bonus - promo,
             self.price - self.tax,
+            expires_at=self.lapses_at,
         )
         if not promo:
             return wallet.with_lots(paid)
@@ -127,7 +133,8 @@ class RecordPurchase(Command):
         if package.price != self.price:
             return self._suspend(PRICE_MISMATCH)
         country = self.country or policy.default_country
-        tax = vat_included(self.price, policy.vat_bps(country))
+        vat_bps = policy.vat_bps(country)
+        tax = vat_included(self.price, vat_bps)
         event = TokensPurchased(
             purchase_id=given.new_id,
             user=self.user,
@@ -141,8 +148,17 @@ class RecordPurchase(Command):
             processor_ref=self.processor_ref,
             country=country,
             bonus_expires_at=policy.promo_expiry(given.now) if package.bonus else None,
+            lapses_at=policy.lapse(paid_at),
+            vat_bps=vat_bps if tax else 0,
         )
-        return (event,)
+        document = Document(
+            country=country,
+            net=self.price - tax,
+            vat=tax,
+            rate=vat_bps,
+            purchase_id=event.purchase_id,
+        )
+        return (event, *invoice(given, document))
 
     def _suspend(self, code: str) -> Suspended:
         return suspended(self, self.price, code)

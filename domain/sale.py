@@ -93,6 +93,8 @@ class Sale(
     country: str | None = None
     lots: tuple[LotUse, ...] = ()
     payees: tuple[Payee, ...] = ()
+    #: The inclusive rate that `tax` was computed with.
+    vat_bps: int = 0
 
     @property
     def bucket(self) -> str:

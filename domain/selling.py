@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.command import Command, Decision, Given
 from domain.creator import Creator
 from domain.fields import Country, Funding, Id
+from domain.invoices import for_sale
 from domain.money import AMOUNT_MAX, split, split_by_weight, vat_included
 from domain.policy import Policy
 from domain.rejections import (
@@ -98,7 +99,7 @@ class SaleCommand(Command):
             else self._sale(given, version.policy)
         )
         if not isinstance(sale, Rejection):
-            return (sale,)
+            return (sale, *for_sale(given, sale))
         if self.funding == TOKEN:
             return sale
         price, discount = self.prices()
@@ -133,7 +134,8 @@ class SaleCommand(Command):
         if self.attribution is not None:
             amounts["attribution"] = self.attribution.model_dump(exclude_none=True)
         if policy.maturity_days:
-            amounts["mature_at"] = maturity(self.occurred_at or given.now, policy.maturity_days)
+            sold_at = self.occurred_at or given.now
+            amounts["mature_at"] = maturity(sold_at, policy.maturity_days, given.now)
         if creator.frozen and "EARN" in creator.frozen:
             amounts["escrowed_at"] = given.now
         return self.event(
@@ -239,7 +241,8 @@ def card_amounts(
 ) -> dict[str, object]:
     """The amounts of a sale by card: tax first, then creator and commission."""
     country = payment.country or policy.default_country
-    tax = vat_included(paid, policy.vat_bps(country))
+    vat_bps = policy.vat_bps(country)
+    tax = vat_included(paid, vat_bps)
     share, commission = split(paid - tax, policy.revenue_share.of(payment.product))
     return {
         "tokens_paid": 0,
@@ -249,20 +252,22 @@ def card_amounts(
         "creator_share": share,
         "platform_share": commission,
         "country": country,
+        "vat_bps": vat_bps if tax else 0,
         "processor": payment.processor,
         "processor_ref": payment.processor_ref,
         "payees": (Payee(creator, share),),
     }
 
 
-def maturity(sold_at: datetime, days: int) -> datetime | None:
+def maturity(sold_at: datetime, days: int, now: datetime | None = None) -> datetime | None:
     """When the earnings of a sale mature, if not at once: `days` later, at the next full hour.
 
     Full hours keep what a creator's state holds of unmatured earnings within days × 24 sums,
-    however many sales there are.
+    however many sales there are. A late fact may be mature already at `now`.
     """
     if not days:
         return None
     exact = sold_at + timedelta(days=days)
     hour = exact.replace(minute=0, second=0, microsecond=0)
-    return hour if hour == exact else hour + timedelta(hours=1)
+    matures_at = hour if hour == exact else hour + timedelta(hours=1)
+    return None if now is not None and matures_at <= now else matures_at
