@@ -13,6 +13,7 @@ from domain import (  # noqa: F401  (imported to be registered)
     creator,
     creators,
     entitlement,
+    expiry,
     freezes,
     invoices,
     maturity,

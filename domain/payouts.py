@@ -133,8 +133,7 @@ class PayoutSubmitted(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """The open payout can no longer be cancelled."""
-        assert creator.payout is not None
-        submitted = OpenPayout(self.payout_id, creator.payout.gross, submitted=True)
+        submitted = OpenPayout(self.payout_id, creator.in_payout, submitted=True)
         return msgspec.structs.replace(creator, payout=submitted)
 
 
