@@ -20,7 +20,7 @@ _level = logging.getLogger(__name__)
 
 
 class Gate:
-    """ASGI middleware around the application."""
+    """Stands before the application: ASGI in, ASGI out."""
 
     def __init__(self, app: ASGIApp, commands: Commands) -> None:
         self._app = app
@@ -40,9 +40,10 @@ class Gate:
             _log.debug("client gone", path=scope["path"], correlation_id=head.correlation_id)
         except Exception:
             _log.exception("fault", path=scope["path"], correlation_id=head.correlation_id)
-            if answer.status:
+            if not answer.status:
+                await problems.fault(head.correlation_id)(scope, receive, answer)
+            elif not answer.complete:
                 raise  # half an answer is on its way: only hanging up tells the client
-            await problems.fault(head.correlation_id)(scope, receive, answer)
         if _level.isEnabledFor(logging.DEBUG):
             _log.debug(
                 "request",
@@ -67,16 +68,19 @@ class Gate:
 class _Answer:
     """Sends on, with the correlation id; knows what was sent."""
 
-    __slots__ = ("_head", "_send", "status")
+    __slots__ = ("_head", "_send", "complete", "status")
 
     def __init__(self, send: Send, head: Head) -> None:
         self._send = send
         self._head = head
         self.status = 0
+        self.complete = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             correlation_id = self._head.correlation_id.encode("latin-1")
             message["headers"].append((b"x-correlation-id", correlation_id))
+        elif not message.get("more_body", False):
+            self.complete = True
         await self._send(message)

@@ -85,6 +85,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(Refused, _on_refused)
     app.add_exception_handler(AwayError, _on_away)
+    app.add_exception_handler(Exception, _on_fault)
 
 
 def correlation_id(request: Request) -> str:
@@ -97,6 +98,10 @@ async def _on_refused(request: Request, error: Exception) -> Response:
     code = error.rejection.reason.code
     _log.info("query refused", code=code, path=request.url.path)
     return refusal(error.rejection, correlation_id(request), problems=error.problems)
+
+
+async def _on_fault(request: Request, _: Exception) -> Response:
+    return fault(correlation_id(request))
 
 
 async def _on_away(request: Request, _: Exception) -> Response:
