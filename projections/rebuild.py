@@ -167,7 +167,7 @@ def _swap_now(url: str, schema: str, name: str) -> Rebuilt:
             holder.execute(TABLES["hurry"])
             row = holder.execute(SQL["lock"], (name,)).fetchone()
             assert row is not None
-            version, position = row
+            version, position, _ = row
             _fold(runner, position)
             compared = version == live.version and reached.position == position > 0
             found = (

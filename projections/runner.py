@@ -8,6 +8,8 @@ at the exact event, and says why in its checkpoint; it never skips.
 
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
 
 import psycopg
 import structlog
@@ -42,6 +44,8 @@ class Follower:
         self.projection = projection
         self.held = False
         self.position = 0
+        #: When the checkpoint was last written; another time than ours means other tables.
+        self.updated_at: datetime | None = None
         self.failed_at: int | None = None
         self.failure: str | None = None
         #: The version of the tables, if that is not ours.
@@ -114,7 +118,7 @@ class Runner:
         return position
 
     def _start(self, follower: Follower) -> None:
-        version, position = self._one(SQL["read"], follower)
+        version, position, follower.updated_at = self._one(SQL["read"], follower)
         follower.projection.forget()
         follower.held = True
         follower.moved(position)
@@ -140,7 +144,7 @@ class Runner:
                         folded.remove(follower)
         except psycopg.Error:
             raise
-        except Exception as error:  # noqa: BLE001 -- an entry that nobody can read: whose, and where?
+        except Exception as error:  # noqa: BLE001 -- an entry that cannot be read; where, below
             log.warning("page not readable", after=start, until=end, error=repr(error))
             folded.clear()
         for follower in due:
@@ -175,10 +179,11 @@ class Runner:
         projection = follower.projection
         with self._connection.transaction(), self._connection.cursor() as cursor:
             row = cursor.execute(SQL["lock"], (projection.checkpoint,)).fetchone()
-            if row != (projection.version, follower.position):
+            if row != (projection.version, follower.position, follower.updated_at):
                 raise Swapped(projection.name)
             projection.write(cursor)
-            cursor.execute(SQL["advance"], (end, projection.checkpoint))
+            stamp = cursor.execute(SQL["advance"], (end, projection.checkpoint)).fetchone()
+        follower.updated_at = stamp[0] if stamp else None
 
     def _find_failure(self, follower: Follower, end: int) -> None:
         """Come as near to what fails as possible, and record the event that cannot be passed."""
@@ -210,9 +215,10 @@ class Runner:
         name = follower.projection.checkpoint
         log.error("projection failed", projection=name, position=position, failure=failure)
         follower.stopped(position, failure)
-        self._connection.execute(SQL["fail"], (position, failure, name))
+        stamp = self._connection.execute(SQL["fail"], (position, failure, name)).fetchone()
+        follower.updated_at = stamp[0] if stamp else None
 
-    def _one(self, query: bytes, follower: Follower) -> tuple[int, int]:
+    def _one(self, query: bytes, follower: Follower) -> tuple[Any, ...]:
         row = self._connection.execute(query, (follower.projection.checkpoint,)).fetchone()
         assert row is not None
         return row

@@ -23,23 +23,23 @@ SELECT pg_advisory_unlock(
 
 -- name: read
 -- Where a projection stands.
-SELECT version, position FROM projections WHERE name = %s;
+SELECT version, position, updated_at FROM projections WHERE name = %s;
 
 -- name: lock
 -- Where a projection stands, held until the end of the transaction. First in every transaction,
 -- so that whoever swaps the tables and whoever writes them never wait for each other in a ring.
-SELECT version, position FROM projections WHERE name = %s FOR UPDATE;
+SELECT version, position, updated_at FROM projections WHERE name = %s FOR UPDATE;
 
 -- name: advance
 -- The new checkpoint; what failed before has passed now.
 UPDATE projections
 SET position = %s, failed_at = NULL, failure = NULL, updated_at = clock_timestamp()
-WHERE name = %s;
+WHERE name = %s RETURNING updated_at;
 
 -- name: fail
 -- Where a projection stopped and why.
 UPDATE projections SET failed_at = %s, failure = %s, updated_at = clock_timestamp()
-WHERE name = %s;
+WHERE name = %s RETURNING updated_at;
 
 -- name: head
 -- The last position of the log.

@@ -59,7 +59,8 @@ ON CONFLICT (day) DO UPDATE SET
 -- What a page adds to each day's products.
 INSERT INTO {day_products} AS p (
   day, product, count, gross, tokens, tax, creator_share, platform_share)
-SELECT date '2000-01-01' + m.day, m.product, m.count, m.gross, m.tokens, m.tax, m.creator, m.platform
+SELECT date '2000-01-01' + m.day, m.product, m.count, m.gross, m.tokens, m.tax,
+       m.creator, m.platform
 FROM unnest(%s::integer[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
             %s::bigint[], %s::bigint[])
   AS m (day, product, count, gross, tokens, tax, creator, platform)
