@@ -10,15 +10,20 @@ import msgspec
 from pydantic import ValidationError
 
 from domain import (  # noqa: F401  (imported to be registered)
+    calling,
+    calls,
     creator,
     creators,
     entitlement,
+    erasure,
     expiry,
     freezes,
     invoices,
     maturity,
+    metering,
     paying,
     payouts,
+    periods,
     policies,
     promos,
     purchases,
