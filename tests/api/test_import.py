@@ -11,6 +11,9 @@ from api.importing import Report, TipImport, policy_in_force, policy_misfits, po
 from api.sample_tips import Shape, tip_rows
 from api.tips_file import read_tips
 from domain.policy import Policy
+from ledger.database import Database
+from projections.queries import earnings, wallet
+from projections.rebuild import rebuild
 from tests.api import tip_sums
 from tests.api.tip_sums import TIPS_POLICY, in_book, in_file
 from tests.conftest import FreshBook
@@ -60,6 +63,21 @@ def test_every_sender_and_creator_equals_the_file(book: TipsBook, tmp_path: Path
     assert report.read.units == report.new.units + report.repeated.units
     # Late rows kept their own time: `given_at` compares it tip by tip.
     assert book.sums() == in_file(path)
+
+
+def test_the_read_models_say_the_same(book: TipsBook, database: Database, tmp_path: Path) -> None:
+    path = tip_sums.write(tmp_path / "tips.csv", ROWS[:600])
+    book.load(path)
+    rebuild(database, book.platform.book)
+    sums = in_file(path)
+    with book.platform.fresh.connect() as connection:
+        for user in sums.spent:
+            found = wallet(connection, user)
+            assert found["lifetime"]["spent"] == sums.spent[user] == found["lifetime"]["granted"]
+            assert found["free"] == {"paid": 0, "promo": 0}
+        for creator in sums.earned:
+            found = earnings(connection, creator, "USD")
+            assert found["lifetime_earned"] == sums.earned[creator] == found["available"]
 
 
 def test_importing_again_changes_nothing(book: TipsBook, tmp_path: Path) -> None:

@@ -30,11 +30,11 @@ def a_book(http: httpx.Client, database: Database) -> Platform:
     return Platform(http, database, founded(database, fresh("Day")))
 
 
-def simulated(platform: Platform, steps: list[Step], **options: float) -> Tallies:
+def simulated(platform: Platform, steps: list[Step], *, bulk_share: float = 0.5) -> Tallies:
     address = Address.of(str(platform.http.base_url))
     key = platform.caller().key
     assert key is not None
-    simulation = Simulation(address, platform.book.name, key, connections=8, **options)  # type: ignore[arg-type]
+    simulation = Simulation(address, platform.book.name, key, connections=8, bulk_share=bulk_share)
     return asyncio.run(simulation.run(steps))
 
 
@@ -104,7 +104,7 @@ def test_a_replay_that_is_not_the_first_answer_is_an_error(
     honest = Wire.post
 
     async def forgetful(self: Wire, path: str, body: bytes, **more: str) -> Reply:
-        reply = await honest(self, path, body, **more)  # type: ignore[arg-type]
+        reply = await honest(self, path, body, **more)
         if "idempotent-replayed" not in reply.headers:
             return reply
         return reply._replace(body=reply.body.replace(b'"position":', b'"position":1'))
