@@ -5,14 +5,14 @@
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from domain.accounts import Assets
-from domain.entity import State, States
+from domain.entity import MissingState, State, States
 from domain.event import Event
 from domain.fields import Id, Instant
 from domain.policy import PolicyVersion
@@ -49,12 +49,29 @@ class Given(msgspec.Struct, frozen=True):
     actor: str
     """On whose behalf the command runs."""
     assets: Assets
+    today: date = date.min
+    """The date of `now` in the book's time zone."""
+    salt: str = ""
+    """Drawn anew for a command that brings texts along: what hashes them with."""
 
     def state(self, kind: type[S], key: str) -> S:
         """The current state of the entity `key`, whose id stands without its kind."""
         state = self.states[f"{kind.KIND}:{key}"]
         assert isinstance(state, kind)
         return state
+
+    def states_of(self, kind: type[S], keys: Iterable[str]) -> dict[str, S]:
+        """The current states of several entities; those that are missing are asked for at once."""
+        found: dict[str, S] = {}
+        missing: list[str] = []
+        for key in keys:
+            try:
+                found[key] = self.state(kind, key)
+            except MissingState as lacking:
+                missing += lacking.keys
+        if missing:
+            raise MissingState(*missing)
+        return found
 
     def policy_at(self, instant: datetime) -> PolicyVersion | None:
         """The policy effective at `instant`: of those begun, the one published last."""
@@ -75,6 +92,10 @@ class Command(BaseModel):
     occurred_at: Instant | None = None
     on_behalf_of: Id | None = None
     correlation_id: Id | None = None
+
+    def texts(self) -> dict[str, str]:
+        """Free texts, by field: kept outside the log, which holds only their salted hashes."""
+        return {}
 
     def notice_id(self) -> tuple[str, str] | None:
         """(processor, processor_ref) of a notice; None for a request."""

@@ -52,7 +52,6 @@ class Creator(State, frozen=True, kw_only=True, omit_defaults=True, array_like=T
     escrow_released_through: datetime | None = None
     #: The last scheduled payout run that this creator took part in.
     scheduled_through: datetime | None = None
-    erased: bool = False
 
     @property
     def pending(self) -> int:

@@ -23,6 +23,10 @@ class State(
     #: Kept in memory and carried along by every event. Kinds that are needed once or twice in a
     #: life are not: they are folded from the log when a decision asks for one.
     CACHED: ClassVar[bool] = True
+    #: The kind of tag it is folded from, where that is another than its own: a view of what an
+    #: entity's events say about something, for a decision that is seldom taken. `view:id:more`
+    #: is folded from the events tagged `entity:id`.
+    FOLDED_FROM: ClassVar[str | None] = None
 
     def apply(self, key: str, event: Event) -> "State":
         """The state after `event`, which touches this entity under the tag `key`."""
@@ -44,12 +48,20 @@ def kind_of(key: str) -> type[State] | None:
     return KINDS.get(key[: key.index(":")])
 
 
-class MissingState(LookupError):
-    """The state of `key` is needed for a decision and not loaded."""
+def tag_of(key: str) -> str:
+    """The tag of the events that the state `key` is folded from."""
+    kind = kind_of(key)
+    if kind is None or kind.FOLDED_FROM is None:
+        return key
+    return f"{kind.FOLDED_FROM}:{key.split(':')[1]}"
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(key)
+
+class MissingState(LookupError):
+    """The states of `keys` are needed for a decision and not loaded."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = keys
+        super().__init__(*keys)
 
 
 class States(Protocol):

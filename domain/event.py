@@ -5,6 +5,7 @@ can never be changed: renaming a class must not change storage.
 """
 
 from collections.abc import Callable
+from datetime import date
 from typing import ClassVar, TypeVar
 
 import msgspec
@@ -20,6 +21,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     def tags(self) -> tuple[str, ...]:
         """The entities this event touches, as `kind:id`."""
         raise NotImplementedError(type(self).__name__)
+
+    def stated_date(self) -> date | None:
+        """The business date that the event itself names; None for that of its time."""
+        return None
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """Its double entry, summing to zero per asset; none unless the event moves value."""

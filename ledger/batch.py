@@ -6,8 +6,7 @@ once all its entries are encoded.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
 
 import msgspec
 import structlog
@@ -16,6 +15,7 @@ from domain.accounts import Assets, balanced
 from domain.command import Command, Given, Parked, Suspended
 from domain.entity import MissingState, State, kind_of
 from domain.event import Event
+from domain.periods import PERIODS, Periods
 from domain.policies import POLICIES, Policies
 from domain.policy import PolicyVersion
 from domain.rejections import (
@@ -30,11 +30,13 @@ from domain.rejections import (
 )
 from domain.suspense import ReleasePayment
 from ledger.books import Book
+from ledger.business_days import BusinessDays
 from ledger.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, canonical, leaf_hash
 from ledger.inbox import APPLIED, PARKED, SUSPENDED, Inbox, Notice
 from ledger.request import Answer, Recorded, Request, refused
 from ledger.rows import event_row, microseconds, receipt_row, tag_rows
 from ledger.states import WorkingStates
+from ledger.texts import Texts, new_salt
 
 TICK = timedelta(microseconds=1)
 SKEW_MAX = timedelta(seconds=5)
@@ -70,14 +72,14 @@ class Batch:
         self.inbox = inbox
         self._book = book
         self._assets = Assets.of(book.name, book.currency)
-        self._zone = ZoneInfo(book.time_zone)
+        self.texts = Texts()
+        self._today = BusinessDays(book.time_zone)
+        self._dates = BusinessDays(book.time_zone)
         self._new_id = new_id
         self._answered = 0
         self._applying: Notice | None = None
         self._parsed_state: State | None = None
         self._parsed: tuple[PolicyVersion, ...] = ()
-        self._date = date.min
-        self._day_begins = self._day_ends = datetime.max.replace(tzinfo=UTC)
 
     @property
     def recorded_at(self) -> datetime:
@@ -156,7 +158,7 @@ class Batch:
         before = (self.position, self.clock, dict(self.states), dict(self.touched))
         known, rows = dict(self.known), (len(self._event_rows), len(self._tags))
         receipts, answered = len(self._receipt_rows), self._answered
-        inbox = self.inbox.save()
+        inbox, texts = self.inbox.save(), self.texts.save()
         answers: list[Answer] = []
         try:
             for request in requests:
@@ -178,6 +180,7 @@ class Batch:
                 del self._receipt_rows[receipts:]
                 self._answered = answered
                 self.inbox.restore(inbox)
+                self.texts.restore(texts)
         failed = len(answers) - 1
         return [
             answers[failed]
@@ -200,7 +203,17 @@ class Batch:
                 return self._refused(request, skew)
             occurred_at = now
         event_id = self._new_id(microseconds(now))
-        given = Given(self.states, self._policies(), now, event_id, request.actor, self._assets)
+        salt = new_salt() if command.texts() else ""
+        given = Given(
+            self.states,
+            self._policies(),
+            now,
+            event_id,
+            request.actor,
+            self._assets,
+            self._today.of(now),
+            salt,
+        )
         decision = command.decide(given)
         if isinstance(decision, Rejection):
             return self._refused(request, decision)
@@ -216,11 +229,13 @@ class Batch:
         stamp = Stamp(
             request,
             occurred_at,
-            self._effective_on(occurred_at),
+            decision[0].stated_date() or self._effective_on(occurred_at),
             None if policy is None else policy.version,
             code,
         )
-        return self._record(decision, event_id, stamp)
+        answer = self._record(decision, event_id, stamp)
+        self.texts.follow(command, decision, event_id, salt)
+        return answer
 
     def _record(self, events: tuple[Event, ...], event_id: str, stamp: "Stamp") -> Answer:
         """Encode the events, then merge their effects; nothing is changed if one fails."""
@@ -237,6 +252,9 @@ class Batch:
                 if kind is not None and (kind.CACHED or key in states):
                     state = changes.get(key) or states[key]
                     changes[key] = state.apply(key, event)
+                if states.views and key in states.views:
+                    for view in states.views[key]:
+                        changes[view] = (changes.get(view) or states[view]).apply(view, event)
             body = canonical(event)
             data = self._encode(event, tags, body, stamp, event_id=event_id, recorded_at=clock)
             encoded = [tag.encode() for tag in tags]
@@ -348,12 +366,10 @@ class Batch:
         return self._parsed
 
     def _effective_on(self, instant: datetime) -> date:
-        """The date of `instant` in the book's time zone."""
-        if not self._day_begins <= instant < self._day_ends:
-            self._date = instant.astimezone(self._zone).date()
-            self._day_begins = _midnight(self._date, self._zone)
-            self._day_ends = _midnight(self._date + timedelta(days=1), self._zone)
-        return self._date
+        """The business date of `instant`, or the first open day if that one is closed."""
+        periods = self.states[PERIODS]
+        assert isinstance(periods, Periods)
+        return periods.open_day(self._dates.of(instant))
 
 
 class Stamp(msgspec.Struct, frozen=True, gc=False):
@@ -380,8 +396,3 @@ def parsed(state: Policies) -> tuple[PolicyVersion, ...]:
     _parsed.insert(0, (state, versions))
     del _parsed[_PARSED_MAX:]
     return versions
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """When `day` begins in `zone`, in UTC."""
-    return datetime.combine(day, time.min, zone).astimezone(UTC)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from domain.entity import KINDS, MissingState, State, kind_of
+from domain.entity import KINDS, MissingState, State, kind_of, tag_of
 from domain.event import Event
 from ledger.entry import decode
 
@@ -104,6 +104,7 @@ class WorkingStates(dict[str, State]):
 
     def __init__(self, cache: StateCache) -> None:
         super().__init__()
+        self.views: dict[str, list[str]] = {}
         self._cache = cache
 
     def __missing__(self, key: str) -> State:
@@ -130,6 +131,8 @@ class WorkingStates(dict[str, State]):
     def load(self, key: str, held: Held) -> None:
         """Take in a committed state from the database."""
         self[key] = held.state
+        if held.state.FOLDED_FROM is not None:
+            self.views.setdefault(tag_of(key), []).append(key)
         if held.state.CACHED and held.position:
             self._cache.put(key, held)
 

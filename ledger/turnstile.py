@@ -13,7 +13,8 @@ from typing import TypeVar
 import msgspec
 import psycopg
 
-from domain.entity import MissingState, kind_of
+from domain.entity import MissingState, kind_of, tag_of
+from domain.periods import PERIODS
 from domain.policies import POLICIES
 from ledger import queries
 from ledger.batch import SKEW_MAX, TICK, Batch
@@ -182,7 +183,7 @@ class Turnstile:
 
     def _load_states(self, batch: Batch, groups: Sequence[Group]) -> None:
         """Load all that the commands say they need, at once."""
-        keys = [POLICIES]
+        keys = [POLICIES, PERIODS]
         for group in groups:
             for request in group.requests:
                 if request.key not in batch.known:
@@ -197,7 +198,8 @@ class Turnstile:
             kind = kind_of(key)
             assert kind is not None, key
             versions.append(kind.FOLD_VERSION)
-        self._cursor.execute(SQL["states"], (keys, versions), binary=True)
+        tags = [tag_of(key) for key in keys]
+        self._cursor.execute(SQL["states"], (keys, tags, versions), binary=True)
         for key, held in folded(keys, self._cursor):
             batch.states.load(key, held)
 
@@ -235,7 +237,7 @@ class Turnstile:
             except MissingState as missing:
                 self._send(batch)  # so that the load sees what this batch has decided
                 self._copies.drain()
-                self._load(batch, [missing.key])
+                self._load(batch, list(missing.keys))
 
     def _send(self, batch: Batch) -> None:
         """Hand what is decided so far to PostgreSQL: events, their tags, receipts."""
@@ -255,7 +257,7 @@ class Turnstile:
             self._connection.execute("ROLLBACK")
             self._commits, self.position = head.commits, head.position
             return
-        self._write_inbox(batch)
+        self._write_beside(batch)
         recorded_at = batch.recorded_at if batch.position > head.position else head.recorded_at
         self._cursor.execute(SQL["advance_head"], (batch.position, recorded_at))
         failpoint("after_copy")
@@ -264,12 +266,17 @@ class Turnstile:
         self._commits, self.position = head.commits + 1, batch.position
         self._parked = batch.inbox.waiting
 
-    def _write_inbox(self, batch: Batch) -> None:
+    def _write_beside(self, batch: Batch) -> None:
+        """What is kept beside the log: notices that wait, texts."""
         for notice in batch.inbox.kept:
             self._cursor.execute(SQL["keep_notice"], kept_row(notice))
         for outcome in batch.inbox.settled:
             values = msgspec.structs.asdict(outcome)
             self._cursor.execute(SQL["settle_notice"], {**values, "at": batch.recorded_at})
+        for text in batch.texts.kept:
+            self._cursor.execute(SQL["keep_text"], msgspec.structs.asdict(text))
+        if batch.texts.erased:
+            self._cursor.execute(SQL["erase_texts"], (batch.texts.erased,))
 
     def _find_room(self, head: Head, groups: Sequence[Group]) -> None:
         """Two events a command, or else the row that finds no partition fails its batch."""

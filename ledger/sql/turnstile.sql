@@ -31,12 +31,13 @@ SELECT position, data FROM events WHERE position = ANY (%s::bigint[]);
 
 -- name: states
 -- Entities as snapshot and tail: one row per event of the tail, none for an entity never seen.
+-- A view of an entity has a key of its own and is folded from the entity's tag.
 SELECT k.entity, s.position, s.state, t.position, e.data
-FROM unnest(%s::text[], %s::int[]) AS k (entity, fold_version)
+FROM unnest(%s::text[], %s::text[], %s::int[]) AS k (entity, tag, fold_version)
 LEFT JOIN snapshots s ON s.entity = k.entity AND s.fold_version = k.fold_version
 LEFT JOIN LATERAL (
   SELECT position FROM event_tags
-  WHERE tag = k.entity AND position > coalesce(s.position, 0)
+  WHERE tag = k.tag AND position > coalesce(s.position, 0)
 ) t ON true
 LEFT JOIN events e ON e.position = t.position
 WHERE s.entity IS NOT NULL OR t.position IS NOT NULL
@@ -104,3 +105,12 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
 UPDATE inbox
 SET state = %(state)s, awaits = %(awaits)s, position = %(position)s, settled_at = %(at)s
 WHERE processor = %(processor)s AND processor_ref = %(processor_ref)s;
+
+-- name: keep_text
+-- A text whose hash stands in the log.
+INSERT INTO texts (event_id, field, salt, text, subjects)
+VALUES (%(event_id)s, %(field)s, %(salt)s, %(text)s, %(subjects)s);
+
+-- name: erase_texts
+-- Texts about a subject that is erased, with their salts.
+DELETE FROM texts WHERE subjects && %s::text[];

@@ -4,13 +4,14 @@
 from the catalogue, so a new command needs nothing here.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.accounts import Assets
 from domain.catalogue import read_command
 from domain.command import Command, Decision, Given, Suspended
-from domain.entity import State, evolve, kind_of
+from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
 from domain.policies import POLICIES, Policies
 from domain.rejections import Rejection
@@ -20,21 +21,30 @@ ASSETS = Assets.of("demo", "USD")
 
 
 class States(dict[str, State]):
-    """Entities never seen are new ones."""
+    """Entities never seen are new ones; a view is folded from the history when asked for."""
+
+    def __init__(self, history: Sequence[Event] = ()) -> None:
+        super().__init__()
+        self._history = history
 
     def __missing__(self, key: str) -> State:
         kind = kind_of(key)
         assert kind is not None, key
-        return kind()
+        state, tag = kind(), tag_of(key)
+        if tag != key:
+            for event in self._history:
+                if tag in event.tags():
+                    state = state.apply(key, event)
+        return state
 
 
 class World:
     """A book without a database."""
 
     def __init__(self, policy: dict[str, Any] | None = None) -> None:
-        self.states = States()
-        self.now = NOW
         self.history: list[Event] = []
+        self.states = States(self.history)
+        self.now = NOW
         self._ids = 0
         if policy is not None:
             self.publish(policy)
@@ -68,7 +78,16 @@ class World:
         assert isinstance(policies, Policies)
         new_id = f"0194fd22-0000-7000-8000-{self._ids:012x}"
         return command.decide(
-            Given(self.states, policies.versions(), self.now, new_id, actor, ASSETS)
+            Given(
+                self.states,
+                policies.versions(),
+                self.now,
+                new_id,
+                actor,
+                ASSETS,
+                self.now.date(),
+                "salt",
+            )
         )
 
     def later(self, **delta: int) -> None:
