@@ -40,14 +40,63 @@ class SaleEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
         raise NotImplementedError(type(self).__name__)
 
 
+class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A refund by card that was requested and that the processor has not confirmed."""
+
+    refund: str
+    amount: int
+
+
+class SaleDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A dispute of a sale by card: OPEN, WON or LOST."""
+
+    dispute: str
+    amount: int
+    bearer: str
+    state: str
+
+
+class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the lost dispute of a purchase took of a sale that its tokens paid, by payee."""
+
+    dispute: str
+    purchase: str
+    shares: tuple[int, ...]
+
+
 @entity
 class SaleRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
-    """A sale and what became of it."""
+    """A sale and what became of it. Tuples of numbers follow the sale's payees, or its lots."""
 
     KIND = "sale"
     CACHED = False
 
     sale: "Sale | None" = None
+    #: Minor units (CARD) or tokens (TOKEN) refunded so far.
+    refunded: int = 0
+    in_flight: tuple[InFlight, ...] = ()
+    disputes: tuple[SaleDispute, ...] = ()
+    #: TOKEN: what refunds took back of each payee's share, and returned of each lot.
+    clawed: tuple[int, ...] = ()
+    returned: tuple[int, ...] = ()
+    charges: tuple[Charge, ...] = ()
+
+    @property
+    def paid(self) -> int:
+        """What the buyer paid: minor units (CARD) or tokens (TOKEN)."""
+        if self.sale is None:
+            return 0
+        if self.sale.funding == TOKEN:
+            return self.sale.tokens_paid + self.sale.tokens_promo
+        return self.sale.gross - self.sale.discount
+
+    def disputed(self, state: str, bearer: str | None = None) -> int:
+        """The amount of its disputes in this state, of every bearer or of one."""
+        return sum(
+            dispute.amount
+            for dispute in self.disputes
+            if dispute.state == state and bearer in (None, dispute.bearer)
+        )
 
     def apply(self, key: str, event: Event) -> "SaleRecord":
         """The record after `event`: every event in a sale's life says how."""
@@ -95,6 +144,8 @@ class Sale(
     payees: tuple[Payee, ...] = ()
     #: The inclusive rate that `tax` was computed with.
     vat_bps: int = 0
+    #: Until when a refund may be requested (exclusive).
+    refund_until: datetime | None = None
 
     @property
     def bucket(self) -> str:
@@ -152,7 +203,7 @@ class Sale(
 
     def in_sale(self, record: "SaleRecord") -> "SaleRecord":
         """The sale itself begins its record."""
-        return SaleRecord(sale=self)
+        return SaleRecord(sale=self, clawed=(0,) * len(self.payees), returned=(0,) * len(self.lots))
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """The payment bought this."""

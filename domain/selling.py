@@ -136,6 +136,8 @@ class SaleCommand(Command):
         if policy.maturity_days:
             sold_at = self.occurred_at or given.now
             amounts["mature_at"] = maturity(sold_at, policy.maturity_days, given.now)
+        if policy.refund_window_days is not None:
+            amounts["refund_until"] = policy.refund_end(self.occurred_at or given.now)
         if creator.frozen and "EARN" in creator.frozen:
             amounts["escrowed_at"] = given.now
         return self.event(

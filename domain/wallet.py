@@ -76,6 +76,8 @@ class LotUse(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     kind: str
     tokens: int
     released: int
+    #: When the lot ends; tokens that a refund returns keep it.
+    expires_at: datetime | None = None
 
 
 @entity
@@ -108,7 +110,9 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
                 taken = min(tokens, lot.tokens - lot.consumed - lot.held)
                 if taken:
                     released = lot.released(taken)
-                    uses.append(LotUse(lot.lot, lot.purchase, lot.kind, taken, released))
+                    uses.append(
+                        LotUse(lot.lot, lot.purchase, lot.kind, taken, released, lot.expires_at)
+                    )
                     tokens -= taken
         return None if tokens else tuple(uses)
 
