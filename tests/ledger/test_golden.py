@@ -19,6 +19,9 @@ from ledger.request import Answer, fingerprint, problem, request_key
 GOLDEN = Path(__file__).parents[1] / "golden"
 LEAVES: dict[str, str] = json.loads((GOLDEN / "leaf_hashes.json").read_text())
 ANSWERS = GOLDEN / "answers"
+#: Declared, and made by no command yet.
+WITHOUT_COMMAND = {"credit_note.issued.v1"}
+STORED = sorted(LEAVES)
 
 
 def stored(name: str) -> bytes:
@@ -28,11 +31,13 @@ def stored(name: str) -> bytes:
 
 def test_every_event_has_a_stored_example_and_every_example_is_known() -> None:
     files = {path.stem for path in GOLDEN.glob("*.v*.json")}
-    assert files == set(EVENTS), "python -m tests.golden writes what is missing"
+    missing = set(EVENTS) - files - WITHOUT_COMMAND
+    assert not missing, "let it happen in tests/golden/history.py, then: python -m tests.golden"
+    assert not files - set(EVENTS), "what was written once must be read for ever"
     assert set(LEAVES) == files
 
 
-@pytest.mark.parametrize("name", sorted(EVENTS))
+@pytest.mark.parametrize("name", STORED)
 def test_a_stored_entry_reads_as_it_was_written(name: str) -> None:
     data = stored(name)
     assert list(faults(data)) == []
@@ -47,7 +52,7 @@ def test_a_stored_entry_reads_as_it_was_written(name: str) -> None:
     assert balanced(event.postings(Assets.of(entry.book, entry.currency))) == entry.postings
 
 
-@pytest.mark.parametrize("name", sorted(EVENTS))
+@pytest.mark.parametrize("name", STORED)
 def test_tags_name_entities_whose_state_the_event_changes(name: str) -> None:
     entry = decode(stored(name))
     assert entry.tags

@@ -132,6 +132,19 @@ def test_a_bug_in_one_command_leaves_its_neighbours_alone(platform: Platform, ho
     assert again.status == 201, "a bug is not remembered"
 
 
+def test_an_entry_too_large_for_a_proof_is_refused_alone(platform: Platform) -> None:
+    packages = {f"package-{n:05}": {"tokens": 1, "price": 999} for n in range(2_000)}
+    since = {
+        "body": {**MICRO_UNLOCK, "packages": packages},
+        "effective_from": "2026-01-01T00:00:00Z",
+    }
+    huge = Sent("propose-policy", since, "admin", "alice", key="huge")
+    answers = write(platform, tip(1), huge, tip(1))
+    assert statuses(answers) == [201, 413, 201]
+    assert answers[1].code == "BODY_TOO_LARGE"
+    platform.then(wallet(1098), events("policy.proposed.v1", 1))
+
+
 @pytest.mark.usefixtures("_misbehaving")
 def test_a_refused_row_is_found_among_several_callers(platform: Platform) -> None:
     groups = [

@@ -1,0 +1,122 @@
+"""A small history in which every type of event happens at least once."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.scenarios.platform import Platform
+from tests.scenarios.policies import MICRO_UNLOCK
+from tests.scenarios.words import (
+    CREATOR,
+    FAN,
+    Sent,
+    card_tip,
+    freeze,
+    grant,
+    policy,
+    purchase,
+    ticket,
+    tip,
+    unlock,
+)
+
+#: Purchases and sales of this day are long mature, and their tokens have lapsed.
+LONG_AGO = "2020-02-28T23:59:59.5Z"
+FINANCE = ("finance", "fay")
+APPROVER = ("approver", "bob")
+
+POLICY: dict[str, Any] = {
+    **MICRO_UNLOCK,
+    "vat": {"DE": 1900},
+    "payout_minimum": 100,
+    "maturity_days": 7,
+    "breakage_months": 12,
+    "frozen_creator_rule": "ESCROW",
+}
+
+
+def play(platform: Platform) -> None:
+    """Let it all happen; every step must be accepted or, once, suspended."""
+    for chapter in (spending, earning, payouts):
+        chapter(platform)
+    platform.check()
+
+
+def spending(platform: Platform) -> None:
+    """Tokens are bought, given and spent; some end unused."""
+    soon = datetime.now(UTC) + timedelta(seconds=0.4)
+    frozen = freeze(FAN, "wallet", "SPEND")
+    platform.given(
+        policy(POLICY),
+        purchase("small", price=999).but(country="DE"),
+        purchase("small", price=999, user="absent").but(occurred_at=LONG_AGO),
+        grant(10, expires_at="2036-01-01T00:00:00Z"),
+        grant(7, user="absent", expires_at=f"{soon:%Y-%m-%dT%H:%M:%S.%fZ}"),
+        tip(20).but(on_behalf_of=FAN, attribution={"source": "DIRECT", "campaign_id": "spring"}),
+        unlock(399, item="photo", discount=100),
+        Sent("unlock-message", unlock(150, item="letter").fields),
+        ticket(50, item="stream", access_until="2036-12-31T00:00:00Z"),
+        frozen,
+        Sent("unfreeze", frozen.fields),
+    )
+    platform.when(purchase("small", price=998, ref="wrong"))
+    assert platform.outcomes[0].code == "PRICE_MISMATCH"
+    threading.Event().wait(0.5)  # until the tokens given above have ended
+    returned = {"payment_ref": "wrong", "resolution": "RETURN"}
+    platform.given(
+        Sent("release-payment", returned, *FINANCE),
+        Sent("expire-promo", {"user": "absent"}),
+        Sent("lapse-tokens", {"user": "absent"}),
+    )
+
+
+def earning(platform: Platform) -> None:
+    """Earnings mature, and leave escrow when a freeze is lifted."""
+    frozen = freeze(CREATOR, "creator", "EARN")
+    platform.given(
+        card_tip(9_000, country="DE").but(occurred_at=LONG_AGO),
+        Sent("mature-earnings", {"creator": CREATOR}),
+        frozen,
+        card_tip(500),
+        Sent("unfreeze", frozen.fields),
+        Sent("release-escrow", {"creator": CREATOR}),
+        Sent("verify-creator", {"creator": CREATOR, "verified": True}),
+        account(enabled=True),
+    )
+
+
+def payouts(platform: Platform) -> None:
+    """One payout is paid and comes back, one fails, one is rejected."""
+    to_bank = {"processor": "stripe"}
+    approved, submitted = (
+        step("approve-payout", APPROVER),
+        step("submit-payout", FINANCE, **to_bank),
+    )
+    came_back = step("return-payout", FINANCE, reason_code="BANK")
+    failed = step("fail-payout", FINANCE, reason_code="BANK")
+    rejected = step("reject-payout", APPROVER, reason_code="DOUBT")
+    for number, course in enumerate(
+        [
+            [approved, submitted, step("confirm-payout", FINANCE), came_back],
+            [approved, submitted, failed],
+            [rejected],
+        ]
+    ):
+        platform.given(account(enabled=True))
+        platform.when(Sent("request-payout", {"creator": CREATOR, "amount": 1_000}))
+        payout_id = platform.outcomes[0].event["payout_id"]
+        for each in course:
+            fields = {**each.fields, "payout": payout_id}
+            if each.command == "submit-payout":
+                fields["processor_ref"] = f"payout-{number}"
+            platform.given(Sent(each.command, fields, each.role, each.actor))
+
+
+def step(command: str, who: tuple[str, str], **fields: str) -> Sent:
+    """What somebody does about a payout."""
+    return Sent(command, fields, *who)
+
+
+def account(*, enabled: bool) -> Sent:
+    """A creator's account to pay out to."""
+    return Sent("set-payout-account", {"creator": CREATOR, "payouts_enabled": enabled})
