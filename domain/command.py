@@ -73,19 +73,6 @@ class Given(msgspec.Struct, frozen=True):
             raise MissingState(*missing)
         return found
 
-    def states_of(self, kind: type[S], keys: Iterable[str]) -> dict[str, S]:
-        """The current states of several entities; those that are missing are asked for at once."""
-        found: dict[str, S] = {}
-        missing: list[str] = []
-        for key in keys:
-            try:
-                found[key] = self.state(kind, key)
-            except MissingState as lacking:
-                missing += lacking.keys
-        if missing:
-            raise MissingState(*missing)
-        return found
-
     def policy_at(self, instant: datetime) -> PolicyVersion | None:
         """The policy effective at `instant`: of those begun, the one published last."""
         for version in reversed(self.policies):

@@ -255,9 +255,6 @@ class Batch:
                 if states.views and key in states.views:
                     for view in states.views[key]:
                         changes[view] = (changes.get(view) or states[view]).apply(view, event)
-                if states.views and key in states.views:
-                    for view in states.views[key]:
-                        changes[view] = (changes.get(view) or states[view]).apply(view, event)
             body = canonical(event)
             data = self._encode(event, tags, body, stamp, event_id=event_id, recorded_at=clock)
             encoded = [tag.encode() for tag in tags]

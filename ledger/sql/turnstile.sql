@@ -32,7 +32,6 @@ SELECT position, data FROM events WHERE position = ANY (%s::bigint[]);
 -- name: states
 -- Entities as snapshot and tail: one row per event of the tail, none for an entity never seen.
 -- A view of an entity has a key of its own and is folded from the entity's tag.
--- A view of an entity has a key of its own and is folded from the entity's tag.
 SELECT k.entity, s.position, s.state, t.position, e.data
 FROM unnest(%s::text[], %s::text[], %s::int[]) AS k (entity, tag, fold_version)
 LEFT JOIN snapshots s ON s.entity = k.entity AND s.fold_version = k.fold_version

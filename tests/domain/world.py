@@ -5,7 +5,6 @@ from the catalogue, so a new command needs nothing here.
 """
 
 from collections.abc import Sequence
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
