@@ -20,6 +20,9 @@ BANK = "bank"
 FEE = "rev.fee"
 BREAKAGE = "rev.breakage"
 PROCESSING = "exp.processor"
+DISPUTED = "disputed"
+DISPUTE_COST = "exp.dispute"
+BAD_DEBT = "exp.baddebt"
 
 
 class Assets(msgspec.Struct, frozen=True):
@@ -62,6 +65,11 @@ def processor(processor: str) -> str:
 def vat(country: str) -> str:
     """VAT owed to `country`."""
     return f"vat.{country}"
+
+
+def fan_debt(user: str) -> str:
+    """What `user` owes the platform: tokens that were spent and charged back."""
+    return f"fan_debt.{user}"
 
 
 def withheld(country: str) -> str:

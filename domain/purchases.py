@@ -13,13 +13,16 @@ from domain.event import stored_as
 from domain.fields import Country, Id, PositiveAmount
 from domain.invoices import Document, invoice
 from domain.money import vat_included
+from domain.purchase import PurchaseEvent, PurchaseRecord
 from domain.rejections import NO_POLICY, PRICE_MISMATCH, UNKNOWN_PACKAGE
 from domain.suspense import APPLIED, PaymentEvent, PaymentRecord, payment_key, suspended
 from domain.wallet import PAID, PROMO, Lot, Wallet, WalletEvent
 
 
 @stored_as("tokens.purchased.v1")
-class TokensPurchased(WalletEvent, PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
+class TokensPurchased(
+    WalletEvent, PaymentEvent, PurchaseEvent, frozen=True, kw_only=True, omit_defaults=True
+):
     """`tokens` and `bonus` tokens for `price` minor units, of which `tax` is VAT.
 
     Bonus tokens of class PROMO are a lot of their own that releases nothing; of class PAID they
@@ -88,6 +91,22 @@ class TokensPurchased(WalletEvent, PaymentEvent, frozen=True, kw_only=True, omit
             expires_at=self.bonus_expires_at,
         )
         return wallet.with_lots(paid, bonus)
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """The purchase begins its record."""
+        promo = self.bonus if self.bonus_class == PROMO else 0
+        return PurchaseRecord(
+            purchase_id=self.purchase_id,
+            user=self.user,
+            tokens=self.tokens + self.bonus - promo,
+            bonus=promo,
+            bonus_expires_at=self.bonus_expires_at,
+            price=self.price,
+            tax=self.tax,
+            vat_bps=self.vat_bps,
+            country=self.country,
+            processor=self.processor,
+        )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """The payment bought tokens."""

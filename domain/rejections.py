@@ -105,6 +105,10 @@ UNKNOWN_AUTHORIZATION = _reason(
 UNKNOWN_SUBSCRIPTION = _reason(
     "UNKNOWN_SUBSCRIPTION", 404, "Unknown subscription", "there is no subscription {subscription}"
 )
+UNKNOWN_SALE = _reason("UNKNOWN_SALE", 404, "Unknown sale", "there is no sale {sale}")
+UNKNOWN_PURCHASE = _reason(
+    "UNKNOWN_PURCHASE", 404, "Unknown purchase", "there is no purchase {purchase}"
+)
 UNKNOWN_TIER = _reason("UNKNOWN_TIER", 404, "Unknown tier", "the policy has no tier {tier}")
 NO_POLICY = _reason(
     "NO_POLICY", 422, "No policy in force", "no policy of this book is effective at {at}"
@@ -156,9 +160,13 @@ BELOW_MINIMUM = _reason(
 
 # Offer, state.
 OFFER_EXPIRED = _reason("OFFER_EXPIRED", 422, "Offer expired", "the offer ended at {expired_at}")
+REFUND_WINDOW_CLOSED = _reason(
+    "REFUND_WINDOW_CLOSED", 422, "Refund window closed", "refunds ended at {refund_until}"
+)
 ALREADY_ENTITLED = _reason(
     "ALREADY_ENTITLED", 409, "Already entitled", "{user} has {item} by sale {sale_id}"
 )
+DISPUTE_OPEN = _reason("DISPUTE_OPEN", 409, "Dispute open", "{subject} is being disputed")
 CREATOR_NOT_VERIFIED = _reason(
     "CREATOR_NOT_VERIFIED", 422, "Creator not verified", "{creator} is not verified"
 )
@@ -192,6 +200,12 @@ INSUFFICIENT_TOKENS = _reason(
     402,
     "Insufficient tokens",
     "the wallet holds {current} tokens; {required} are needed",
+)
+REFUND_EXCEEDS_REMAINING = _reason(
+    "REFUND_EXCEEDS_REMAINING",
+    422,
+    "Refund exceeds remaining",
+    "{remaining} of {subject} remain to be refunded",
 )
 CAPTURE_EXCEEDS_HOLD = _reason(
     "CAPTURE_EXCEEDS_HOLD", 422, "Capture exceeds hold", "{requested} is more than the {held} held"
