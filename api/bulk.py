@@ -68,6 +68,10 @@ class Bulk:
         """The book's writer."""
         return self._service.writer(book)
 
+    def lines_max(self, wanted: int) -> int:
+        """So many lines, but no more than the turnstile's queue can ever hold."""
+        return min(wanted, self._service.settings.queue_commands_max)
+
     def admit(self, lines: list[bytes], identity: Identity, head: Head) -> Chunk:
         """Read and admit lines."""
         limit = self._service.settings.body_bytes_max
@@ -103,7 +107,7 @@ class _Run:
 
     async def each(self, lines: list[bytes]) -> AsyncIterator[bytes]:
         """Answers chunk by chunk; raises Unavailable if not even the first one got through."""
-        for chunk_lines in _chunks(lines):
+        for chunk_lines in _chunks(lines, self._bulk.lines_max(CHUNK_LINES)):
             chunk = self._bulk.admit(chunk_lines, self._identity, self._head)
             while not self._queued(chunk):
                 yield await self._oldest()
@@ -114,8 +118,9 @@ class _Run:
 
     async def all_or_none(self, lines: list[bytes]) -> bytes:
         """Every line's answer; raises Unavailable, or Refused when there are too many lines."""
-        if len(lines) > ATOMIC_LINES_MAX:
-            raise invalid(Problem("", f"an atomic batch has at most {ATOMIC_LINES_MAX} lines"))
+        lines_max = self._bulk.lines_max(ATOMIC_LINES_MAX)
+        if len(lines) > lines_max:
+            raise invalid(Problem("", f"an atomic batch has at most {lines_max} lines"))
         chunk = self._bulk.admit(lines, self._identity, self._head)
         if chunk.refused:
             chunk.abort()
@@ -147,9 +152,9 @@ class _Run:
         return rendered
 
 
-def _chunks(lines: list[bytes]) -> Iterator[list[bytes]]:
-    for start in range(0, len(lines), CHUNK_LINES):
-        yield lines[start : start + CHUNK_LINES]
+def _chunks(lines: list[bytes], size: int) -> Iterator[list[bytes]]:
+    for start in range(0, len(lines), size):
+        yield lines[start : start + size]
 
 
 async def _followed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

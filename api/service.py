@@ -4,6 +4,7 @@ A book has one writer per process, started by the first command. A book never go
 that was found is remembered; a database that is away is told as `AwayError`.
 """
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from ledger.keys import Identity, KeyRing
 from ledger.settings import Settings
 from ledger.writer import Writer
 
+_BOOK = re.compile(r"[A-Za-z0-9_-]{1,40}")
 #: How long a query waits for a connection: a database that is away is told within a second.
 CONNECTION_WAIT_S = 0.8
 #: How long nobody else tries after that, so that many who ask do not wait one after another.
@@ -60,7 +62,7 @@ class Service:
     def book(self, name: str) -> Book | None:
         """The book called `name`, if there is one; may ask the database, raises `AwayError`."""
         book = self._books.get(name)
-        if book is None:
+        if book is None and _BOOK.fullmatch(name):  # anything else may not even be a text of SQL
             with self.reading() as connection:
                 try:
                     book = get_book(connection, name)

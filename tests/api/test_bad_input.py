@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.cli_books import profile_document
 from ledger.keys import Role
@@ -193,3 +194,39 @@ def test_a_fault_shows_nothing_of_the_inside(
     assert "secret" not in json.dumps(problem)
     monkeypatch.setattr("api.balances.wallet", broken)
     refused(service.ask("wallets/u1"), 500, "INTERNAL")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 50_000,
+        b'{"a":' * 15_000 + b"1" + b"}" * 15_000,
+        b'{"user": "\\ud800"}',
+        b'{"amount": 1e400}',
+        b'{"amount": NaN}',
+        b'{"user": "u1", "user": "u2", "amount": -1}',
+        b"\x00",
+        b"\xef\xbb\xbf{}",
+        b'{"amount": ' + b"9" * 5_000 + b"}",
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+def test_hostile_json(service: Caller, body: bytes) -> None:
+    refused(service.send("send-tip", body), 400, "INVALID_REQUEST")
+    found = service.bulk(body.replace(b"\n", b""))
+    assert found.status_code == 200 and found.json()["code"] == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize("book", ["%00", "%ff", "%ed%a0%80", "a'b", "x" * 300, "%2e%2e", "ü"])
+def test_hostile_book_names(service: Caller, book: str) -> None:
+    lost = Caller(service.http, book, service.key)
+    refused(lost.ask("events"), 404, "UNKNOWN_BOOK")
+    refused(lost.send("send-tip", GOOD), 404, "UNKNOWN_BOOK")
+
+
+def test_keys_stay_out_of_the_logs(service: Caller) -> None:
+    with capture_logs() as logged:
+        refused(service.send("send-tip", b"{"), 400, "INVALID_REQUEST")
+        refused(service.ask("events/999999999"), 404, "UNKNOWN_EVENT")
+    assert [line["code"] for line in logged] == ["INVALID_REQUEST", "UNKNOWN_EVENT"]
+    assert service.key is not None and service.key[-20:] not in repr(logged)
