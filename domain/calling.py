@@ -113,6 +113,7 @@ class StartCall(CallCommand):
             share_bps=policy.revenue_share.of("call"),
             final_block=policy.final_block,
             maturity_days=policy.maturity_days,
+            refund_window_days=policy.refund_window_days,
         )
         return (event,)
 

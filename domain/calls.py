@@ -156,6 +156,7 @@ class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True, omit_default
     share_bps: int
     final_block: str
     maturity_days: int = 0
+    refund_window_days: int | None = None
 
     def tags(self) -> tuple[str, ...]:
         """Those of any turn, and the fan's wallet: one call at a time."""

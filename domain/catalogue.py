@@ -10,6 +10,7 @@ import msgspec
 from pydantic import ValidationError
 
 from domain import (  # noqa: F401  (imported to be registered)
+    adjustments,
     calling,
     calls,
     creator,
@@ -18,6 +19,8 @@ from domain import (  # noqa: F401  (imported to be registered)
     erasure,
     expiry,
     freezes,
+    holding,
+    holds,
     invoices,
     maturity,
     metering,

@@ -119,6 +119,7 @@ def _block(
     )
     if isinstance(amounts, Rejection):
         return None
+    window = terms.refund_window_days
     return CallBlockCharged(
         sale_id=f"{given.new_id}-{number}",
         buyer=terms.fan,
@@ -129,6 +130,7 @@ def _block(
         discount=0,
         mature_at=maturity(given.now, terms.maturity_days),
         escrowed_at=given.now if frozen else None,
+        refund_until=None if window is None else given.now + timedelta(days=window),
         call_id=terms.call_id,
         block_no=number,
         active_from=span[0],

@@ -34,3 +34,43 @@ LIVE_CALL: dict[str, Any] = {
     "payout_minimum": 5000,
     "dispute_bearer": "PLATFORM",
 }
+
+SUBSCRIPTION: dict[str, Any] = {
+    "profile": "subscription",
+    "currency": "USD",
+    "time_zone": "UTC",
+    "funding": ["CARD"],
+    "revenue_share": {"default": 8000},
+    "products_enabled": ["subscription", "unlock", "message", "tip"],
+    "tip_minimum": 1,
+    "payout_minimum": 5000,
+    "dispute_bearer": "CREATOR_PROPORTIONAL",
+}
+
+PREPAID_CREDITS: dict[str, Any] = {
+    "profile": "prepaid-credits",
+    "currency": "USD",
+    "time_zone": "UTC",
+    "funding": ["TOKEN"],
+    "unit_value": 1,
+    "revenue_share": {"default": 0},
+    "packages": {"bulk": {"tokens": 12_000, "price": 96_000}},
+    "products_enabled": ["hold"],
+    "payout_minimum": None,
+    "dispute_bearer": "PLATFORM",
+}
+
+SESSION_BOOKING: dict[str, Any] = {
+    "profile": "session-booking",
+    "currency": "USD",
+    "time_zone": "UTC",
+    "funding": ["CARD"],
+    "revenue_share": {
+        "default": 7000,
+        "tiers": {"STANDARD": 7000, "VERIFIED": 7500, "EXPERT": 8000},
+    },
+    "products_enabled": ["session", "unlock", "message", "ticket"],
+    "payout_minimum": 5000,
+    "dispute_bearer": "CREATOR_PROPORTIONAL",
+    "hold_expiry_hours": 24,
+}
