@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from domain import (  # noqa: F401  (imported to be registered)
     adjustments,
+    adjustments,
     calling,
     calls,
     creator,

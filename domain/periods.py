@@ -4,10 +4,12 @@ Nothing is refused for being late: a fact of a closed month is posted on the fir
 says so by its `effective_on`. Only what names a closed date itself is refused.
 """
 
+import re
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from domain.command import Command, Decision, Given, command
 from domain.entity import State, entity
@@ -17,6 +19,18 @@ from domain.rejections import INVALID_TRANSITION, PERIOD_CLOSED, Rejection, reje
 PERIODS = "period:book"
 """The tag of a book's periods; there is one series per book."""
 
+
+def _day(value: Any) -> date:
+    if isinstance(value, str) and DAY.match(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("day", "must be a date like 2026-11-20")
+
+
+DAY = re.compile(r"\A[12][0-9]{3}-[0-9]{2}-[0-9]{2}\Z")
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Month = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$")]
 
 

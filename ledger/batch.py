@@ -229,7 +229,7 @@ class Batch:
         stamp = Stamp(
             request,
             occurred_at,
-            decision[0].stated_date() or self._effective_on(occurred_at),
+            self._effective_on(occurred_at),
             None if policy is None else policy.version,
             code,
         )
@@ -315,7 +315,7 @@ class Batch:
                 command.name,
                 request.correlation_id,
                 self._book.currency,
-                stamp.effective_on,
+                event.stated_date() or stamp.effective_on,
                 ENVELOPE_VERSION,
                 event_id,
                 request.fingerprint.hex(),
