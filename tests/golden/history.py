@@ -1,6 +1,5 @@
 """A small history in which every type of event happens at least once."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.scenarios.words import (
     unlock,
 )
 
-#: Purchases and sales of this day are long mature, and their tokens have lapsed.
+#: The tokens of a purchase of this day have lapsed.
 LONG_AGO = "2020-02-28T23:59:59.5Z"
 FINANCE = ("finance", "fay")
 APPROVER = ("approver", "bob")
@@ -30,6 +29,7 @@ POLICY: dict[str, Any] = {
     "vat": {"DE": 1900},
     "payout_minimum": 100,
     "maturity_days": 7,
+    "products_enabled": ["unlock", "message", "ticket", "tip", "call"],
     "breakage_months": 12,
     "frozen_creator_rule": "ESCROW",
 }
@@ -37,14 +37,14 @@ POLICY: dict[str, Any] = {
 
 def play(platform: Platform) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
-    for chapter in (spending, earning, payouts):
+    for chapter in (spending, earning, payouts, calling, closing):
         chapter(platform)
     platform.check()
 
 
 def spending(platform: Platform) -> None:
     """Tokens are bought, given and spent; some end unused."""
-    soon = datetime.now(UTC) + timedelta(seconds=0.4)
+    soon = datetime.now(UTC) + timedelta(minutes=1)
     frozen = freeze(FAN, "wallet", "SPEND")
     platform.given(
         policy(POLICY),
@@ -61,7 +61,7 @@ def spending(platform: Platform) -> None:
     )
     platform.when(purchase("small", price=998, ref="wrong"))
     assert platform.outcomes[0].code == "PRICE_MISMATCH"
-    threading.Event().wait(0.5)  # until the tokens given above have ended
+    platform.later(minutes=2)
     returned = {"payment_ref": "wrong", "resolution": "RETURN"}
     platform.given(
         Sent("release-payment", returned, *FINANCE),
@@ -74,8 +74,7 @@ def earning(platform: Platform) -> None:
     """Earnings mature, and leave escrow when a freeze is lifted."""
     frozen = freeze(CREATOR, "creator", "EARN")
     platform.given(
-        card_tip(9_000, country="DE").but(occurred_at=LONG_AGO),
-        Sent("mature-earnings", {"creator": CREATOR}),
+        card_tip(9_000, country="DE"),
         frozen,
         card_tip(500),
         Sent("unfreeze", frozen.fields),
@@ -83,6 +82,7 @@ def earning(platform: Platform) -> None:
         Sent("verify-creator", {"creator": CREATOR, "verified": True}),
         account(enabled=True),
     )
+    platform.later(days=8).given(Sent("mature-earnings", {"creator": CREATOR}))
 
 
 def payouts(platform: Platform) -> None:
@@ -110,6 +110,25 @@ def payouts(platform: Platform) -> None:
             if each.command == "submit-payout":
                 fields["processor_ref"] = f"payout-{number}"
             platform.given(Sent(each.command, fields, each.role, each.actor))
+
+
+def calling(platform: Platform) -> None:
+    """A call is paused and goes on; of its blocks some are paid and the last come too late."""
+    call = {"call": "call-1"}
+    started = {**call, "user": FAN, "creator": CREATOR, "rate": 60}
+    platform.given(purchase("small", price=999), Sent("start-call", started))
+    platform.later(seconds=65).given(Sent("meter-call", call), Sent("pause-call", call))
+    platform.later(seconds=60).given(Sent("resume-call", call))
+    platform.later(seconds=70).given(Sent("end-call", call))
+    platform.later(minutes=20).when(Sent("meter-call", call))
+
+
+def closing(platform: Platform) -> None:
+    """A month is closed, and somebody who has nothing here is erased."""
+    platform.given(
+        Sent("close-period", {"period": "2020-02"}, *FINANCE),
+        Sent("erase-subject", {"subject": "stranger", "kind": "wallet"}, "admin", "alice"),
+    )
 
 
 def step(command: str, who: tuple[str, str], **fields: str) -> Sent:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -117,6 +118,15 @@ class Platform:
         for expectation in expectations:
             expectation(self)
         self.check()
+        return self
+
+    def later(self, **delta: float) -> "Platform":
+        """Let time pass: recorded times rise from the last one, which is put into the future."""
+        with self.fresh.connect_admin(autocommit=True) as admin:
+            admin.execute(
+                "UPDATE head SET recorded_at = greatest(recorded_at, clock_timestamp()) + %s",
+                [timedelta(**delta)],
+            )
         return self
 
     def send(self, sent: Sent, writer: Writer | None = None) -> Outcome:
