@@ -151,7 +151,14 @@ def position(connection: Connection) -> int:
     return int(row[0])
 
 
-_Waiting = tuple[Tip, tuple[Request, Request], Future[list[Answer]]]
+@dataclass(slots=True)
+class _Sent:
+    """A row on its way; `lost` if its first try fell into an outage."""
+
+    tip: Tip
+    requests: tuple[Request, Request]
+    future: Future[list[Answer]]
+    lost: bool = False
 
 
 class TipImport:
@@ -164,7 +171,7 @@ class TipImport:
         self._counted_to = start
         self._patience_s = patience_s
         self._sender = Importer()
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Sent] = deque()
 
     def run(self, rows: Iterable[Tip | BrokenLine]) -> Report:
         """Write every tip; raises ImportInterrupted, and what reading the rows raises."""
@@ -189,13 +196,15 @@ class TipImport:
             return
         if len(self._waiting) >= ROWS_AHEAD:
             self._settle()
-        future: Future[list[Answer]]
+        self._waiting.append(_Sent(tip, requests, self._submitted(requests)))
+
+    def _submitted(self, requests: tuple[Request, Request]) -> Future[list[Answer]]:
         try:
-            future = self._writer.write_soon(requests, atomic=True)
+            return self._writer.write_soon(requests, atomic=True)
         except Unavailable as away:
-            future = Future()
+            future: Future[list[Answer]] = Future()
             future.set_exception(away)
-        self._waiting.append((tip, requests, future))
+            return future
 
     def _admitted(self, tip: Tip) -> tuple[Request, Request]:
         """The grant and the tip. The reference ties both to the row of the file, for auditors."""
@@ -218,14 +227,21 @@ class TipImport:
         )
 
     def _settle(self) -> None:
-        tip, requests, future = self._waiting.popleft()
-        outage = False
+        sent = self._waiting.popleft()
         try:
-            answers = future.result()
+            answers = sent.future.result()
         except Unavailable:
-            outage = True
-            answers = self._insist(requests)
-        self._note(tip, answers, after_outage=outage)
+            sent.lost = True
+            answers = self._insist(sent.requests)
+            self._send_lost_again()
+        self._note(sent.tip, answers, after_outage=sent.lost)
+
+    def _send_lost_again(self) -> None:
+        """The database is back: all that the same outage took is sent again, together."""
+        for sent in self._waiting:
+            if sent.future.done() and isinstance(sent.future.exception(), Unavailable):
+                sent.lost = True
+                sent.future = self._submitted(sent.requests)
 
     def _insist(self, requests: tuple[Request, Request]) -> list[Answer]:
         """Send again, under the same keys, until the database is back."""
