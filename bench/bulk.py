@@ -12,7 +12,7 @@ from ledger.writer import Writer
 
 ROUNDS = 8
 BATCHES = 10
-IN_FLIGHT = 2
+IN_FLIGHT = 4
 
 
 def drive(writer: Writer, batches: Iterable[list[bytes]]) -> float:

@@ -69,6 +69,7 @@ class Batch:
         self._receipt_rows: list[bytes] = []
         self.touched: dict[str, tuple[int, int]] = {}
         self.clock = clock
+        self._clock_us = microseconds(clock)
         self.inbox = inbox
         self._book = book
         self._assets = Assets.of(book.name, book.currency)
@@ -156,6 +157,7 @@ class Batch:
     def answer_all_or_none(self, requests: Sequence[Request]) -> list[Answer]:
         """Decide requests that stand or fall together; may raise MissingState."""
         before = (self.position, self.clock, dict(self.states), dict(self.touched))
+        clock_us = self._clock_us
         known, rows = dict(self.known), (len(self._event_rows), len(self._tags))
         receipts, answered = len(self._receipt_rows), self._answered
         inbox, texts = self.inbox.save(), self.texts.save()
@@ -173,6 +175,7 @@ class Batch:
         finally:
             if len(answers) < len(requests) or not all(a.accepted for a in answers[-1:]):
                 self.position, self.clock, states, self.touched = before
+                self._clock_us = clock_us
                 self.states.clear()
                 self.states.update(states)
                 self.known = known
@@ -202,7 +205,7 @@ class Batch:
                 skew = reject(CLOCK_SKEW, field="occurred_at", given=occurred_at, now=now)
                 return self._refused(request, skew)
             occurred_at = now
-        event_id = self._new_id(microseconds(now))
+        event_id = self._new_id(self._clock_us)
         salt = new_salt() if command.texts() else ""
         given = Given(
             self.states,
@@ -243,7 +246,10 @@ class Batch:
         changes: dict[str, State] = {}
         recorded, rows, index = [], [], []
         position, clock = self.position, self.clock
-        occurred_us = microseconds(stamp.occurred_at)
+        recorded_us = self._clock_us
+        occurred_us = (
+            recorded_us if stamp.occurred_at is clock else microseconds(stamp.occurred_at)
+        )
         for event in events:
             position += 1
             tags = event.tags()
@@ -259,7 +265,6 @@ class Batch:
             data = self._encode(event, tags, body, stamp, event_id=event_id, recorded_at=clock)
             encoded = [tag.encode() for tag in tags]
             index += [(tag, position) for tag in encoded]
-            recorded_us = microseconds(clock)
             rows.append(
                 event_row(
                     position,
@@ -274,8 +279,9 @@ class Batch:
             )
             recorded.append(Recorded(position, event_id, event.type, body))
             clock += TICK
+            recorded_us += 1
             if position - self.position < len(events):
-                event_id = self._new_id(recorded_us + 1)
+                event_id = self._new_id(recorded_us)
         for key, state in changes.items():
             states[key] = state
             self.touched[key] = position, self.touched.get(key, _UNTOUCHED)[1] + len(events)
@@ -285,7 +291,7 @@ class Batch:
             self.inbox.wake([tag.decode() for tag, _ in index])
         if stamp.request.command.name == ReleasePayment.name:
             self.inbox.release(events, position)
-        self.position, self.clock = position, clock
+        self.position, self.clock, self._clock_us = position, clock, recorded_us
         return Answer(
             status=201 if stamp.code is None else 202,
             position=position,
