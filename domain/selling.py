@@ -5,7 +5,7 @@ are off, dealing with oneself, price bounds, the offer, what the buyer has alrea
 is already charged when we hear of it: what would be refused goes to suspense instead.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
@@ -130,7 +130,16 @@ class SaleCommand(Command):
                 return amounts
             discount *= policy.unit_value or 0
         else:
-            amounts = card_amounts(self, self.creator, price - discount, policy)
+            country = self.country or policy.default_country
+            amounts = card_amounts(
+                price - discount,
+                ((self.creator, 1),),
+                bps=policy.revenue_share.of(self.product),
+                vat_bps=policy.vat_bps(country),
+            )
+            amounts["country"] = country
+            amounts["processor"] = self.processor
+            amounts["processor_ref"] = self.processor_ref
         if self.attribution is not None:
             amounts["attribution"] = self.attribution.model_dump(exclude_none=True)
         if policy.maturity_days:
@@ -225,27 +234,15 @@ def token_amounts(
     }
 
 
-class _CardPayment(Protocol):
-    """A notice of a card that was charged."""
-
-    @property
-    def product(self) -> str: ...
-    @property
-    def processor(self) -> str | None: ...
-    @property
-    def processor_ref(self) -> str | None: ...
-    @property
-    def country(self) -> str | None: ...
-
-
 def card_amounts(
-    payment: _CardPayment, creator: str, paid: int, policy: Policy
+    paid: int, payees: Sequence[tuple[str, int]], *, bps: int, vat_bps: int
 ) -> dict[str, object]:
-    """The amounts of a sale by card: tax first, then creator and commission."""
-    country = payment.country or policy.default_country
-    vat_bps = policy.vat_bps(country)
+    """The amounts of a sale by card: tax first, then creators and commission.
+
+    `payees`: (creator, weight); several share what is the creators' by weight.
+    """
     tax = vat_included(paid, vat_bps)
-    share, commission = split(paid - tax, policy.revenue_share.of(payment.product))
+    share, commission = split(paid - tax, bps)
     return {
         "tokens_paid": 0,
         "tokens_promo": 0,
@@ -253,12 +250,22 @@ def card_amounts(
         "tax": tax,
         "creator_share": share,
         "platform_share": commission,
-        "country": country,
         "vat_bps": vat_bps if tax else 0,
-        "processor": payment.processor,
-        "processor_ref": payment.processor_ref,
-        "payees": (Payee(creator, share),),
+        "payees": divided(share, payees),
     }
+
+
+def divided(share: int, payees: Sequence[tuple[str, int]]) -> tuple[Payee, ...]:
+    """`share` by weight: successive splits in two, in the order of the creators' ids."""
+    if len(payees) == 1:
+        return (Payee(payees[0][0], share),)
+    parts = []
+    rest = sum(weight for _, weight in payees)
+    for creator, weight in sorted(payees):
+        rest -= weight
+        part, share = split_by_weight(share, weight, rest)
+        parts.append(Payee(creator, part))
+    return tuple(parts)
 
 
 def maturity(sold_at: datetime, days: int, now: datetime | None = None) -> datetime | None:
