@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
-from tests.api.conftest import Caller, Platform, fresh, purchase, tip
+import httpx
+
+from ledger.settings import Settings
+from tests.api.conftest import Caller, Platform, fresh, purchase, serving, tip
 
 
 def line(command: str, fields: dict[str, Any], key: str | None = "") -> bytes:
@@ -118,3 +121,15 @@ def test_a_key_is_needed(platform: Platform) -> None:
     nobody = Caller(platform.http, platform.book.name, None)
     response = nobody.bulk(b"{}")
     assert (response.status_code, response.json()["code"]) == (401, "UNAUTHENTICATED")
+
+
+def test_more_lines_than_the_queue_holds(platform: Platform, service: Caller) -> None:
+    narrow = Settings(queue_commands_max=10)
+    with serving(platform.where, narrow) as url, httpx.Client(base_url=url) as http:
+        caller = Caller(http, platform.book.name, service.key)
+        user = platform.funded(100)
+        lines = [line("send-tip", tip(user, "c1", 1)) for _ in range(100)]
+        found = answers(caller.bulk(b"\n".join(lines)))
+        assert [answer["status"] for answer in found] == [201] * 100
+        refused = caller.bulk(b"\n".join(lines[:11]), atomic="true")
+        assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_REQUEST")
