@@ -37,7 +37,7 @@ POLICY: dict[str, Any] = {
 
 def play(platform: Platform) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
-    for chapter in (spending, earning, payouts, calling, closing):
+    for chapter in (spending, earning, payouts, calling, holding, adjusting, closing):
         chapter(platform)
     platform.check()
 
@@ -121,6 +121,26 @@ def calling(platform: Platform) -> None:
     platform.later(seconds=60).given(Sent("resume-call", call))
     platform.later(seconds=70).given(Sent("end-call", call))
     platform.later(minutes=20).when(Sent("meter-call", call))
+
+
+def holding(platform: Platform) -> None:
+    """Credits are held for a campaign, used in part, and the rest is released."""
+    platform.given(purchase("small", price=999, user="tenant"))
+    platform.when(Sent("hold-credits", {"user": "tenant", "tokens": 300}))
+    hold = {"hold": platform.outcomes[0].event["hold_id"]}
+    platform.given(
+        Sent("settle-batch", {**hold, "batch_no": 1, "used": 200}), Sent("release-hold", hold)
+    )
+
+
+def adjusting(platform: Platform) -> None:
+    """Of two proposals one is approved and one rejected."""
+    postings = [["exp.goodwill", "USD", 250], [f"cr.{CREATOR}.available", "USD", -250]]
+    proposal = {"postings": postings, "reason_code": "GOODWILL", "evidence": "a letter"}
+    for command, more in (("approve", {}), ("reject", {"reason_code": "DOUBT"})):
+        platform.when(Sent("propose-adjustment", proposal, *FINANCE))
+        proposed = {"adjustment": platform.outcomes[0].event["adjustment_id"]}
+        platform.given(Sent(f"{command}-adjustment", {**proposed, **more}, *APPROVER))
 
 
 def closing(platform: Platform) -> None:
