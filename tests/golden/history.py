@@ -29,7 +29,7 @@ POLICY: dict[str, Any] = {
     "vat": {"DE": 1900},
     "payout_minimum": 100,
     "maturity_days": 7,
-    "products_enabled": ["unlock", "message", "ticket", "tip", "call"],
+    "products_enabled": ["unlock", "message", "ticket", "tip", "call", "hold"],
     "breakage_months": 12,
     "frozen_creator_rule": "ESCROW",
 }
