@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from domain import (  # noqa: F401  (imported to be registered)
     adjustments,
-    adjustments,
+    authorizations,
     calling,
     calls,
+    capturing,
     creator,
     creators,
     entitlement,
@@ -31,6 +32,9 @@ from domain import (  # noqa: F401  (imported to be registered)
     policies,
     promos,
     purchases,
+    refunding,
+    settlements,
+    settling,
     suspense,
     tips,
     unlocks,
