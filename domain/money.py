@@ -4,6 +4,8 @@ All amounts are integers in minor units (or whole tokens), all rates are basis p
 (1 bps = 1/10,000). No float enters or leaves this module.
 """
 
+from collections.abc import Sequence
+
 BPS = 10_000
 AMOUNT_MAX = 10**12
 
@@ -24,6 +26,21 @@ def split_by_weight(total: int, first: int, second: int) -> tuple[int, int]:
     whole = first + second
     part = (2 * total * first + whole) // (2 * whole)
     return part, total - part
+
+
+def split_among(total: int, weights: Sequence[int]) -> tuple[int, ...]:
+    """Split `total` in proportion to `weights` by successive two-way splits, in their order.
+
+    No part ever falls as `total` grows. Without any weight nobody gets anything.
+    """
+    parts = []
+    rest = sum(weights)
+    for weight in weights:
+        rest -= weight
+        part = split_by_weight(total, weight, rest)[0] if weight or rest else 0
+        parts.append(part)
+        total -= part
+    return tuple(parts)
 
 
 def half_up(amount: int, bps: int) -> int:

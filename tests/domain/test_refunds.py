@@ -1,0 +1,350 @@
+"""Refunds: every part of a sale goes back where it came from, whatever is refunded in which order."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.accounts import balanced
+from domain.command import Parked, Suspended
+from domain.creator import Creator
+from domain.entitlement import Entitlement
+from domain.money import portion
+from domain.refunds import RefundRecorded
+from domain.rejections import Rejection
+from domain.sale import Sale
+from domain.wallet import Wallet
+from tests.domain.books import balances, deferred_of_lots
+from tests.domain.world import ASSETS, World, code
+from tests.scenarios.policies import MICRO_UNLOCK
+
+CARD = {"funding": "CARD", "processor": "stripe", "processor_ref": "r1"}
+
+
+def world(**policy: Any) -> World:
+    return World({**MICRO_UNLOCK, "packages": {}, **policy})
+
+
+def sold(place: World, name: str = "unlock", price: int = 399, **more: Any) -> Sale:
+    """Ann pays Carl by card."""
+    fields: dict[str, Any] = {"user": "ann", "creator": "carl", **CARD, **more}
+    if name == "send-tip":
+        events = place.happens(name, amount=price, **fields)
+    else:
+        events = place.happens(name, price=price, item="photo", **fields)
+    sale = events[0]
+    assert isinstance(sale, Sale)
+    return sale
+
+
+def refund(place: World, sale: Sale, amount: int) -> Any:
+    return place.when("refund", sale=sale.sale_id, amount=amount, reason_code="ASKED")
+
+
+def reported(cumulative: int, sale: str = "r1", ref: str | None = None) -> dict[str, Any]:
+    ref = ref or f"refund-{cumulative}"
+    return {
+        "sale": sale,
+        "cumulative": cumulative,
+        "processor": "stripe",
+        "processor_ref": ref,
+    }
+
+
+def recorded(place: World, cumulative: int) -> RefundRecorded:
+    event = place.happens("record-refund", **reported(cumulative))[0]
+    assert isinstance(event, RefundRecorded)
+    return event
+
+
+def creator(place: World, name: str = "carl") -> Creator:
+    state = place.states[f"creator:{name}"]
+    assert isinstance(state, Creator)
+    return state
+
+
+def tipped(place: World, tokens: int) -> Sale:
+    """Ann tips Carl tokens."""
+    (sale,) = place.happens("send-tip", user="ann", creator="carl", funding="TOKEN", amount=tokens)
+    assert isinstance(sale, Sale)
+    return sale
+
+
+def bought(place: World, ref: str = "p1", package: str = "small", price: int = 999) -> None:
+    fields = {"package": package, "price": price, "processor": "stripe", "processor_ref": ref}
+    place.happens("record-purchase", user="ann", **fields)
+
+
+def test_a_refund_by_card_counts_from_its_request_and_posts_when_it_is_confirmed() -> None:
+    place = world()
+    sale = sold(place)
+    place.happens("refund", sale=sale.sale_id, amount=200, reason_code="ASKED")
+    assert creator(place).available == 319
+    assert refund(place, sale, 200).details["remaining"] == 199
+    event = recorded(place, 200)
+    assert balanced(event.postings(ASSETS)) == (
+        ("cr.carl.available", "USD", 160),
+        ("rev.commission", "USD", 40),
+        ("psp.stripe", "USD", -200),
+    )
+    assert refund(place, sale, 200).details["remaining"] == 199
+    assert code(refund(place, sale, 199)) == ""
+
+
+def test_a_failed_refund_may_be_asked_for_again() -> None:
+    place = world()
+    sale = sold(place)
+    (asked,) = place.happens("refund", sale=sale.sale_id, amount=399, reason_code="ASKED")
+    failure = {"reason_code": "CARD_EXPIRED", "processor": "stripe", "processor_ref": "f1"}
+    assert code(refund(place, sale, 1)) == "REFUND_EXCEEDS_REMAINING"
+    refund_id = asked.refund_id  # type: ignore[attr-defined]
+    place.happens("fail-refund", refund=refund_id, **failure)
+    assert place.when("fail-refund", refund=refund_id, **failure) == ()
+    assert code(refund(place, sale, 399)) == ""
+    recorded(place, 399)
+    assert code(refund(place, sale, 1)) == "REFUND_EXCEEDS_REMAINING"
+
+
+def test_of_what_cannot_be_refunded_the_first_reason_is_told() -> None:
+    place = world(refund_window_days=14)
+    sale = sold(place)
+    assert code(place.when("refund", sale="nothing", amount=1, reason_code="X")) == "UNKNOWN_SALE"
+    assert code(refund(place, sale, 400)) == "REFUND_EXCEEDS_REMAINING"
+    place.later(days=14)
+    decision = refund(place, sale, 1)
+    assert isinstance(decision, Rejection)
+    assert code(decision) == "REFUND_WINDOW_CLOSED"
+    assert "refunds ended at" in decision.detail
+
+
+def test_the_processor_knows_no_window() -> None:
+    place = world(refund_window_days=14)
+    sold(place)
+    place.later(days=30)
+    assert recorded(place, 399).amount == 399
+
+
+def test_a_full_refund_revokes_and_a_partial_one_does_not() -> None:
+    place = world()
+    sold(place)
+    recorded(place, 398)
+    assert place.states["entitlement:ann:photo"] != Entitlement()
+    recorded(place, 399)
+    assert place.states["entitlement:ann:photo"] == Entitlement()
+
+
+def test_a_later_sale_of_the_item_is_not_revoked_with_the_first() -> None:
+    place = world()
+    sold(place, access_until="2026-11-21T00:00:00Z")
+    place.later(days=2)
+    second = sold(place, processor_ref="r2")
+    recorded(place, 399)
+    held = place.states["entitlement:ann:photo"]
+    assert isinstance(held, Entitlement)
+    assert held.sale_id == second.sale_id
+
+
+def test_figures_are_cumulative_and_a_stale_one_changes_nothing() -> None:
+    place = world()
+    sold(place)
+    recorded(place, 300)
+    assert place.when("record-refund", **reported(200)) == ()
+    assert place.when("record-refund", **reported(300, ref="again")) == ()
+    assert recorded(place, 399).amount == 99
+
+
+def test_a_refund_that_is_reported_before_its_payment_waits_for_it() -> None:
+    place = world()
+    assert place.when("record-refund", **reported(100)) == Parked("payment:r1")
+    assert place.when(
+        "fail-refund", refund="r", reason_code="X", processor="stripe", processor_ref="f"
+    ) == Parked("refund:r")
+
+
+def test_more_than_was_paid_waits_in_suspense() -> None:
+    place = world()
+    sold(place)
+    recorded(place, 100)
+    decision = place.when("record-refund", **reported(400))
+    assert isinstance(decision, Suspended)
+    assert code(decision) == "INVALID_TRANSITION"
+    (event,) = decision.events
+    assert event.postings(ASSETS) == (("psp.stripe", "USD", -300), ("suspense", "USD", 300))
+
+
+def test_a_failure_after_success_is_an_anomaly() -> None:
+    place = world()
+    sale = sold(place)
+    (asked,) = place.happens("refund", sale=sale.sale_id, amount=100, reason_code="ASKED")
+    recorded(place, 100)
+    failed = {"refund": asked.refund_id, "reason_code": "X"}  # type: ignore[attr-defined]
+    decision = place.when("fail-refund", **failed, processor="stripe", processor_ref="f")
+    assert code(decision) == "INVALID_TRANSITION"
+
+
+def test_a_refund_of_vat_issues_a_credit_note() -> None:
+    place = world(vat={"DE": 2000}, revenue_share={"default": 7000})
+    sold(place, "send-tip", 10_000, country="DE")
+    for cumulative, parts in ((3333, (556, 1944, 833)), (10_000, (1111, 3889, 1667))):
+        event, note = place.happens("record-refund", **reported(cumulative))
+        assert isinstance(event, RefundRecorded)
+        assert (event.tax, event.creators_part, event.platform_share) == parts
+        assert note.vat == event.tax  # type: ignore[attr-defined]
+        assert note.net == event.amount - event.tax  # type: ignore[attr-defined]
+
+
+def test_after_the_payout_the_balance_goes_below_zero_and_ends_the_next_payout() -> None:
+    place = world(payout_minimum=100)
+    sold(place)
+    place.happens("set-payout-account", creator="carl", payouts_enabled=True, country="US")
+    place.happens("verify-creator", creator="carl", verified=True)
+    place.happens("request-payout", creator="carl", amount=300)
+    *_, cancelled = place.happens("record-refund", **reported(399))
+    assert cancelled.type == "payout.rejected.v1"
+    assert creator(place).available == 0
+    assert creator(place).in_payout == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "then", "bucket"), [(0, 0, "available"), (7, 0, "pending"), (7, 8, "available")]
+)
+def test_a_clawback_hits_the_bucket_where_the_sale_is_now(
+    days: int, then: int, bucket: str
+) -> None:
+    place = world(maturity_days=days)
+    sold(place)
+    if then:
+        place.later(days=then)
+        place.happens("mature-earnings", creator="carl")
+    event = recorded(place, 100)
+    assert [claw.bucket for claw in event.shares] == [bucket]
+    recorded(place, 399)
+    assert not creator(place).owed
+
+
+def test_a_clawback_of_escrowed_earnings_hits_the_escrow() -> None:
+    place = world(frozen_creator_rule="ESCROW")
+    frozen = {"subject": "carl", "kind": "creator", "scope": "EARN", "reason_code": "X"}
+    place.happens("freeze", **frozen)
+    sold(place)
+    assert [claw.bucket for claw in recorded(place, 100).shares] == ["reserved"]
+    place.happens("unfreeze", **frozen)
+    place.happens("release-escrow", creator="carl")
+    assert [claw.bucket for claw in recorded(place, 399).shares] == ["available"]
+    assert not creator(place).owed
+
+
+PACKAGE = {"small": {"tokens": 1000, "bonus": 100, "price": 999}}
+
+
+def test_tokens_come_back_last_consumed_first_and_are_priced_as_they_were_released() -> None:
+    place = world(packages=PACKAGE)
+    bought(place)
+    sale = tipped(place, 399)  # 100 promotional, 299 paid
+    (event,) = place.happens("refund", sale=sale.sale_id, amount=299, reason_code="ASKED")
+    assert isinstance(event, RefundRecorded)
+    assert [(lot.kind, lot.tokens, lot.price) for lot in event.lots] == [("PAID", 299, 298)]
+    assert (event.released, event.promo_part, event.creators_part) == (298, 0, 239)
+    (event,) = place.happens("refund", sale=sale.sale_id, amount=100, reason_code="ASKED")
+    assert isinstance(event, RefundRecorded)
+    assert [(lot.kind, lot.tokens, lot.price) for lot in event.lots] == [("PROMO", 100, 0)]
+    assert (event.released, event.promo_part, event.creators_part) == (0, 80, 80)
+    assert not creator(place).owed
+    assert balances(place.history)["deferred", "USD"] == -999
+
+
+def test_returned_tokens_stand_where_their_lot_stood() -> None:
+    place = world(packages={"small": {"tokens": 10, "price": 10}}, revenue_share={"default": 0})
+    bought(place, "p1", "small", 10)
+    first = tipped(place, 10)
+    bought(place, "p2", "small", 10)
+    place.happens("refund", sale=first.sale_id, amount=10, reason_code="ASKED")
+    wallet = place.states["wallet:ann"]
+    assert isinstance(wallet, Wallet)
+    assert [lot.purchase for lot in wallet.lots] == [first.lots[0].purchase, wallet.lots[1].lot]
+
+
+def test_expired_promotional_tokens_are_not_revived() -> None:
+    place = world(packages={}, revenue_share={"default": 8000})
+    place.happens(
+        "grant-promo", user="ann", tokens=100, reason_code="GIFT", expires_at="2026-11-21T00:00:00Z"
+    )
+    sale = tipped(place, 100)
+    place.later(days=1)
+    (event,) = place.happens("refund", sale=sale.sale_id, amount=100, reason_code="ASKED")
+    assert isinstance(event, RefundRecorded)
+    assert place.states["wallet:ann"] == Wallet()
+    assert balances(place.history)["exp.promo", "USD"] == 0
+    assert balances(place.history)["supply", "demo.PROMO"] == 0
+
+
+@given(
+    price=st.integers(1, 10**9),
+    vat=st.integers(0, 10_000),
+    bps=st.integers(0, 10_000),
+    cuts=st.lists(st.integers(1, 10**9), max_size=8),
+)
+def test_refunds_by_card_take_back_exactly_what_was_shared(
+    price: int, vat: int, bps: int, cuts: list[int]
+) -> None:
+    place = world(revenue_share={"default": bps}, vat={"DE": vat}, price_bounds={})
+    sale = sold(place, "send-tip", price, country="DE")
+    tax = share = platform = 0
+    for cumulative in sorted({cut % price for cut in cuts} - {0} | {price}):
+        event = recorded(place, cumulative)
+        balanced(event.postings(ASSETS))
+        assert min(event.tax, event.creators_part, event.platform_share) >= 0
+        assert event.excess == 0
+        tax, share = tax + event.tax, share + event.creators_part
+        platform += event.platform_share
+        assert share <= sale.creator_share
+    assert (tax, share, platform) == (sale.tax, sale.creator_share, sale.platform_share)
+    assert not any(balances(place.history).values())
+
+
+@given(
+    price=st.integers(1000, 10**6),
+    bonus=st.integers(0, 300),
+    bps=st.integers(0, 10_000),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(1, 900)), min_size=1, max_size=20),
+)
+def test_whatever_is_spent_and_refunded_lots_release_exactly_their_price(
+    price: int, bonus: int, bps: int, steps: list[tuple[bool, int]]
+) -> None:
+    place = world(
+        packages={"small": {"tokens": 700, "bonus": bonus, "price": price}},
+        revenue_share={"default": bps},
+    )
+    bought(place, "p1", price=price)
+    bought(place, "p2", price=price)
+    sales: list[tuple[Sale, int]] = []
+    for spend, number in steps:
+        wallet = place.states["wallet:ann"]
+        assert isinstance(wallet, Wallet)
+        free = wallet.spendable(place.now)
+        if spend or not sales:
+            if free:
+                tokens = min(number, free)
+                sales.append((tipped(place, tokens), tokens))
+        else:
+            sale, left = sales.pop(number % len(sales))
+            amount = min(left, 1 + number // 2)
+            (event,) = place.happens("refund", sale=sale.sale_id, amount=amount, reason_code="X")
+            balanced(event.postings(ASSETS))
+            assert code(refund(place, sale, left - amount + 1)) == "REFUND_EXCEEDS_REMAINING"
+            if left > amount:
+                sales.append((sale, left - amount))
+        sums = balances(place.history)
+        assert sums["deferred", "USD"] == -deferred_of_lots(place)
+        assert creator(place).available >= 0
+    for sale, left in sales:
+        place.happens("refund", sale=sale.sale_id, amount=left, reason_code="X")
+    sums = balances(place.history)
+    assert not creator(place).owed
+    assert sums["deferred", "USD"] == -2 * price
+    assert (sums["rev.margin", "USD"], sums["exp.promo", "USD"]) == (0, 0)
+
+
+def test_portions_of_a_portion_add_up() -> None:
+    assert sum(portion(298, n + 1, 299) - portion(298, n, 299) for n in range(299)) == 298
