@@ -84,8 +84,9 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True, omit_defaults=Tr
         )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
-        """It waits for a person."""
-        return PaymentRecord(
+        """It waits for a person; what the payment had become before stays known."""
+        return msgspec.structs.replace(
+            payment,
             state=SUSPENDED,
             processor=self.processor,
             amount=self.amount,
