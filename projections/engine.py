@@ -38,13 +38,15 @@ def run(
 ) -> None:
     """Serve all books, or those named, until `stop` is set; blocks, and survives the database."""
     threads: dict[str, threading.Thread] = {}
+    books_of = _BookList(database)
     while not stop.is_set():
-        for book in _books(database):
+        for book in books_of.now():
             if book.name not in threads and (books is None or book.name in books):
                 threads[book.name] = threading.Thread(
                     target=serve_book,
                     args=(database, book, stop, projections),
                     name=f"projections-{book.name}",
+                    daemon=True,
                 )
                 threads[book.name].start()
         stop.wait(NOTICE_BOOKS_EVERY_S if threads else RECONNECT_S)
@@ -59,11 +61,14 @@ def serve_book(
     projections: Callable[[], Sequence[Projection]] = all_projections,
 ) -> None:
     """Follow one book's log until `stop` is set."""
+    said = ""
     while not stop.is_set():
         try:
             _follow(database, book, stop, projections())
-        except psycopg.Error as error:
-            log.warning("projections interrupted", book=book.name, error=str(error).strip())
+        except psycopg.OperationalError as error:
+            if str(error) != said:  # a database that is away is away for many tries
+                said = str(error)
+                log.warning("projections interrupted", book=book.name, error=said.strip())
         except Exception:
             log.exception("projections interrupted", book=book.name)
         stop.wait(RECONNECT_S)
@@ -88,10 +93,21 @@ def _follow(
                 idle_s = min(idle_s * 1.2, IDLE_MAX_S)
 
 
-def _books(database: Database) -> list[Book]:
-    try:
-        with connect(database.service_url, autocommit=True) as connection:
-            return list_books(connection)
-    except psycopg.Error as error:
-        log.warning("books not listed", error=str(error).strip())
-        return []
+class _BookList:
+    """The books there are; none while the database is away, which is said once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._away = False
+
+    def now(self) -> list[Book]:
+        try:
+            with connect(self._database.service_url, autocommit=True) as connection:
+                found = list_books(connection)
+        except psycopg.Error as error:
+            if not self._away:
+                log.warning("books not listed", error=str(error).strip())
+            self._away = True
+            return []
+        self._away = False
+        return found

@@ -2,16 +2,20 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from ledger.database import Database
+from ledger import embedded
+from ledger.books import create_book
+from ledger.database import SERVICE_ROLE, Database
+from ledger.migrate import migrate
 from projections import engine
 from projections.queries import status, wait_for, wallet
 from tests.conftest import FreshBook
-from tests.projections.following import written
+from tests.projections.following import busy_day, written
 from tests.scenarios.platform import Platform
-from tests.scenarios.words import tip
+from tests.scenarios.words import Sent, tip
 from tests.waiting import until
 
 
@@ -21,7 +25,10 @@ def running(database: Database, fresh_book: FreshBook) -> Iterator[None]:
     stop = threading.Event()
     engines = [
         threading.Thread(
-            target=engine.run, args=(database, stop), kwargs={"books": [fresh_book.book.name]}
+            target=engine.run,
+            args=(database, stop),
+            kwargs={"books": [fresh_book.book.name]},
+            daemon=True,
         )
         for _ in range(2)
     ]
@@ -81,3 +88,34 @@ def test_the_dead_ones_place_is_taken(platform: Platform) -> None:
         platform.given(tip(1, "ben", "cora"))
         with platform.fresh.connect(autocommit=True) as connection:
             assert wait_for(connection, "wallets", len(platform.rows()), 20)
+
+
+def test_the_database_may_be_killed_and_come_back(tmp_path: Path) -> None:
+    stop = threading.Event()
+    with embedded.server(tmp_path) as server:
+        migrate(server.url())
+        database = Database(server.url(user=SERVICE_ROLE), server.url(), server)
+        book = create_book(server.url(), "killed", currency="USD", time_zone="UTC")
+        fresh = FreshBook(book, database.service_url, database.admin_url)
+        following = threading.Thread(target=engine.run, args=(database, stop), daemon=True)
+        following.start()
+        try:
+            _write_and_wait(fresh, busy_day())
+            server.kill()
+            server.start()
+            _write_and_wait(fresh, [tip(1, "ben", "cora")])
+        finally:
+            stop.set()
+            following.join(20)
+        assert not following.is_alive()
+        with fresh.connect() as connection:
+            assert wallet(connection, "ben")["free"]["paid"] == 926
+
+
+def _write_and_wait(fresh: FreshBook, sent: list[Sent]) -> None:
+    platform = Platform(fresh)
+    platform.given(sent)
+    platform.close()
+    with fresh.connect(autocommit=True) as connection:
+        for name in ("wallets", "journal"):
+            assert wait_for(connection, name, len(platform.rows()), 20)

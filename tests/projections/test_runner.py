@@ -8,6 +8,7 @@ from psycopg import Cursor, OperationalError
 
 from projections import runner
 from projections.earnings import Earnings
+from projections.install import install
 from projections.projection import Projection
 from projections.queries import status, wallet
 from projections.record import Recorded
@@ -109,6 +110,25 @@ def test_a_failed_model_goes_on_after_a_restart_with_the_fault_mended(platform: 
     assert (shown.position, shown.failed_at, shown.failure) == (len(platform.rows()), None, None)
     with platform.fresh.connect() as connection:
         assert wallet(connection, "ben")["lifetime"]["spent"] == 173
+
+
+def test_a_failed_model_is_tried_again_by_and_by(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(platform)
+    monkeypatch.setattr(runner, "RETRY_FIRST_S", 0.05)
+    failing = FoldsBadly()
+    with platform.fresh.connect(autocommit=True) as connection:
+        install(connection, [failing])
+        moving = Runner(connection, [failing])
+        moving.take_over()
+        moving.step()
+        assert moving.followers[0].failed_at == POISON
+        assert moving.step() == 0
+        failing.poison = None
+        until(moving.step, "another try")
+        assert moving.followers[0].failed_at is None
+    assert _status(platform.fresh)["wallets"].healthy
 
 
 def test_an_unknown_event_stops_every_model_at_its_position(platform: Platform) -> None:

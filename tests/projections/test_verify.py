@@ -92,7 +92,10 @@ def test_beside_a_writer_and_a_live_engine(database: Database, platform: Platfor
     written(platform)
     stop = threading.Event()
     following = threading.Thread(
-        target=engine.run, args=(database, stop), kwargs={"books": [platform.book.name]}
+        target=engine.run,
+        args=(database, stop),
+        kwargs={"books": [platform.book.name]},
+        daemon=True,
     )
     following.start()
     writing = threading.Thread(

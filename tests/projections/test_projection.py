@@ -1,0 +1,52 @@
+"""What every projection is made of: branches by class, bound queries, array literals."""
+
+import pytest
+
+from domain.event import Event
+from domain.tips import TipSent
+from domain.unlocks import ContentUnlocked, ItemSold
+from ledger.database import Connection
+from projections.by_class import ByClass
+from projections.models import PROJECTIONS, named
+from projections.projection import BESIDE, integers, texts
+from tests.conftest import FreshBook
+
+
+def test_the_nearest_branch_is_taken() -> None:
+    names: ByClass[object] = ByClass(lambda: "nothing")  # type: ignore[type-var]
+    names.branch(Event)("event")
+    assert names[TipSent] == "event"
+    names.branch(ItemSold)("item")
+    assert (names[TipSent], names[ContentUnlocked]) == ("event", "item")
+    with pytest.raises(ValueError, match="two branches for ItemSold"):
+        names.branch(ItemSold)("another")
+
+
+@pytest.mark.parametrize(
+    "values", [[], ["a"], ["a", "b,c", "{d}", ""], ['q"', "b\\"], ["a", None], ["null", "NULL"]]
+)
+def test_texts_arrive_as_they_are(fresh_book: FreshBook, values: list[str | None]) -> None:
+    with fresh_book.connect() as connection:
+        assert _back(connection, "SELECT %s::text[]", texts(values)) == values
+
+
+def test_integers_arrive_as_they_are(fresh_book: FreshBook) -> None:
+    with fresh_book.connect() as connection:
+        for values in ([], [1], [-(2**63), 0, 2**63 - 1]):
+            assert _back(connection, "SELECT %s::bigint[]", integers(values)) == values
+
+
+def test_a_projection_can_be_bound_to_tables_beside_the_live_ones() -> None:
+    for kind in PROJECTIONS:
+        beside = named(kind.name, BESIDE)
+        assert beside.checkpoint == f"{kind.name}{BESIDE}"
+        for table in kind.tables:
+            assert f'CREATE TABLE "{table.name}{BESIDE}"'.encode() in beside.sql["tables"]
+    with pytest.raises(LookupError):
+        named("nothing")
+
+
+def _back(connection: Connection, query: str, value: object) -> object:
+    row = connection.execute(query.encode(), (value,)).fetchone()
+    assert row is not None
+    return row[0]
