@@ -1,9 +1,12 @@
 """Policy documents: what has no silent default is refused where it is missing."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import domain
 from domain.catalogue import InvalidRequest, read_command
 from tests.domain.world import World, code
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
@@ -18,6 +21,7 @@ MANDATORY = (
     "payout_minimum",
     "dispute_bearer",
 )
+PROFILES = sorted((Path(domain.__file__).parent / "profiles").glob("*.json"))
 SINCE = "1970-01-01T00:00:00Z"
 
 
@@ -43,6 +47,27 @@ def without(key: str) -> dict[str, Any]:
 @pytest.mark.parametrize("document", [MICRO_UNLOCK, LIVE_CALL])
 def test_the_documents_of_the_scenarios_are_whole(document: dict[str, Any]) -> None:
     assert problems(document) == []
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_every_profile_is_a_document_that_is_accepted(path: Path) -> None:
+    document = json.loads(path.read_text())
+    assert document["profile"] == path.stem
+    assert problems(document) == []
+    assert propose(document) == ""
+
+
+def test_the_profiles_say_what_the_platforms_say() -> None:
+    documents = {path.stem: json.loads(path.read_text()) for path in PROFILES}
+    micro = documents["micro-unlock"]
+    assert micro["revenue_share"]["default"] == 8000
+    assert micro["price_bounds"]["unlock"] == {"min": 99, "max": 9999}
+    assert (micro["payout_minimum"], micro["instant_fee_bps"]) == (5000, 250)
+    assert "subscription" not in micro["products_enabled"]
+    live = documents["live-call"]
+    assert (live["revenue_share"]["default"], live["unit_value"]) == (10_000, 5)
+    assert (live["funding"], live["block_seconds"]) == (["TOKEN"], 30)
+    assert live["dispute_bearer"] == "PLATFORM"
 
 
 @pytest.mark.parametrize("key", MANDATORY)

@@ -70,6 +70,22 @@ def test_a_read_ends_at_the_head_it_began_with(log: PlainLog) -> None:
     assert reading.head == 1
 
 
+def test_no_transaction_stays_open_between_pages(
+    log: PlainLog, fresh_book: FreshBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "PAGE_EVENTS", 2)
+    log.append([event("t") for _ in range(6)])
+    reading = log.read()
+    next(reading)
+    with fresh_book.connect_admin() as admin:
+        row = admin.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE state LIKE 'idle in transaction%' AND usename = 'tokenledger_app'"
+        ).fetchone()
+    assert row == (0,)
+    assert len(list(reading)) == 5
+
+
 def test_positions_stay_dense_over_refused_appends(log: PlainLog) -> None:
     log.append([event("t", "a")])
     for refused in (DCBAppendCondition(), DCBAppendCondition(DCBQuery([DCBQueryItem(["t"])]))):
