@@ -19,8 +19,7 @@ from domain.rejections import (
 )
 from ledger.request import Request, fingerprint, problem, request_key
 
-IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
-ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Sender(Protocol):
@@ -64,8 +63,11 @@ def read_fields(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`; raises Refused with the place where it is malformed."""
     try:
         fields = msgspec.json.decode(body)
+    except RecursionError:
+        raise invalid(Problem("", "malformed JSON: nested too deeply")) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid(Problem("", f"malformed JSON: {error}")) from None
+        place = "" if "byte" in str(error) else f" (byte {len(body)})"
+        raise invalid(Problem("", f"malformed JSON: {error}{place}")) from None
     if not isinstance(fields, dict):
         raise invalid(Problem("", "must be a JSON object"))
     return fields
@@ -112,5 +114,5 @@ def _check_idempotency_key(key: str | None) -> None:
         raise invalid(
             Problem("/idempotency_key", "is required: as header Idempotency-Key, or in a bulk line")
         )
-    if not IDEMPOTENCY_KEY.match(key):
+    if not IDEMPOTENCY_KEY.fullmatch(key):
         raise invalid(Problem("/idempotency_key", "must be 1 to 255 visible ASCII characters"))

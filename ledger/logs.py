@@ -52,7 +52,10 @@ def configure(level: Level = "info", output: Format = "json") -> None:
     rendered: list[Processor] = (
         [structlog.processors.format_exc_info, redact, _render_json]
         if output == "json"
-        else [redact, structlog.dev.ConsoleRenderer()]
+        else [
+            redact,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
     )
     handler = _Stderr()
     handler.setFormatter(
@@ -108,6 +111,7 @@ def _blanked(name: str, value: Any) -> Any:
 
 
 def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    event.pop("color_message", None)  # uvicorn says everything twice
     return _encode(event).decode()
 
 

@@ -196,7 +196,8 @@ class Writer:
                 turnstile = self._at_turnstile()
                 answers = self._past_lock(turnstile, groups)
             except psycopg.OperationalError as error:
-                log.warning("connection lost", book=self.book.name, error=str(error))
+                if give_up_at is None:
+                    log.warning("connection lost", book=self.book.name, error=str(error))
                 known_position = known_position or self._leave()
                 give_up_at = give_up_at or time.monotonic() + OUTCOME_UNKNOWN_S
                 if time.monotonic() >= give_up_at:
