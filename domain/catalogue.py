@@ -35,6 +35,8 @@ from domain import (  # noqa: F401  (imported to be registered)
     refunding,
     settlements,
     settling,
+    subscribing,
+    subscriptions,
     suspense,
     tips,
     unlocks,
