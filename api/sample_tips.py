@@ -19,7 +19,9 @@ from api.zipf import Zipf
 
 HEADER = ("tip_ref", "occurred_at", "sender", "recipient", "units", "content_id", "round")
 
-_START = datetime(2025, 3, 1, tzinfo=UTC)
+_START = datetime(2023, 11, 1, tzinfo=UTC)
+#: However many rows there are, none lies in the future.
+_SPAN = timedelta(days=540)
 _UNITS_PER_TOKEN = 100_000
 Row = tuple[str, ...]
 
@@ -46,13 +48,14 @@ def tip_rows(shape: Shape, seed: int) -> Iterator[Row]:
     recipients = others + senders[: shape.senders // 2]
     by_giving, by_fame = Zipf(len(senders), 1.1), Zipf(len(recipients), 0.9)
     at = _START
+    gap_us = min(1_200_000_000, _SPAN // timedelta(microseconds=max(1, shape.rows)))
     earlier: list[Row] = []
     before: tuple[str, str, datetime] | None = None
     for number in range(shape.rows):
         if earlier and _due(draw, shape.repeat_every):
             yield draw.choice(earlier)
             continue
-        at += timedelta(microseconds=draw.randrange(1, 1_200_000_000))
+        at += timedelta(microseconds=draw.randrange(1, gap_us))
         sender = senders[by_giving.draw(draw)]
         recipient = recipients[by_fame.draw(draw)]
         content, given_at = f"c_{draw.getrandbits(48):012x}", at
