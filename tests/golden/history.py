@@ -27,9 +27,10 @@ APPROVER = ("approver", "bob")
 POLICY: dict[str, Any] = {
     **MICRO_UNLOCK,
     "vat": {"DE": 1900},
+    "revenue_share": {"default": 8000, "tiers": {"STANDARD": 7000}},
     "payout_minimum": 100,
     "maturity_days": 7,
-    "products_enabled": ["unlock", "message", "ticket", "tip", "call", "hold"],
+    "products_enabled": ["unlock", "message", "ticket", "tip", "call", "session", "hold"],
     "breakage_months": 12,
     "frozen_creator_rule": "ESCROW",
 }
@@ -37,7 +38,18 @@ POLICY: dict[str, Any] = {
 
 def play(platform: Platform) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
-    for chapter in (spending, earning, payouts, calling, holding, adjusting, closing):
+    chapters = (
+        spending,
+        earning,
+        payouts,
+        calling,
+        holding,
+        adjusting,
+        refunding,
+        booking,
+        settling,
+    )
+    for chapter in (*chapters, closing):
         chapter(platform)
     platform.check()
 
@@ -141,6 +153,57 @@ def adjusting(platform: Platform) -> None:
         platform.when(Sent("propose-adjustment", proposal, *FINANCE))
         proposed = {"adjustment": platform.outcomes[0].event["adjustment_id"]}
         platform.given(Sent(f"{command}-adjustment", {**proposed, **more}, *APPROVER))
+
+
+def refunding(platform: Platform) -> None:
+    """A card sale is refunded in part; a second refund fails at the processor."""
+    platform.when(card_tip(1_190, country="DE"))
+    sale = {"sale": sold(platform, "tip.sent.v1")["sale_id"]}
+    platform.given(
+        Sent("refund", {**sale, "amount": 500, "reason_code": "REQUESTED"}),
+        Sent("record-refund", {**sale, "cumulative": 500, **stripe("refund-1")}),
+    )
+    platform.when(Sent("refund", {**sale, "amount": 100, "reason_code": "REQUESTED"}))
+    refund = {"refund": platform.outcomes[0].event["refund_id"], "reason_code": "CARD_EXPIRED"}
+    platform.given(Sent("fail-refund", {**refund, **stripe("refund-2")}))
+
+
+def booking(platform: Platform) -> None:
+    """Three sessions are authorised: one is captured, one cancelled, one refused by the bank."""
+    for number, (command, more) in enumerate(
+        [
+            ("capture", {"amount": 9_000}),
+            ("void", {"reason_code": "CANCELLED"}),
+            ("fail-payment", {"reason_code": "DECLINED", **stripe("declined")}),
+        ]
+    ):
+        session = {"session": f"session-{number}", "user": FAN, "payee": CREATOR}
+        terms = {"tier": "STANDARD", "amount": 10_000, **stripe(f"session-{number}")}
+        platform.when(Sent("authorize", {**session, **terms}))
+        payment = {"payment": sold(platform, "payment.authorized.v1")["payment_id"]}
+        platform.given(Sent(command, {**payment, **more}))
+
+
+def settling(platform: Platform) -> None:
+    """A settlement file holds one payment we know and one that nobody knows."""
+    platform.given(card_tip(700, processor_ref="settled"))
+    lines = [{"payment_ref": "settled", "amount": 700}, {"payment_ref": "unknown", "amount": 750}]
+    file = {"processor": "stripe", "file_sha256": "ab" * 32, "lines": lines, "first_line": 1}
+    platform.given(
+        Sent("import-settlement", {**file, "fee": 15}, *FINANCE),
+        Sent("resolve-break", {"payment_ref": "unknown", "resolution": "RETURN"}, *FINANCE),
+    )
+
+
+def sold(platform: Platform, kind: str) -> dict[str, Any]:
+    """The event of a type that the last command made, invoices aside."""
+    (body,) = [e["body"] for e in platform.outcomes[0].json["events"] if e["type"] == kind]
+    return dict(body)
+
+
+def stripe(ref: str) -> dict[str, str]:
+    """A processor's reference."""
+    return {"processor": "stripe", "processor_ref": ref}
 
 
 def closing(platform: Platform) -> None:
