@@ -19,7 +19,7 @@ from domain.rejections import (
 )
 from ledger.request import Request, fingerprint, problem, request_key
 
-ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
