@@ -59,7 +59,7 @@ def world(available: int = 12_345, *, ready: bool = True, **policy: Any) -> Worl
 
 
 def earn(place: World, amount: int) -> None:
-    fields = {"user": "ann", "creator": "carl", "funding": "CARD", "amount": amount}
+    fields: dict[str, Any] = {"user": "ann", "creator": "carl", "funding": "CARD", "amount": amount}
     paid = {"processor": "stripe", "processor_ref": f"r{len(place.history)}"}
     place.happens("send-tip", **fields, **paid)
 
