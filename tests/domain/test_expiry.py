@@ -32,7 +32,12 @@ def grant(place: World, tokens: int, expires_at: datetime) -> None:
 
 
 def buy(place: World) -> TokensPurchased:
-    fields: dict[str, Any] = {"user": "ann", "package": "small", "price": 999, "processor": "stripe"}
+    fields: dict[str, Any] = {
+        "user": "ann",
+        "package": "small",
+        "price": 999,
+        "processor": "stripe",
+    }
     event, *_ = place.happens("record-purchase", **fields, processor_ref=f"p{len(place.history)}")
     assert isinstance(event, TokensPurchased)
     return event
