@@ -112,6 +112,9 @@ class Batch:
                 correlation_id=request.correlation_id,
             )
             return self._refused(request, reject(INTERNAL))
+        if not request.key:
+            self._answered += len(answer.events)
+            return answer
         self.known[request.key] = request.fingerprint, answer
         self._answered += 1
         self._receipt_rows.append(

@@ -18,7 +18,11 @@ _fingerprints = msgspec.json.Encoder(order="sorted", enc_hook=explicit_fields)
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One command on its way to the turnstile."""
+    """One command on its way to the turnstile.
+
+    Without a key it leaves no receipt: it comes from a scheduler, and whether it still has
+    anything to do follows from the state alone.
+    """
 
     command: Command
     principal: str
@@ -41,6 +45,11 @@ def request_key(client: str, command: Command, idempotency_key: str) -> bytes:
     else:
         scope = f"{client}\0{command.name}\0{idempotency_key}"
     return blake2b(scope.encode(), digest_size=16).digest()
+
+
+def unremembered(command: Command, *, actor: str, correlation_id: str) -> Request:
+    """A scheduler's request: sent again, it is decided again."""
+    return Request(command, actor, actor, correlation_id, b"", fingerprint(command))
 
 
 def fingerprint(command: Command) -> bytes:

@@ -162,7 +162,7 @@ class Turnstile:
         )
 
     def _look_up_receipts(self, batch: Batch, groups: Sequence[Group]) -> None:
-        keys = [request.key for group in groups for request in group.requests]
+        keys = [request.key for group in groups for request in group.requests if request.key]
         self._cursor.execute(SQL["receipts"], (b"".join(keys), len(keys)), binary=True)
         found = self._cursor.fetchall()
         if not found:
@@ -241,6 +241,9 @@ class Turnstile:
 
     def _send(self, batch: Batch) -> None:
         """Hand what is decided so far to PostgreSQL: events, their tags, receipts."""
+        if batch.position > self.partitions_end:
+            self._copies.drain()
+            self._reach(batch.position)
         add = self._copies.add
         events, tags, receipts = batch.take_rows()
         add(SQL["copy_events"], events)
@@ -279,14 +282,18 @@ class Turnstile:
             self._cursor.execute(SQL["erase_texts"], (batch.texts.erased,))
 
     def _find_room(self, head: Head, groups: Sequence[Group]) -> None:
-        """Two events a command, or else the row that finds no partition fails its batch."""
+        """Two events a command; what turns out to be more is seen to when it is sent."""
         needed = head.position + 2 * sum(len(group.requests) for group in groups)
         if needed > self.partitions_end:
-            row = self._cursor.execute(SQL["partitions_end"]).fetchone()
-            assert row is not None
-            self.partitions_end = row[0]
-            if needed > self.partitions_end:
-                raise NoPartition(f"position {needed} is beyond {self.partitions_end}")
+            self._reach(needed)
+
+    def _reach(self, position: int) -> None:
+        """There must be a partition, or else the row that finds none fails its batch."""
+        row = self._cursor.execute(SQL["partitions_end"]).fetchone()
+        assert row is not None
+        self.partitions_end = row[0]
+        if position > self.partitions_end:
+            raise NoPartition(f"position {position} is beyond {self.partitions_end}")
 
     def _roll_back(self) -> None:
         """Leave the transaction if the connection still answers; a broken one is replaced."""
