@@ -13,7 +13,7 @@ from domain.catalogue import read_command
 from domain.command import Command, Decision, Given, Suspended
 from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
-from domain.policies import POLICIES, Policies
+from domain.policies import POLICIES, Policies, PolicyProposed
 from domain.rejections import Rejection
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -52,7 +52,8 @@ class World:
     def publish(self, policy: dict[str, Any], since: str = "1970-01-01T00:00:00Z") -> None:
         """Alice proposes, Bob approves."""
         (proposed,) = self.happens("propose-policy", "alice", body=policy, effective_from=since)
-        self.happens("approve-policy", "bob", version=proposed.version)  # type: ignore[attr-defined]
+        assert isinstance(proposed, PolicyProposed)
+        self.happens("approve-policy", "bob", version=proposed.version)
 
     def happens(self, name: str, actor: str = "backend", **fields: Any) -> tuple[Event, ...]:
         """Let a command have its effect; it must be accepted."""
