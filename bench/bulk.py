@@ -35,8 +35,8 @@ def _land(flying: deque[object]) -> None:
 
 def measure(stage: Stage) -> dict[str, float]:
     """Segments of bulk and of raw COPY in turn, so that a noisy machine hits both."""
-    book = stage.book("bulk", policy=True)
-    twin = stage.book("bulk_twin")
+    book = stage.book("bulk")
+    twin = stage.book("bulk_twin", policy=False)
     load = Load(seed=1)
     copied = 0
     with stage.writer(book) as writer, stage.connect(book) as source, stage.connect(twin) as sink:

@@ -1,39 +1,56 @@
 """Where the benchmarks play: one embedded PostgreSQL of their own, books made on it as needed."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from bench.load import publish_policy
 from ledger import embedded
 from ledger.books import Book, create_book
-from ledger.database import SERVICE_ROLE, Connection, connect
+from ledger.database import SERVICE_ROLE, Connection, Database, connect
+from ledger.keys import Role, create_key
 from ledger.migrate import migrate
 from ledger.writer import Writer
+
+_ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 
 
 class Stage:
     """A migrated database and the doors to it."""
 
     def __init__(self, server: embedded.Server) -> None:
-        self.server = server
-        self.admin_url = server.url()
-        self.service_url = server.url(user=SERVICE_ROLE)
+        self.database = Database(server.url(user=SERVICE_ROLE), server.url(), server)
 
-    def book(self, name: str, *, policy: bool = False, partition_rows: int = 1_000_000) -> Book:
-        """A new book, with the benchmarks' policy if asked for."""
+    def book(self, name: str, *, policy: bool = True, partition_rows: int = 1_000_000) -> Book:
+        """A new book, with the benchmarks' policy unless it is to stay empty."""
         book = create_book(
-            self.admin_url, name, currency="USD", time_zone="UTC", partition_rows=partition_rows
+            self.database.admin_url,
+            name,
+            currency="USD",
+            time_zone="UTC",
+            partition_rows=partition_rows,
         )
         if policy:
             with self.writer(book) as writer:
                 publish_policy(writer)
         return book
 
+    def key(self, book: Book) -> str:
+        """An API key of the role service."""
+        with connect(self.database.admin_url) as admin:
+            return create_key(admin, book.name, role=Role.SERVICE, actor="bench").key
+
     def connect(self, book: Book) -> Connection:
         """A connection of the service."""
-        return connect(self.service_url, book.schema, autocommit=True)
+        return connect(self.database.service_url, book.schema, autocommit=True)
 
     @contextmanager
     def writer(self, book: Book, *, cache_entities: int = 200_000) -> Iterator[Writer]:
@@ -50,11 +67,68 @@ class Stage:
         assert row is not None
         return int(row[0])
 
+    @contextmanager
+    def served(self, *options: str) -> Iterator["Served"]:
+        """`tokenledger serve` as a process of its own, on a free port."""
+        environment = {
+            **os.environ,
+            "TOKENLEDGER_DATABASE_URL": self.database.service_url,
+            "TOKENLEDGER_ADMIN_DATABASE_URL": self.database.admin_url,
+            "TOKENLEDGER_LOG_LEVEL": "warning",
+            "TOKENLEDGER_BULK_BODY_BYTES_MAX": str(64 * 1024 * 1024),
+        }
+        command = [sys.executable, "-m", "api", "serve", "--port", "0", *options]
+        with running(command, environment) as served:
+            yield served
+
+
+class Served:
+    """A process that serves HTTP."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
+        self.process = process
+        self.port = port
+
+    def pss_mb(self) -> float:
+        """Proportional set size of the process and its children, PostgreSQL aside."""
+        family = psutil.Process(self.process.pid)
+        members = [family, *family.children(recursive=True)]
+        ours = [p for p in members if "postgres" not in p.name()]
+        return sum(p.memory_full_info().pss for p in ours) / 1024 / 1024
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str]) -> Iterator[Served]:
+    """A process that prints the address it serves; stopped by SIGTERM."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        try:
+            yield Served(process, _port_of(process, said.fileno()))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def _port_of(process: "subprocess.Popen[bytes]", said: int) -> int:
+    """The port that the process prints; waits for it as long as the process lives."""
+    while True:
+        text = os.pread(said, 65_536, 0)
+        found = _ADDRESS.search(text)
+        if found is not None:
+            return int(found[1])
+        try:
+            process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        raise RuntimeError(f"the service did not start: {text.decode(errors='replace')}")
+
 
 @contextmanager
 def stage() -> Iterator[Stage]:
     """The stage, gone afterwards with all that was written on it."""
-    with tempfile.TemporaryDirectory(prefix="tokenledger-bench-") as directory:
-        with embedded.server(Path(directory)) as server:
-            migrate(server.url())
-            yield Stage(server)
+    with (
+        tempfile.TemporaryDirectory(prefix="tokenledger-bench-") as directory,
+        embedded.server(Path(directory)) as server,
+    ):
+        migrate(server.url())
+        yield Stage(server)

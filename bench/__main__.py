@@ -1,0 +1,83 @@
+"""Measures everything in one run, prints a table and writes bench/results.json."""
+
+import gc
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import bulk, http, long_log
+from bench.stage import Stage, stage
+
+RESULTS = Path(__file__).with_name("results.json")
+MUST: dict[str, tuple[str, float]] = {
+    "bulk_vs_copy": (">=", 0.5),
+    "http_bulk_vs_copy": (">=", 0.25),
+    "http_single_vs_echo": (">=", 0.5),
+    "cold_vs_warm": (">=", 0.3),
+    "growth": ("<=", 1.25),
+    "two_writers": (">=", 0.7),
+    "projector_vs_writer": (">=", 1.0),
+    "rss_mb": ("<=", 600.0),
+}
+PARTS = ("bulk", "http", "long", "writers", "memory")
+
+
+def main(parts: list[str]) -> None:
+    """Run the named parts, or all of them."""
+    wanted = parts or list(PARTS)
+    if unknown := set(wanted) - set(PARTS):
+        sys.exit(f"there is no part {', '.join(sorted(unknown))}; parts: {', '.join(PARTS)}")
+    console = Console(stderr=True)
+    figures: dict[str, float] = {}
+    gc.freeze()
+    with stage() as place:
+        for part in wanted:
+            with console.status(f"measuring: {part}"):
+                figures |= _measure(part, place, figures)
+    if wanted == list(PARTS):
+        RESULTS.write_text(json.dumps(figures, indent=2) + "\n")
+    Console().print(_table(figures))
+
+
+def _measure(part: str, place: Stage, figures: dict[str, float]) -> dict[str, float]:
+    match part:
+        case "bulk":
+            return bulk.measure(place)
+        case "http":
+            return http.measure(place)
+        case "writers":
+            return long_log.two_writers(place)
+        case "memory":
+            return long_log.memory(place)
+    long = long_log.build(place)
+    rate = figures.get("commands_per_s") or bulk.measure(place)["commands_per_s"]
+    return (
+        long_log.growth(place, long)
+        | long_log.cold(place, long)
+        | long_log.projector(place, long, rate)
+    )
+
+
+def _table(figures: dict[str, float]) -> Table:
+    table = Table(title="tokenledger benchmarks")
+    table.add_column("figure")
+    table.add_column("measured", justify="right")
+    table.add_column("must be", justify="right")
+    table.add_column("")
+    for name, value in figures.items():
+        sign, bound = MUST.get(name, ("", 0.0))
+        reached = "" if not sign else _verdict(value, sign, bound)
+        table.add_row(name, f"{value:,.3f}", f"{sign} {bound:g}" if sign else "", reached)
+    return table
+
+
+def _verdict(value: float, sign: str, bound: float) -> str:
+    reached = value >= bound if sign == ">=" else value <= bound
+    return "[green]reached[/]" if reached else "[red]not reached[/]"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
