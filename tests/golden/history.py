@@ -30,7 +30,16 @@ POLICY: dict[str, Any] = {
     "revenue_share": {"default": 8000, "tiers": {"STANDARD": 7000}},
     "payout_minimum": 100,
     "maturity_days": 7,
-    "products_enabled": ["unlock", "message", "ticket", "tip", "call", "session", "hold"],
+    "products_enabled": [
+        "unlock",
+        "message",
+        "ticket",
+        "tip",
+        "call",
+        "session",
+        "hold",
+        "subscription",
+    ],
     "breakage_months": 12,
     "frozen_creator_rule": "ESCROW",
 }
@@ -38,18 +47,8 @@ POLICY: dict[str, Any] = {
 
 def play(platform: Platform) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
-    chapters = (
-        spending,
-        earning,
-        payouts,
-        calling,
-        holding,
-        adjusting,
-        refunding,
-        booking,
-        settling,
-    )
-    for chapter in (*chapters, closing):
+    sales = (calling, holding, refunding, booking, subscribing)
+    for chapter in (spending, earning, *sales, payouts, adjusting, settling, closing):
         chapter(platform)
     platform.check()
 
@@ -182,6 +181,22 @@ def booking(platform: Platform) -> None:
         platform.when(Sent("authorize", {**session, **terms}))
         payment = {"payment": sold(platform, "payment.authorized.v1")["payment_id"]}
         platform.given(Sent(command, {**payment, **more}))
+
+
+def subscribing(platform: Platform) -> None:
+    """A subscription is paid for a month, fails the next and lapses; another is cancelled."""
+    subscription = {"subscription": "sub-1"}
+    terms = {"user": FAN, "creator": CREATOR, "price": 999}
+    first, second = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
+    paid = {"period_start": first, "period_end": second, "price": 999, **stripe("period-1")}
+    platform.given(
+        Sent("start-subscription", {**subscription, **terms}),
+        Sent("charge-period", {**subscription, **paid}),
+        Sent("fail-period", {**subscription, "period_start": second, **stripe("period-2")}),
+        Sent("lapse-subscription", subscription),
+        Sent("start-subscription", {"subscription": "sub-2", **terms}),
+        Sent("cancel-subscription", {"subscription": "sub-2"}),
+    )
 
 
 def settling(platform: Platform) -> None:
