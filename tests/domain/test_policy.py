@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import domain
+from domain.accounts import Assets
 from domain.catalogue import InvalidRequest, read_command
 from tests.domain.world import World, code
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
@@ -54,7 +55,7 @@ def test_every_profile_is_a_document_that_is_accepted(path: Path) -> None:
     document = json.loads(path.read_text())
     assert document["profile"] == path.stem
     assert problems(document) == []
-    assert propose(document) == ""
+    assert propose(document, document["currency"]) == ""
 
 
 def test_the_profiles_say_what_the_platforms_say() -> None:
@@ -128,9 +129,10 @@ def test_limits_as_platforms_state_them_are_fine() -> None:
     assert problems(changed(limits={"payments": {"count": 10, "seconds": 60}})) == []
 
 
-def propose(document: dict[str, Any]) -> str:
+def propose(document: dict[str, Any], currency: str = "USD") -> str:
     """Why a proposal is refused; '' if it is not."""
-    return code(World().when("propose-policy", body=document, effective_from=SINCE))
+    world = World(assets=Assets.of("demo", currency))
+    return code(world.when("propose-policy", body=document, effective_from=SINCE))
 
 
 def test_a_policy_is_in_the_books_currency() -> None:

@@ -41,7 +41,8 @@ class States(dict[str, State]):
 class World:
     """A book without a database."""
 
-    def __init__(self, policy: dict[str, Any] | None = None) -> None:
+    def __init__(self, policy: dict[str, Any] | None = None, assets: Assets = ASSETS) -> None:
+        self.assets = assets
         self.history: list[Event] = []
         self.states = States(self.history)
         self.now = NOW
@@ -85,7 +86,7 @@ class World:
                 self.now,
                 new_id,
                 actor,
-                ASSETS,
+                self.assets,
                 self.now.date(),
                 "salt",
             )
