@@ -1,0 +1,38 @@
+-- name: read_position
+-- How far the agenda has read the log; whoever holds this row reads on.
+SELECT position FROM agenda_read FOR UPDATE
+
+-- name: news
+-- Events since then that change the agenda, in order.
+SELECT t.position, e.data FROM event_tags t JOIN events e ON e.position = t.position
+WHERE t.tag = 'agenda:book' AND t.position > %s ORDER BY t.position LIMIT %s
+
+-- name: put
+-- What is due for an entity now, in place of what was.
+INSERT INTO agenda (item, due_at, every_s, command, fields)
+SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::int[], %s::text[], %s::jsonb[])
+ON CONFLICT (item) DO UPDATE
+SET due_at = excluded.due_at, every_s = excluded.every_s,
+    command = excluded.command, fields = excluded.fields
+
+-- name: drop
+-- Nothing is due for these any more.
+DELETE FROM agenda WHERE item = ANY (%s::text[])
+
+-- name: read_to
+-- The log is read up to here.
+UPDATE agenda_read SET position = %s
+
+-- name: take
+-- What is due by the book's own time, each moved to its next turn: a second scheduler, or this one
+-- after a crash, finds it again only then.
+WITH time AS (SELECT greatest(clock_timestamp(), recorded_at) AS now FROM head),
+due AS (
+  SELECT item FROM agenda, time WHERE due_at <= now
+  ORDER BY due_at LIMIT %s FOR UPDATE OF agenda SKIP LOCKED
+)
+UPDATE agenda a
+SET due_at = a.due_at + make_interval(secs => a.every_s
+      * (1 + floor(extract(epoch FROM time.now - a.due_at) / a.every_s)))
+FROM due, time WHERE a.item = due.item
+RETURNING a.item, a.command, a.fields
