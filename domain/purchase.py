@@ -46,10 +46,12 @@ class PurchaseRecord(State, frozen=True, kw_only=True, omit_defaults=True, array
     vat_bps: int = 0
     country: str | None = None
     processor: str = ""
-    #: What refunds took back: worth of the price, of it tax; and bonus tokens.
+    #: What refunds took back: worth of the price, of it tax; bonus tokens cancelled, and those
+    #: that were spent and deducted.
     refunded: int = 0
     refunded_tax: int = 0
-    bonus_refunded: int = 0
+    bonus_cancelled: int = 0
+    bonus_deducted: int = 0
     disputes: tuple[PurchaseDispute, ...] = ()
 
     @property

@@ -31,7 +31,7 @@ from domain.rejections import (
     reject,
 )
 from domain.returned import refundable, undone
-from domain.reversal import OPEN, change, clawbacks, over, standing, with_refund
+from domain.reversal import OPEN, change, clawbacks, over, standing, undone_of, with_refund
 from domain.sale import CARD, TOKEN, InFlight, Sale, SaleRecord
 from domain.suspense import PaymentRecord, payment_key, suspended
 
@@ -147,7 +147,7 @@ class RecordRefund(Command):
             confirms=confirms,
             revoked=entitled_items(sale) if over(after) else (),
         )
-        documented = amount - moved.excess
+        documented = undone_of(after) - undone_of(record)
         note = for_refund(given, sale, amount=documented, tax=moved.tax, refund_id=refund_id)
         return recorded, *note
 

@@ -14,7 +14,7 @@ from domain.clawback import Clawback
 from domain.command import Given
 from domain.creator import Creator
 from domain.money import split_among, split_by_weight
-from domain.sale import Sale, SaleRecord
+from domain.sale import Sale, SaleDispute, SaleRecord
 
 OPEN = "OPEN"
 WON = "WON"
@@ -134,6 +134,17 @@ def clawbacks(
 def over(record: SaleRecord) -> bool:
     """Whether the buyer has everything back."""
     return record.refunded + record.disputed(LOST) >= record.paid > 0
+
+
+def with_dispute(record: SaleRecord, dispute: SaleDispute) -> SaleRecord:
+    """The record with a dispute as it is now."""
+    others = [one for one in record.disputes if one.dispute != dispute.dispute]
+    return msgspec.structs.replace(record, disputes=(*others, dispute))
+
+
+def undone_of(record: SaleRecord) -> int:
+    """How much of a sale by card the buyer has back: what documents of its VAT speak of."""
+    return min(record.paid, record.refunded + record.disputed(LOST))
 
 
 def with_refund(record: SaleRecord, cumulative: int) -> SaleRecord:

@@ -1,0 +1,293 @@
+"""Disputes: a buyer's bank takes a payment back, for the time being or for good.
+
+While a dispute is open its amount stands in `disputed`, creators' parts are reserved and unspent
+tokens are held. When it is lost, the parties pay; when it is won, even later, all goes back.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+import msgspec
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.clawback import Reversal
+from domain.entitlement import Entitlement, EntitlementEvent, entitlement_key
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+from domain.purchase import PurchaseDispute, PurchaseEvent, PurchaseRecord
+from domain.returned import LotReturned, supply_legs, token_legs, with_returned
+from domain.reversal import LOST, OPEN, WON, with_dispute
+from domain.sale import Charge, SaleDispute, SaleEvent, SaleRecord
+from domain.wallet import PAID, PROMO, LotUse, Wallet, WalletEvent
+
+
+@entity
+class DisputeRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """A dispute: OPEN, WON or LOST; None while unknown. `lost` are the parts of its loss."""
+
+    KIND = "dispute"
+    CACHED = False
+
+    state: str | None = None
+    opened: "DisputeOpened | None" = None
+    lost: "tuple[DisputeLost, ...]" = ()
+
+    def apply(self, key: str, event: Event) -> "DisputeRecord":
+        """The dispute after `event`."""
+        assert isinstance(event, DisputeEvent)
+        return event.in_dispute(self)
+
+
+class DisputeEvent(
+    Reversal,
+    SaleEvent,
+    PurchaseEvent,
+    WalletEvent,
+    EntitlementEvent,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+):
+    """An event in the life of a dispute of a sale by card or of a purchase of tokens.
+
+    The dispute is known by its id and by the processor's reference of the notice that opened it.
+    """
+
+    state: ClassVar[str]
+
+    dispute_id: str
+    dispute_ref: str
+    user: str
+    amount: int
+    processor: str
+    bearer: str
+    sale_id: str | None = None
+    purchase_id: str | None = None
+    fee: int = 0
+    lots: tuple[LotUse, ...] = ()
+    #: The items whose entitlement ends with a lost sale, or is given back.
+    items: tuple[str, ...] = ()
+
+    def tags(self) -> tuple[str, ...]:
+        """The dispute by both its names, what is disputed, and everybody it concerns."""
+        disputed = f"sale:{self.sale_id}"
+        if self.sale_id is None:
+            disputed = f"purchase:{self.purchase_id}"
+        sales = dict.fromkeys(f"sale:{claw.sale_id}" for claw in self.shares if claw.sale_id)
+        return (
+            *dict.fromkeys((f"dispute:{self.dispute_id}", f"dispute:{self.dispute_ref}")),
+            f"wallet:{self.user}",
+            disputed,
+            *sales,
+            *self.creator_tags(),
+            *(entitlement_key(self.user, item) for item in self.items),
+        )
+
+    @property
+    def free(self) -> str:
+        """The account of the user's free tokens."""
+        return accounts.wallet_free(self.user)
+
+    @property
+    def held(self) -> str:
+        """The account of the user's held tokens."""
+        return accounts.wallet_held(self.user)
+
+    def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
+        """The dispute after this event."""
+        return msgspec.structs.replace(record, state=self.state)
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """The disputes of a sale by card; a sale that a disputed purchase paid has `charges`."""
+        if self.sale_id is None:
+            return record
+        dispute = SaleDispute(self.dispute_id, self.amount, self.bearer, self.state)
+        return with_dispute(record, dispute)
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """The purchase's record after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+    def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
+        """The entitlement to one of `items` after this event."""
+        return entitlement
+
+
+@stored_as("dispute.opened.v1")
+class DisputeOpened(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A bank took back `amount` and the processor charged `fee`; nobody has lost anything yet.
+
+    `lots` are the unspent tokens of a purchase that are held.
+    """
+
+    state = OPEN
+
+    fee_refundable: bool = False
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`disputed -> psp`, `exp.dispute -> psp`, `cr.* -> cr.reserved`, `w.free -> w.held`."""
+        money = assets.currency
+        return (
+            (accounts.DISPUTED, money, self.amount),
+            (accounts.DISPUTE_COST, money, self.fee),
+            (accounts.processor(self.processor), money, -self.amount - self.fee),
+            *self.creator_legs(assets),
+            *token_legs(self.lots, self.free, self.held, assets),
+        )
+
+    def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
+        """It begins."""
+        return DisputeRecord(state=OPEN, opened=self)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """Its lots are held."""
+        return wallet.holding(self.lots) if self.lots else wallet
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """One more dispute."""
+        paid, promo = (
+            sum(use.tokens for use in self.lots if use.kind == kind) for kind in (PAID, PROMO)
+        )
+        return record.with_dispute(
+            PurchaseDispute(self.dispute_id, self.amount, OPEN, paid=paid, promo=promo)
+        )
+
+
+def common(dispute: DisputeOpened) -> dict[str, Any]:
+    """The fields by which every event of a dispute says which one it is."""
+    names = ("dispute_id", "dispute_ref", "user", "amount", "processor", "bearer")
+    return {name: getattr(dispute, name) for name in (*names, "sale_id", "purchase_id")}
+
+
+class DisputeClosed(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a dispute: part `part` of `parts`, of which each balances by itself.
+
+    Who bears a loss of `amount`: shares (the creators), `platform_share` (commission of a sale,
+    margin of a purchase), `tax`, `released` (deferred revenue of unspent tokens), `debt` (the
+    buyer) and `excess` (the platform). A win after a loss has them all negative.
+    """
+
+    part: int = 1
+    parts: int = 1
+    platform_share: int = 0
+    tax: int = 0
+    country: str | None = None
+    released: int = 0
+    debt: int = 0
+    excess: int = 0
+
+    def bearers(self, assets: Assets) -> tuple[Posting, ...]:
+        """Everybody's part of it."""
+        money = assets.currency
+        income = accounts.MARGIN if self.sale_id is None else accounts.COMMISSION
+        return (
+            *self.creator_legs(assets),
+            (income, money, self.platform_share),
+            (accounts.vat(self.country or ""), money, self.tax),
+            (accounts.DEFERRED, money, self.released),
+            (accounts.fan_debt(self.user), money, self.debt),
+            (accounts.BAD_DEBT, money, self.excess),
+        )
+
+
+@stored_as("dispute.lost.v1")
+class DisputeLost(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
+    """The bank keeps `amount`; `lots` are unspent tokens that are cancelled."""
+
+    state = LOST
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """Everybody's part `-> disputed`, and `w.held -> supply`."""
+        return (
+            *self.bearers(assets),
+            (accounts.DISPUTED, assets.currency, -self.amount),
+            *token_legs(self.lots, self.held, accounts.SUPPLY, assets),
+        )
+
+    def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
+        """It is lost; a win may still follow."""
+        return msgspec.structs.replace(record, state=LOST, lost=(*record.lost, self))
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """What was held is gone."""
+        return wallet.spending_held(self.lots) if self.lots else wallet
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """The sale's dispute is lost, or the sale is charged for a purchase that was."""
+        sale = record.sale
+        if self.sale_id is not None or sale is None or self.purchase_id is None:
+            return super().in_sale(record)
+        taken = {claw.creator: claw.share for claw in self.shares if claw.sale_id == sale.sale_id}
+        shares = tuple(taken.get(payee.creator, 0) for payee in sale.payees)
+        charge = Charge(self.dispute_id, self.purchase_id, shares)
+        return msgspec.structs.replace(record, charges=(*record.charges, charge))
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """What this part took, added to what earlier parts took."""
+        (before,) = (one for one in record.disputes if one.dispute == self.dispute_id)
+        return record.with_dispute(
+            msgspec.structs.replace(
+                before,
+                state=LOST,
+                settled=before.settled + self.amount - self.excess,
+                tax=before.tax + self.tax,
+                net=before.net + self.released,
+                debt=before.debt + self.debt,
+            )
+        )
+
+    def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
+        """It ends like after a full refund."""
+        return Entitlement() if entitlement.sale_id == self.sale_id else entitlement
+
+
+@stored_as("dispute.won.v1")
+class DisputeWon(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
+    """The bank gives `amount` back, and the processor `fee`.
+
+    `lots` are held tokens that are free again; after a loss `restored` ones come back instead.
+    """
+
+    state = WON
+
+    after_loss: bool = False
+    restored: tuple[LotReturned, ...] = ()
+    valid_until: datetime | None = None
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`psp -> disputed`, or after a loss `psp ->` everybody's part; the fee comes back."""
+        money = assets.currency
+        return (
+            (accounts.processor(self.processor), money, self.amount + self.fee),
+            (accounts.DISPUTE_COST, money, -self.fee),
+            (accounts.DISPUTED, money, 0 if self.after_loss else -self.amount),
+            *self.bearers(assets),
+            *token_legs(self.lots, self.held, self.free, assets),
+            *supply_legs(self.user, self.restored, assets),
+        )
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """Held lots are free, cancelled ones stand at their places again."""
+        if self.lots:
+            back = tuple(msgspec.structs.replace(use, tokens=-use.tokens) for use in self.lots)
+            wallet = wallet.holding(back)
+        return with_returned(wallet, self.restored)
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """The sale's dispute is won, or the sale is charged no more."""
+        if self.sale_id is not None:
+            return super().in_sale(record)
+        charges = tuple(one for one in record.charges if one.dispute != self.dispute_id)
+        return msgspec.structs.replace(record, charges=charges)
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """It takes nothing any more."""
+        (before,) = (one for one in record.disputes if one.dispute == self.dispute_id)
+        return record.with_dispute(PurchaseDispute(self.dispute_id, before.amount, WON))
+
+    def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
+        """What a loss ended is given back, unless a later sale gave it anew."""
+        if entitlement.sale_id is not None or self.sale_id is None:
+            return entitlement
+        return Entitlement(sale_id=self.sale_id, valid_until=self.valid_until)

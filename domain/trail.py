@@ -1,0 +1,114 @@
+"""The trail of a purchase: which sales its tokens paid, and how those sales stand now.
+
+Only a dispute of the purchase asks for it, so no sale carries a tag of its own for it: the trail
+is folded from all that happened to the wallet, when a decision needs it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from domain.entity import State, entity
+from domain.event import Event
+from domain.returned import paid_parts_left, released_by
+from domain.sale import Sale, SaleEvent, SaleRecord
+from domain.wallet import PAID, PROMO
+
+
+@entity
+class Trail(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """`trail:user:purchase`; the events that matter as a chain, newest first."""
+
+    KIND = "trail"
+    CACHED = False
+    FOLDED_FROM = "wallet"
+
+    newest: Any = None
+
+    def apply(self, key: str, event: Event) -> "Trail":
+        """The trail after an event of the wallet: sales it paid for, and what became of sales."""
+        if not isinstance(event, SaleEvent):
+            return self
+        purchase = key.split(":")[2]
+        if isinstance(event, Sale) and all(use.purchase != purchase for use in event.lots):
+            return self
+        return Trail(newest=(event, self.newest))
+
+    def sales(self) -> dict[str, SaleRecord]:
+        """The sales that the purchase's tokens paid, in the order in which they were made."""
+        records: dict[str, SaleRecord] = {}
+        for event in reversed(list(self._chain())):
+            if isinstance(event, Sale):
+                records[event.sale_id] = event.in_sale(SaleRecord())
+                continue
+            for tag in event.tags():
+                sale_id = tag.removeprefix("sale:")
+                if sale_id in records:
+                    records[sale_id] = event.in_sale(records[sale_id])
+        return records
+
+    def _chain(self) -> Iterator[Any]:
+        link = self.newest
+        while link is not None:
+            event, link = link
+            yield event
+
+
+class Paid(msgspec.Struct, frozen=True):
+    """What the tokens of one purchase still pay of a sale, refunds deducted.
+
+    `parts` are minor units of the payees' paid parts, in the order of the payees; `charged` what
+    lost disputes of the purchase have taken of them.
+    """
+
+    record: SaleRecord
+    released: int
+    parts: tuple[int, ...]
+    charged: tuple[int, ...]
+
+
+def paid_by(purchase: str, record: SaleRecord) -> Paid:
+    """The part of a sale that the tokens of `purchase` pay.
+
+    Paid parts are divided among the paid lots by their tokens, cumulatively in the lots' order.
+    """
+    sale = record.sale
+    assert sale is not None
+    released = before = 0
+    kept = [
+        (use, back, use.tokens - back if use.kind == PAID else 0)
+        for use, back in zip(sale.lots, record.returned, strict=True)
+    ]
+    whole = sum(tokens for _, _, tokens in kept)
+    left = paid_parts_left(record)
+    parts = [0] * len(left)
+    for use, back, tokens in kept:
+        if use.purchase == purchase:
+            released += use.released - released_by(use, back)
+            for nth, part in enumerate(left):
+                parts[nth] += _share(part, before + tokens, whole) - _share(part, before, whole)
+        before += tokens
+    charged = [charge.shares for charge in record.charges if charge.purchase == purchase]
+    return Paid(
+        record,
+        released,
+        tuple(parts),
+        tuple(sum(each) for each in zip(*charged, strict=True)) if charged else (0,) * len(left),
+    )
+
+
+def promo_spent(purchase: str, records: dict[str, SaleRecord]) -> int:
+    """Bonus tokens of `purchase` that sales consumed and no refund returned."""
+    return sum(
+        use.tokens - back
+        for record in records.values()
+        if record.sale is not None
+        for use, back in zip(record.sale.lots, record.returned, strict=True)
+        if use.purchase == purchase and use.kind == PROMO
+    )
+
+
+def _share(part: int, tokens: int, whole: int) -> int:
+    """Of `part`, what the first `tokens` of `whole` bear, rounded half up."""
+    return (2 * part * tokens + whole) // (2 * whole) if whole else 0
