@@ -47,8 +47,12 @@ class Scheduler:
                 self.turn()
                 self._stopping.wait(TURN_EVERY_S)
         finally:
-            for connection in self._connections.values():
-                connection.close()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        while self._connections:
+            self._connections.popitem()[1].close()
 
     def stop(self) -> None:
         """Finish the command that is under way, then end."""
