@@ -1,4 +1,4 @@
-"""Refunds: every part of a sale goes back where it came from, whatever is refunded in which order."""
+"""Refunds: every part of a sale goes back where it came from, whatever the order."""
 
 from typing import Any
 
@@ -72,7 +72,12 @@ def tipped(place: World, tokens: int) -> Sale:
 
 
 def bought(place: World, ref: str = "p1", package: str = "small", price: int = 999) -> None:
-    fields = {"package": package, "price": price, "processor": "stripe", "processor_ref": ref}
+    fields: dict[str, Any] = {
+        "package": package,
+        "price": price,
+        "processor": "stripe",
+        "processor_ref": ref,
+    }
     place.happens("record-purchase", user="ann", **fields)
 
 
@@ -262,7 +267,8 @@ def test_returned_tokens_stand_where_their_lot_stood() -> None:
     place.happens("refund", sale=first.sale_id, amount=10, reason_code="ASKED")
     wallet = place.states["wallet:ann"]
     assert isinstance(wallet, Wallet)
-    assert [lot.purchase for lot in wallet.lots] == [first.lots[0].purchase, wallet.lots[1].lot]
+    back, later = wallet.lots
+    assert back.purchase == first.lots[0].purchase != later.purchase
 
 
 def test_expired_promotional_tokens_are_not_revived() -> None:
