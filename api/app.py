@@ -24,6 +24,7 @@ from api.metrics import Metrics, WriterFigures
 from api.service import Service
 from domain.command import COMMANDS
 from ledger.database import Database
+from ledger.scheduler import Scheduler
 from ledger.settings import Settings
 
 BOOK = "/v1/books/{book}"
@@ -42,8 +43,11 @@ class Application(FastAPI):
         await self._gate(scope, receive, send)
 
 
-def create_app(settings: Settings, database: Database) -> Application:
-    """The HTTP application; its lifespan starts the service and drains it at the end."""
+def create_app(settings: Settings, database: Database, *, schedule: bool = False) -> Application:
+    """The HTTP application; its lifespan starts the service and drains it at the end.
+
+    `schedule`: what time alone makes due is sent, too, through the service's own writers.
+    """
     service = Service(settings, database)
     metrics = Metrics()
     metrics.watch(WriterFigures(service))
@@ -54,7 +58,12 @@ def create_app(settings: Settings, database: Database) -> Application:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         deliveries.attach(asyncio.get_running_loop())
         service.start()
+        scheduler = Scheduler(database, service.writer) if schedule else None
+        if scheduler is not None:
+            scheduler.start()
         yield
+        if scheduler is not None:
+            await asyncio.to_thread(scheduler.stop)
         await asyncio.to_thread(service.stop)
 
     app = Application(

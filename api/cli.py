@@ -13,6 +13,7 @@ from api.cli_books import books
 from api.cli_demo import demo
 from api.cli_import import import_file
 from api.cli_keys import keys
+from api.cli_meter import meter
 from api.cli_serve import migrate_database, project, serve
 from api.cli_simulate import simulate
 from api.cli_upkeep import rebuild_projections, verify_books
@@ -35,6 +36,7 @@ app.command()(demo)
 app.command("import")(import_file)
 app.command()(simulate)
 app.command()(project)
+app.command()(meter)
 app.command("rebuild")(rebuild_projections)
 app.command("verify")(verify_books)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)

@@ -34,6 +34,7 @@ def serve(
     ] = None,
     migrate: Annotated[bool, typer.Option(help="Migrate the database first.")] = True,
     project: Annotated[bool, typer.Option(help="Run the projections, too.")] = True,
+    meter: Annotated[bool, typer.Option(help="Send what time makes due, too.")] = True,
 ) -> None:
     """Run the API, the writers and the projections until SIGTERM or Ctrl-C."""
     for number in server.STOP_SIGNALS:  # until the server runs, an order to stop just ends this
@@ -51,7 +52,7 @@ def serve(
         url = server.address(listening)
         err.print(f"serving on {url}, documentation on {url}/docs", soft_wrap=True)
         _log.info("serving", url=url, pid=os.getpid())
-        server.run(create_app(found, where), listening)
+        server.run(create_app(found, where, schedule=meter), listening)
         for number in server.STOP_SIGNALS:  # the rest of the way out is short: nobody hurries it
             signal.signal(number, signal.SIG_IGN)
     _log.info("stopped")

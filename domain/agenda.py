@@ -5,6 +5,7 @@ agenda only names candidates: whether anything happens is for that command to de
 late, early or sent twice.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -13,6 +14,8 @@ from domain.event import Event
 
 AGENDA = "agenda:book"
 """The tag of every event that changes the agenda."""
+RETRY_EVERY_S = 60
+"""Until what is done once has been answered."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -20,13 +23,30 @@ class Due(msgspec.Struct, frozen=True):
 
     at: datetime
     command: str
-    fields: dict[str, str]
+    fields: Mapping[str, str | bool]
     every_s: int
+    #: Done as soon as it was answered, whatever came of it.
+    once: bool = False
+
+
+AgendaItem = tuple[str, Due | None]
+"""(what it is about, what is due for it now in place of what was); None: nothing more."""
+
+
+def ending(lot: str, command: str, user: str, at: datetime | None) -> tuple[AgendaItem, ...]:
+    """The end of a lot of `user`'s tokens, by `command`, if it has one."""
+    if at is None:
+        return ()
+    return ((f"lot:{lot}", Due(at, command, {"user": user}, RETRY_EVERY_S, once=True)),)
 
 
 class AgendaEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     """An event after which something else, or nothing more, is due."""
 
-    def agenda(self) -> tuple[str, Due | None]:
+    def agenda(self) -> AgendaItem:
         """(tag of the entity, what is due for it now in place of what was); None: nothing."""
         raise NotImplementedError(type(self).__name__)
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """All that it changes; most events change one thing."""
+        return (self.agenda(),)

@@ -13,6 +13,7 @@ import structlog
 from domain.agenda import AgendaEvent, Due
 from domain.catalogue import InvalidRequest, read_command
 from ledger import queries
+from ledger.books import Book
 from ledger.database import Connection
 from ledger.entry import decode
 from ledger.request import Answer, Request, unremembered
@@ -29,13 +30,20 @@ class Taken(msgspec.Struct, frozen=True):
 
     item: str
     request: Request
+    once: bool
 
 
 class Agenda:
-    """One book's agenda over a connection in autocommit mode, in the book's schema."""
+    """One book's agenda over a connection in autocommit mode, which turns to that book."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, book: Book, connection: Connection) -> None:
         self._connection = connection
+        connection.execute(SQL["enter"], [f'"{book.schema}",tokenledger'])
+
+    def anything(self) -> bool:
+        """Whether there is anything to do at present."""
+        row = self._connection.execute(SQL["anything"]).fetchone()
+        return row is not None and bool(row[0])
 
     def read_on(self) -> int:
         """Take in what the log says since the last time; answers how many events that were."""
@@ -49,17 +57,17 @@ class Agenda:
     def take(self, limit: int) -> list[Taken]:
         """At most `limit` items that are due; each comes again at its next turn."""
         rows = self._connection.execute(SQL["take"], [limit]).fetchall()
-        return [Taken(item, request) for item, request in map(_requested, rows) if request]
+        return [taken for row in rows if (taken := _taken(*row)) is not None]
 
     def settle(self, taken: list[Taken], answers: list[Answer]) -> None:
-        """Forget the items whose commands were refused: there is nothing left to do for them."""
-        refused = [
+        """Forget what was refused, for there is nothing left to do, and what is done once."""
+        over = [
             each.item
             for each, answer in zip(taken, answers, strict=True)
-            if 400 <= answer.status < 500
+            if 400 <= answer.status < 500 or (each.once and answer.status < 300)
         ]
-        if refused:
-            self._connection.execute(SQL["drop"], [refused])
+        if over:
+            self._connection.execute(SQL["drop"], [over])
 
     def _read_page(self) -> int:
         connection = self._connection
@@ -73,8 +81,7 @@ class Agenda:
             for _, data in news:
                 event = decode(data).event()
                 if isinstance(event, AgendaEvent):
-                    item, due = event.agenda()
-                    changes[item] = due
+                    changes.update(event.agenda_items())
             self._put([(item, due) for item, due in changes.items() if due is not None])
             dropped = [item for item, due in changes.items() if due is None]
             connection.execute(SQL["drop"], [dropped])
@@ -88,15 +95,15 @@ class Agenda:
             [due.every_s for _, due in items],
             [due.command for _, due in items],
             [msgspec.json.encode(due.fields).decode() for _, due in items],
+            [due.once for _, due in items],
         ]
         self._connection.execute(SQL["put"], columns)
 
 
-def _requested(row: tuple[Any, ...]) -> tuple[str, Request | None]:
-    item, command, fields = row
+def _taken(item: str, command: str, fields: dict[str, Any], once: bool) -> Taken | None:
     try:
         read = read_command(command, fields)
     except InvalidRequest:
         log.exception("the agenda holds a command that cannot be read", item=item)
-        return item, None
-    return item, unremembered(read, actor=SCHEDULER, correlation_id=SCHEDULER)
+        return None
+    return Taken(item, unremembered(read, actor=SCHEDULER, correlation_id=SCHEDULER), once)

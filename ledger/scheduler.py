@@ -36,27 +36,27 @@ class Scheduler:
         self._url = database.service_url
         self._writer_of = writer_of
         self._books = books
-        self._connections: dict[str, Connection] = {}
+        self._connection: Connection | None = None
         self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._interrupted: set[str] = set()
 
-    def run(self) -> None:
-        """Turn until `stop`; blocks, and survives whatever the database does."""
-        try:
-            while not self._stopping.is_set():
-                self.turn()
-                self._stopping.wait(TURN_EVERY_S)
-        finally:
-            self.close()
+    def start(self) -> None:
+        """Begin to turn, in a thread of its own; survives whatever the database does."""
+        self._thread.start()
+        log.info("scheduling")
+
+    def stop(self) -> None:
+        """Finish the commands that are under way, then end; before the writers do."""
+        self._stopping.set()
+        self._thread.join()
 
     def close(self) -> None:
         """Let go of the database."""
-        while self._connections:
-            self._connections.popitem()[1].close()
-
-    def stop(self) -> None:
-        """Finish the command that is under way, then end."""
-        self._stopping.set()
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+        self._connection = None
 
     def turn(self) -> int:
         """Send what is due in every book; answers how many commands that were."""
@@ -72,45 +72,44 @@ class Scheduler:
                 self._lose(book.name, "")
         return sent
 
-    def _serve(self, book: Book) -> int:
-        agenda = Agenda(self._connection(book))
-        agenda.read_on()
-        sent = 0
+    def _run(self) -> None:
         while not self._stopping.is_set():
+            self.turn()
+            self._stopping.wait(TURN_EVERY_S)
+        self.close()
+
+    def _serve(self, book: Book) -> int:
+        agenda = Agenda(book, self._connected())
+        sent = 0
+        while agenda.anything() and not self._stopping.is_set():
+            agenda.read_on()
             taken = agenda.take(COMMANDS_MAX)
             if taken:
                 answers = self._writer_of(book).write([each.request for each in taken])
                 agenda.settle(taken, answers)
-                agenda.read_on()
                 sent += len(taken)
-            if len(taken) < COMMANDS_MAX:
-                break
         return sent
 
     def _known_books(self) -> list[Book]:
         """The books there are; none while the database is away."""
         try:
-            books = list_books(self._connection(None))
+            books = list_books(self._connected())
         except psycopg.Error as error:
             self._lose("", str(error))
             return []
         self._interrupted.discard("")
         return [book for book in books if self._books is None or book.name in self._books]
 
-    def _connection(self, book: Book | None) -> Connection:
-        name, schema = (book.name, book.schema) if book is not None else ("", None)
-        found = self._connections.get(name)
-        if found is None or found.closed:
-            found = connect(self._url, schema, autocommit=True, application="tokenledger-scheduler")
-            self._connections[name] = found
-        return found
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(
+                self._url, autocommit=True, application="tokenledger-scheduler"
+            )
+        return self._connection
 
     def _lose(self, name: str, error: str) -> None:
         """Connect anew next time; an outage is told once."""
-        connection = self._connections.pop(name, None)
-        if connection is not None:
-            with suppress(psycopg.Error):
-                connection.close()
+        self.close()
         if name not in self._interrupted:
             self._interrupted.add(name)
             log.warning("scheduling interrupted", book=name or None, error=error.strip())

@@ -1,3 +1,14 @@
+-- name: enter
+-- The queries that follow are about this book.
+SELECT set_config('search_path', %s, false)
+
+-- name: anything
+-- Whether there is anything to read on from, or anything due: most of the time there is not.
+SELECT EXISTS (SELECT FROM event_tags
+               WHERE tag = 'agenda:book' AND position > (SELECT position FROM agenda_read))
+    OR EXISTS (SELECT FROM agenda
+               WHERE due_at <= greatest(clock_timestamp(), (SELECT recorded_at FROM head)))
+
 -- name: read_position
 -- How far the agenda has read the log; whoever holds this row reads on.
 SELECT position FROM agenda_read FOR UPDATE
@@ -9,11 +20,12 @@ WHERE t.tag = 'agenda:book' AND t.position > %s ORDER BY t.position LIMIT %s
 
 -- name: put
 -- What is due for an entity now, in place of what was.
-INSERT INTO agenda (item, due_at, every_s, command, fields)
-SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::int[], %s::text[], %s::jsonb[])
+INSERT INTO agenda (item, due_at, every_s, command, fields, once)
+SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::int[], %s::text[], %s::jsonb[],
+                     %s::boolean[])
 ON CONFLICT (item) DO UPDATE
 SET due_at = excluded.due_at, every_s = excluded.every_s,
-    command = excluded.command, fields = excluded.fields
+    command = excluded.command, fields = excluded.fields, once = excluded.once
 
 -- name: drop
 -- Nothing is due for these any more.
@@ -35,4 +47,4 @@ UPDATE agenda a
 SET due_at = a.due_at + make_interval(secs => a.every_s
       * (1 + floor(extract(epoch FROM time.now - a.due_at) / a.every_s)))
 FROM due, time WHERE a.item = due.item
-RETURNING a.item, a.command, a.fields
+RETURNING a.item, a.command, a.fields, a.once

@@ -156,7 +156,7 @@ def test_a_failure_after_the_capture_is_for_a_person_and_reverses_nothing() -> N
     assert decision.code == "INVALID_TRANSITION"
     (event,) = place.given(*decision.events)
     assert balanced(event.postings(ASSETS)) == ()
-    assert place.states[f"payment:{captured.processor_ref}"].sale_id == captured.sale_id  # type: ignore[attr-defined]
+    assert place.states[f"payment:{captured.processor_ref}"].sale_id == captured.sale_id
 
 
 def test_a_reference_stands_for_one_payment() -> None:

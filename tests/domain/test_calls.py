@@ -170,7 +170,7 @@ def test_after_its_end_a_call_is_metered_for_a_quarter_of_an_hour() -> None:
     other.at(95).do("end")
     late = other.at(95 + 900.000001).meter()
     assert all(isinstance(event, CallBlockWrittenOff) for event in late)
-    assert [(e.block_no, e.cost) for e in late] == [(1, 30), (2, 30), (3, 30)]  # type: ignore[attr-defined]
+    assert [(e.block_no, e.cost) for e in late] == [(1, 30), (2, 30), (3, 30)]
     assert all(event.postings(ASSETS) == () for event in late)
     assert code(other.when("meter-call", call="c1")) == "CALL_NOT_ACTIVE"
     assert not other.blocks

@@ -70,7 +70,7 @@ def test_b4_twenty_meters_at_once(platform: Platform) -> None:
     platform.given(grant(1_000), call(60))
     at(platform, 95).when_at_once([meter() for _ in range(20)])
     platform.then(accepted(20), events(BLOCK, 3), wallet(910), creator_has(450))
-    numbers = [e.event().block_no for e in platform.entries() if e.type == BLOCK]  # type: ignore[attr-defined]
+    numbers = [e.event().block_no for e in platform.entries() if e.type == BLOCK]
     assert numbers == [1, 2, 3]
 
 

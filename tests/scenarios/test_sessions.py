@@ -42,7 +42,7 @@ def test_e2_waiting_exactly_a_day_is_kept_and_a_second_more_is_voided(platform: 
     assert scheduled(platform) == 1
     platform.then(events("payment.voided.v1", 1))
     voided = platform.entries()[-1]
-    assert (voided.postings, voided.event().reason) == ((), "CANCELLED")  # type: ignore[attr-defined]
+    assert (voided.postings, voided.event().reason) == ((), "CANCELLED")
     platform.when(capture(payment, 10_000)).then(rejected("HOLD_NOT_OPEN"), events(CAPTURED, 0))
 
 

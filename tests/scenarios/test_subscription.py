@@ -22,7 +22,7 @@ def test_c1_period_two_before_period_one_each_three_times(platform: Platform) ->
     platform.when([period(2, 999)] * 3, [period(1, 999)] * 3)
     platform.then(accepted(2), events(CHARGED, 2), creator_has(1_598), credit(commission, 400))
     assert [outcome.status for outcome in platform.outcomes] == [201] * 6
-    ends = [e.event().period_end for e in platform.entries() if e.type == CHARGED]  # type: ignore[attr-defined]
+    ends = [e.event().period_end for e in platform.entries() if e.type == CHARGED]
     assert max(ends) == ends[0]
 
 
