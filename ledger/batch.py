@@ -34,7 +34,7 @@ from ledger.business_days import BusinessDays
 from ledger.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, canonical, leaf_hash
 from ledger.inbox import APPLIED, PARKED, SUSPENDED, Inbox, Notice
 from ledger.request import Answer, Recorded, Request, refused
-from ledger.rows import event_row, microseconds, receipt_row, tag_rows
+from ledger.rows import event_row, microseconds, receipt_row
 from ledger.states import WorkingStates
 from ledger.texts import Texts, new_salt
 
@@ -65,7 +65,6 @@ class Batch:
         self.states = states
         self.known: dict[bytes, tuple[bytes, Answer]] = {}
         self._event_rows: list[bytes] = []
-        self._tags: list[tuple[bytes, int]] = []
         self._receipt_rows: list[bytes] = []
         self.touched: dict[str, tuple[int, int]] = {}
         self.clock = clock
@@ -135,10 +134,10 @@ class Batch:
         """Whether there is anything to commit."""
         return bool(self._answered)
 
-    def take_rows(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
-        """Rows of events, tags and receipts decided since the last call."""
-        taken = self._event_rows, tag_rows(self._tags), self._receipt_rows
-        self._event_rows, self._tags, self._receipt_rows = [], [], []
+    def take_rows(self) -> tuple[list[bytes], list[bytes]]:
+        """Rows of events and receipts decided since the last call."""
+        taken = self._event_rows, self._receipt_rows
+        self._event_rows, self._receipt_rows = [], []
         return taken
 
     def apply_due(self, notice: Notice) -> None:
@@ -161,7 +160,7 @@ class Batch:
         """Decide requests that stand or fall together; may raise MissingState."""
         before = (self.position, self.clock, dict(self.states), dict(self.touched))
         clock_us = self._clock_us
-        known, rows = dict(self.known), (len(self._event_rows), len(self._tags))
+        known, rows = dict(self.known), len(self._event_rows)
         receipts, answered = len(self._receipt_rows), self._answered
         inbox, texts = self.inbox.save(), self.texts.save()
         answers: list[Answer] = []
@@ -182,7 +181,7 @@ class Batch:
                 self.states.clear()
                 self.states.update(states)
                 self.known = known
-                del self._event_rows[rows[0] :], self._tags[rows[1] :]
+                del self._event_rows[rows:]
                 del self._receipt_rows[receipts:]
                 self._answered = answered
                 self.inbox.restore(inbox)
@@ -247,12 +246,10 @@ class Batch:
         """Encode the events, then merge their effects; nothing is changed if one fails."""
         states = self.states
         changes: dict[str, State] = {}
-        recorded, rows, index = [], [], []
+        recorded, rows = [], []
         position, clock = self.position, self.clock
         recorded_us = self._clock_us
-        occurred_us = (
-            recorded_us if stamp.occurred_at is clock else microseconds(stamp.occurred_at)
-        )
+        occurred_us = recorded_us if stamp.occurred_at is clock else microseconds(stamp.occurred_at)
         for event in events:
             position += 1
             tags = event.tags()
@@ -266,14 +263,12 @@ class Batch:
                         changes[view] = (changes.get(view) or states[view]).apply(view, event)
             body = canonical(event)
             data = self._encode(event, tags, body, stamp, event_id=event_id, recorded_at=clock)
-            encoded = [tag.encode() for tag in tags]
-            index += [(tag, position) for tag in encoded]
             rows.append(
                 event_row(
                     position,
                     bytes.fromhex(event_id.replace("-", "")),
                     event.type.encode(),
-                    encoded,
+                    tags,
                     occurred_us=occurred_us,
                     recorded_us=recorded_us,
                     data=data,
@@ -289,9 +284,8 @@ class Batch:
             states[key] = state
             self.touched[key] = position, self.touched.get(key, _UNTOUCHED)[1] + len(events)
         self._event_rows += rows
-        self._tags += index
         if self.inbox.waiting:
-            self.inbox.wake([tag.decode() for tag, _ in index])
+            self.inbox.wake(tag for event in events for tag in event.tags())
         if stamp.request.command.name == ReleasePayment.name:
             self.inbox.release(events, position)
         self.position, self.clock, self._clock_us = position, clock, recorded_us

@@ -1,12 +1,13 @@
-"""COPYs that PostgreSQL takes in on its own processor while we decide the next commands.
+"""What PostgreSQL takes in on its own processor while we decide the next commands.
 
-Jobs wait in a queue; `pump` moves the one at its front a step further without ever waiting, and
+Jobs, which are COPYs and statements without an answer, wait in a queue; `pump` moves the one at its front a step further without ever waiting, and
 is called between decisions. `drain` waits for all of them; no other statement may run on the
 connection before that. An error of PostgreSQL is raised by whichever call learns of it.
 """
 
 import select
 from collections import deque
+from typing import NamedTuple
 
 import psycopg
 from psycopg import pq
@@ -19,19 +20,30 @@ _ASKED = "asked"  # COPY is sent; PostgreSQL has not yet said that it is ready f
 _SENT = "sent"  # rows and their end are sent; PostgreSQL has not yet said that it has them
 
 
+class _Job(NamedTuple):
+    statement: bytes
+    packed: list[bytes] | None
+    parameters: list[bytes]
+
+
 class CopyQueue:
-    """COPY … FROM STDIN (FORMAT binary) jobs, one after another, on one connection."""
+    """Jobs, one after another, on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._pgconn = connection.pgconn
-        self._jobs: deque[tuple[bytes, list[bytes]]] = deque()
+        self._jobs: deque[_Job] = deque()
         self._state: str | None = None
 
-    def add(self, statement: bytes, packed: list[bytes]) -> None:
-        """Queue the packed rows for `statement` and begin if nothing else is under way."""
+    def copy(self, statement: bytes, packed: list[bytes]) -> None:
+        """Queue packed rows for a COPY … FROM STDIN (FORMAT binary)."""
         if packed:
-            self._jobs.append((statement, packed))
+            self._jobs.append(_Job(statement, packed, []))
             self.pump()
+
+    def run(self, statement: bytes, *parameters: int) -> None:
+        """Queue a statement that answers nothing; its parameters are $1, $2 …"""
+        self._jobs.append(_Job(statement, None, [b"%d" % value for value in parameters]))
+        self.pump()
 
     def pump(self) -> None:
         """Go on as far as possible without waiting."""
@@ -69,8 +81,7 @@ class CopyQueue:
         """One step; False if it has to wait for PostgreSQL."""
         pgconn = self._pgconn
         if self._state is None:
-            pgconn.send_query(self._jobs[0][0])
-            self._state = _ASKED
+            self._begin(self._jobs[0])
         if pgconn.flush():
             return False
         pgconn.consume_input()
@@ -79,7 +90,7 @@ class CopyQueue:
         result = pgconn.get_result()
         if self._state == _ASKED:
             _expect(result, pq.ExecStatus.COPY_IN)
-            _, packed = self._jobs.popleft()
+            packed = self._jobs.popleft().packed or []
             pgconn.put_copy_data(rows.HEADER + b"".join(packed) + rows.TRAILER)
             pgconn.put_copy_end()
             pgconn.flush()
@@ -90,6 +101,15 @@ class CopyQueue:
         else:
             self._state = None
         return True
+
+    def _begin(self, job: _Job) -> None:
+        if job.packed is not None:
+            self._pgconn.send_query(job.statement)
+            self._state = _ASKED
+        else:
+            self._jobs.popleft()
+            self._pgconn.send_query_params(job.statement, job.parameters)
+            self._state = _SENT
 
     def _wait(self) -> None:
         events = select.POLLIN | (select.POLLOUT if self._pgconn.flush() else 0)

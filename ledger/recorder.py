@@ -128,16 +128,14 @@ class PlainLog(BookLog):
             raise IntegrityError(condition)
         clock = max(clock, recorded_at + TICK)
         packed: list[bytes] = []
-        index: list[tuple[bytes, int]] = []
+        before = position
         for position, event in enumerate(events, position + 1):  # noqa: B020 -- the last stays
-            tags = [tag.encode() for tag in event.tags]
-            index += [(tag, position) for tag in set(tags)]
             packed.append(
                 rows.event_row(
                     position,
                     bytes.fromhex(self._new_id(rows.microseconds(clock)).replace("-", "")),
                     event.type.encode(),
-                    tags,
+                    event.tags,
                     occurred_us=rows.microseconds(clock),
                     recorded_us=rows.microseconds(clock),
                     data=event.data,
@@ -146,7 +144,7 @@ class PlainLog(BookLog):
             )
             clock += TICK
         _copy(connection, LOG["copy_events"], packed)
-        _copy(connection, LOG["copy_tags"], rows.tag_rows(index))
+        connection.execute(SQL["index_tags"], (before, position))
         connection.execute(LOG["advance_head"], (position, clock - TICK))
         return position, partition_rows
 

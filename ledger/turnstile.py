@@ -244,11 +244,12 @@ class Turnstile:
         if batch.position > self.partitions_end:
             self._copies.drain()
             self._reach(batch.position)
-        add = self._copies.add
-        events, tags, receipts = batch.take_rows()
-        add(SQL["copy_events"], events)
-        add(SQL["copy_tags"], tags)
-        add(SQL["copy_receipts"], receipts)
+        events, receipts = batch.take_rows()
+        if events:
+            count = len(events)
+            self._copies.copy(SQL["copy_events"], events)
+            self._copies.run(SQL["index_tags"], batch.position - count, batch.position)
+        self._copies.copy(SQL["copy_receipts"], receipts)
 
     def _append(self, batch: Batch) -> None:
         """The rest of the rows; then wait until PostgreSQL has them all."""

@@ -33,3 +33,10 @@ SELECT position, recorded_at, partition_rows FROM head FOR UPDATE;
 -- name: under_lock
 -- The clock, and whether a book writes here: whatever passes a turnstile leaves a receipt.
 SELECT clock_timestamp(), EXISTS (SELECT FROM receipts);
+
+-- name: index_tags
+-- The tag index of the events just copied; a tag named twice counts once.
+INSERT INTO event_tags (tag, position)
+SELECT DISTINCT tag, position FROM events, unnest(tags) AS tag
+WHERE position > %s AND position <= %s
+ORDER BY tag, position;

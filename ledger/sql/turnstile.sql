@@ -48,9 +48,12 @@ ORDER BY k.entity, t.position;
 COPY events (position, event_id, type, tags, occurred_at, recorded_at, data, leaf_hash)
 FROM STDIN (FORMAT binary);
 
--- name: copy_tags
--- The tag index, sorted within a batch.
-COPY event_tags (tag, position) FROM STDIN (FORMAT binary);
+-- name: index_tags
+-- The tag index of the events just copied, in the order of the index.
+INSERT INTO event_tags (tag, position)
+SELECT tag, position FROM events, unnest(tags) AS tag
+WHERE position > $1::bigint AND position <= $2::bigint
+ORDER BY tag, position;
 
 -- name: copy_receipts
 -- The batch's answers.
