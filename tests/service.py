@@ -133,6 +133,11 @@ class Client:
         replayed = reply.headers.get("Idempotent-Replayed") == "true"
         return Reply(reply.status_code, reply.content, replayed)
 
+    def ask(self, question: str) -> httpx.Response:
+        """What the first service answers to a question about the book."""
+        book = self._path.removesuffix("/commands/")
+        return self._http.get(self._services[0].address + book + question, headers=self._headers)
+
     def insist(self, command: str, fields: dict[str, Any], key: str, first: int = 0) -> Reply:
         """Ask one service after the other until one answers."""
         for attempt in range(first, first + 200):
