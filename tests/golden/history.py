@@ -24,6 +24,8 @@ LONG_AGO = "2020-02-28T23:59:59.5Z"
 FINANCE = ("finance", "fay")
 APPROVER = ("approver", "bob")
 
+DISPUTED = {"payment_ref": "bought", "amount": 999, "fee": 1_500}
+
 POLICY: dict[str, Any] = {
     **MICRO_UNLOCK,
     "vat": {"DE": 1900},
@@ -47,7 +49,7 @@ POLICY: dict[str, Any] = {
 
 def play(platform: Platform) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
-    sales = (calling, holding, refunding, booking, subscribing)
+    sales = (calling, holding, refunding, disputing, booking, subscribing)
     for chapter in (spending, earning, *sales, payouts, adjusting, settling, closing):
         chapter(platform)
     platform.check()
@@ -165,6 +167,25 @@ def refunding(platform: Platform) -> None:
     platform.when(Sent("refund", {**sale, "amount": 100, "reason_code": "REQUESTED"}))
     refund = {"refund": platform.outcomes[0].event["refund_id"], "reason_code": "CARD_EXPIRED"}
     platform.given(Sent("fail-refund", {**refund, **stripe("refund-2")}))
+
+
+def disputing(platform: Platform) -> None:
+    """A lost purchase is traced to its sales and won after all; another is refunded."""
+    buyer = {"user": "buyer", "country": "DE"}
+    platform.given(
+        purchase("small", price=999, ref="bought").but(**buyer),
+        tip(400, user="buyer"),
+        Sent("open-dispute", {**stripe("dispute"), **DISPUTED}),
+    )
+    closed = {"dispute": "dispute", "processor": "stripe"}
+    for outcome in ("LOST", "WON"):
+        reference = {"outcome": outcome, "processor_ref": f"dispute-{outcome}"}
+        platform.given(Sent("close-dispute", {**closed, **reference}))
+    platform.when(purchase("small", price=999).but(**{**buyer, "user": "sorry"}))
+    bought = sold(platform, "tokens.purchased.v1")["purchase_id"]
+    platform.given(tip(40, user="sorry"))
+    back = {"purchase": bought, "reason_code": "REQUESTED"}
+    platform.given(Sent("refund-purchase", back))
 
 
 def booking(platform: Platform) -> None:
