@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from domain.agenda import AGENDA, AgendaEvent, Due
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem, Due
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.sale import Sale
@@ -166,9 +166,7 @@ class PaymentFailed(AuthorizationEnded, frozen=True, kw_only=True, omit_defaults
 
 
 @stored_as("payment.captured.v1")
-class PaymentCaptured(
-    Sale, AuthorizationEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True
-):
+class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The card was charged, once; `voided` is what of the authorised amount it was not."""
 
     payment_id: str
@@ -178,16 +176,12 @@ class PaymentCaptured(
 
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, the authorisation, the session and the agenda."""
-        return (
-            *super().tags(),
-            authorization_key(self.payment_id),
-            f"session:{self.session_id}",
-            AGENDA,
-        )
+        tags = (*super().tags(), authorization_key(self.payment_id), f"session:{self.session_id}")
+        return tags if AGENDA in tags else (*tags, AGENDA)
 
-    def agenda(self) -> tuple[str, Due | None]:
-        """Nothing is left to do."""
-        return authorization_key(self.payment_id), None
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """Nothing is left to do but to let the earnings mature."""
+        return (authorization_key(self.payment_id), None), *super().agenda_items()
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
         """Captured."""

@@ -26,6 +26,7 @@ from domain.authorizations import (
 )
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creator import Creator
+from domain.entity import States
 from domain.fields import Code, Country, Id, Instant, PositiveAmount
 from domain.invoices import for_sale
 from domain.money import BPS
@@ -181,6 +182,15 @@ class AuthorizationCommand(Command):
         """The authorisation."""
         return (authorization_key(self.payment),)
 
+    def further(self, states: States) -> tuple[str, ...]:
+        """The parties of an authorisation that is there."""
+        authorization = states[authorization_key(self.payment)]
+        assert isinstance(authorization, Authorization)
+        terms = authorization.terms
+        if terms is None:
+            return ()
+        return f"wallet:{terms.user}", *(f"creator:{creator}" for creator, _ in terms.weights)
+
     def not_open(self, state: str | None) -> Rejection:
         """Too late."""
         return reject(HOLD_NOT_OPEN, hold=self.payment, state=state)
@@ -209,10 +219,18 @@ class Capture(AuthorizationCommand):
             return self.not_open(state)
         if self.amount > terms.amount:
             return reject(CAPTURE_EXCEEDS_HOLD, requested=self.amount, held=terms.amount)
-        sale = self._sale(given, terms, escrowed=frozen is not None)
+        sale = self._sale(given, terms, creators.values(), escrowed=frozen is not None)
         return (sale, *for_sale(given, sale))
 
-    def _sale(self, given: Given, terms: PaymentAuthorized, *, escrowed: bool) -> PaymentCaptured:
+    def _sale(
+        self,
+        given: Given,
+        terms: PaymentAuthorized,
+        creators: Iterable[Creator],
+        *,
+        escrowed: bool,
+    ) -> PaymentCaptured:
+        mature_at = maturity(given.now, terms.maturity_days)
         amounts = card_amounts(
             self.amount, terms.weights, bps=BPS - terms.commission_bps, vat_bps=terms.vat_bps
         )
@@ -225,7 +243,8 @@ class Capture(AuthorizationCommand):
             funding=CARD,
             gross=self.amount,
             discount=0,
-            mature_at=maturity(given.now, terms.maturity_days),
+            mature_at=mature_at,
+            on_agenda=any(creator.first_at(mature_at) for creator in creators),
             escrowed_at=given.now if escrowed else None,
             refund_until=None if window is None else given.now + timedelta(days=window),
             processor=terms.processor,

@@ -6,7 +6,7 @@ the watermark up to which it was posted. Escrowed earnings work alike, with a wa
 own; what a dispute holds back stands in the same bucket, but no release of escrow touches it.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Creator(State, frozen=True, kw_only=True, omit_defaults=True, array_like=T
     escrowed: int = 0
     escrow_released_through: datetime | None = None
     #: The last scheduled payout run that this creator took part in.
-    scheduled_through: datetime | None = None
+    scheduled_through: date | None = None
 
     @property
     def pending(self) -> int:
@@ -62,6 +62,10 @@ class Creator(State, frozen=True, kw_only=True, omit_defaults=True, array_like=T
     def owed(self) -> bool:
         """Whether any bucket holds anything, or less than nothing."""
         return bool(self.available or self.reserved or self.in_payout or self.maturing)
+
+    def first_at(self, mature_at: datetime | None) -> bool:
+        """Whether nothing else matures at `mature_at` yet."""
+        return mature_at is not None and all(at != mature_at for at, _ in self.maturing)
 
     def due(self, now: datetime) -> int:
         """What of `pending` is mature at `now`."""

@@ -1,11 +1,18 @@
 """What the platform knows of a creator as a person: verified or not, and ready to be paid."""
 
+from datetime import UTC, datetime
+
 import msgspec
 
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem, Due
 from domain.command import Command, Decision, Given, command
 from domain.creator import Creator, CreatorEvent
 from domain.event import stored_as
 from domain.fields import Country, Id
+
+MIDNIGHT = datetime(2000, 1, 1, tzinfo=UTC)
+"""Some midnight; what is due daily since then is due at each."""
+DAY_S = 86_400
 
 
 class CreatorNoted(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,11 +37,25 @@ class CreatorVerified(CreatorNoted, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 @stored_as("payout_account.changed.v1")
-class PayoutAccountChanged(CreatorNoted, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutAccountChanged(
+    CreatorNoted, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True
+):
     """Whether the processor pays out to this creator, and in which country they are taxed."""
 
     payouts_enabled: bool
     country: str | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        """The creator and the agenda."""
+        return (*super().tags(), AGENDA)
+
+    def agenda(self) -> AgendaItem:
+        """Whoever can be paid takes part in the runs of the payout schedule, looked at daily."""
+        item = f"payouts:{self.creator}"
+        if not self.payouts_enabled:
+            return item, None
+        fields: dict[str, str | bool] = {"creator": self.creator, "scheduled": True}
+        return item, Due(MIDNIGHT, "request-payout", fields, DAY_S)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """As noted; a country that is not named stays as it was."""

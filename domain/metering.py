@@ -120,6 +120,7 @@ def _block(
     if isinstance(amounts, Rejection):
         return None
     window = terms.refund_window_days
+    mature_at = maturity(given.now, terms.maturity_days)
     return CallBlockCharged(
         sale_id=f"{given.new_id}-{number}",
         buyer=terms.fan,
@@ -128,7 +129,8 @@ def _block(
         funding=TOKEN,
         gross=terms.block_tokens * terms.unit_value,
         discount=0,
-        mature_at=maturity(given.now, terms.maturity_days),
+        mature_at=mature_at,
+        on_agenda=given.state(Creator, terms.creator).first_at(mature_at),
         escrowed_at=given.now if frozen else None,
         refund_until=None if window is None else given.now + timedelta(days=window),
         call_id=terms.call_id,

@@ -5,11 +5,12 @@ nor the creator. A freeze stops everything that leads to the processor, and noth
 the processor reports is booked. What is due counts as available though the scheduler is late.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from domain.command import Command, Decision, Given, command
 from domain.creator import Creator
-from domain.fields import Code, Id, Instant, PositiveAmount
+from domain.fields import Code, Id, PositiveAmount
 from domain.maturity import matured
 from domain.money import half_up
 from domain.payouts import (
@@ -51,16 +52,26 @@ APPROVERS = frozenset({"approver"})
 class RequestPayout(Command):
     """Request a payout of `amount` minor units before fee and withholding.
 
-    `scheduled_for` names the run of the payout schedule; a run asks each creator once.
+    `scheduled` stands for the current run of the payout schedule, which pays all there is, once,
+    to whom it can be paid; nothing happens where it cannot.
     """
 
     name = "request-payout"
     roles = FINANCE
 
     creator: Id
-    amount: PositiveAmount
+    amount: PositiveAmount | None = None
     instant: bool = False
-    scheduled_for: Instant | None = None
+    scheduled: bool = False
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """An amount is for a person to say, and never for the schedule."""
+        if self.amount is None and not self.scheduled:
+            yield "/amount", "is required unless the payout is scheduled"
+        if self.scheduled and self.amount is not None:
+            yield "/amount", "is only for payouts that are not scheduled"
+        if self.scheduled and self.instant:
+            yield "/instant", "is only for payouts that are not scheduled"
 
     def entities(self) -> tuple[str, ...]:
         """The creator."""
@@ -73,63 +84,61 @@ class RequestPayout(Command):
             return reject(NO_POLICY, at=given.now)
         policy = version.policy
         creator = given.state(Creator, self.creator)
-        done = creator.scheduled_through
-        if self.scheduled_for is not None and done is not None and self.scheduled_for <= done:
-            return ()
+        available = creator.available + creator.due(given.now)
+        amount, run = self.amount, None
+        if amount is None:
+            amount, run = available, policy.payout_run(given.today)
+            done = creator.scheduled_through
+            if run is None or amount <= 0 or (done is not None and run <= done):
+                return ()
         country = creator.country or policy.default_country
         refusal = (
             _frozen(creator, self.creator)
             or self._not_offered(policy)
-            or self._against(creator, policy, country, creator.available + creator.due(given.now))
+            or self._against(creator, policy, country, amount, available)
         )
         if refusal is not None:
-            return refusal
-        fee = half_up(self.amount, policy.instant_fee_bps or 0) if self.instant else 0
-        withheld = min(half_up(self.amount, policy.withholding_bps), self.amount - fee)
+            return () if self.scheduled else refusal
+        fee = half_up(amount, policy.instant_fee_bps or 0) if self.instant else 0
+        withheld = min(half_up(amount, policy.withholding_bps), amount - fee)
         requested = PayoutRequested(
             payout_id=given.new_id,
             creator=self.creator,
-            gross=self.amount,
+            gross=amount,
             fee=fee,
             withheld=withheld,
-            net=self.amount - fee - withheld,
+            net=amount - fee - withheld,
             instant=self.instant,
             requester=given.actor,
             country=country,
-            scheduled_for=self.scheduled_for,
+            scheduled_for=run,
         )
         return (*matured(creator, self.creator, given.now), requested)
 
     def _not_offered(self, policy: Policy) -> Rejection | None:
-        """Instant payouts and scheduled runs are only for platforms that have them."""
+        """Instant payouts are only for platforms that have them."""
         if self.instant and policy.instant_fee_bps is None:
             return reject(PRODUCT_DISABLED, product="instant-payout")
-        if self.scheduled_for is not None and policy.payout_schedule is None:
-            return reject(PRODUCT_DISABLED, product="scheduled-payout")
         return None
 
     def _against(
-        self, creator: Creator, policy: Policy, country: str | None, available: int
+        self, creator: Creator, policy: Policy, country: str | None, amount: int, available: int
     ) -> Rejection | None:
         """Bounds, then the state of the creator, then funds."""
         if available < 0:
             return reject(NEGATIVE_BALANCE, creator=self.creator, owed=-available)
         minimum = policy.payout_minimum or 0
-        if self.amount < minimum:
-            return reject(
-                BELOW_MINIMUM,
-                minimum=minimum,
-                requested=self.amount,
-                shortfall=minimum - self.amount,
-            )
+        if amount < minimum:
+            shortfall = minimum - amount
+            return reject(BELOW_MINIMUM, minimum=minimum, requested=amount, shortfall=shortfall)
         if not creator.payouts_enabled:
             return reject(PAYOUT_ACCOUNT_NOT_READY, creator=self.creator, lacking="readiness")
         if policy.withholding_bps and country is None:
             return reject(PAYOUT_ACCOUNT_NOT_READY, creator=self.creator, lacking="a country")
         if creator.payout is not None:
             return reject(PAYOUT_IN_PROGRESS, creator=self.creator, payout=creator.payout.payout)
-        if self.amount > available:
-            return reject(INSUFFICIENT_AVAILABLE, available=available, requested=self.amount)
+        if amount > available:
+            return reject(INSUFFICIENT_AVAILABLE, available=available, requested=amount)
         return None
 
 

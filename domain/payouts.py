@@ -5,7 +5,7 @@ returned from paid. Amounts are fixed when the payout is requested, so what is b
 paid depends on no policy of that later day. `paying` holds the commands.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -79,7 +79,7 @@ class PayoutRequested(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True
     instant: bool
     requester: str
     country: str | None = None
-    scheduled_for: datetime | None = None
+    scheduled_for: date | None = None
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`cr.available -> cr.payout`."""

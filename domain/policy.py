@@ -7,7 +7,7 @@ they need, so replay never reads a policy again.
 
 from calendar import monthrange
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -142,6 +142,19 @@ class Policy(_Part):
         if self.promo_expiry_days is None:
             return None
         return granted_at + timedelta(days=self.promo_expiry_days)
+
+    def payout_run(self, today: date) -> date | None:
+        """The day of the payout run that `today` belongs to, if there are any: every day, Mondays
+        or the first of the month.
+        """
+        match self.payout_schedule:
+            case "DAILY":
+                return today
+            case "WEEKLY":
+                return today - timedelta(days=today.weekday())
+            case "MONTHLY":
+                return today.replace(day=1)
+        return None
 
     def lapse(self, bought_at: datetime) -> datetime | None:
         """When tokens bought at `bought_at` lapse, if the policy lets them: calendar months

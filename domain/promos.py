@@ -4,6 +4,7 @@ from datetime import datetime
 
 from domain import accounts
 from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
 from domain.command import Command, Decision, Given, command
 from domain.event import stored_as
 from domain.fields import Code, Id, Instant, PositiveAmount
@@ -12,7 +13,7 @@ from domain.wallet import PROMO, Lot, Wallet, WalletEvent
 
 
 @stored_as("promo_tokens.granted.v1")
-class PromoTokensGranted(WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PromoTokensGranted(WalletEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
     """`tokens` given to `user`, to be spent before `expires_at` (exclusive)."""
 
     lot_id: str
@@ -20,10 +21,18 @@ class PromoTokensGranted(WalletEvent, frozen=True, kw_only=True, omit_defaults=T
     tokens: int
     reason: str
     expires_at: datetime | None = None
+    #: Whether the agenda has to learn of their end.
+    on_agenda: bool = False
 
     def tags(self) -> tuple[str, ...]:
-        """The wallet."""
-        return (f"wallet:{self.user}",)
+        """The wallet, and the agenda if the tokens end by themselves."""
+        wallet = f"wallet:{self.user}"
+        return (wallet, AGENDA) if self.on_agenda else (wallet,)
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """What is left of them expires."""
+        at = self.expires_at if self.on_agenda else None
+        return ending(self.lot_id, "expire-promo", self.user, at)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`supply -> w.free`."""
@@ -70,5 +79,6 @@ class GrantPromo(Command):
             tokens=self.tokens,
             reason=self.reason_code,
             expires_at=expires_at,
+            on_agenda=expires_at is not None,
         )
         return (event,)

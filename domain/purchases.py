@@ -8,6 +8,7 @@ from datetime import datetime
 
 from domain import accounts
 from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
 from domain.command import Command, Decision, Given, Suspended, command
 from domain.event import stored_as
 from domain.fields import Country, Id, PositiveAmount
@@ -21,7 +22,13 @@ from domain.wallet import PAID, PROMO, Lot, Wallet, WalletEvent
 
 @stored_as("tokens.purchased.v1")
 class TokensPurchased(
-    WalletEvent, PaymentEvent, PurchaseEvent, frozen=True, kw_only=True, omit_defaults=True
+    WalletEvent,
+    PaymentEvent,
+    AgendaEvent,
+    PurchaseEvent,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
 ):
     """`tokens` and `bonus` tokens for `price` minor units, of which `tax` is VAT.
 
@@ -45,13 +52,26 @@ class TokensPurchased(
     lapses_at: datetime | None = None
     #: The inclusive rate that `tax` was computed with.
     vat_bps: int = 0
+    #: Whether the agenda has to learn of the end of bonus or tokens.
+    on_agenda: bool = False
 
     def tags(self) -> tuple[str, ...]:
-        """The wallet, the purchase and the payment."""
-        return (
+        """The wallet, the purchase and the payment; the agenda, if any of it ends by itself."""
+        tags = (
             f"wallet:{self.user}",
             f"purchase:{self.purchase_id}",
             payment_key(self.processor_ref),
+        )
+        return (*tags, AGENDA) if self.on_agenda else tags
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """What is left of bonus and tokens ends."""
+        if not self.on_agenda:
+            return ()
+        lot = self.purchase_id
+        return (
+            *ending(f"{lot}b", "expire-promo", self.user, self.bonus_expires_at),
+            *ending(lot, "lapse-tokens", self.user, self.lapses_at),
         )
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
@@ -154,6 +174,8 @@ class RecordPurchase(Command):
         country = self.country or policy.default_country
         vat_bps = policy.vat_bps(country)
         tax = vat_included(self.price, vat_bps)
+        bonus_expires_at = policy.promo_expiry(given.now) if package.bonus else None
+        lapses_at = policy.lapse(paid_at)
         event = TokensPurchased(
             purchase_id=given.new_id,
             user=self.user,
@@ -166,9 +188,10 @@ class RecordPurchase(Command):
             processor=self.processor,
             processor_ref=self.processor_ref,
             country=country,
-            bonus_expires_at=policy.promo_expiry(given.now) if package.bonus else None,
-            lapses_at=policy.lapse(paid_at),
+            bonus_expires_at=bonus_expires_at,
+            lapses_at=lapses_at,
             vat_bps=vat_bps if tax else 0,
+            on_agenda=bonus_expires_at is not None or lapses_at is not None,
         )
         document = Document(
             country=country,

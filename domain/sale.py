@@ -13,6 +13,7 @@ import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, RETRY_EVERY_S, AgendaEvent, AgendaItem, Due
 from domain.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
 from domain.entity import State, entity
 from domain.event import Event
@@ -109,6 +110,7 @@ class Sale(
     CreatorEvent,
     SaleEvent,
     PaymentEvent,
+    AgendaEvent,
     frozen=True,
     kw_only=True,
     omit_defaults=True,
@@ -146,6 +148,8 @@ class Sale(
     vat_bps: int = 0
     #: Until when a refund may be requested (exclusive).
     refund_until: datetime | None = None
+    #: Whether the agenda has to learn that earnings mature at `mature_at`.
+    on_agenda: bool = False
 
     @property
     def bucket(self) -> str:
@@ -160,7 +164,28 @@ class Sale(
         tags += [f"creator:{payee.creator}" for payee in self.payees] or [f"creator:{self.creator}"]
         if self.processor_ref is not None:
             tags.append(payment_key(self.processor_ref))
+        if self.on_agenda:
+            tags.append(AGENDA)
         return tuple(tags)
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """The earnings mature; all sales of an hour to one creator are one item."""
+        if self.mature_at is None or not self.on_agenda:
+            return ()
+        hour = f"{self.mature_at:%Y-%m-%dT%H}"
+        return tuple(
+            (
+                f"maturity:{payee.creator}:{hour}",
+                Due(
+                    self.mature_at,
+                    "mature-earnings",
+                    {"creator": payee.creator},
+                    RETRY_EVERY_S,
+                    once=True,
+                ),
+            )
+            for payee in self.payees
+        )
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """As domain rules 2.2: tokens to supply, deferred revenue released; or card to parties."""

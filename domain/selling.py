@@ -144,7 +144,9 @@ class SaleCommand(Command):
             amounts["attribution"] = self.attribution.model_dump(exclude_none=True)
         if policy.maturity_days:
             sold_at = self.occurred_at or given.now
-            amounts["mature_at"] = maturity(sold_at, policy.maturity_days, given.now)
+            mature_at = maturity(sold_at, policy.maturity_days, given.now)
+            amounts["mature_at"] = mature_at
+            amounts["on_agenda"] = creator.first_at(mature_at)
         if policy.refund_window_days is not None:
             amounts["refund_until"] = policy.refund_end(self.occurred_at or given.now)
         if creator.frozen and "EARN" in creator.frozen:

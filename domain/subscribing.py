@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creator import Creator
+from domain.entity import States
 from domain.fields import Country, Id, Instant, PositiveAmount
 from domain.invoices import for_sale
 from domain.policy import Policy
@@ -65,6 +66,14 @@ class SubscriptionCommand(Command):
     def entities(self) -> tuple[str, ...]:
         """The subscription."""
         return (subscription_key(self.subscription),)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The parties of a subscription that is there."""
+        subscription = states[subscription_key(self.subscription)]
+        assert isinstance(subscription, Subscription)
+        if subscription.state is None:
+            return ()
+        return f"wallet:{subscription.user}", f"creator:{subscription.creator}"
 
     def wrong(self, state: str | None) -> Rejection:
         """What the state does not allow."""
@@ -160,7 +169,8 @@ class ChargePeriod(PeriodNotice):
             bps=policy.revenue_share.of(deal.product),
             vat_bps=policy.vat_bps(country),
         )
-        frozen = "EARN" in given.state(Creator, deal.creator).frozen
+        creator = given.state(Creator, deal.creator)
+        mature_at = maturity(sold_at, policy.maturity_days, given.now)
         return PeriodCharged(
             sale_id=given.new_id,
             buyer=deal.user,
@@ -170,8 +180,9 @@ class ChargePeriod(PeriodNotice):
             gross=self.price,
             discount=0,
             item_id=self.subscription,
-            mature_at=maturity(sold_at, policy.maturity_days, given.now),
-            escrowed_at=given.now if frozen else None,
+            mature_at=mature_at,
+            on_agenda=creator.first_at(mature_at),
+            escrowed_at=given.now if "EARN" in creator.frozen else None,
             refund_until=policy.refund_end(sold_at),
             processor=self.processor,
             processor_ref=self.processor_ref,

@@ -61,9 +61,9 @@ class Day:
     def pays_out(self, creator: str, amount: int, **more: Any) -> None:
         """A payout from its request to the bank."""
         self("set-payout-account", creator=creator, payouts_enabled=True, country="DE")
-        *_, event = self.world.happens(
-            "request-payout", "fay", creator=creator, amount=amount, **more
-        )
+        fields = more if "scheduled" in more else {"amount": amount, **more}
+        *_, event = self.world.happens("request-payout", "fay", creator=creator, **fields)
+        assert event.gross == amount  # type: ignore[attr-defined]
         payout = event.payout_id  # type: ignore[attr-defined]
         self("approve-payout", "bob", payout=payout)
         self("submit-payout", "fay", payout=payout, processor="bank", processor_ref="t1")
@@ -111,8 +111,8 @@ def test_a_day_of_subscription() -> None:
     day.card("send-tip", **sale, amount=1_000)
     assert day.books()["cr.carl.pending"] == -(799 + 400 + 900)
     day.world.later(days=8)
-    day.pays_out("carl", 2_000, scheduled_for="2026-11-23T00:00:00Z")
-    assert day.books()["bank"] == -2_000
+    day.pays_out("carl", 2_099, scheduled=True)
+    assert day.books()["bank"] == -2_099
 
 
 def test_a_day_of_prepaid_credits() -> None:
@@ -146,5 +146,5 @@ def test_a_day_of_session_booking() -> None:
     )
     assert [event.type for event in day.world.history[-2:]][-1] == "invoice.issued.v1"
     day.world.later(days=3)
-    day.pays_out("tina", 7_000, scheduled_for="2026-12-01T00:00:00Z")
+    day.pays_out("tina", 7_000, scheduled=True)
     assert day.books()["bank"] == -7_000
