@@ -14,6 +14,7 @@ import structlog
 from domain.accounts import Assets, balanced
 from domain.command import Command, Given, Parked, Suspended
 from domain.entity import MissingState, State, kind_of
+from domain.erasure import SubjectErased
 from domain.event import Event
 from domain.periods import PERIODS, Periods
 from domain.policies import POLICIES, Policies
@@ -73,8 +74,9 @@ class Batch:
         self._book = book
         self._assets = Assets.of(book.name, book.currency)
         self.texts = Texts()
-        self._today = BusinessDays(book.time_zone)
         self._dates = BusinessDays(book.time_zone)
+        self._today = self._dates.of(clock)
+        self._open_today: tuple[State | None, date] = (None, self._today)
         self._new_id = new_id
         self._answered = 0
         self._applying: Notice | None = None
@@ -216,7 +218,7 @@ class Batch:
             event_id,
             request.actor,
             self._assets,
-            self._today.of(now),
+            self._today,
             salt,
         )
         decision = command.decide(given)
@@ -234,12 +236,13 @@ class Batch:
         stamp = Stamp(
             request,
             occurred_at,
-            self._effective_on(occurred_at),
+            self._effective_on(None if occurred_at is now else occurred_at),
             None if policy is None else policy.version,
             code,
         )
         answer = self._record(decision, event_id, stamp)
-        self.texts.follow(command, decision, event_id, salt)
+        if salt or isinstance(decision[0], SubjectErased):
+            self.texts.follow(command, decision, event_id, salt)
         return answer
 
     def _record(self, events: tuple[Event, ...], event_id: str, stamp: "Stamp") -> Answer:
@@ -280,9 +283,10 @@ class Batch:
             recorded_us += 1
             if position - self.position < len(events):
                 event_id = self._new_id(recorded_us)
-        for key, state in changes.items():
-            states[key] = state
-            self.touched[key] = position, self.touched.get(key, _UNTOUCHED)[1] + len(events)
+        states.update(changes)
+        touched, count = self.touched, len(events)
+        for key in changes:
+            touched[key] = position, touched.get(key, _UNTOUCHED)[1] + count
         self._event_rows += rows
         if self.inbox.waiting:
             self.inbox.wake(tag for event in events for tag in event.tags())
@@ -368,11 +372,15 @@ class Batch:
             self._parsed_state, self._parsed = state, parsed(state)
         return self._parsed
 
-    def _effective_on(self, instant: datetime) -> date:
-        """The business date of `instant`, or the first open day if that one is closed."""
+    def _effective_on(self, instant: datetime | None) -> date:
+        """The business date of `instant` (None: now), or the first open day if it is closed."""
         periods = self.states[PERIODS]
         assert isinstance(periods, Periods)
-        return periods.open_day(self._dates.of(instant))
+        if instant is not None:
+            return periods.open_day(self._dates.of(instant))
+        if self._open_today[0] is not periods:
+            self._open_today = periods, periods.open_day(self._today)
+        return self._open_today[1]
 
 
 class Stamp(msgspec.Struct, frozen=True, gc=False):

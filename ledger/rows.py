@@ -20,6 +20,7 @@ _two_times = Struct("!iqiqi")
 _array_head = Struct("!iiiiii")
 _length = Struct("!i")
 _receipt_head = Struct("!hi16si16siqihih")
+_bare_receipt = Struct("!hi16si16siqihihii")
 _pack_length = _length.pack
 
 
@@ -66,6 +67,10 @@ def receipt_row(
     body: bytes | None,
 ) -> bytes:
     """A row of `receipts`."""
+    if code is None and body is None:
+        return _bare_receipt.pack(
+            7, 16, key, 16, fingerprint, 8, position, 2, events, 2, status, -1, -1
+        )
     row = _receipt_head.pack(7, 16, key, 16, fingerprint, 8, position, 2, events, 2, status)
     text = _NULL if code is None else _pack_length(len(code)) + code.encode()
     rest = _NULL if body is None else _pack_length(len(body)) + body

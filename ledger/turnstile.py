@@ -182,13 +182,18 @@ class Turnstile:
         return dict(self._cursor.fetchall())
 
     def _load_states(self, batch: Batch, groups: Sequence[Group]) -> None:
-        """Load all that the commands say they need, at once."""
+        """Load all that the commands say they need, at once, and then what that leads to."""
         keys = [POLICIES, PERIODS]
+        commands = []
         for group in groups:
             for request in group.requests:
                 if request.key not in batch.known:
+                    commands.append(request.command)
                     keys += request.command.entities()
         self._load(batch, batch.states.lacking(keys))
+        further = [key for command in commands for key in command.further(batch.states)]
+        if further:
+            self._load(batch, batch.states.lacking(further))
 
     def _load(self, batch: Batch, keys: list[str]) -> None:
         if not keys:
