@@ -23,6 +23,7 @@ from domain.calls import (
 )
 from domain.command import Command, Decision, Given, command
 from domain.creator import Creator
+from domain.entity import States
 from domain.fields import Id, PositiveAmount
 from domain.money import AMOUNT_MAX, block_cost
 from domain.policy import Policy
@@ -56,6 +57,13 @@ class CallCommand(Command):
     def entities(self) -> tuple[str, ...]:
         """The call."""
         return (f"call:{self.call}",)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The parties of a call that is there."""
+        call = states[f"call:{self.call}"]
+        assert isinstance(call, Call)
+        terms = call.terms
+        return () if terms is None else (f"wallet:{terms.fan}", f"creator:{terms.creator}")
 
     def found(self, given: Given) -> tuple[Call, CallStarted] | Rejection:
         """The call and its terms; somebody else's call is as unknown as one that never was."""

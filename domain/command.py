@@ -109,6 +109,10 @@ class Command(BaseModel):
         """Entities the decision is going to need, as far as the fields alone tell."""
         return ()
 
+    def further(self, states: States) -> tuple[str, ...]:
+        """Entities that those named by `entities` lead to, once they are there."""
+        return ()
+
     def decide(self, given: Given) -> Decision:
         """Events, a suspended notice or a rejection."""
         raise NotImplementedError(type(self).__name__)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from domain.command import Command, Decision, Given, command
+from domain.entity import States
 from domain.event import Event
 from domain.expiry import PromoTokensExpired, TokensLapsed
 from domain.fields import Amount, Id, Instant, PositiveAmount
@@ -85,6 +86,12 @@ class HoldCommand(Command):
     def entities(self) -> tuple[str, ...]:
         """The hold."""
         return (f"hold:{self.hold}",)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The wallet of a hold that is there."""
+        hold = states[f"hold:{self.hold}"]
+        assert isinstance(hold, Hold)
+        return (f"wallet:{hold.user}",) if hold.state is not None else ()
 
     def found(self, given: Given) -> Hold | Rejection:
         """The hold, open or not."""
