@@ -227,12 +227,16 @@ class CallEnded(CallTurn, WalletEvent, frozen=True, kw_only=True, omit_defaults=
 
 @stored_as("call_block.charged.v1")
 class CallBlockCharged(Sale, CallEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A complete block of a call was paid; its first and last moment on the server's clock."""
+    """A complete block of a call was paid; its first and last moment on the server's clock.
+
+    `seconds` are those it was charged for, whatever pauses lie in between.
+    """
 
     call_id: str
     block_no: int
     active_from: datetime
     active_to: datetime
+    seconds: int = 0
 
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, and the call."""

@@ -137,5 +137,6 @@ def _block(
         block_no=number,
         active_from=span[0],
         active_to=span[1],
+        seconds=terms.block_seconds,
         **amounts,  # type: ignore[arg-type]
     )
