@@ -40,6 +40,12 @@ def ending(lot: str, command: str, user: str, at: datetime | None) -> tuple[Agen
     return ((f"lot:{lot}", Due(at, command, {"user": user}, RETRY_EVERY_S, once=True)),)
 
 
+def maturing(creator: str, at: datetime) -> AgendaItem:
+    """The maturity of `creator`'s earnings of an hour; all sales of that hour are one item."""
+    due = Due(at, "mature-earnings", {"creator": creator}, RETRY_EVERY_S, once=True)
+    return f"maturity:{creator}:{at:%Y-%m-%dT%H}", due
+
+
 class AgendaEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     """An event after which something else, or nothing more, is due."""
 

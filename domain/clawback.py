@@ -11,6 +11,7 @@ import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
+from domain.agenda import AgendaItem, maturing
 from domain.command import Given
 from domain.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
 from domain.event import Event
@@ -52,6 +53,16 @@ class Reversal(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
             legs[accounts.creator(claw.creator, claw.bucket)] += claw.share + claw.reserved
             legs[accounts.creator(claw.creator, RESERVED)] -= claw.reserved
         return tuple((account, assets.currency, amount) for account, amount in legs.items())
+
+    def maturing_again(self) -> tuple[AgendaItem, ...]:
+        """The hours in which earnings mature that it gives back."""
+        return tuple(
+            maturing(claw.creator, claw.mature_at)
+            for claw in self.shares
+            if claw.bucket == PENDING
+            and claw.mature_at is not None
+            and claw.share + claw.reserved < 0
+        )
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """The bucket pays; what is held back for a dispute is no escrow."""

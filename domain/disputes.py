@@ -11,12 +11,13 @@ import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem
 from domain.clawback import Reversal
-from domain.entitlement import Entitlement, EntitlementEvent, entitlement_key
+from domain.entitlement import Entitlement, EntitlementEvent, ended, entitlement_key
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.purchase import PurchaseDispute, PurchaseEvent, PurchaseRecord
-from domain.returned import LotReturned, supply_legs, token_legs, with_returned
+from domain.returned import LotReturned, ends, supply_legs, token_legs, with_returned
 from domain.reversal import LOST, OPEN, WON, with_dispute
 from domain.sale import Charge, SaleDispute, SaleEvent, SaleRecord
 from domain.wallet import PAID, PROMO, LotUse, Wallet, WalletEvent
@@ -176,6 +177,12 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True)
     released: int = 0
     debt: int = 0
     excess: int = 0
+    #: Until when `items` may be used: without the sale if it is lost, with it if it is won.
+    valid_until: datetime | None = None
+
+    def owing(self, wallet: Wallet) -> Wallet:
+        """The wallet with what the buyer owes now."""
+        return msgspec.structs.replace(wallet, debt=wallet.debt + self.debt)
 
     def bearers(self, assets: Assets) -> tuple[Posting, ...]:
         """Everybody's part of it."""
@@ -211,7 +218,7 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """What was held is gone."""
-        return wallet.spending_held(self.lots) if self.lots else wallet
+        return self.owing(wallet.spending_held(self.lots) if self.lots else wallet)
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
         """The sale's dispute is lost, or the sale is charged for a purchase that was."""
@@ -239,11 +246,11 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """It ends like after a full refund."""
-        return Entitlement() if entitlement.sale_id == self.sale_id else entitlement
+        return ended(entitlement, self.sale_id, self.valid_until)
 
 
 @stored_as("dispute.won.v1")
-class DisputeWon(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
+class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The bank gives `amount` back, and the processor `fee`.
 
     `lots` are held tokens that are free again; after a loss `restored` ones come back instead.
@@ -253,7 +260,21 @@ class DisputeWon(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
 
     after_loss: bool = False
     restored: tuple[LotReturned, ...] = ()
-    valid_until: datetime | None = None
+    #: Whether the agenda has to learn of earnings that mature and of lots that end.
+    on_agenda: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of any dispute; the agenda, if time acts on what goes back."""
+        return (*super().tags(), AGENDA) if self.on_agenda else super().tags()
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """Earnings go back to where they mature, lots to where they end."""
+        return self.timed() if self.on_agenda else ()
+
+    def timed(self) -> tuple[AgendaItem, ...]:
+        """All that time acts on of what goes back."""
+        lots = (*ends(self.user, self.lots), *ends(self.user, self.restored))
+        return (*self.maturing_again(), *lots)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`psp -> disputed`, or after a loss `psp ->` everybody's part; the fee comes back."""
@@ -272,7 +293,7 @@ class DisputeWon(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
         if self.lots:
             back = tuple(msgspec.structs.replace(use, tokens=-use.tokens) for use in self.lots)
             wallet = wallet.holding(back)
-        return with_returned(wallet, self.restored)
+        return self.owing(with_returned(wallet, self.restored))
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
         """The sale's dispute is won, or the sale is charged no more."""
@@ -288,6 +309,11 @@ class DisputeWon(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """What a loss ended is given back, unless a later sale gave it anew."""
-        if entitlement.sale_id is not None or self.sale_id is None:
+        if self.sale_id is None or entitlement.sale_id not in (None, self.sale_id):
             return entitlement
         return Entitlement(sale_id=self.sale_id, valid_until=self.valid_until)
+
+
+def on_agenda(won: DisputeWon) -> DisputeWon:
+    """The win, told to the agenda if time acts on what goes back."""
+    return msgspec.structs.replace(won, on_agenda=True) if won.timed() else won

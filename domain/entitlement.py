@@ -31,6 +31,20 @@ class Entitlement(State, frozen=True, kw_only=True, omit_defaults=True, array_li
         return event.in_entitlement(self)
 
 
+def ended(
+    entitlement: Entitlement, sale_id: str | None, access_until: datetime | None
+) -> Entitlement:
+    """The entitlement once `sale_id` was undone, unless a later sale gave it anew.
+
+    What earlier sales had paid stays, until `access_until`.
+    """
+    if entitlement.sale_id != sale_id:
+        return entitlement
+    if access_until is None:
+        return Entitlement()
+    return Entitlement(sale_id=sale_id, valid_until=access_until)
+
+
 class EntitlementEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     """An event that grants or ends an entitlement."""
 

@@ -14,7 +14,7 @@ import msgspec
 from domain.clawback import Clawback
 from domain.command import Given
 from domain.creator import Creator
-from domain.disputes import DisputeLost, DisputeOpened, DisputeRecord, DisputeWon, common
+from domain.disputes import DisputeLost, DisputeOpened, DisputeRecord, DisputeWon, common, on_agenda
 from domain.event import Event
 from domain.freezes import AccountFrozen
 from domain.invoices import Document, credit_note, invoice
@@ -98,7 +98,7 @@ def won_on(
     """The win: held tokens are free; after a loss, every part of it goes back."""
     fee = opened.fee if opened.fee_refundable else 0
     if not dispute.lost:
-        return (DisputeWon(**common(opened), fee=fee, lots=opened.lots),)
+        return (on_agenda(DisputeWon(**common(opened), fee=fee, lots=opened.lots)),)
     won = []
     for nth, lost in enumerate(dispute.lost):
         restored = (
@@ -124,7 +124,7 @@ def won_on(
         )
     (known,) = (one for one in record.disputes if one.dispute == opened.dispute_id)
     document = _document(record, net=known.settled - known.tax, vat=known.tax)
-    return *won, *invoice(given, document)
+    return *map(on_agenda, won), *invoice(given, document)
 
 
 def _lots(record: PurchaseRecord, wallet: Wallet) -> list[Lot]:

@@ -5,9 +5,11 @@ are cumulative, so that what is reported twice or late changes nothing.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from domain.clawback import with_cancelled_payouts
 from domain.command import Command, Decision, Given, Parked, command
+from domain.entitlement import Entitlement, EntitlementEvent
 from domain.event import Event
 from domain.fields import Code, Id, PositiveAmount
 from domain.invoices import for_refund
@@ -30,7 +32,7 @@ from domain.rejections import (
     Rejection,
     reject,
 )
-from domain.returned import refundable, undone
+from domain.returned import ends, refundable, undone
 from domain.reversal import OPEN, change, clawbacks, over, standing, undone_of, with_refund
 from domain.sale import CARD, TOKEN, InFlight, Sale, SaleRecord
 from domain.suspense import PaymentRecord, payment_key, suspended
@@ -85,6 +87,7 @@ class Refund(Command):
             promo_part=back.promo_part,
             lots=back.lots,
             revoked=entitled_items(sale) if cumulative == record.paid else (),
+            on_agenda=bool(ends(sale.buyer, [lot for lot in back.lots if not lot.lapsed])),
         )
 
 
@@ -146,6 +149,7 @@ class RecordRefund(Command):
             country=sale.country,
             confirms=confirms,
             revoked=entitled_items(sale) if over(after) else (),
+            access_until=sale.access_before() if over(after) else None,
         )
         documented = undone_of(after) - undone_of(record)
         note = for_refund(given, sale, amount=documented, tax=moved.tax, refund_id=refund_id)
@@ -208,6 +212,13 @@ def entitled_items(sale: Sale) -> tuple[str, ...]:
     """The items that a sale entitles its buyer to."""
     mine = f"entitlement:{sale.buyer}:"
     return tuple(tag.removeprefix(mine) for tag in sale.tags() if tag.startswith(mine))
+
+
+def entitled_until(sale: Sale) -> datetime | None:
+    """Until when a sale by itself entitles its buyer."""
+    if isinstance(sale, EntitlementEvent):
+        return sale.in_entitlement(Entitlement()).valid_until
+    return None
 
 
 def _refusal(given: Given, record: SaleRecord, sale_id: str, amount: int) -> Rejection | None:

@@ -4,15 +4,18 @@ A refund of tokens returns tokens, at once. A refund by card is requested, and r
 processor confirms it; what is in flight counts as refunded until the processor says it failed.
 """
 
+from datetime import datetime
+
 import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem
 from domain.clawback import Reversal
-from domain.entitlement import Entitlement, EntitlementEvent, entitlement_key
+from domain.entitlement import Entitlement, EntitlementEvent, ended, entitlement_key
 from domain.entity import State, entity
 from domain.event import Event, stored_as
-from domain.returned import LotReturned, supply_legs, with_returned
+from domain.returned import LotReturned, ends, supply_legs, with_returned
 from domain.sale import TOKEN, InFlight, SaleEvent, SaleRecord
 from domain.wallet import Wallet, WalletEvent
 
@@ -105,6 +108,7 @@ class RefundRecorded(
     WalletEvent,
     EntitlementEvent,
     RefundEvent,
+    AgendaEvent,
     frozen=True,
     kw_only=True,
     omit_defaults=True,
@@ -134,6 +138,10 @@ class RefundRecorded(
     confirms: tuple[Confirmed, ...] = ()
     #: The items whose entitlement ends with a full refund.
     revoked: tuple[str, ...] = ()
+    #: Until when earlier sales entitle to them all the same.
+    access_until: datetime | None = None
+    #: Whether the agenda has to learn when returned lots end.
+    on_agenda: bool = False
 
     def tags(self) -> tuple[str, ...]:
         """Wallet, sale, refunds, creators, and the entitlements that end."""
@@ -144,7 +152,14 @@ class RefundRecorded(
             *(f"refund:{refund}" for refund in refunds),
             *self.creator_tags(),
             *(entitlement_key(self.buyer, item) for item in self.revoked),
+            *((AGENDA,) if self.on_agenda else ()),
         )
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """Returned lots end when their first lots do."""
+        if not self.on_agenda:
+            return ()
+        return ends(self.buyer, [lot for lot in self.lots if not lot.lapsed])
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """CARD: parties and tax to the processor. TOKEN: supply to wallet, parties to deferred."""
@@ -199,7 +214,7 @@ class RefundRecorded(
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """It ends, unless a later sale gave it anew."""
-        return Entitlement() if entitlement.sale_id == self.sale_id else entitlement
+        return ended(entitlement, self.sale_id, self.access_until)
 
     def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
         """It is done, unless only a part of it was."""

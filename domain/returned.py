@@ -12,6 +12,7 @@ import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
+from domain.agenda import AgendaItem, ending
 from domain.money import portion, split_by_weight
 from domain.reversal import among_payees
 from domain.sale import Sale, SaleRecord
@@ -77,6 +78,17 @@ def supply_legs(user: str, lots: Iterable[LotReturned], assets: Assets) -> tuple
     """`supply -> w.free` for what comes back."""
     revived = [lot for lot in lots if not lot.lapsed]
     return token_legs(revived, accounts.SUPPLY, accounts.wallet_free(user), assets)
+
+
+def ends(user: str, lots: Iterable[LotReturned] | Iterable[LotUse]) -> tuple[AgendaItem, ...]:
+    """The ends of lots that are free again, as they stand on the agenda."""
+    return tuple(
+        item
+        for lot in lots
+        for item in ending(
+            lot.lot, "expire-promo" if lot.kind == PROMO else "lapse-tokens", user, lot.expires_at
+        )
+    )
 
 
 class Undone(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
-from domain.agenda import AGENDA, RETRY_EVERY_S, AgendaEvent, AgendaItem, Due
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem, maturing
 from domain.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
 from domain.entity import State, entity
 from domain.event import Event
@@ -151,6 +151,10 @@ class Sale(
     #: Whether the agenda has to learn that earnings mature at `mature_at`.
     on_agenda: bool = False
 
+    def access_before(self) -> datetime | None:
+        """Until when the buyer may use what is sold without this sale: what others had paid."""
+        return None
+
     @property
     def bucket(self) -> str:
         """Where the creator's share goes: pending until mature, reserved under escrow."""
@@ -169,23 +173,11 @@ class Sale(
         return tuple(tags)
 
     def agenda_items(self) -> tuple[AgendaItem, ...]:
-        """The earnings mature; all sales of an hour to one creator are one item."""
+        """The earnings mature."""
         if self.mature_at is None or not self.on_agenda:
             return ()
-        hour = f"{self.mature_at:%Y-%m-%dT%H}"
-        return tuple(
-            (
-                f"maturity:{payee.creator}:{hour}",
-                Due(
-                    self.mature_at,
-                    "mature-earnings",
-                    {"creator": payee.creator},
-                    RETRY_EVERY_S,
-                    once=True,
-                ),
-            )
-            for payee in self.payees
-        )
+        at = self.mature_at
+        return tuple(maturing(payee.creator, at) for payee in self.payees)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """As domain rules 2.2: tokens to supply, deferred revenue released; or card to parties."""

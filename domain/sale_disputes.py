@@ -7,10 +7,10 @@ disputes are heard of does not matter.
 import msgspec
 
 from domain.command import Given
-from domain.disputes import DisputeLost, DisputeOpened, DisputeWon, common
+from domain.disputes import DisputeLost, DisputeOpened, DisputeWon, common, on_agenda
 from domain.event import Event
 from domain.invoices import Document, for_refund, invoice
-from domain.refunding import entitled_items
+from domain.refunding import entitled_items, entitled_until
 from domain.reversal import (
     LOST,
     OPEN,
@@ -44,6 +44,7 @@ def lost_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[E
         country=sale.country,
         excess=moved.excess,
         items=entitled_items(sale),
+        valid_until=sale.access_before(),
     )
     amount = undone_of(after) - undone_of(record)
     note = for_refund(given, sale, amount=amount, tax=moved.tax, refund_id=dispute.dispute_id)
@@ -67,7 +68,7 @@ def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Ev
         excess=moved.excess,
         after_loss=after_loss,
         items=entitled_items(sale) if back else (),
-        valid_until=sale.expires_at,
+        valid_until=entitled_until(sale),
     )
     amount = undone_of(record) - undone_of(after)
     document = Document(
@@ -77,7 +78,7 @@ def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Ev
         rate=sale.vat_bps,
         sale_id=sale.sale_id,
     )
-    return won, *invoice(given, document)
+    return on_agenda(won), *invoice(given, document)
 
 
 def _moved(

@@ -13,6 +13,7 @@ from domain.entitlement import Entitlement, EntitlementEvent, entitlement_key
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.sale import Sale
+from domain.wallet import Wallet, WalletEvent
 
 ACTIVE = "ACTIVE"
 GRACE = "GRACE"
@@ -53,7 +54,9 @@ class Subscription(State, frozen=True, kw_only=True, omit_defaults=True, array_l
         return event.in_subscription(self)
 
 
-class SubscriptionTurn(SubscriptionEvent, frozen=True, kw_only=True, omit_defaults=True):
+class SubscriptionTurn(
+    SubscriptionEvent, WalletEvent, frozen=True, kw_only=True, omit_defaults=True
+):
     """A turn in a subscription's life; nothing is paid by it."""
 
     subscription_id: str
@@ -61,8 +64,17 @@ class SubscriptionTurn(SubscriptionEvent, frozen=True, kw_only=True, omit_defaul
     creator: str
 
     def tags(self) -> tuple[str, ...]:
-        """The subscription."""
-        return (subscription_key(self.subscription_id),)
+        """The subscription and its fan's wallet."""
+        return subscription_key(self.subscription_id), f"wallet:{self.user}"
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """Unless the event says otherwise, the wallet is as before."""
+        return wallet
+
+    def ended(self, wallet: Wallet) -> Wallet:
+        """The wallet without this subscription."""
+        left = tuple(one for one in wallet.subscriptions if one != self.subscription_id)
+        return msgspec.structs.replace(wallet, subscriptions=left)
 
 
 @stored_as("subscription.started.v1")
@@ -74,6 +86,11 @@ class SubscriptionStarted(SubscriptionTurn, frozen=True, kw_only=True, omit_defa
     def in_subscription(self, subscription: Subscription) -> Subscription:
         """Active."""
         return Subscription(state=ACTIVE, user=self.user, creator=self.creator)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """One more."""
+        more = (*wallet.subscriptions, self.subscription_id)
+        return msgspec.structs.replace(wallet, subscriptions=more)
 
 
 @stored_as("subscription_period.charged.v1")
@@ -94,6 +111,10 @@ class PeriodCharged(
             entitlement_key(self.buyer, self.subscription_id),
             entitlement_key(self.buyer, self.creator),
         )
+
+    def access_before(self) -> datetime:
+        """Earlier periods entitle until this one begins."""
+        return self.period_start
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
         """Paid for longer; what had failed is made good."""
@@ -135,6 +156,10 @@ class SubscriptionCancelled(SubscriptionTurn, frozen=True, kw_only=True, omit_de
         """Cancelled."""
         return msgspec.structs.replace(subscription, state=CANCELLED, ended_at=self.at)
 
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """One less."""
+        return self.ended(wallet)
+
 
 @stored_as("subscription.lapsed.v1")
 class SubscriptionLapsed(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=True):
@@ -145,3 +170,7 @@ class SubscriptionLapsed(SubscriptionTurn, frozen=True, kw_only=True, omit_defau
     def in_subscription(self, subscription: Subscription) -> Subscription:
         """Lapsed."""
         return msgspec.structs.replace(subscription, state=LAPSED, ended_at=self.at)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """One less."""
+        return self.ended(wallet)
