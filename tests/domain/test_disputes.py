@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.agenda import AGENDA
 from domain.command import Parked, Suspended
 from domain.disputes import DisputeLost, DisputeOpened, DisputeWon
 from domain.entitlement import Entitlement
@@ -194,6 +195,19 @@ def test_a_dispute_reserves_from_where_the_earnings_are_and_returns_to_where_the
     assert sums(place)["cr.carl.pending"] == -319
     place.happens("mature-earnings", creator="carl")
     assert sums(place)["cr.carl.available"] == -638
+
+
+def test_earnings_that_go_back_after_they_were_due_are_told_to_the_agenda() -> None:
+    place = world(maturity_days=7)
+    sold(place)
+    place.happens("open-dispute", **opened(fee=0))
+    place.later(days=8)
+    (won,) = place.happens("close-dispute", **closed("WON"))
+    assert isinstance(won, DisputeWon)
+    ((_, due),) = won.agenda_items()
+    assert due is not None
+    assert (due.command, due.fields) == ("mature-earnings", {"creator": "carl"})
+    assert AGENDA in won.tags()
 
 
 def test_a_dispute_of_escrowed_earnings_outlives_the_escrow() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.agenda import AGENDA, AgendaEvent
 from domain.clawback import Reversal
 from domain.disputes import DisputeLost, DisputeOpened, DisputeWon
 from domain.purchase_disputes import SALES_PER_PART
@@ -222,6 +223,39 @@ def test_vat_goes_back_and_a_credit_note_says_so() -> None:
     assert isinstance(lost, DisputeLost)
     assert (lost.tax, lost.released, lost.debt) == (200, 750, 250)
     assert (note.vat, note.net) == (200, 1000)  # type: ignore[attr-defined]
+
+
+def test_what_no_sale_accounts_for_the_buyer_owes() -> None:
+    place = credits("CREATOR_PROPORTIONAL", 100, 1000, breakage_months=1)
+    bought(place, "p", 1000)
+    tipped(place, 30)
+    place.later(days=40)
+    place.happens("lapse-tokens", user="ann")
+    for nth, amount in enumerate((333, 333, 334)):
+        place.happens("open-dispute", **opened(amount, f"d{nth}"))
+        place.happens("close-dispute", **closed("LOST", f"d{nth}"))
+        in_order(place)
+    assert money(place) == {"rev.breakage": -700, "fan_debt.ann": 700}
+
+
+def test_tokens_that_come_back_after_their_end_are_told_to_the_agenda() -> None:
+    place = credits("PLATFORM", 100, 1000, breakage_months=1)
+    bought(place, "p", 1000)
+    sale = tipped(place, 30)
+    place.happens("open-dispute", **opened(1000))
+    place.later(days=40)
+    won = place.happens("close-dispute", **closed("WON"))[0]
+    refund: dict[str, Any] = {"sale": sale.sale_id, "amount": 30, "reason_code": "ASKED"}
+    back = place.happens("refund", **refund)[0]
+    for event in (won, back):
+        assert isinstance(event, AgendaEvent)
+        ((_, due),) = event.agenda_items()
+        assert due is not None
+        assert due.command == "lapse-tokens"
+        assert AGENDA in event.tags()
+    place.happens("lapse-tokens", user="ann")
+    assert wallet(place).lots == ()
+    assert money(place)["rev.breakage"] == -1000
 
 
 def refund_of(place: World, purchase: str) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +11,10 @@ from domain.accounts import balanced
 from domain.command import Parked, Suspended
 from domain.creator import Creator
 from domain.entitlement import Entitlement
-from domain.money import portion
+from domain.money import portion, split_among
 from domain.refunds import RefundRecorded
 from domain.rejections import Rejection
-from domain.sale import Sale
+from domain.sale import Payee, Sale
 from domain.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
 from tests.domain.world import ASSETS, World, code
@@ -350,6 +351,62 @@ def test_whatever_is_spent_and_refunded_lots_release_exactly_their_price(
     assert not creator(place).owed
     assert sums["deferred", "USD"] == -2 * price
     assert (sums["rev.margin", "USD"], sums["exp.promo", "USD"]) == (0, 0)
+
+
+@given(
+    price=st.integers(1, 10**6),
+    weights=st.lists(st.integers(0, 100), min_size=2, max_size=4).filter(any),
+    cuts=st.lists(st.integers(1, 10**6), max_size=6),
+)
+def test_several_payees_give_back_in_every_order_what_they_got(
+    price: int, weights: list[int], cuts: list[int]
+) -> None:
+    place = world(revenue_share={"default": 8000}, price_bounds={})
+    one = sold(place, "send-tip", price)
+    names = [f"c{nth}" for nth in reversed(range(len(weights)))]
+    shares = split_among(one.creator_share, weights)
+    payees = tuple(Payee(name, share) for name, share in zip(names, shares, strict=True))
+    place = world(revenue_share={"default": 8000}, price_bounds={})
+    place.given(msgspec.structs.replace(one, payees=payees))
+    for cumulative in sorted({cut % price for cut in cuts} - {0} | {price}):
+        recorded(place, cumulative)
+        assert all(creator(place, name).available >= 0 for name in names)
+    assert not any(balances(place.history).values())
+
+
+def period(place: World, number: int) -> Sale:
+    """A month of a subscription is paid."""
+    months = [f"2026-{month:02d}-01T00:00:00Z" for month in (11, 12)] + ["2027-01-01T00:00:00Z"]
+    charged: dict[str, Any] = {
+        "subscription": "sub",
+        "period_start": months[number - 1],
+        "period_end": months[number],
+        "price": 999,
+        "processor": "stripe",
+        "processor_ref": f"r{number}",
+    }
+    sale = place.happens("charge-period", **charged)[0]
+    assert isinstance(sale, Sale)
+    return sale
+
+
+def test_a_refunded_period_leaves_the_periods_before_it() -> None:
+    place = world(products_enabled=["subscription"])
+    place.happens("start-subscription", subscription="sub", user="ann", creator="carl", price=999)
+    period(place, 1)
+    period(place, 2)
+    place.happens("record-refund", **reported(999, sale="r2"))
+    held = place.states["entitlement:ann:sub"]
+    assert isinstance(held, Entitlement)
+    assert f"{held.valid_until:%Y-%m-%d}" == "2026-12-01"
+    place.happens("open-dispute", payment_ref="r1", amount=999, fee=0, **DISPUTE)
+    place.happens(
+        "close-dispute", dispute="d1", outcome="LOST", **{**DISPUTE, "processor_ref": "l"}
+    )
+    assert not creator(place).owed
+
+
+DISPUTE = {"processor": "stripe", "processor_ref": "d1"}
 
 
 def test_portions_of_a_portion_add_up() -> None:
