@@ -134,8 +134,9 @@ class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True, omit_defaul
         return replace(adjustment, status=APPROVED)
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """Lots are taken and made."""
-        return wallet.without(self.taken.get(user, ())).with_lots(*self.made.get(user, ()))
+        """Lots are taken and made; debts change."""
+        after = wallet.without(self.taken.get(user, ())).with_lots(*self.made.get(user, ()))
+        return replace(after, debt=after.debt + corrections.debt(self.legs, user))
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """What is available changes."""

@@ -50,8 +50,15 @@ def problem(account: str) -> str | None:
 
 
 def users(legs: Iterable[Posting]) -> list[str]:
-    """Whose wallets the postings move, in the order of their ids."""
-    return sorted({account.split(".")[1] for account, *_ in legs if account.startswith("w.")})
+    """Whose tokens or debts the postings move, in the order of their ids."""
+    kinds = ("w.", "fan_debt.")
+    return sorted({account.split(".")[1] for account, *_ in legs if account.startswith(kinds)})
+
+
+def debt(legs: Iterable[Posting], user: str) -> int:
+    """By how much the postings change what `user` owes."""
+    owed = accounts.fan_debt(user)
+    return sum(amount for account, _, amount in legs if account == owed)
 
 
 def creators(legs: Iterable[Posting]) -> dict[str, int]:

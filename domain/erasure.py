@@ -83,7 +83,11 @@ def left_in_wallet(wallet: Wallet) -> str | None:
         return "held tokens"
     if wallet.lots:
         return "tokens"
-    return None if wallet.call is None else "an open call"
+    if wallet.debt:
+        return "a debt"
+    if wallet.call is not None:
+        return "an open call"
+    return "an open subscription" if wallet.subscriptions else None
 
 
 def left_with_creator(creator: Creator) -> str | None:

@@ -63,6 +63,22 @@ class TokensLapsed(LotEnded, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+def the_end(lot: Lot, user: str) -> PromoTokensExpired | TokensLapsed:
+    """The end of all that is free in a lot whose time is over."""
+    assert lot.expires_at is not None
+    if lot.kind == PROMO:
+        return PromoTokensExpired(
+            lot_id=lot.lot, user=user, tokens=lot.free, expires_at=lot.expires_at
+        )
+    return TokensLapsed(
+        lot_id=lot.lot,
+        user=user,
+        tokens=lot.free,
+        expires_at=lot.expires_at,
+        released=lot.released(lot.free),
+    )
+
+
 class ExpiryCommand(Command):
     """A command that ends lots of the user's wallet."""
 
@@ -74,10 +90,10 @@ class ExpiryCommand(Command):
         """The wallet."""
         return (f"wallet:{self.user}",)
 
-    def over(self, given: Given, kind: str) -> Iterable[tuple[Lot, datetime]]:
+    def over(self, given: Given, kind: str) -> Iterable[Lot]:
         """The lots of `kind` whose time has come, with something free in them."""
         lots = (
-            (lot, lot.expires_at)
+            lot
             for lot in given.state(Wallet, self.user).lots
             if lot.kind == kind
             and lot.free
@@ -95,10 +111,7 @@ class ExpirePromo(ExpiryCommand):
 
     def decide(self, given: Given) -> Decision:
         """One event a lot."""
-        return tuple(
-            PromoTokensExpired(lot_id=lot.lot, user=self.user, tokens=lot.free, expires_at=at)
-            for lot, at in self.over(given, PROMO)
-        )
+        return tuple(the_end(lot, self.user) for lot in self.over(given, PROMO))
 
 
 @command
@@ -109,13 +122,4 @@ class LapseTokens(ExpiryCommand):
 
     def decide(self, given: Given) -> Decision:
         """One event a lot."""
-        return tuple(
-            TokensLapsed(
-                lot_id=lot.lot,
-                user=self.user,
-                tokens=lot.free,
-                expires_at=at,
-                released=lot.released(lot.free),
-            )
-            for lot, at in self.over(given, PAID)
-        )
+        return tuple(the_end(lot, self.user) for lot in self.over(given, PAID))

@@ -85,12 +85,16 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
-    FOLD_VERSION = 2
+    FOLD_VERSION = 3
 
     lots: tuple[Lot, ...] = ()
     frozen: tuple[str, ...] = ()
     #: The call this user is in as the fan; one at a time.
     call: str | None = None
+    #: What the user owes for a purchase that was charged back, in minor units.
+    debt: int = 0
+    #: The subscriptions that may still be charged.
+    subscriptions: tuple[str, ...] = ()
 
     def spendable(self, now: datetime) -> int:
         """Free tokens that have not expired at `now`; expiry is exclusive."""
@@ -129,7 +133,13 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
             tokens = taken.get(lot.lot, 0)
             if lot.consumed + tokens < lot.tokens:
                 lots.append(lot.after(tokens) if tokens else lot)
-        return Wallet(lots=tuple(lots), frozen=self.frozen, call=self.call)
+        return Wallet(
+            lots=tuple(lots),
+            frozen=self.frozen,
+            call=self.call,
+            debt=self.debt,
+            subscriptions=self.subscriptions,
+        )
 
     def holding(self, uses: tuple[LotUse, ...]) -> "Wallet":
         """The wallet with `uses` set aside in their lots; negative tokens set free again."""

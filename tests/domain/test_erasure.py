@@ -69,3 +69,33 @@ def test_a_payout_on_its_way_keeps_a_creator() -> None:
     decision = erase(place, "carl", "creator")
     assert isinstance(decision, Rejection)
     assert decision.details["what"] == "an open payout"
+
+
+def test_a_subscription_that_may_be_charged_keeps_a_wallet() -> None:
+    place = World({**MICRO_UNLOCK, "products_enabled": ["subscription"]})
+    fan = {"subscription": "s1", "user": "ann", "creator": "carl"}
+    place.happens("start-subscription", **fan, price=999)
+    decision = erase(place, "ann", "wallet")
+    assert isinstance(decision, Rejection)
+    assert decision.details["what"] == "an open subscription"
+    place.happens("cancel-subscription", subscription="s1")
+    assert len(erase(place, "ann", "wallet")) == 1
+
+
+def test_a_debt_keeps_a_wallet_until_it_is_written_off() -> None:
+    place = world()
+
+    def adjust(owed: int) -> None:
+        legs = [["fan_debt.ann", "USD", owed], ["exp.baddebt", "USD", -owed]]
+        (event,) = place.happens(
+            "propose-adjustment", "fay", postings=legs, reason_code="WRITE_OFF"
+        )
+        adjustment = event.adjustment_id  # type: ignore[attr-defined]
+        place.happens("approve-adjustment", "bob", adjustment=adjustment)
+
+    adjust(599)
+    decision = erase(place, "ann", "wallet")
+    assert isinstance(decision, Rejection)
+    assert decision.details["what"] == "a debt"
+    adjust(-599)
+    assert len(erase(place, "ann", "wallet")) == 1
