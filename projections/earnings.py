@@ -1,103 +1,45 @@
 """Creator earnings: what each creator is owed, by bucket, and what it was earned with.
 
 Balances come from the postings on the accounts `cr.<creator>.<bucket>`, so they hold for every
-event. The sources come from sales, net of what later events take back. A sale's gross, tax and
-tokens are divided among several payees as their shares are, by successive two-way splits.
+event. The sources come from sales, net of what refunds and lost disputes take back. An adjustment
+changes a balance and is earned with nothing, so it is in no source.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from psycopg import Cursor
 
-from domain.money import split_by_weight
-from domain.sale import Payee, Sale
+from domain.disputes import DisputeLost, DisputeWon
+from domain.refunds import RefundRecorded
+from domain.sale import Sale, SaleRecord
 from ledger.database import Connection
 from projections.by_class import ByClass
 from projections.projection import Projection, Table, integers, texts
-from projections.record import Recorded
+from projections.record import Recorded, decoded
+from projections.sale_lines import Line, as_it_stands, as_sold
 
 _BUCKETS = {"pending": 0, "available": 1, "reserved": 2, "payout": 3}
-
-
-class Line(msgspec.Struct, frozen=True):
-    """What an event adds to one creator's source. gross = tax + commission + net."""
-
-    creator: str
-    source: str
-    count: int
-    gross: int
-    tax: int
-    commission: int
-    net: int
-    tokens: int
-
-
-lines: ByClass[Callable[[Any], Sequence[Line]]] = ByClass(lambda _event: ())
-"""What an event adds to creators' sources; negative where it takes back."""
-
-
-@lines.branch(Sale)
-def _sold(event: Sale) -> Sequence[Line]:
-    if len(event.payees) > 1:
-        return list(_divided(event))
-    paid = event.gross - event.discount
-    return (
-        Line(
-            event.payees[0].creator if event.payees else event.creator,
-            event.product,
-            1,
-            paid,
-            event.tax,
-            paid - event.tax - event.creator_share,
-            event.creator_share,
-            event.tokens_paid + event.tokens_promo,
-        ),
-    )
-
-
-def _divided(event: Sale) -> Iterator[Line]:
-    """One line per payee; the last one's weight takes what is left."""
-    gross, tax = event.gross - event.discount, event.tax
-    tokens = event.tokens_paid + event.tokens_promo
-    for payee, share, rest in _weights(event.payees):
-        gross_part, gross = split_by_weight(gross, share, rest)
-        tax_part, tax = split_by_weight(tax, share, rest)
-        tokens_part, tokens = split_by_weight(tokens, share, rest)
-        commission = gross_part - tax_part - payee.share
-        yield Line(
-            payee.creator, event.product, 1, gross_part, tax_part, commission, payee.share,
-            tokens_part,
-        )  # fmt: skip
-
-
-def _weights(payees: Sequence[Payee]) -> Iterator[tuple[Payee, int, int]]:
-    """Each payee's share and that of those who follow; equal ones where nobody gets anything."""
-    shares = [payee.share for payee in payees]
-    if not any(shares):
-        shares = [1] * len(shares)
-    rest = sum(shares)
-    for payee, share in zip(payees, shares, strict=True):
-        whole, rest = rest, rest - share
-        yield payee, (share if whole else 1), rest
+_TAG = "sale:"
 
 
 class Earnings(Projection):
     """Money by creator."""
 
     name = "earnings"
-    version = 1
+    version = 2
     tables = (Table("creators", ("creator",)), Table("creator_sources", ("creator", "source")))
 
     def forget(self) -> None:
         """Drop the sums."""
         self._balances: dict[str, list[int]] = {}
         self._sources: dict[tuple[str, str], list[int]] = {}
+        self._reversed: dict[str, int] = {}
+        self._end = 0
 
     def fold(self, page: Sequence[Recorded]) -> None:
         """Sum up what the page adds to each creator and source."""
-        balances, sources = self._balances, self._sources
+        balances = self._balances
         for recorded in page:
             for account, _, amount in recorded.postings:
                 if account[:3] == "cr.":
@@ -107,20 +49,12 @@ class Earnings(Projection):
                         balance = balances[creator] = [0, 0, 0, 0]
                     balance[_BUCKETS[bucket]] -= amount
             event = recorded.event
-            for line in lines[type(event)](event):  # type: ignore[index]
-                key = line.creator, line.source
-                source = sources.get(key)
-                if source is None:
-                    source = sources[key] = [0] * 6
-                source[0] += line.count
-                source[1] += line.gross
-                source[2] += line.tax
-                source[3] += line.commission
-                source[4] += line.net
-                source[5] += line.tokens
+            branches[type(event)](self, event, recorded.position)  # type: ignore[index]
+        self._end = page[-1].position
 
     def write(self, cursor: Cursor[Any]) -> None:
-        """Add the sums to the tables."""
+        """Look at what the page reversed, then add the sums to the tables."""
+        self._reverse(cursor)
         if self._balances:
             creators = sorted(self._balances)
             buckets = zip(*(self._balances[creator] for creator in creators), strict=True)
@@ -132,6 +66,84 @@ class Earnings(Projection):
             figures = zip(*(self._sources[key] for key in keys), strict=True)
             cursor.execute(self.sql["add_sources"], (*names, *map(integers, figures)))
             self._sources = {}
+
+    def add(self, line: Line, sign: int = 1) -> None:
+        """A creator's part of a sale goes to its source, or with -1 out of it."""
+        key = line.creator, line.source
+        source = self._sources.get(key)
+        if source is None:
+            source = self._sources[key] = [0] * 6
+        source[0] += sign * line.count
+        source[1] += sign * line.gross
+        source[2] += sign * line.tax
+        source[3] += sign * line.commission
+        source[4] += sign * line.net
+        source[5] += sign * line.tokens
+
+    def reverse(self, sale_id: str, position: int) -> None:
+        """From `position` on the sale stands otherwise than the sources have it."""
+        self._reversed.setdefault(sale_id, position)
+
+    def _reverse(self, cursor: Cursor[Any]) -> None:
+        """Replace the lines of sales as they stood before the page by those after it."""
+        if not self._reversed:
+            return
+        tags = [f"{_TAG}{sale_id}" for sale_id in sorted(self._reversed)]
+        rows = cursor.execute(self.sql["lives"], (texts(tags), self._end)).fetchall()
+        records = {tag: SaleRecord() for tag in tags}
+        lives = decoded(((position, data) for _, position, data in rows), bodies=True)
+        unseen = set(tags)
+        for (tag, position, _), recorded in zip(rows, lives, strict=True):
+            if tag in unseen and position >= self._reversed[tag.removeprefix(_TAG)]:
+                unseen.remove(tag)
+                for line in as_it_stands(records[tag]):
+                    self.add(line, -1)
+            assert recorded.event is not None
+            records[tag] = records[tag].apply(tag, recorded.event)
+        for tag in tags:
+            for line in as_it_stands(records[tag]):
+                self.add(line)
+        self._reversed = {}
+
+
+def _nothing(_earnings: Earnings, _event: Any, _position: int) -> None:
+    pass
+
+
+branches: ByClass[Callable[[Earnings, Any, int], None]] = ByClass(
+    _nothing,
+    postings="""
+        adjustment.approved.v1 dispute.opened.v1 earnings.matured.v1 escrow.released.v1
+        payout.requested.v1 payout.rejected.v1 payout.failed.v1 payout.paid.v1 payout.returned.v1
+        """,
+    nothing="""
+        account.frozen.v1 account.unfrozen.v1 adjustment.proposed.v1 adjustment.rejected.v1
+        break.opened.v1 break.resolved.v1 call.started.v1 call.paused.v1 call.resumed.v1
+        call.ended.v1 call_block.written_off.v1 creator.verified.v1 credit_note.issued.v1
+        credits.held.v1 hold.released.v1 hold.settled.v1 invoice.issued.v1 payment.authorized.v1
+        payment.failed.v1 payment.released.v1 payment.suspended.v1 payment.voided.v1
+        payout.approved.v1 payout.submitted.v1 payout_account.changed.v1 period.closed.v1
+        policy.proposed.v1 policy.published.v1 promo_tokens.expired.v1 promo_tokens.granted.v1
+        refund.failed.v1 refund.requested.v1 settlement.matched.v1 settlement_fee.recorded.v1
+        subject.erased.v1 subscription.cancelled.v1 subscription.lapsed.v1 subscription.started.v1
+        subscription_period.failed.v1 token_purchase.refunded.v1 tokens.lapsed.v1
+        tokens.purchased.v1
+        """,
+)
+"""What an event says of the sources of its creators' earnings."""
+
+
+@branches.branch(Sale)
+def _sold(earnings: Earnings, event: Sale, _position: int) -> None:
+    for line in as_sold(event):
+        earnings.add(line)
+
+
+@branches.branch(RefundRecorded, DisputeLost, DisputeWon)
+def _reversed(earnings: Earnings, event: RefundRecorded, position: int) -> None:
+    for tag in event.tags():
+        if tag.startswith(_TAG):
+            earnings.reverse(tag.removeprefix(_TAG), position)
 
 
 _sql = Earnings().sql

@@ -30,13 +30,15 @@ class Held(msgspec.Struct, frozen=True):
 
     def after(self, event: EntitlementEvent) -> "Held":
         """The row after `event`."""
-        before = Entitlement(
-            sale_id=None if self.revoked else self.sale, valid_until=self.valid_until
-        )
+        before = Entitlement()
+        if not self.revoked:
+            before = Entitlement(sale_id=self.sale, valid_until=self.valid_until)
         now = event.in_entitlement(before)
         if now.sale_id is None:
             return Held(self.source, self.sale, self.valid_until, revoked=True)
-        source = event.product if isinstance(event, Sale) else self.source
+        source = self.source
+        if isinstance(event, Sale) and event.sale_id == now.sale_id:
+            source = event.product
         return Held(source, now.sale_id, now.valid_until, revoked=False)
 
 

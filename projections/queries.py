@@ -4,7 +4,7 @@ Each takes a connection with the book's schema on its search path and answers pl
 with `as_of_position`, in the shapes of the API's contract; dates and times are still objects.
 """
 
-from projections.daily import daily
+from projections.days import daily
 from projections.earnings import earnings, top_creators
 from projections.entitlements import entitlement, library
 from projections.status import Status, status, wait_for

@@ -1,19 +1,29 @@
 """Wallets: each user's tokens, what they were bought, given and spent for, and what is frozen.
 
 Balances come from the postings on the accounts `w.<user>.free|held`, so they hold for every event
-there ever will be. What a movement was for is the event's to say: `lifetime` has a branch for
-each kind, found by class, so an event derived from `Sale` needs none of its own.
+there ever will be. What a movement was for is the event's to say: each kind has a branch, found by
+class, so an event derived from `Sale` needs none of its own. Of every wallet and at any time,
+free + held = purchased + granted - spent + refunded - expired: what the refund or the lost dispute
+of a purchase takes away was not purchased or granted, and what an adjustment gives was granted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from psycopg import Cursor
 
+from domain.adjustments import AdjustmentApproved
+from domain.disputes import DisputeLost, DisputeWon
+from domain.expiry import LotEnded
 from domain.freezes import AccountFrozen, FreezeEvent
+from domain.holds import HoldSettled
 from domain.promos import PromoTokensGranted
+from domain.purchase_refunds import TokenPurchaseRefunded
 from domain.purchases import TokensPurchased
+from domain.refunds import RefundRecorded
+from domain.returned import LotReturned
 from domain.sale import TOKEN, Sale
+from domain.wallet import PROMO, LotUse
 from ledger.database import Connection
 from projections.by_class import ByClass
 from projections.projection import Projection, Table, integers, texts
@@ -23,38 +33,12 @@ _BALANCES = {".free": 0, ".held": 2}
 PURCHASED, GRANTED, SPENT, REFUNDED, EXPIRED = range(4, 9)
 _COLUMNS = 9
 
-Lifetime = tuple[tuple[str, int, int], ...]
-"""(user, column, tokens), each."""
-
-
-lifetime: ByClass[Callable[[Any], Lifetime]] = ByClass(lambda _event: ())
-"""What an event adds to the lifetime figures of which users; most add nothing."""
-
-
-@lifetime.branch(TokensPurchased)
-def _purchased(event: TokensPurchased) -> Lifetime:
-    if not event.bonus:
-        return ((event.user, PURCHASED, event.tokens),)
-    return (event.user, PURCHASED, event.tokens), (event.user, GRANTED, event.bonus)
-
-
-@lifetime.branch(PromoTokensGranted)
-def _granted(event: PromoTokensGranted) -> Lifetime:
-    return ((event.user, GRANTED, event.tokens),)
-
-
-@lifetime.branch(Sale)
-def _spent(event: Sale) -> Lifetime:
-    if event.funding != TOKEN:
-        return ()
-    return ((event.buyer, SPENT, event.tokens_paid + event.tokens_promo),)
-
 
 class Wallets(Projection):
     """Tokens by user."""
 
     name = "wallets"
-    version = 1
+    version = 2
     tables = (Table("wallets", ("user_id",)), Table("wallet_freezes", ("user_id", "scope")))
 
     def forget(self) -> None:
@@ -74,13 +58,18 @@ class Wallets(Projection):
                         sums = added[user] = [0] * _COLUMNS
                     sums[_BALANCES[account[-5:]] + (asset[-6:] == ".PROMO")] -= amount
             event = recorded.event
-            for user, column, tokens in lifetime[type(event)](event):  # type: ignore[index]
-                sums = added.get(user)
-                if sums is None:
-                    sums = added[user] = [0] * _COLUMNS
-                sums[column] += tokens
-            if isinstance(event, FreezeEvent) and event.kind == "wallet":
-                self._frozen[event.subject, event.scope] = isinstance(event, AccountFrozen)
+            branches[type(event)](self, event)  # type: ignore[index]
+
+    def sums(self, user: str) -> list[int]:
+        """What the page adds to a wallet."""
+        sums = self._added.get(user)
+        if sums is None:
+            sums = self._added[user] = [0] * _COLUMNS
+        return sums
+
+    def freeze(self, user: str, scope: str, *, frozen: bool) -> None:
+        """A scope is frozen from now on, or is not."""
+        self._frozen[user, scope] = frozen
 
     def write(self, cursor: Cursor[Any]) -> None:
         """Add the sums to the table."""
@@ -96,6 +85,102 @@ class Wallets(Projection):
                     self.sql[query], [list(column) for column in zip(*keys, strict=True)]
                 )
         self._frozen = {}
+
+
+def _nothing(_wallets: Wallets, _event: Any) -> None:
+    pass
+
+
+branches: ByClass[Callable[[Wallets, Any], None]] = ByClass(
+    _nothing,
+    postings="credits.held.v1 hold.released.v1 dispute.opened.v1",
+    nothing="""
+        adjustment.proposed.v1 adjustment.rejected.v1 break.opened.v1 break.resolved.v1
+        call.started.v1 call.paused.v1 call.resumed.v1 call.ended.v1 call_block.written_off.v1
+        creator.verified.v1 credit_note.issued.v1 earnings.matured.v1 escrow.released.v1
+        invoice.issued.v1 payment.authorized.v1 payment.failed.v1 payment.released.v1
+        payment.suspended.v1 payment.voided.v1 payout.approved.v1 payout.failed.v1 payout.paid.v1
+        payout.rejected.v1 payout.requested.v1 payout.returned.v1 payout.submitted.v1
+        payout_account.changed.v1 period.closed.v1 policy.proposed.v1 policy.published.v1
+        refund.failed.v1 refund.requested.v1 settlement.matched.v1 settlement_fee.recorded.v1
+        subject.erased.v1 subscription.cancelled.v1 subscription.lapsed.v1 subscription.started.v1
+        subscription_period.failed.v1
+        """,
+)
+"""What an event adds to the lifetime figures of wallets, or freezes of them."""
+
+
+@branches.branch(TokensPurchased)
+def _purchased(wallets: Wallets, event: TokensPurchased) -> None:
+    sums = wallets.sums(event.user)
+    sums[PURCHASED] += event.tokens
+    sums[GRANTED] += event.bonus
+
+
+@branches.branch(PromoTokensGranted)
+def _granted(wallets: Wallets, event: PromoTokensGranted) -> None:
+    wallets.sums(event.user)[GRANTED] += event.tokens
+
+
+@branches.branch(Sale)
+def _spent(wallets: Wallets, event: Sale) -> None:
+    if event.funding == TOKEN:
+        wallets.sums(event.buyer)[SPENT] += event.tokens_paid + event.tokens_promo
+
+
+@branches.branch(HoldSettled)
+def _used(wallets: Wallets, event: HoldSettled) -> None:
+    wallets.sums(event.user)[SPENT] += event.tokens
+
+
+@branches.branch(LotEnded)
+def _ended(wallets: Wallets, event: LotEnded) -> None:
+    wallets.sums(event.user)[EXPIRED] += event.tokens
+
+
+@branches.branch(RefundRecorded)
+def _refunded(wallets: Wallets, event: RefundRecorded) -> None:
+    if event.lots:
+        back = sum(lot.tokens for lot in event.lots if not lot.lapsed)
+        wallets.sums(event.buyer)[REFUNDED] += back
+
+
+@branches.branch(TokenPurchaseRefunded)
+def _given_back(wallets: Wallets, event: TokenPurchaseRefunded) -> None:
+    _unbought(wallets, event.user, event.lots)
+
+
+@branches.branch(DisputeLost)
+def _cancelled(wallets: Wallets, event: DisputeLost) -> None:
+    _unbought(wallets, event.user, event.lots)
+
+
+@branches.branch(DisputeWon)
+def _restored(wallets: Wallets, event: DisputeWon) -> None:
+    _unbought(wallets, event.user, event.restored, sign=-1)
+
+
+def _unbought(
+    wallets: Wallets, user: str, lots: Iterable[LotUse | LotReturned], sign: int = 1
+) -> None:
+    """Tokens, bonus included, of which the purchase is undone, or with -1 stands again."""
+    for lot in lots:
+        wallets.sums(user)[GRANTED if lot.kind == PROMO else PURCHASED] -= sign * lot.tokens
+
+
+@branches.branch(AdjustmentApproved)
+def _adjusted(wallets: Wallets, event: AdjustmentApproved) -> None:
+    for account, _, amount in event.legs:
+        kind, _, rest = account.partition(".")
+        if kind == "w":
+            wallets.sums(rest.partition(".")[0])[GRANTED] -= amount
+
+
+@branches.branch(FreezeEvent)
+def _frozen(wallets: Wallets, event: FreezeEvent) -> None:
+    if event.kind == "wallet":
+        frozen = isinstance(event, AccountFrozen)
+        wallets.freeze(event.subject, event.scope, frozen=frozen)
 
 
 _sql = Wallets().sql

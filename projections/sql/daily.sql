@@ -26,7 +26,16 @@ CREATE TABLE {day_payers} (
   user_id text COLLATE "C",
   PRIMARY KEY (day, user_id)
 );
-GRANT SELECT ON {days}, {day_products}, {day_payers} TO tokenledger_auditor;
+-- What else happened on a business day, by kind.
+CREATE TABLE {day_facts} (
+  day    date,
+  fact   text COLLATE "C",
+  count  bigint NOT NULL,
+  amount bigint NOT NULL,
+  tokens bigint NOT NULL,
+  PRIMARY KEY (day, fact)
+);
+GRANT SELECT ON {days}, {day_products}, {day_payers}, {day_facts} TO tokenledger_auditor;
 
 -- name: indexes
 -- Every index comes with its table.
@@ -72,6 +81,17 @@ ON CONFLICT (day, product) DO UPDATE SET
   creator_share = p.creator_share + excluded.creator_share,
   platform_share = p.platform_share + excluded.platform_share;
 
+-- name: add_facts
+-- What a page adds to each day's facts.
+INSERT INTO {day_facts} AS f (day, fact, count, amount, tokens)
+SELECT date '2000-01-01' + m.day, m.fact, m.count, m.amount, m.tokens
+FROM unnest(%s::integer[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+  AS m (day, fact, count, amount, tokens)
+ON CONFLICT (day, fact) DO UPDATE SET
+  count = f.count + excluded.count,
+  amount = f.amount + excluded.amount,
+  tokens = f.tokens + excluded.tokens;
+
 -- name: daily
 -- The days of a range that have any figures, with the position they stand for; one row of nulls
 -- where there is none.
@@ -81,7 +101,11 @@ SELECT c.position, d.day, d.token_sales, d.tokens_sold, d.token_sales_amount, d.
                  'count', s.count, 'gross', s.gross, 'tokens', s.tokens, 'tax', s.tax,
                  'creator_share', s.creator_share, 'platform_share', s.platform_share)
                ORDER BY s.product)
-        FROM {day_products} s WHERE s.day = d.day)
+        FROM {day_products} s WHERE s.day = d.day),
+       (SELECT json_object_agg(f.fact, json_build_object(
+                 'count', f.count, 'amount', f.amount, 'tokens', f.tokens)
+               ORDER BY f.fact)
+        FROM {day_facts} f WHERE f.day = d.day)
 FROM projections c
 LEFT JOIN {days} d ON d.day BETWEEN %s AND %s
 WHERE c.name = 'daily'

@@ -9,7 +9,7 @@ from domain.sale import Payee
 from domain.tips import TipSent
 from ledger.database import Connection
 from projections import queries
-from projections.earnings import lines
+from projections.sale_lines import as_sold
 from tests.projections import sums
 from tests.projections.following import follow, written
 from tests.scenarios.platform import Platform
@@ -91,7 +91,7 @@ def test_several_payees_divide_a_sale_without_remainder() -> None:
         )  # fmt: skip
 
     for shares in ((300, 300, 1), (0, 5), (5, 0, 0), (0, 0)):
-        parts = lines[TipSent](tip(*shares))
+        parts = as_sold(tip(*shares))
         assert [part.net for part in parts] == list(shares)
         assert sum(part.gross for part in parts) == 999
         assert sum(part.tax for part in parts) == 100
