@@ -6,6 +6,7 @@ die at any moment, be late, and run in several processes at once.
 """
 
 import threading
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
@@ -18,7 +19,13 @@ from ledger.database import Connection, Database, connect
 from ledger.writer import Unavailable, Writer
 
 TURN_EVERY_S = 1.0
+COMMANDS_FIRST = 32
 COMMANDS_MAX = 4_096
+EVENTS_EACH = 2
+"""Where commands make more events than this they have time to catch up with: fewer at once, lest
+they hold up everybody else at the turnstile."""
+CAUTIOUS_AFTER_S = 30.0
+"""After a pause of that long there may be much to catch up with."""
 
 log = structlog.get_logger()
 
@@ -40,6 +47,8 @@ class Scheduler:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._interrupted: set[str] = set()
+        self._at_once = COMMANDS_FIRST
+        self._turned_at = time.monotonic()
 
     def start(self) -> None:
         """Begin to turn, in a thread of its own; survives whatever the database does."""
@@ -61,10 +70,13 @@ class Scheduler:
     def turn(self) -> int:
         """Send what is due in every book; answers how many commands that were."""
         sent = 0
+        if time.monotonic() - self._turned_at > CAUTIOUS_AFTER_S:
+            self._at_once = COMMANDS_FIRST
         for book in self._known_books():
             try:
                 sent += self._serve(book)
                 self._interrupted.discard(book.name)
+                self._turned_at = time.monotonic()
             except (psycopg.Error, Unavailable) as error:
                 self._lose(book.name, str(error))
             except Exception:
@@ -83,12 +95,20 @@ class Scheduler:
         sent = 0
         while agenda.anything() and not self._stopping.is_set():
             agenda.read_on()
-            taken = agenda.take(COMMANDS_MAX)
+            taken = agenda.take(self._at_once)
             if taken:
                 answers = self._writer_of(book).write([each.request for each in taken])
                 agenda.settle(taken, answers)
+                self._pace(len(taken), sum(len(answer.events) for answer in answers))
                 sent += len(taken)
         return sent
+
+    def _pace(self, commands: int, events: int) -> None:
+        """As many commands at once as there is little to catch up with."""
+        if events > EVENTS_EACH * commands:
+            self._at_once = max(COMMANDS_FIRST, self._at_once // 2)
+        else:
+            self._at_once = min(COMMANDS_MAX, self._at_once * 2)
 
     def _known_books(self) -> list[Book]:
         """The books there are; none while the database is away."""
