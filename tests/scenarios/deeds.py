@@ -6,7 +6,8 @@ from typing import Any
 from tests.scenarios.platform import Platform
 from tests.scenarios.words import CREATOR, FAN, Sent
 
-PERIOD_ONE = datetime(2026, 11, 1, tzinfo=UTC)
+#: Far enough ahead for access to last as long as these tests do.
+PERIOD_ONE = datetime(2096, 11, 1, tzinfo=UTC)
 
 
 def verified(creator: str = CREATOR) -> Sent:
