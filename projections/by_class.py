@@ -44,6 +44,10 @@ class ByClass(dict[type[Event], F]):
 
         return register
 
+    def has_branch(self, cls: type[Event]) -> bool:
+        """Whether a branch, its own or that of a base, is for this class."""
+        return any(base in self._branches for base in cls.__mro__)
+
     def __missing__(self, cls: type[Event]) -> F:
         for base in cls.__mro__:
             if base in self._branches:
