@@ -70,7 +70,8 @@ def test_books_follow_a_new_release(
     migrate.migrate(empty_url)
     create_book(empty_url, "old", currency="USD", time_zone="UTC")
     more_files("book", b"CREATE TABLE more (n int); INSERT INTO more VALUES (1)")
-    assert [str(step) for step in pending(empty_url)] == ["book:old 0002_more"]
+    last = len(migrate.available("book"))
+    assert [str(step) for step in pending(empty_url)] == [f"book:old {last:04}_more"]
     assert len(migrate.migrate(empty_url)) == 1
     create_book(empty_url, "new", currency="USD", time_zone="UTC")
     assert migrate.migrate(empty_url) == []
