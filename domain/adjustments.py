@@ -18,12 +18,12 @@ from domain.accounts import Assets, Posting
 from domain.command import Command, Decision, Given, command
 from domain.corrections import Effect
 from domain.creator import Creator, CreatorEvent
-from domain.entity import State, entity
+from domain.entity import State, States, entity
 from domain.event import Event, stored_as
 from domain.fields import Code, Id
 from domain.money import AMOUNT_MAX
 from domain.payouts import cancelled_by
-from domain.periods import Day, Periods
+from domain.periods import PERIODS, Day, Periods
 from domain.rejections import (
     CLOCK_SKEW,
     INVALID_TRANSITION,
@@ -65,6 +65,12 @@ class Adjustment(State, frozen=True, kw_only=True, omit_defaults=True, array_lik
         return event.in_adjustment(self)
 
 
+def parties(legs: tuple[Posting, ...]) -> tuple[str, ...]:
+    """The tags of every wallet and creator whose account the postings name."""
+    wallets = (f"wallet:{user}" for user in corrections.users(legs))
+    return *wallets, *(f"creator:{creator}" for creator in corrections.creators(legs))
+
+
 class AdjustmentEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
     """An event in the life of an adjustment; `legs` are its postings."""
 
@@ -75,11 +81,7 @@ class AdjustmentEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit
 
     def tags(self) -> tuple[str, ...]:
         """The adjustment, and every wallet and creator whose account it names."""
-        return (
-            f"adjustment:{self.adjustment_id}",
-            *(f"wallet:{user}" for user in corrections.users(self.legs)),
-            *(f"creator:{creator}" for creator in corrections.creators(self.legs)),
-        )
+        return f"adjustment:{self.adjustment_id}", *parties(self.legs)
 
     def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
         """The adjustment after this event."""
@@ -176,6 +178,11 @@ class ProposeAdjustment(Command):
             if not amount:
                 yield f"/postings/{nth}/2", "is zero"
 
+    def entities(self) -> tuple[str, ...]:
+        """Everybody whose account it names; the periods, if it names a date."""
+        dated = () if self.effective_on is None else (PERIODS,)
+        return *parties(self.postings), *dated
+
     def texts(self) -> dict[str, str]:
         """The evidence."""
         return {} if self.evidence is None else {"evidence": self.evidence}
@@ -212,6 +219,12 @@ class AdjustmentCommand(Command):
         """The adjustment."""
         return (f"adjustment:{self.adjustment}",)
 
+    def further(self, states: States) -> tuple[str, ...]:
+        """Everybody whose account it names."""
+        adjustment = states[f"adjustment:{self.adjustment}"]
+        assert isinstance(adjustment, Adjustment)
+        return parties(adjustment.legs)
+
     def waiting(self, given: Given) -> Adjustment | Rejection:
         """The adjustment, if it waits for this decision."""
         adjustment = given.state(Adjustment, self.adjustment)
@@ -238,8 +251,8 @@ class ApproveAdjustment(AdjustmentCommand):
 
     def forbids(self, given: Given, adjustment: Adjustment) -> Rejection | None:
         """Neither its proposer nor whoever gains or loses by it."""
-        parties = {*corrections.users(adjustment.legs), *corrections.creators(adjustment.legs)}
-        if given.actor == adjustment.proposer or given.actor in parties:
+        named = {*corrections.users(adjustment.legs), *corrections.creators(adjustment.legs)}
+        if given.actor == adjustment.proposer or given.actor in named:
             return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)
         return None
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from domain.command import Command, Decision, Given, command
 from domain.creator import Creator
+from domain.entity import States
 from domain.fields import Code, Id, PositiveAmount
 from domain.maturity import matured
 from domain.money import half_up
@@ -155,6 +156,12 @@ class PayoutCommand(Command):
     def entities(self) -> tuple[str, ...]:
         """The payout."""
         return (f"payout:{self.payout}",)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The creator of a payout that is there."""
+        payout = states[f"payout:{self.payout}"]
+        assert isinstance(payout, Payout)
+        return () if payout.status is None else (f"creator:{payout.creator}",)
 
     def decide(self, given: Given) -> Decision:
         """The step, if the payout is where it can be taken."""
