@@ -165,7 +165,8 @@ class Sale(
     def tags(self) -> tuple[str, ...]:
         """Buyer's wallet, creators, the sale itself, and the payment of a card sale."""
         tags = [f"wallet:{self.buyer}", f"sale:{self.sale_id}"]
-        tags += [f"creator:{payee.creator}" for payee in self.payees] or [f"creator:{self.creator}"]
+        for payee in self.payees:
+            tags.append(f"creator:{payee.creator}")  # noqa: PERF401 -- hot, mostly one payee
         if self.processor_ref is not None:
             tags.append(payment_key(self.processor_ref))
         if self.on_agenda:
@@ -182,10 +183,10 @@ class Sale(
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """As domain rules 2.2: tokens to supply, deferred revenue released; or card to parties."""
         money = assets.currency
-        credits: list[Posting] = [
-            (accounts.creator(payee.creator, self.bucket), money, -payee.share)
-            for payee in self.payees
-        ]
+        bucket = self.bucket
+        credits: list[Posting] = []
+        for payee in self.payees:
+            credits.append((accounts.creator(payee.creator, bucket), money, -payee.share))
         if self.funding == CARD:
             paid = self.gross - self.discount
             return (

@@ -34,6 +34,9 @@ from domain.suspense import suspended
 from domain.wallet import PROMO, Wallet
 
 
+_OF_CARDS = frozenset({"processor", "processor_ref", "country"})
+
+
 class Attribution(BaseModel):
     """What brought the buyer here."""
 
@@ -66,6 +69,8 @@ class SaleCommand(Command):
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """The processor's fields are mandatory for CARD and have no meaning for TOKEN."""
+        if self.funding == TOKEN and not self.model_fields_set & _OF_CARDS:
+            return
         for field in ("processor", "processor_ref"):
             if self.funding == CARD and getattr(self, field) is None:
                 yield f"/{field}", "is required when funding is CARD"

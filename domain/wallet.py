@@ -11,7 +11,6 @@ import msgspec
 
 from domain.entity import State, entity
 from domain.event import Event
-from domain.money import portion
 
 PAID = "PAID"
 PROMO = "PROMO"
@@ -43,10 +42,10 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=F
 
     def released(self, tokens: int) -> int:
         """What the next `tokens` of it release of its price: a difference of two floors."""
-        if not self.price:
+        price, consumed, whole = self.price, self.consumed, self.tokens
+        if not price:
             return 0
-        before = portion(self.price, self.consumed, self.tokens)
-        return portion(self.price, self.consumed + tokens, self.tokens) - before
+        return price * (consumed + tokens) // whole - price * consumed // whole
 
     def after(self, tokens: int) -> "Lot":
         """The lot once `tokens` more of it are consumed."""

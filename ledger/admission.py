@@ -106,7 +106,7 @@ def admit(
         sender.client,
         command.correlation_id or correlation_id,
         request_key(sender.client, command, idempotency_key or ""),
-        fingerprint(command),
+        fingerprint(command, idempotency_key or ""),
     )
 
 

@@ -8,10 +8,9 @@ once all its entries are encoded.
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 
-import msgspec
 import structlog
 
-from domain.accounts import Assets, balanced
+from domain.accounts import Assets
 from domain.command import Command, Given, Parked, Suspended
 from domain.entity import MissingState, State, kind_of
 from domain.erasure import SubjectErased
@@ -32,10 +31,11 @@ from domain.rejections import (
 from domain.suspense import ReleasePayment
 from ledger.books import Book
 from ledger.business_days import BusinessDays
-from ledger.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, canonical, leaf_hash
+from ledger.entry import ENTRY_BYTES_MAX, canonical, leaf_hash
 from ledger.inbox import APPLIED, PARKED, SUSPENDED, Inbox, Notice
 from ledger.request import Answer, Recorded, Request, refused
 from ledger.rows import event_row, microseconds, receipt_row
+from ledger.stamp import EntryTooLarge, Stamp
 from ledger.states import WorkingStates
 from ledger.texts import Texts, new_salt
 
@@ -43,10 +43,6 @@ TICK = timedelta(microseconds=1)
 SKEW_MAX = timedelta(seconds=5)
 
 log = structlog.get_logger()
-
-
-class EntryTooLarge(ValueError):
-    """An entry over the limit that proofs can carry."""
 
 
 class Batch:
@@ -235,6 +231,8 @@ class Batch:
         policy = given.policy_at(now)
         stamp = Stamp(
             request,
+            self._book.name,
+            self._assets,
             occurred_at,
             self._effective_on(None if occurred_at is now else occurred_at),
             None if policy is None else policy.version,
@@ -245,7 +243,7 @@ class Batch:
             self.texts.follow(command, decision, event_id, salt)
         return answer
 
-    def _record(self, events: tuple[Event, ...], event_id: str, stamp: "Stamp") -> Answer:
+    def _record(self, events: tuple[Event, ...], event_id: str, stamp: Stamp) -> Answer:
         """Encode the events, then merge their effects; nothing is changed if one fails."""
         states = self.states
         changes: dict[str, State] = {}
@@ -265,7 +263,7 @@ class Batch:
                     for view in states.views[key]:
                         changes[view] = (changes.get(view) or states[view]).apply(view, event)
             body = canonical(event)
-            data = self._encode(event, tags, body, stamp, event_id=event_id, recorded_at=clock)
+            data = stamp.entry(event, tags, body, event_id=event_id, recorded_at=clock)
             rows.append(
                 event_row(
                     position,
@@ -301,45 +299,6 @@ class Batch:
             events=tuple(recorded),
             code=stamp.code,
         )
-
-    def _encode(
-        self,
-        event: Event,
-        tags: tuple[str, ...],
-        body: bytes,
-        stamp: "Stamp",
-        *,
-        event_id: str,
-        recorded_at: datetime,
-    ) -> bytes:
-        request = stamp.request
-        command = request.command
-        data = canonical(
-            Entry(
-                msgspec.Raw(body),
-                self._book.name,
-                request.client,
-                command.name,
-                request.correlation_id,
-                self._book.currency,
-                event.stated_date() or stamp.effective_on,
-                ENVELOPE_VERSION,
-                event_id,
-                request.fingerprint.hex(),
-                request.key.hex(),
-                stamp.occurred_at,
-                balanced(event.postings(self._assets)),
-                request.principal,
-                recorded_at,
-                tags,
-                event.type,
-                stamp.policy_version,
-                command.on_behalf_of,
-            )
-        )
-        if len(data) > ENTRY_BYTES_MAX:
-            raise EntryTooLarge(len(data))
-        return data
 
     def _keep(self, request: Request, state: str, awaits: str | None, now: datetime) -> None:
         if self._applying is None:
@@ -381,16 +340,6 @@ class Batch:
         if self._open_today[0] is not periods:
             self._open_today = periods, periods.open_day(self._today)
         return self._open_today[1]
-
-
-class Stamp(msgspec.Struct, frozen=True, gc=False):
-    """What all events of one command have in common besides their order."""
-
-    request: Request
-    occurred_at: datetime
-    effective_on: date
-    policy_version: int | None
-    code: str | None
 
 
 _UNTOUCHED = (0, 0)

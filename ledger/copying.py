@@ -1,8 +1,9 @@
 """What PostgreSQL takes in on its own processor while we decide the next commands.
 
-Jobs, which are COPYs and statements without an answer, wait in a queue; `pump` moves the one at its front a step further without ever waiting, and
-is called between decisions. `drain` waits for all of them; no other statement may run on the
-connection before that. An error of PostgreSQL is raised by whichever call learns of it.
+Jobs, which are COPYs and statements without an answer, wait in a queue; `pump` moves the one at
+its front a step further without ever waiting, and is called between decisions. `drain` waits for
+all of them; no other statement may run on the connection before that. An error of PostgreSQL is
+raised by whichever call learns of it.
 """
 
 import select

@@ -52,10 +52,17 @@ def unremembered(command: Command, *, actor: str, correlation_id: str) -> Reques
     return Request(command, actor, actor, correlation_id, b"", fingerprint(command))
 
 
-def fingerprint(command: Command) -> bytes:
-    """16 bytes that stand for what the command says; the correlation id says nothing of it."""
+def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
+    """16 bytes that stand for what the command says; the correlation id says nothing of it.
+
+    Texts are mixed with the idempotency key, which the log does not hold: or else whoever can
+    guess a text could find it in the log, even after it was erased.
+    """
     fields: dict[str, Any] = explicit_fields(command)
     fields.pop("correlation_id", None)
+    for field, text in command.texts().items():
+        secret = f"{idempotency_key}\0{text}".encode()
+        fields[field] = blake2b(secret, digest_size=16).hexdigest()
     return blake2b(command.name.encode() + _fingerprints.encode(fields), digest_size=16).digest()
 
 

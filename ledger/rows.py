@@ -41,7 +41,10 @@ def event_row(
     leaf_hash: bytes,
 ) -> bytes:
     """A row of `events`; times as `microseconds` gives them."""
-    elements = b"".join([_pack_length(len(tag)) + tag for tag in map(str.encode, tags)])
+    elements = b""
+    for tag in tags:
+        encoded = tag.encode()
+        elements += _pack_length(len(encoded)) + encoded
     return b"".join(
         (
             _event_head.pack(8, 8, position, 16, event_id, len(type_name)),
