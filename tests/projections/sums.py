@@ -1,10 +1,24 @@
-"""What the read models should say, summed from a log in the plainest way, sharing no code."""
+"""What the read models should say, summed from a log in the plainest way, sharing no code.
+
+Where a read model follows what an event says in its body, this goes by what it posts, and the
+other way round: either is wrong alone.
+"""
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from fractions import Fraction
+from math import floor
 from typing import Any
 
 Rows = list[tuple[int, bytes]]
+Legs = Iterator[tuple[str, str, str, int]]
+
+GIVEN = {"promo_tokens.granted.v1", "adjustment.approved.v1"}
+ENDED = {"promo_tokens.expired.v1", "tokens.lapsed.v1"}
+UNDOES_A_PURCHASE = {
+    "token_purchase.refunded.v1", "dispute.opened.v1", "dispute.lost.v1", "dispute.won.v1",
+}  # fmt: skip
 
 
 def entries(rows: Rows) -> list[dict[str, Any]]:
@@ -14,49 +28,167 @@ def entries(rows: Rows) -> list[dict[str, Any]]:
 
 def is_sale(entry: dict[str, Any]) -> bool:
     """Whether the event is a sale."""
-    return "sale_id" in entry["body"]
+    return "creator_share" in entry["body"]
+
+
+def legs(entry: dict[str, Any], kind: str) -> Legs:
+    """(owner, bucket, asset, credit) of the postings on accounts `kind.owner.bucket`."""
+    for account, asset, amount in entry["postings"]:
+        if account.startswith(f"{kind}."):
+            _, owner, bucket = account.split(".")
+            yield owner, bucket, asset, -amount
 
 
 def wallets(rows: Rows) -> dict[str, dict[str, Any]]:
-    """By user: free and lifetime figures, and frozen scopes."""
+    """By user: free, held and lifetime figures, and frozen scopes."""
     found: dict[str, dict[str, Any]] = defaultdict(lambda: {"sums": Counter(), "frozen": set()})
     for entry in entries(rows):
         body, kind = entry["body"], entry["type"]
-        for account, asset, amount in entry["postings"]:
-            if account.startswith("w."):
-                _, user, bucket = account.split(".")
-                found[user]["sums"][bucket, asset.split(".")[1].lower()] -= amount
-        if kind == "tokens.purchased.v1":
-            found[body["user"]]["sums"]["purchased"] += body["tokens"]
-            found[body["user"]]["sums"]["granted"] += body["bonus"]
-        if kind == "promo_tokens.granted.v1":
-            found[body["user"]]["sums"]["granted"] += body["tokens"]
-        if is_sale(entry) and body["funding"] == "TOKEN":
-            found[body["buyer"]]["sums"]["spent"] += body["tokens_paid"] + body["tokens_promo"]
+        for user, bucket, asset, credit in legs(entry, "w"):
+            found[user]["sums"][bucket, asset.split(".")[1].lower()] += credit
+            found[user]["sums"].update(_lifetime(kind, asset, credit))
+        if kind == "tokens.purchased.v1":  # all of it arrived as granted or purchased by class
+            found[body["user"]]["sums"].update(purchased=body["tokens"], granted=body["bonus"])
         if kind.startswith("account.") and body["kind"] == "wallet":
             change = set.add if kind == "account.frozen.v1" else set.discard
             change(found[body["subject"]]["frozen"], body["scope"])
     return dict(found)
 
 
-def creators(rows: Rows) -> dict[str, dict[str, Counter[str]]]:
-    """By creator: buckets, and figures by source."""
-    found: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+def _lifetime(kind: str, asset: str, credit: int) -> dict[str, int]:
+    """What tokens came for, or went for."""
+    if kind in {"credits.held.v1", "hold.released.v1", "tokens.purchased.v1"}:
+        return {}
+    if kind in GIVEN:
+        return {"granted": credit}
+    if kind in ENDED:
+        return {"expired": -credit}
+    if kind in UNDOES_A_PURCHASE:
+        return {"granted" if asset.endswith(".PROMO") else "purchased": credit}
+    return {"refunded": credit} if kind == "refund.recorded.v1" else {"spent": -credit}
+
+
+def buckets(rows: Rows) -> dict[str, Counter[str]]:
+    """By creator: what the platform owes, by bucket."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for entry in entries(rows):
+        for creator, bucket, _, credit in legs(entry, "cr"):
+            found[creator][bucket] += credit
+    return dict(found)
+
+
+def nets(rows: Rows) -> Counter[tuple[str, str]]:
+    """By creator and source: what sales brought and what was taken back."""
+    products: dict[str, str] = {}
+    found: Counter[tuple[str, str]] = Counter()
     for entry in entries(rows):
         body = entry["body"]
-        for account, _, amount in entry["postings"]:
-            if account.startswith("cr."):
-                _, creator, bucket = account.split(".")
-                found[creator]["buckets"][bucket] -= amount
         if is_sale(entry):
-            found[body["creator"]][body["product"]].update(
-                count=1,
-                gross=body["gross"] - body["discount"],
-                net=body["creator_share"],
-                tokens=body["tokens_paid"] + body["tokens_promo"],
-                commission=body["gross"] - body["discount"] - body["tax"] - body["creator_share"],
-            )
-    return {creator: dict(parts) for creator, parts in found.items()}
+            products[body["sale_id"]] = body["product"]
+            for payee in body["payees"]:
+                found[payee["creator"], body["product"]] += payee["share"]
+        if entry["type"] in {"refund.recorded.v1", "dispute.lost.v1", "dispute.won.v1"}:
+            for claw in body.get("shares", ()):
+                sale = claw.get("sale_id") or body["sale_id"]
+                found[claw["creator"], products[sale]] -= claw.get("share", 0)
+    return found
+
+
+def sources(rows: Rows) -> dict[str, Counter[str]]:
+    """By source, all creators together: count, gross, tax, commission, net and tokens."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for sale in _sales(rows).values():
+        body, net = sale["body"], sale["net"]
+        if body["funding"] == "CARD":
+            gross, tokens = sale["tax"] + sale["commission"] + net, 0
+        else:
+            whole = body["tokens_paid"] + body["tokens_promo"]
+            left = Fraction(whole - sale["refunded"], whole or 1)
+            value = (body["gross"] - body["discount"]) * left if whole else Fraction(0)
+            gross, tokens = _nearest(value), whole - sale["refunded"]
+            if sale["charged"]:
+                kept = Fraction(net, net + sale["charged"])
+                gross, tokens = _nearest(gross * kept), _nearest(tokens * kept)
+        found[body["product"]].update(
+            count=1,
+            gross=gross,
+            tax=sale["tax"],
+            commission=gross - sale["tax"] - net,
+            net=net,
+            tokens=tokens,
+        )
+    return dict(found)
+
+
+def _sales(rows: Rows) -> dict[str, dict[str, Any]]:
+    """Every sale and what is left of it."""
+    sales: dict[str, dict[str, Any]] = {}
+    for entry in entries(rows):
+        body, kind = entry["body"], entry["type"]
+        if is_sale(entry):
+            commission = body["platform_share"] if body["funding"] == "CARD" else 0
+            sales[body["sale_id"]] = {
+                "body": body, "net": body["creator_share"], "tax": body["tax"],
+                "commission": commission, "refunded": 0, "charged": 0,
+            }  # fmt: skip
+        if kind == "refund.recorded.v1":
+            sale = sales[body["sale_id"]]
+            sale["refunded"] += body["amount"] if body["funding"] == "TOKEN" else 0
+        if kind in {"refund.recorded.v1", "dispute.lost.v1", "dispute.won.v1"}:
+            for claw in body.get("shares", ()):
+                sale, share = sales[claw.get("sale_id") or body["sale_id"]], claw.get("share", 0)
+                sale["net"] -= share
+                sale["charged"] += share if "purchase_id" in body else 0
+            if "sale_id" in body and sales[body["sale_id"]]["body"]["funding"] == "CARD":
+                sales[body["sale_id"]]["tax"] -= body.get("tax", 0)
+                sales[body["sale_id"]]["commission"] -= body.get("platform_share", 0)
+    return sales
+
+
+def _nearest(value: Fraction) -> int:
+    """Half up."""
+    return floor(value + Fraction(1, 2))
+
+
+def entitled(rows: Rows) -> dict[tuple[str, str], tuple[str, str, str | None]]:
+    """By user and item: product and sale of what entitles, and until when."""
+    held: dict[tuple[str, str], tuple[str, str, str | None]] = {}
+    products: dict[str, str] = {}
+    for entry in entries(rows):
+        body, kind = entry["body"], entry["type"]
+        items = [tag.split(":")[1:] for tag in entry["tags"] if tag.startswith("entitlement:")]
+        for user, item in items:
+            now = held.get((user, item))
+            if is_sale(entry):
+                until = body.get("period_end") or body.get("expires_at")
+                if kind != "subscription_period.charged.v1" or now is None or until > now[2]:
+                    held[user, item] = body["product"], body["sale_id"], until
+                products[body["sale_id"]] = body["product"]
+            elif kind == "dispute.won.v1":
+                product = products[body["sale_id"]]
+                held.setdefault((user, item), (product, body["sale_id"], body.get("valid_until")))
+            elif now is not None and now[1] == body["sale_id"]:
+                until = body.get("access_until") or body.get("valid_until")
+                if until is None:
+                    del held[user, item]
+                else:
+                    held[user, item] = now[0], now[1], until
+    return held
+
+
+def days(rows: Rows) -> dict[str, Counter[str]]:
+    """By date: how often what happened, and what it came to."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for entry in entries(rows):
+        day, body = found[entry["effective_on"]], entry["body"]
+        kind = "sale" if is_sale(entry) else entry["type"].rpartition(".v")[0]
+        if body.get("part", 1) == 1:
+            day[kind] += 1
+        for field in ("amount", "gross", "tokens", "price", "fee", "released", "seconds"):
+            day[f"{kind} {field}"] += body.get(field, 0)
+        if kind == "refund.recorded":
+            day[f"refund {body['funding']}"] += body["amount"]
+    return dict(found)
 
 
 def balances(

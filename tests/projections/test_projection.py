@@ -1,5 +1,7 @@
 """What every projection is made of: branches by class, bound queries, array literals."""
 
+from collections.abc import Callable
+
 import pytest
 
 from domain.event import Event
@@ -13,13 +15,14 @@ from tests.conftest import FreshBook
 
 
 def test_the_nearest_branch_is_taken() -> None:
-    names: ByClass[object] = ByClass(lambda: "nothing")  # type: ignore[type-var]
-    names.branch(Event)("event")
-    assert names[TipSent] == "event"
-    names.branch(ItemSold)("item")
-    assert (names[TipSent], names[ContentUnlocked]) == ("event", "item")
+    names: ByClass[Callable[[], str]] = ByClass(lambda: "nothing", nothing="tip.sent.v1")
+    assert names[TipSent]() == "nothing"
+    names.branch(Event)(lambda: "event")
+    assert names[TipSent]() == "event"
+    names.branch(ItemSold)(lambda: "item")
+    assert (names[TipSent](), names[ContentUnlocked]()) == ("event", "item")
     with pytest.raises(ValueError, match="two branches for ItemSold"):
-        names.branch(ItemSold)("another")
+        names.branch(ItemSold)(lambda: "another")
 
 
 @pytest.mark.parametrize(

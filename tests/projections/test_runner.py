@@ -123,11 +123,13 @@ def test_a_failed_model_is_tried_again_by_and_by(
         moving = Runner(connection, [failing])
         moving.take_over()
         moving.step()
-        assert moving.followers[0].failed_at == POISON
+        (follower,) = moving.followers
+        failed_at = follower.failed_at
+        assert failed_at == POISON
         assert moving.step() == 0
         failing.poison = None
         until(moving.step, "another try")
-        assert moving.followers[0].failed_at is None
+        assert follower.failed_at is None
     assert _status(platform.fresh)["wallets"].healthy
 
 

@@ -1,0 +1,233 @@
+"""Each read model against an independent sum over a log in which everything happens.
+
+The history is lived through once; it is followed while it happens and again afterwards.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from domain.event import EVENTS
+from ledger.books import create_book
+from ledger.database import Connection, Database
+from projections import queries
+from projections.rebuild import rebuild
+from projections.verify import verify
+from tests.conftest import FreshBook
+from tests.projections import sums
+from tests.projections.eventful import live_through
+from tests.projections.following import follow
+from tests.scenarios.platform import Platform
+
+NOW = datetime(2036, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def lived(database: Database) -> Platform:
+    """A platform on which everything happened, its read models at the head."""
+    book = create_book(database.admin_url, "Eventful", currency="USD", time_zone="UTC")
+    platform = Platform(FreshBook(book, database.service_url, database.admin_url))
+    live_through(platform)
+    platform.close()
+    assert all(follower.failed_at is None for follower in follow(platform.fresh))
+    return platform
+
+
+@pytest.fixture(scope="module")
+def rows(lived: Platform) -> sums.Rows:
+    """Its log."""
+    return lived.rows()
+
+
+@pytest.fixture
+def reader(lived: Platform) -> Iterator[Connection]:
+    """A reader's connection."""
+    with lived.fresh.connect(autocommit=True) as connection:
+        yield connection
+
+
+def test_everything_happens(rows: sums.Rows) -> None:
+    assert {entry["type"] for entry in sums.entries(rows)} == set(EVENTS)
+
+
+def test_wallets(rows: sums.Rows, reader: Connection) -> None:
+    for user, expected in sums.wallets(rows).items():
+        figures: Counter[str] = expected["sums"]
+        found = queries.wallet(reader, user)
+        for bucket in ("free", "held"):
+            assert found[bucket] == {
+                kind: figures[bucket, kind]  # type: ignore[index]
+                for kind in ("paid", "promo")
+            }
+        assert found["lifetime"] == {
+            name: figures[name] for name in ("purchased", "granted", "spent", "refunded", "expired")
+        }, user
+        assert found["frozen"] == sorted(expected["frozen"])
+
+
+def test_wallets_come_out_even(rows: sums.Rows, reader: Connection) -> None:
+    for user in sums.wallets(rows):
+        found = queries.wallet(reader, user)
+        life = found["lifetime"]
+        there = sum(found["free"].values()) + sum(found["held"].values())
+        came = life["purchased"] + life["granted"] + life["refunded"]
+        assert there == came - life["spent"] - life["expired"], user
+
+
+def test_earnings(rows: sums.Rows, reader: Connection) -> None:
+    nets, buckets = sums.nets(rows), sums.buckets(rows)
+    assert {creator for creator, _ in nets} <= set(buckets)
+    for creator, expected in buckets.items():
+        found = queries.earnings(reader, creator, "USD")
+        assert {
+            "pending": found["pending"],
+            "available": found["available"],
+            "reserved": found["reserved"],
+            "payout": found["in_payout"],
+        } == {name: expected[name] for name in ("pending", "available", "reserved", "payout")}
+        mine = {source: net for (name, source), net in nets.items() if name == creator}
+        assert {line["source"]: line["net"] for line in found["by_source"]} == mine
+        assert found["lifetime_earned"] == sum(mine.values())
+
+
+def test_what_was_earned_is_there_or_was_paid_or_adjusted(
+    rows: sums.Rows, reader: Connection
+) -> None:
+    elsewhere: Counter[str] = Counter()
+    for entry in sums.entries(rows):
+        if entry["type"] in {"payout.paid.v1", "payout.returned.v1", "adjustment.approved.v1"}:
+            for creator, _, _, credit in sums.legs(entry, "cr"):
+                elsewhere[creator] += credit
+    assert any(elsewhere.values())
+    for creator in sums.buckets(rows):
+        found = queries.earnings(reader, creator, "USD")
+        there = sum(found[name] for name in ("pending", "available", "reserved", "in_payout"))
+        assert there == found["lifetime_earned"] + elsewhere[creator]
+
+
+def test_sources(rows: sums.Rows, reader: Connection) -> None:
+    totals: dict[str, Counter[str]] = {}
+    query = b"SELECT source, count, gross, tax, commission, net, tokens FROM creator_sources"
+    for source, *figures in reader.execute(query):
+        names = ("count", "gross", "tax", "commission", "net", "tokens")
+        assert figures[1] == figures[2] + figures[3] + figures[4]
+        totals.setdefault(source, Counter()).update(dict(zip(names, figures, strict=True)))
+    expected = sums.sources(rows)
+    shared = expected.pop("session")
+    assert totals.pop("session") == shared + Counter(count=4)  # three payees share two of them
+    assert totals == expected
+
+
+def test_nothing_is_left_of_what_went_back(rows: sums.Rows, reader: Connection) -> None:
+    for creator in ("c0", "c1", "c2"):
+        (line,) = queries.earnings(reader, creator, "USD")["by_source"]
+        left = 9_999 - 3_333 - 5_000  # of the one that did not go back whole
+        assert 0 < line["gross"] < left
+        assert line["net"] <= line["gross"] - line["commission"]
+
+
+def test_entitlements(rows: sums.Rows, reader: Connection) -> None:
+    expected = sums.entitled(rows)
+    asked = {
+        (body["buyer"], item)
+        for body in (entry["body"] for entry in sums.entries(rows))
+        for item in (body.get("item_id"), body.get("subscription_id"), body.get("creator"))
+        if item and "buyer" in body
+    }
+    assert set(expected) < asked
+    for user, item in asked:
+        found = queries.entitlement(reader, user, item, now=NOW)
+        source, sale, until = expected.get((user, item), (None, None, None))
+        if until is not None and datetime.fromisoformat(until) <= NOW:
+            source = sale = None
+        assert (found["source"], found["sale"]) == (source, sale), (user, item)
+
+
+def test_days(rows: sums.Rows, reader: Connection) -> None:
+    found = {
+        str(day["date"]): day
+        for day in queries.daily(reader, date(2020, 1, 1), date(2040, 1, 1))["days"]
+    }
+    quiet: Counter[str] = Counter()
+    expected = sums.days(rows)
+    assert set(found) <= set(expected)
+    for day, figures in found.items():
+        _check_day(figures, expected.get(day, quiet))
+
+
+def _check_day(day: dict[str, Any], expected: Counter[str]) -> None:
+    assert day["token_sales"] == {
+        "count": expected["tokens.purchased"],
+        "tokens": expected["tokens.purchased tokens"],
+        "amount": expected["tokens.purchased price"],
+    }
+    assert sum(sold["count"] for sold in day["sales_by_product"].values()) == expected["sale"]
+    assert day["tokens_expired"] == expected["promo_tokens.expired tokens"]
+    assert day["tokens_lapsed"]["amount"] == expected["tokens.lapsed released"]
+    assert day["calls"] == {
+        "started": expected["call.started"],
+        "ended": expected["call.ended"],
+        "seconds": expected["sale seconds"],
+        "blocks_written_off": expected["call_block.written_off"],
+    }
+    assert day["call_minutes"] == expected["sale seconds"] // 60
+    for state in ("started", "cancelled", "lapsed"):
+        assert day["subscriptions"][state] == expected[f"subscription.{state}"]
+    assert day["subscriptions"]["failed"] == expected["subscription_period.failed"]
+    assert day["sessions"]["authorized"] == expected["payment.authorized"]
+    ended = expected["payment.voided"] + expected["payment.failed"]
+    assert day["sessions"]["voided"] == ended
+    assert day["usage"] == _amounts(expected, "hold.settled", "released", "tokens")
+    assert day["refunds"] == {
+        "count": expected["refund.recorded"],
+        "amount": expected["refund CARD"],
+        "tokens": expected["refund TOKEN"],
+    }
+    assert day["purchase_refunds"]["count"] == expected["token_purchase.refunded"]
+    assert day["purchase_refunds"]["amount"] == expected["token_purchase.refunded amount"]
+    for state in ("opened", "lost", "won"):
+        assert day["disputes"][state]["count"] == expected[f"dispute.{state}"]
+        assert day["disputes"][state]["amount"] == expected[f"dispute.{state} amount"]
+    fees = expected["dispute.opened fee"] - expected["dispute.won fee"]
+    assert day["disputes"]["fees"] == fees
+    for state in ("requested", "paid", "returned"):
+        assert day["payouts"][state]["count"] == expected[f"payout.{state}"]
+        assert day["payouts"][state]["amount"] == expected[f"payout.{state} gross"]
+
+
+def _amounts(expected: Counter[str], kind: str, amount: str, tokens: str) -> dict[str, int]:
+    return {
+        "count": expected[kind],
+        "amount": expected[f"{kind} {amount}"],
+        "tokens": expected[f"{kind} {tokens}"],
+    }
+
+
+def test_trial_balance(rows: sums.Rows, reader: Connection) -> None:
+    for upto in (*range(0, len(rows), 7), len(rows)):
+        found = queries.trial_balance(reader, position=upto)
+        signed = Counter(
+            {(row["account"], row["asset"]): row["debit"] - row["credit"] for row in found["rows"]}
+        )
+        assert signed == sums.balances(rows, upto=upto)
+        assert all(total["debit"] == total["credit"] for total in found["totals"])
+
+
+@pytest.mark.parametrize("pages", [(1, 1), (3, 7), (40, 100)])
+def test_rebuilt_equals_live(
+    database: Database, lived: Platform, pages: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.runner.READ_EVENTS", pages[0])
+    monkeypatch.setattr("projections.runner.PAGE_EVENTS_MAX", pages[1])
+    for found in rebuild(database, lived.book):
+        assert (found.compared, found.differences) == (True, ())
+        assert found.position == len(lived.rows())
+
+
+def test_verifies(lived: Platform) -> None:
+    report = verify(lived.fresh.service_url, lived.book)
+    assert list(itertools.islice(report.differences, 3)) == []
