@@ -85,3 +85,17 @@ def test_others_texts_stay(platform: Platform) -> None:
     erase = Sent("erase-subject", {"subject": "creator", "kind": "creator"}, "admin", "root")
     platform.given(erase)
     assert [text for *_, text in rows(platform)] == ["x"]
+
+
+def test_a_text_cannot_be_guessed_by_the_fingerprint_of_its_request(platform: Platform) -> None:
+    first, same, other = (
+        platform.request(adjustment(1, evidence=STORY).but(key=key)) for key in ("a", "a", "b")
+    )
+    assert first.fingerprint == same.fingerprint != other.fingerprint
+
+
+def test_another_text_under_the_same_key_is_another_request(platform: Platform) -> None:
+    platform.given(adjustment(1, evidence=STORY).but(key="a"))
+    platform.when(adjustment(1, evidence="It was somebody else.").but(key="a"))
+    assert platform.outcomes[0].code == "IDEMPOTENCY_KEY_REUSED"
+    assert len(rows(platform)) == 1
