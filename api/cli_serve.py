@@ -18,7 +18,7 @@ from api import server
 from api.app import create_app
 from api.cli_console import CommandError, err, fail, opened, settings
 from api.companion import companion
-from ledger import logs
+from ledger import collector, logs
 from ledger.database import Database
 from ledger.migrate import migrate, pending
 from projections import engine
@@ -52,6 +52,7 @@ def serve(
         url = server.address(listening)
         err.print(f"serving on {url}, documentation on {url}/docs", soft_wrap=True)
         _log.info("serving", url=url, pid=os.getpid())
+        collector.relax()
         server.run(create_app(found, where, schedule=meter), listening)
         for number in server.STOP_SIGNALS:  # the rest of the way out is short: nobody hurries it
             signal.signal(number, signal.SIG_IGN)
@@ -87,6 +88,7 @@ def project(
     with opened(found, supervise=True) as where:
         if with_parent:
             threading.Thread(target=_end_with_parent, daemon=True).start()
+        collector.relax()
         stop = threading.Event()
         runner = threading.Thread(target=_run_engine, args=(where, stop, book), name="projections")
         runner.start()

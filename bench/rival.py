@@ -5,6 +5,7 @@ import sys
 from bench.bulk import drive
 from bench.load import Load
 from bench.long_log import RIVAL_BATCHES
+from ledger import collector
 from ledger.books import Book
 from ledger.database import connect
 from ledger.writer import Writer
@@ -12,6 +13,7 @@ from ledger.writer import Writer
 
 def main(url: str, name: str, schema: str, seed: str) -> None:
     """Write the rival's share."""
+    collector.relax()
     book = Book(name, schema, "USD", "UTC")
     load = Load(seed=int(seed))
     writer = Writer(book, lambda: connect(url, schema, autocommit=True)).start()

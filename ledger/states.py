@@ -138,13 +138,12 @@ class WorkingStates(dict[str, State]):
 
     def commit(self, touched: dict[str, tuple[int, int]]) -> None:
         """Move what changed to the cache; `touched`: last position and count of new events."""
-        cache = self._cache
+        get, put = self._cache.get, self._cache.put
         for key, (position, events) in touched.items():
             state = self[key]
             if state.CACHED:
-                before = cache.get(key)
-                tail = events if before is None else before.tail + events
-                cache.put(key, Held(state, position, tail))
+                before = get(key)
+                put(key, Held(state, position, events + (0 if before is None else before.tail)))
 
 
 def snapshot(key: str, held: Held) -> Snapshot:

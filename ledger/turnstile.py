@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 import psycopg
 
+from domain.command import Command
 from domain.entity import MissingState, kind_of, tag_of
 from domain.periods import PERIODS
 from domain.policies import POLICIES
@@ -187,9 +188,11 @@ class Turnstile:
         commands = []
         for group in groups:
             for request in group.requests:
+                command = request.command
                 if request.key not in batch.known:
-                    commands.append(request.command)
-                    keys += request.command.entities()
+                    keys += command.entities()
+                    if type(command).further is not Command.further:
+                        commands.append(command)
         self._load(batch, batch.states.lacking(keys))
         further = [key for command in commands for key in command.further(batch.states)]
         if further:
