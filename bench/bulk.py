@@ -10,7 +10,7 @@ from bench.load import BATCH, WALLETS, Load, requests
 from bench.stage import Stage
 from ledger.writer import Writer
 
-ROUNDS = 8
+ROUNDS = 6
 BATCHES = 10
 IN_FLIGHT = 4
 
@@ -36,7 +36,7 @@ def _land(flying: deque[object]) -> None:
 def measure(stage: Stage) -> dict[str, float]:
     """Segments of bulk and of raw COPY in turn, so that a noisy machine hits both."""
     book = stage.book("bulk")
-    twin = stage.book("bulk_twin", policy=False)
+    twin = stage.book("bulk_twin", policy=None)
     load = Load(seed=1)
     copied = 0
     with stage.writer(book) as writer, stage.connect(book) as source, stage.connect(twin) as sink:

@@ -104,7 +104,7 @@ async def _rate(
 def _bulk_ratio(
     stage: Stage, book: Book, served: Served, load: Load, *, paths: str, headers: dict[str, str]
 ) -> dict[str, float]:
-    twin = stage.book("http_twin", policy=False)
+    twin = stage.book("http_twin", policy=None)
     ratios, copied = [], 0
     with stage.connect(book) as source, stage.connect(twin) as sink:
         for round_no in range(ROUNDS + 1):

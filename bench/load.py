@@ -9,8 +9,6 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from domain.catalogue import read_command
-from domain.policy import Policy
 from ledger.admission import admit, read_fields
 from ledger.request import Request
 from ledger.writer import Writer
@@ -47,12 +45,11 @@ class Sender:
 SERVICE = Sender("service", "bench")
 
 
-def publish_policy(writer: Writer) -> None:
+def publish_policy(writer: Writer, policy: dict[str, object]) -> None:
     """The book's first policy, by two people."""
-    Policy.model_validate(POLICY)
-    read_command("propose-policy", {"body": POLICY, "effective_from": "1970-01-01T00:00:00Z"})
+    proposal = {"body": policy, "effective_from": "1970-01-01T00:00:00Z"}
     for role, name, fields in (
-        ("admin", "propose-policy", {"body": POLICY, "effective_from": "1970-01-01T00:00:00Z"}),
+        ("admin", "propose-policy", proposal),
         ("approver", "approve-policy", {"version": 1}),
     ):
         request = admit(
@@ -78,7 +75,7 @@ class Load:
     def purchases(self, first: int, count: int) -> list[bytes]:
         """One purchase for each of `count` wallets from number `first` on."""
         return [
-            _line(
+            line(
                 "record-purchase",
                 user=f"user{n}",
                 package="large",
@@ -101,7 +98,7 @@ class Load:
         creator = f"creator{draw.randrange(self.creators)}"
         kind = draw.random()
         if kind < 0.5:
-            return _line(
+            return line(
                 "send-tip",
                 idempotency_key=serial,
                 user=user,
@@ -110,7 +107,7 @@ class Load:
                 amount=draw.randrange(1, 50),
             )
         if kind < 0.9:
-            return _line(
+            return line(
                 "unlock",
                 idempotency_key=serial,
                 user=user,
@@ -119,7 +116,7 @@ class Load:
                 funding="TOKEN",
                 price=draw.randrange(99, 200),
             )
-        return _line(
+        return line(
             "record-purchase",
             user=user,
             package="large",
@@ -146,5 +143,6 @@ def requests(lines: list[bytes]) -> list[Request]:
     return admitted
 
 
-def _line(command: str, **fields: object) -> bytes:
+def line(command: str, **fields: object) -> bytes:
+    """One command as a line of NDJSON."""
     return json.dumps({"command": command, **fields}).encode()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.load import publish_policy
+from bench.load import POLICY, publish_policy
 from ledger import embedded
 from ledger.books import Book, create_book
 from ledger.database import SERVICE_ROLE, Connection, Database, connect
@@ -29,7 +29,13 @@ class Stage:
     def __init__(self, server: embedded.Server) -> None:
         self.database = Database(server.url(user=SERVICE_ROLE), server.url(), server)
 
-    def book(self, name: str, *, policy: bool = True, partition_rows: int = 1_000_000) -> Book:
+    def book(
+        self,
+        name: str,
+        *,
+        policy: dict[str, object] | None = POLICY,
+        partition_rows: int = 1_000_000,
+    ) -> Book:
         """A new book, with the benchmarks' policy unless it is to stay empty."""
         book = create_book(
             self.database.admin_url,
@@ -40,7 +46,7 @@ class Stage:
         )
         if policy:
             with self.writer(book) as writer:
-                publish_policy(writer)
+                publish_policy(writer, policy)
         return book
 
     def key(self, book: Book) -> str:
