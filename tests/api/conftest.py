@@ -121,9 +121,13 @@ def serving(where: Database, settings: Settings = SETTINGS) -> Iterator[str]:
         listening.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def http(database: Database) -> Iterator[httpx.Client]:
-    """A client of the running service, which also projects."""
+    """A client of the running service, which also projects.
+
+    It ends with this package's tests: a projector connects to every book that there is, and the
+    other tests make hundreds.
+    """
     stop = threading.Event()
     projecting = threading.Thread(target=engine.run, args=(database, stop))
     projecting.start()
@@ -139,19 +143,19 @@ def founded(where: Database, name: str, profile: str = "micro-unlock") -> Book:
     return found_book(where, name, founding)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(http: httpx.Client, database: Database) -> Platform:
     """The book that tests use."""
     return Platform(http, database, founded(database, f"Api-{os.getpid()}"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stranger(http: httpx.Client, database: Database) -> Platform:
     """Another tenant's book."""
     return Platform(http, database, founded(database, f"Other-{os.getpid()}", "live-call"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(platform: Platform) -> Caller:
     """A backend service of the platform."""
     return platform.caller()
