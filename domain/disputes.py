@@ -12,27 +12,33 @@ import msgspec
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem
+from domain.cancelled import (
+    LotCancelled,
+    Moves,
+    setting_free,
+    with_restored,
+    without_cancelled,
+)
 from domain.clawback import Reversal
 from domain.entitlement import Entitlement, EntitlementEvent, ended, entitlement_key
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.purchase import PurchaseDispute, PurchaseEvent, PurchaseRecord
-from domain.returned import LotReturned, ends, supply_legs, token_legs, with_returned
+from domain.returned import ends, token_legs
 from domain.reversal import LOST, OPEN, WON, with_dispute
 from domain.sale import Charge, SaleDispute, SaleEvent, SaleRecord
-from domain.wallet import PAID, PROMO, LotUse, Wallet, WalletEvent
+from domain.wallet import LotUse, Wallet, WalletEvent
 
 
 @entity
 class DisputeRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
-    """A dispute: OPEN, WON or LOST; None while unknown. `lost` are the parts of its loss."""
+    """A dispute: OPEN, WON or LOST; None while unknown."""
 
     KIND = "dispute"
     CACHED = False
 
     state: str | None = None
     opened: "DisputeOpened | None" = None
-    lost: "tuple[DisputeLost, ...]" = ()
 
     def apply(self, key: str, event: Event) -> "DisputeRecord":
         """The dispute after `event`."""
@@ -66,7 +72,8 @@ class DisputeEvent(
     sale_id: str | None = None
     purchase_id: str | None = None
     fee: int = 0
-    lots: tuple[LotUse, ...] = ()
+    #: Unspent tokens of a purchase that are held from now on.
+    held: tuple[LotUse, ...] = ()
     #: The items whose entitlement ends with a lost sale, or is given back.
     items: tuple[str, ...] = ()
 
@@ -85,15 +92,10 @@ class DisputeEvent(
             *(entitlement_key(self.user, item) for item in self.items),
         )
 
-    @property
-    def free(self) -> str:
-        """The account of the user's free tokens."""
-        return accounts.wallet_free(self.user)
-
-    @property
-    def held(self) -> str:
-        """The account of the user's held tokens."""
-        return accounts.wallet_held(self.user)
+    def holding_legs(self, held: tuple[LotUse, ...], assets: Assets) -> tuple[Posting, ...]:
+        """`w.free -> w.held`."""
+        free, aside = accounts.wallet_free(self.user), accounts.wallet_held(self.user)
+        return token_legs(held, free, aside, assets)
 
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
         """The dispute after this event."""
@@ -106,9 +108,25 @@ class DisputeEvent(
         dispute = SaleDispute(self.dispute_id, self.amount, self.bearer, self.state)
         return with_dispute(record, dispute)
 
+    def moves(self) -> Moves:
+        """What it does to the tokens of a purchase."""
+        return Moves(held=self.held)
+
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
-        """The purchase's record after this event."""
-        raise NotImplementedError(type(self).__name__)
+        """The dispute as it is now, and what became of tokens."""
+        known = {one.dispute: one.amount for one in record.disputes}
+        amount = known.get(self.dispute_id, self.amount)
+        dispute = PurchaseDispute(self.dispute_id, amount, self.state)
+        return record.with_dispute(dispute).moved(self.moves())
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """What became of tokens."""
+        moves = self.moves()
+        wallet = with_restored(wallet, moves.restored)
+        if moves.held:
+            wallet = wallet.holding(moves.held)
+        wallet = without_cancelled(wallet, moves.cancelled)
+        return wallet.holding(setting_free(moves.freed)) if moves.freed else wallet
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """The entitlement to one of `items` after this event."""
@@ -117,10 +135,7 @@ class DisputeEvent(
 
 @stored_as("dispute.opened.v1")
 class DisputeOpened(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True):
-    """A bank took back `amount` and the processor charged `fee`; nobody has lost anything yet.
-
-    `lots` are the unspent tokens of a purchase that are held.
-    """
+    """A bank took back `amount` and the processor charged `fee`; nobody has lost anything yet."""
 
     state = OPEN
 
@@ -134,25 +149,12 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True)
             (accounts.DISPUTE_COST, money, self.fee),
             (accounts.processor(self.processor), money, -self.amount - self.fee),
             *self.creator_legs(assets),
-            *token_legs(self.lots, self.free, self.held, assets),
+            *self.holding_legs(self.held, assets),
         )
 
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
         """It begins."""
         return DisputeRecord(state=OPEN, opened=self)
-
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """Its lots are held."""
-        return wallet.holding(self.lots) if self.lots else wallet
-
-    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
-        """One more dispute."""
-        paid, promo = (
-            sum(use.tokens for use in self.lots if use.kind == kind) for kind in (PAID, PROMO)
-        )
-        return record.with_dispute(
-            PurchaseDispute(self.dispute_id, self.amount, OPEN, paid=paid, promo=promo)
-        )
 
 
 def common(dispute: DisputeOpened) -> dict[str, Any]:
@@ -180,9 +182,37 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True)
     #: Until when `items` may be used: without the sale if it is lost, with it if it is won.
     valid_until: datetime | None = None
 
-    def owing(self, wallet: Wallet) -> Wallet:
-        """The wallet with what the buyer owes now."""
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """What became of tokens, and what the buyer owes now."""
+        wallet = super().in_wallet(wallet, user)
         return msgspec.structs.replace(wallet, debt=wallet.debt + self.debt)
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """What this part took, or gave back, too."""
+        record = super().in_purchase(record)
+        return msgspec.structs.replace(
+            record,
+            lost_tax=record.lost_tax + self.tax,
+            lost_net=record.lost_net + self.released,
+            debt=record.debt + self.debt,
+        )
+
+    def charged(self, record: SaleRecord, *, cleared: bool = False) -> SaleRecord:
+        """The record of a sale that the disputed purchase paid, once it is charged its share."""
+        sale = record.sale
+        if sale is None or self.purchase_id is None:
+            return record
+        taken = {claw.creator: claw.share for claw in self.shares if claw.sale_id == sale.sale_id}
+        before = {charge.purchase: charge.shares for charge in record.charges}
+        known = before.pop(self.purchase_id, (0,) * len(sale.payees))
+        charges = [Charge(purchase, shares) for purchase, shares in before.items()]
+        if not cleared:
+            shares = tuple(
+                share + taken.get(payee.creator, 0)
+                for payee, share in zip(sale.payees, known, strict=True)
+            )
+            charges.append(Charge(self.purchase_id, shares))
+        return msgspec.structs.replace(record, charges=tuple(charges))
 
     def bearers(self, assets: Assets) -> tuple[Posting, ...]:
         """Everybody's part of it."""
@@ -204,45 +234,24 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
 
     state = LOST
 
+    lots: tuple[LotCancelled, ...] = ()
+
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """Everybody's part `-> disputed`, and `w.held -> supply`."""
         return (
             *self.bearers(assets),
             (accounts.DISPUTED, assets.currency, -self.amount),
-            *token_legs(self.lots, self.held, accounts.SUPPLY, assets),
+            *self.holding_legs(self.held, assets),
+            *token_legs(self.lots, accounts.wallet_held(self.user), accounts.SUPPLY, assets),
         )
 
-    def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
-        """It is lost; a win may still follow."""
-        return msgspec.structs.replace(record, state=LOST, lost=(*record.lost, self))
-
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """What was held is gone."""
-        return self.owing(wallet.spending_held(self.lots) if self.lots else wallet)
+    def moves(self) -> Moves:
+        """Tokens are cancelled."""
+        return Moves(held=self.held, cancelled=self.lots)
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
         """The sale's dispute is lost, or the sale is charged for a purchase that was."""
-        sale = record.sale
-        if self.sale_id is not None or sale is None or self.purchase_id is None:
-            return super().in_sale(record)
-        taken = {claw.creator: claw.share for claw in self.shares if claw.sale_id == sale.sale_id}
-        shares = tuple(taken.get(payee.creator, 0) for payee in sale.payees)
-        charge = Charge(self.dispute_id, self.purchase_id, shares)
-        return msgspec.structs.replace(record, charges=(*record.charges, charge))
-
-    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
-        """What this part took, added to what earlier parts took."""
-        (before,) = (one for one in record.disputes if one.dispute == self.dispute_id)
-        return record.with_dispute(
-            msgspec.structs.replace(
-                before,
-                state=LOST,
-                settled=before.settled + self.amount - self.excess,
-                tax=before.tax + self.tax,
-                net=before.net + self.released,
-                debt=before.debt + self.debt,
-            )
-        )
+        return self.charged(record) if self.sale_id is None else super().in_sale(record)
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """It ends like after a full refund."""
@@ -253,13 +262,16 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
 class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
     """The bank gives `amount` back, and the processor `fee`.
 
-    `lots` are held tokens that are free again; after a loss `restored` ones come back instead.
+    `freed` are held tokens that are free again; after a loss `restored` ones come back, of which
+    other disputes may hold some. `cleared`: no loss of the purchase is left.
     """
 
     state = WON
 
     after_loss: bool = False
-    restored: tuple[LotReturned, ...] = ()
+    freed: tuple[LotUse, ...] = ()
+    restored: tuple[LotCancelled, ...] = ()
+    cleared: bool = False
     #: Whether the agenda has to learn of earnings that mature and of lots that end.
     on_agenda: bool = False
 
@@ -273,7 +285,7 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True, omit_def
 
     def timed(self) -> tuple[AgendaItem, ...]:
         """All that time acts on of what goes back."""
-        lots = (*ends(self.user, self.lots), *ends(self.user, self.restored))
+        lots = (*ends(self.user, self.freed), *ends(self.user, self.restored))
         return (*self.maturing_again(), *lots)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
@@ -284,28 +296,20 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True, omit_def
             (accounts.DISPUTE_COST, money, -self.fee),
             (accounts.DISPUTED, money, 0 if self.after_loss else -self.amount),
             *self.bearers(assets),
-            *token_legs(self.lots, self.held, self.free, assets),
-            *supply_legs(self.user, self.restored, assets),
+            *token_legs(self.restored, accounts.SUPPLY, accounts.wallet_free(self.user), assets),
+            *self.holding_legs(self.held, assets),
+            *self.holding_legs(setting_free(self.freed), assets),
         )
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """Held lots are free, cancelled ones stand at their places again."""
-        if self.lots:
-            back = tuple(msgspec.structs.replace(use, tokens=-use.tokens) for use in self.lots)
-            wallet = wallet.holding(back)
-        return self.owing(with_returned(wallet, self.restored))
+    def moves(self) -> Moves:
+        """Tokens come back."""
+        return Moves(restored=self.restored, held=self.held, freed=self.freed)
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
-        """The sale's dispute is won, or the sale is charged no more."""
+        """The sale's dispute is won, or the sale is charged less."""
         if self.sale_id is not None:
             return super().in_sale(record)
-        charges = tuple(one for one in record.charges if one.dispute != self.dispute_id)
-        return msgspec.structs.replace(record, charges=charges)
-
-    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
-        """It takes nothing any more."""
-        (before,) = (one for one in record.disputes if one.dispute == self.dispute_id)
-        return record.with_dispute(PurchaseDispute(self.dispute_id, before.amount, WON))
+        return self.charged(record, cleared=self.cleared)
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """What a loss ended is given back, unless a later sale gave it anew."""

@@ -134,20 +134,17 @@ class CloseDispute(Command):
             return ()
         if dispute.state == WON:
             return suspended(self, 0, INVALID_TRANSITION.code)
-        return with_cancelled_payouts(given, self._closed(given, dispute, dispute.opened))
+        return with_cancelled_payouts(given, self._closed(given, dispute.opened))
 
-    def _closed(
-        self, given: Given, dispute: DisputeRecord, opened: DisputeOpened
-    ) -> tuple[Event, ...]:
+    def _closed(self, given: Given, opened: DisputeOpened) -> tuple[Event, ...]:
         if opened.sale_id is not None:
             sale = given.state(SaleRecord, opened.sale_id)
             closed = sale_disputes.won_on if self.outcome == WON else sale_disputes.lost_on
             return closed(given, sale, opened)
         purchase = given.state(PurchaseRecord, opened.purchase_id or "")
-        if self.outcome == WON:
-            return purchase_disputes.won_on(given, purchase, dispute, opened)
         wallet = given.state(Wallet, opened.user)
-        return purchase_disputes.lost_on(given, purchase, wallet, opened)
+        ended = purchase_disputes.won_on if self.outcome == WON else purchase_disputes.lost_on
+        return ended(given, purchase, wallet, opened)
 
 
 def _purchase_of(given: Given, reference: str) -> Disputed | Parked:
@@ -179,8 +176,8 @@ def _opened(given: Given, disputed: Disputed, dispute: DisputeOpened) -> Dispute
     """The dispute with what it reserves and holds."""
     if isinstance(disputed, PurchaseRecord):
         wallet = given.state(Wallet, disputed.user)
-        lots = purchase_disputes.held_for(disputed, wallet, dispute.amount)
-        return structs.replace(dispute, purchase_id=disputed.purchase_id, lots=lots)
+        named = structs.replace(dispute, purchase_id=disputed.purchase_id)
+        return purchase_disputes.opened_on(disputed, wallet, named)
     assert disputed.sale is not None
     named = structs.replace(dispute, sale_id=disputed.sale.sale_id)
     return sale_disputes.opened_on(given, disputed, named)

@@ -3,30 +3,22 @@
 Folded from the log when a decision asks for it; nothing that sells or spends ever does.
 """
 
+from collections import Counter
 from datetime import datetime
 
 import msgspec
 
+from domain.cancelled import LotCancelled, Moves
 from domain.entity import State, entity
 from domain.event import Event
 
 
 class PurchaseDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A dispute of a purchase: OPEN, WON or LOST.
-
-    What a lost one took: `settled` of the price (the rest was more than there was), of it `tax`
-    and `net` (the price of the tokens it cancelled), and `debt` for what no sale accounts for.
-    """
+    """A dispute of a purchase: OPEN, WON or LOST."""
 
     dispute: str
     amount: int
     state: str
-    paid: int = 0
-    promo: int = 0
-    settled: int = 0
-    tax: int = 0
-    net: int = 0
-    debt: int = 0
 
 
 @entity
@@ -53,6 +45,14 @@ class PurchaseRecord(State, frozen=True, kw_only=True, omit_defaults=True, array
     bonus_cancelled: int = 0
     bonus_deducted: int = 0
     disputes: tuple[PurchaseDispute, ...] = ()
+    #: Tokens that disputes hold, by lot, and those that lost ones have cancelled.
+    held: dict[str, int] = msgspec.field(default_factory=dict)
+    cancelled: tuple[LotCancelled, ...] = ()
+    #: What lost disputes took of tax and of the price of unspent tokens, and what they left the
+    #: buyer owing.
+    lost_tax: int = 0
+    lost_net: int = 0
+    debt: int = 0
 
     @property
     def net(self) -> int:
@@ -64,19 +64,41 @@ class PurchaseRecord(State, frozen=True, kw_only=True, omit_defaults=True, array
         """Minor units of its price that no refund took back."""
         return self.price - self.refunded
 
-    def in_state(self, *states: str) -> tuple[PurchaseDispute, ...]:
-        """Its disputes in these states."""
-        return tuple(dispute for dispute in self.disputes if dispute.state in states)
+    def disputed(self, *states: str) -> int:
+        """Minor units of its disputes in these states."""
+        return sum(dispute.amount for dispute in self.disputes if dispute.state in states)
 
     @property
     def settled(self) -> int:
-        """Minor units of its price that lost disputes took."""
-        return sum(dispute.settled for dispute in self.disputes)
+        """Minor units of its price that lost disputes took; the rest is more than there was."""
+        return min(self.refundable, self.disputed("LOST"))
 
     def with_dispute(self, dispute: PurchaseDispute) -> "PurchaseRecord":
         """The record with a new dispute, or with a known one as it is now."""
         others = [other for other in self.disputes if other.dispute != dispute.dispute]
         return msgspec.structs.replace(self, disputes=(*others, dispute))
+
+    def moved(self, moves: Moves) -> "PurchaseRecord":
+        """The record after tokens were held, cancelled, restored or set free."""
+        held = Counter(self.held)
+        gone = {lot.lot: lot for lot in self.cancelled}
+        for use in moves.held:
+            held[use.lot] += use.tokens
+        for use in moves.freed:
+            held[use.lot] -= use.tokens
+        for lot in moves.cancelled:
+            held[lot.lot] -= lot.tokens
+            before = gone.get(lot.lot)
+            tokens = lot.tokens + (before.tokens if before else 0)
+            gone[lot.lot] = msgspec.structs.replace(lot, tokens=tokens, released=0)
+        for lot in moves.restored:
+            left = gone[lot.lot].tokens - lot.tokens
+            gone[lot.lot] = msgspec.structs.replace(lot, tokens=left, released=0)
+        return msgspec.structs.replace(
+            self,
+            held={lot: tokens for lot, tokens in held.items() if tokens},
+            cancelled=tuple(lot for lot in gone.values() if lot.tokens),
+        )
 
     def apply(self, key: str, event: Event) -> "PurchaseRecord":
         """The record after `event`: every event in a purchase's life says how."""

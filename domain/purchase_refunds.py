@@ -102,7 +102,7 @@ class RefundPurchase(Command):
         version = given.policy_at(given.now)
         if version is None:
             return reject(NO_POLICY, at=given.now)
-        if record.in_state(OPEN):
+        if record.disputed(OPEN):
             subject = f"purchase {self.purchase}"
             return reject(DISPUTE_OPEN, subject=subject, purchase=self.purchase)
         refunded = self._refunded(given, record, version.policy.unit_value or 0)
@@ -155,8 +155,7 @@ class RefundPurchase(Command):
 
 def _tax(record: PurchaseRecord, released: int) -> int:
     """The VAT on what is refunded of the net price, cumulatively."""
-    lost = sum(one.tax for one in record.disputes)
-    left = record.tax - record.refunded_tax - lost
+    left = record.tax - record.refunded_tax - record.lost_tax
     net = record.refunded - record.refunded_tax + released
     if not record.net:
         return left
@@ -173,5 +172,5 @@ def _bonus_spent(given: Given, record: PurchaseRecord, wallet: Wallet) -> int:
         return promo_spent(record.purchase_id or "", trail.sales())
     mine = [lot for lot in wallet.lots if lot.purchase == record.purchase_id]
     left = sum(lot.left for lot in mine if lot.kind == PROMO)
-    cancelled = record.bonus_cancelled + sum(one.promo for one in record.in_state("LOST"))
-    return record.bonus - left - cancelled
+    lost = sum(lot.tokens for lot in record.cancelled if lot.kind == PROMO)
+    return record.bonus - left - record.bonus_cancelled - lost

@@ -245,7 +245,7 @@ def _purchases_disputed(given: Given, sale: Sale) -> bool:
     """Whether a purchase whose tokens paid this sale is being disputed."""
     purchases = dict.fromkeys(use.purchase for use in sale.lots)
     records = given.states_of(PurchaseRecord, purchases)
-    return any(record.in_state(OPEN) for record in records.values())
+    return any(record.disputed(OPEN) for record in records.values())
 
 
 def _remaining(record: SaleRecord, sale: Sale) -> int:

@@ -7,6 +7,7 @@ lot) and the time at which it ends.
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -56,8 +57,28 @@ def with_returned(wallet: Wallet, lots: Iterable[LotReturned]) -> Wallet:
     return wallet.with_lots(*back) if back else wallet
 
 
+class Counted(Protocol):
+    """Tokens of one class that have one end."""
+
+    @property
+    def lot(self) -> str:
+        """Its lot."""
+
+    @property
+    def kind(self) -> str:
+        """PAID or PROMO."""
+
+    @property
+    def tokens(self) -> int:
+        """How many."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When they end, if they do."""
+
+
 def token_legs(
-    lots: Iterable[LotReturned] | Iterable[LotUse], source: str, target: str, assets: Assets
+    lots: Iterable[Counted], source: str, target: str, assets: Assets
 ) -> tuple[Posting, ...]:
     """The tokens of `lots` from one account to another, by class."""
     paid = promo = 0
@@ -80,7 +101,7 @@ def supply_legs(user: str, lots: Iterable[LotReturned], assets: Assets) -> tuple
     return token_legs(revived, accounts.SUPPLY, accounts.wallet_free(user), assets)
 
 
-def ends(user: str, lots: Iterable[LotReturned] | Iterable[LotUse]) -> tuple[AgendaItem, ...]:
+def ends(user: str, lots: Iterable[Counted]) -> tuple[AgendaItem, ...]:
     """The ends of lots that are free again, as they stand on the agenda."""
     return tuple(
         item

@@ -58,9 +58,8 @@ class SaleDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the lost dispute of a purchase took of a sale that its tokens paid, by payee."""
+    """What lost disputes of a purchase took of a sale that its tokens paid, by payee."""
 
-    dispute: str
     purchase: str
     shares: tuple[int, ...]
 

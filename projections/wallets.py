@@ -21,9 +21,9 @@ from domain.promos import PromoTokensGranted
 from domain.purchase_refunds import TokenPurchaseRefunded
 from domain.purchases import TokensPurchased
 from domain.refunds import RefundRecorded
-from domain.returned import LotReturned
+from domain.returned import Counted
 from domain.sale import TOKEN, Sale
-from domain.wallet import PROMO, LotUse
+from domain.wallet import PROMO
 from ledger.database import Connection
 from projections.by_class import ByClass
 from projections.projection import Projection, Table, integers, texts
@@ -160,9 +160,7 @@ def _restored(wallets: Wallets, event: DisputeWon) -> None:
     _unbought(wallets, event.user, event.restored, sign=-1)
 
 
-def _unbought(
-    wallets: Wallets, user: str, lots: Iterable[LotUse | LotReturned], sign: int = 1
-) -> None:
+def _unbought(wallets: Wallets, user: str, lots: Iterable[Counted], sign: int = 1) -> None:
     """Tokens, bonus included, of which the purchase is undone, or with -1 stands again."""
     for lot in lots:
         wallets.sums(user)[GRANTED if lot.kind == PROMO else PURCHASED] -= sign * lot.tokens

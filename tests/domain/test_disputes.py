@@ -262,6 +262,17 @@ def test_notices_of_one_payment_end_in_the_same_balances_in_any_order(
     assert len(ends) == 1
 
 
+def test_what_waits_in_suspense_goes_back_the_way_it_came() -> None:
+    place = world()
+    sold(place)
+    decision = place.when("open-dispute", **opened(amount=400))
+    assert isinstance(decision, Suspended)
+    before = sums(place)
+    place.given(*decision.events)
+    place.happens("release-payment", payment_ref="d1", resolution="RETURN")
+    assert sums(place) == before
+
+
 @given(
     price=st.integers(1, 10**6),
     vat=st.integers(0, 10_000),
