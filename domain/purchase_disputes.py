@@ -29,8 +29,8 @@ from domain.reversal import CREATOR_PROPORTIONAL, LOST, OPEN, WON
 from domain.trail import Paid, Trail, paid_by
 from domain.wallet import Lot, Wallet
 
-SALES_PER_PART = 100
-"""Sales in one event: more would not fit into an entry."""
+SALES_PER_PART = 60
+"""Sales in one event: it has room left for some hundred lots, and an entry for no more."""
 
 Claws = tuple[Clawback, ...]
 
