@@ -30,7 +30,7 @@ from domain.trail import Paid, Trail, paid_by
 from domain.wallet import Lot, Wallet
 
 SALES_PER_PART = 60
-"""Sales in one event: it has room left for some hundred lots, and an entry for no more."""
+"""Sales in one event; an entry has to have room for a hundred cancelled lots beside them."""
 
 Claws = tuple[Clawback, ...]
 
