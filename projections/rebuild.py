@@ -7,8 +7,9 @@ its checkpoint. A long log is folded by two processes, the journal in one, the r
 
 import gc
 import multiprocessing
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
+from contextlib import contextmanager
 
 import msgspec
 import structlog
@@ -222,8 +223,15 @@ def _claim(connection: Connection, name: str) -> None:
         raise AlreadyRebuilding(name)
 
 
-def _connect(url: str, schema: str) -> Connection:
-    return connect(url, schema, autocommit=True, application="tokenledger-rebuild")
+@contextmanager
+def _connect(url: str, schema: str) -> Iterator[Connection]:
+    """A session that gives its locks back itself: a server notices only later that one is over."""
+    with connect(url, schema, autocommit=True, application="tokenledger-rebuild") as connection:
+        try:
+            yield connection
+        finally:
+            if not connection.closed:
+                connection.execute(SQL["release_all"])
 
 
 def _head(connection: Connection) -> int:

@@ -21,6 +21,10 @@ SELECT pg_try_advisory_lock(
 SELECT pg_advisory_unlock(
   hashtextextended('tokenledger.projection.' || current_schema() || '.' || %s, 0));
 
+-- name: release_all
+-- Every lock of a session that is done.
+SELECT pg_advisory_unlock_all();
+
 -- name: read
 -- Where a projection stands.
 SELECT version, position, updated_at FROM projections WHERE name = %s;

@@ -161,7 +161,8 @@ def entitled(rows: Rows) -> dict[tuple[str, str], tuple[str, str, str | None]]:
             now = held.get((user, item))
             if is_sale(entry):
                 until = body.get("period_end") or body.get("expires_at")
-                if kind != "subscription_period.charged.v1" or now is None or until > now[2]:
+                longer = now is None or (now[2] is not None and until > now[2])
+                if kind != "subscription_period.charged.v1" or longer:
                     held[user, item] = body["product"], body["sale_id"], until
                 products[body["sale_id"]] = body["product"]
             elif kind == "dispute.won.v1":
