@@ -69,16 +69,21 @@ class Earnings(Projection):
 
     def add(self, line: Line, sign: int = 1) -> None:
         """A creator's part of a sale goes to its source, or with -1 out of it."""
-        key = line.creator, line.source
-        source = self._sources.get(key)
-        if source is None:
-            source = self._sources[key] = [0] * 6
+        source = self.source(line.creator, line.source)
         source[0] += sign * line.count
         source[1] += sign * line.gross
         source[2] += sign * line.tax
         source[3] += sign * line.commission
         source[4] += sign * line.net
         source[5] += sign * line.tokens
+
+    def source(self, creator: str, name: str) -> list[int]:
+        """What the page adds to a creator's source."""
+        key = creator, name
+        source = self._sources.get(key)
+        if source is None:
+            source = self._sources[key] = [0] * 6
+        return source
 
     def reverse(self, sale_id: str, position: int) -> None:
         """From `position` on the sale stands otherwise than the sources have it."""
@@ -135,8 +140,18 @@ branches: ByClass[Callable[[Earnings, Any, int], None]] = ByClass(
 
 @branches.branch(Sale)
 def _sold(earnings: Earnings, event: Sale, _position: int) -> None:
-    for line in as_sold(event):
-        earnings.add(line)
+    if len(event.payees) != 1:
+        for line in as_sold(event):
+            earnings.add(line)
+        return
+    paid, net = event.gross - event.discount, event.creator_share
+    source = earnings.source(event.payees[0].creator, event.product)
+    source[0] += 1
+    source[1] += paid
+    source[2] += event.tax
+    source[3] += paid - event.tax - net
+    source[4] += net
+    source[5] += event.tokens_paid + event.tokens_promo
 
 
 @branches.branch(RefundRecorded, DisputeLost, DisputeWon)

@@ -40,23 +40,9 @@ class _Left(msgspec.Struct, frozen=True):
 
 def as_sold(sale: Sale) -> Sequence[Line]:
     """One line per payee."""
-    paid = sale.gross - sale.discount
-    tokens = sale.tokens_paid + sale.tokens_promo
-    if len(sale.payees) > 1:
-        shares = tuple(payee.share for payee in sale.payees)
-        return list(_divided(sale, _Left(paid, sale.tax, tokens, shares)))
-    return (
-        Line(
-            sale.payees[0].creator if sale.payees else sale.creator,
-            sale.product,
-            1,
-            paid,
-            sale.tax,
-            paid - sale.tax - sale.creator_share,
-            sale.creator_share,
-            tokens,
-        ),
-    )
+    paid, tokens = sale.gross - sale.discount, sale.tokens_paid + sale.tokens_promo
+    shares = tuple(payee.share for payee in sale.payees)
+    return list(_divided(sale, _Left(paid, sale.tax, tokens, shares)))
 
 
 def as_it_stands(record: SaleRecord) -> Sequence[Line]:
