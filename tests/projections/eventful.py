@@ -25,7 +25,7 @@ from tests.scenarios.words import (
 def live_through(platform: Platform) -> Platform:
     """All of it, one after the other."""
     play(platform)
-    undone = (tokens_back, too_late, sharing, contested, charged_back, much_spent)
+    undone = (tokens_back, too_late, sharing, contested, charged_back, twice_disputed, much_spent)
     for chapter in (*undone, resubscribing, corrected, bear_losses, contested, charged_back):
         chapter(platform)
     return platform
@@ -94,6 +94,16 @@ def charged_back(platform: Platform) -> None:
         platform.given(unlock(399, "film", user), refund(tipped, 50))
         platform.given(dispute({"payment_ref": last("bought")}, share, new("dispute")))
         platform.given([close(last("dispute"), outcome) for outcome in outcomes])
+
+
+def twice_disputed(platform: Platform) -> None:
+    """Two disputes of one purchase are lost, and one of them is won after all."""
+    platform.given(purchase("small", 999, "nan", ref="twice").but(country="DE"))
+    platform.given(tip(300, "nan", "cora"), unlock(399, "film", "nan"))
+    for amount in (500, 499):
+        platform.given(dispute({"payment_ref": "twice"}, amount, new("dispute")))
+        platform.given(close(last("dispute"), "LOST"))
+    platform.given(close(last("dispute"), "WON"))
 
 
 def much_spent(platform: Platform) -> None:
