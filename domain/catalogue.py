@@ -88,9 +88,8 @@ def read_command(name: str, fields: dict[str, Any]) -> Command:
                 for e in error.errors(include_url=False, include_input=False)
             ]
         ) from None
-    problems = [Problem(*problem) for problem in command.problems()]
-    if problems:
-        raise InvalidRequest(problems)
+    if problems := tuple(command.problems()):
+        raise InvalidRequest([Problem(*problem) for problem in problems])
     return command
 
 

@@ -33,7 +33,6 @@ from domain.sale import CARD, TOKEN, Payee, Sale
 from domain.suspense import suspended
 from domain.wallet import PROMO, Wallet
 
-
 _OF_CARDS = frozenset({"processor", "processor_ref", "country"})
 
 
@@ -69,15 +68,19 @@ class SaleCommand(Command):
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """The processor's fields are mandatory for CARD and have no meaning for TOKEN."""
-        if self.funding == TOKEN and not self.model_fields_set & _OF_CARDS:
-            return
-        for field in ("processor", "processor_ref"):
-            if self.funding == CARD and getattr(self, field) is None:
-                yield f"/{field}", "is required when funding is CARD"
-            if self.funding == TOKEN and getattr(self, field) is not None:
-                yield f"/{field}", "is only for funding CARD"
-        if self.funding == TOKEN and self.country is not None:
-            yield "/country", "is only for funding CARD"
+        if self.funding == CARD:
+            return [
+                (f"/{field}", "is required when funding is CARD")
+                for field in ("processor", "processor_ref")
+                if getattr(self, field) is None
+            ]
+        if self.model_fields_set.isdisjoint(_OF_CARDS):
+            return ()
+        return [
+            (f"/{field}", "is only for funding CARD")
+            for field in sorted(_OF_CARDS)
+            if getattr(self, field) is not None
+        ]
 
     def entities(self) -> tuple[str, ...]:
         """The buyer's wallet and freeze, the creator."""

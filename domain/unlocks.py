@@ -54,13 +54,14 @@ class BuyItem(SaleCommand):
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """A discount takes at most the whole price."""
-        yield from super().problems()
         if self.discount > self.price:
-            yield "/discount", "is more than the price"
+            return (*super().problems(), ("/discount", "is more than the price"))
+        return super().problems()
 
     def entities(self) -> tuple[str, ...]:
         """Buyer, creator and the entitlement."""
-        return (*super().entities(), entitlement_key(self.user, self.item))
+        user = self.user
+        return f"wallet:{user}", f"creator:{self.creator}", entitlement_key(user, self.item)
 
     def prices(self) -> tuple[int, int]:
         """Price and discount as quoted."""

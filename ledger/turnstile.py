@@ -188,8 +188,8 @@ class Turnstile:
         commands = []
         for group in groups:
             for request in group.requests:
-                command = request.command
                 if request.key not in batch.known:
+                    command = request.command
                     keys += command.entities()
                     if type(command).further is not Command.further:
                         commands.append(command)
