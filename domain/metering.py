@@ -86,27 +86,28 @@ def _metered(call: Call, terms: CallStarted, given: Given, moment: datetime) -> 
     if over and call.reason == INSUFFICIENT_FUNDS:
         return ()
     until = moment if over else min(moment, call.idle_at)
-    frozen = "EARN" in creator.frozen
-    events: list[Event] = []
+    blocks: list[CallBlockCharged] = []
     for span in call.unpaid(until):
-        if len(events) == BLOCKS_MAX:
-            return tuple(events)
-        block = _block(call.blocks + len(events) + 1, span, terms, given, wallet, frozen=frozen)
+        if blocks:
+            if len(blocks) == BLOCKS_MAX:
+                return tuple(blocks)
+            wallet = blocks[-1].in_wallet(wallet, terms.fan)
+        number = call.blocks + len(blocks) + 1
+        block = _block(number, span, terms, given, wallet=wallet, creator=creator)
         if block is None:
-            if not over:
-                events.append(turn(CallEnded, terms, span[1], INSUFFICIENT_FUNDS))
-            return tuple(events)
-        wallet = block.in_wallet(wallet, terms.fan)
-        events.append(block)
-    if not over and frozen:
-        events.append(turn(CallEnded, terms, given.now, CREATOR_FROZEN.code))
-    elif not over and moment >= call.idle_at:
-        events.append(turn(CallEnded, terms, call.idle_at, IDLE))
-    return tuple(events)
+            if over:
+                return tuple(blocks)
+            return (*blocks, turn(CallEnded, terms, span[1], INSUFFICIENT_FUNDS))
+        blocks.append(block)
+    if not over and "EARN" in creator.frozen:
+        return (*blocks, turn(CallEnded, terms, given.now, CREATOR_FROZEN.code))
+    if not over and moment >= call.idle_at:
+        return (*blocks, turn(CallEnded, terms, call.idle_at, IDLE))
+    return tuple(blocks)
 
 
 def _block(
-    number: int, span: Span, terms: CallStarted, given: Given, wallet: Wallet, *, frozen: bool
+    number: int, span: Span, terms: CallStarted, given: Given, *, wallet: Wallet, creator: Creator
 ) -> CallBlockCharged | None:
     """One block's sale on the terms of its call; None if the wallet does not cover it."""
     amounts = token_amounts(
@@ -130,8 +131,8 @@ def _block(
         gross=terms.block_tokens * terms.unit_value,
         discount=0,
         mature_at=mature_at,
-        on_agenda=given.state(Creator, terms.creator).first_at(mature_at),
-        escrowed_at=given.now if frozen else None,
+        on_agenda=creator.first_at(mature_at),
+        escrowed_at=given.now if "EARN" in creator.frozen else None,
         refund_until=None if window is None else given.now + timedelta(days=window),
         call_id=terms.call_id,
         block_no=number,

@@ -100,9 +100,9 @@ class Agenda:
         self._connection.execute(SQL["put"], columns)
 
 
-def _taken(item: str, command: str, fields: dict[str, Any], once: bool) -> Taken | None:
+def _taken(item: str, command: str, fields: str, once: bool) -> Taken | None:
     try:
-        read = read_command(command, fields)
+        read = read_command(command, msgspec.json.decode(fields))
     except InvalidRequest:
         log.exception("the agenda holds a command that cannot be read", item=item)
         return None

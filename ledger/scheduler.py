@@ -20,7 +20,7 @@ from ledger.writer import Unavailable, Writer
 
 TURN_EVERY_S = 1.0
 COMMANDS_FIRST = 32
-COMMANDS_MAX = 4_096
+COMMANDS_MAX = 2_048
 EVENTS_EACH = 2
 """Where commands make more events than this they have time to catch up with: fewer at once, lest
 they hold up everybody else at the turnstile."""
@@ -95,12 +95,24 @@ class Scheduler:
         sent = 0
         while agenda.anything() and not self._stopping.is_set():
             agenda.read_on()
-            taken = agenda.take(self._at_once)
-            if taken:
-                answers = self._writer_of(book).write([each.request for each in taken])
-                agenda.settle(taken, answers)
-                self._pace(len(taken), sum(len(answer.events) for answer in answers))
-                sent += len(taken)
+            sent += self._send_due(agenda, book)
+        return sent
+
+    def _send_due(self, agenda: Agenda, book: Book) -> int:
+        """Send all that is due, taking the next while the last are on their way.
+
+        The log is not read on meanwhile: what is settled is what was due when it was taken.
+        """
+        sent = 0
+        taken = agenda.take(self._at_once)
+        while taken:
+            answering = self._writer_of(book).write_soon([each.request for each in taken])
+            following = [] if self._stopping.is_set() else agenda.take(self._at_once)
+            answers = answering.result()
+            agenda.settle(taken, answers)
+            self._pace(len(taken), sum(len(answer.events) for answer in answers))
+            sent += len(taken)
+            taken = following
         return sent
 
     def _pace(self, commands: int, events: int) -> None:

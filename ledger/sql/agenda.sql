@@ -47,4 +47,4 @@ UPDATE agenda a
 SET due_at = a.due_at + make_interval(secs => a.every_s
       * (1 + floor(extract(epoch FROM time.now - a.due_at) / a.every_s)))
 FROM due, time WHERE a.item = due.item
-RETURNING a.item, a.command, a.fields, a.once
+RETURNING a.item, a.command, a.fields::text, a.once
