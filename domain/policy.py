@@ -17,6 +17,8 @@ from domain.fields import Amount, Bps, Country, Currency, Funding, Harmless, Id,
 
 PRODUCTS = ("unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold")
 Product = Literal["unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold"]
+TOKEN_SALES = ("unlock", "message", "ticket", "tip", "call")
+"""What creators sell for tokens."""
 Positive = Annotated[int, Field(gt=0, le=10_000)]
 Months = Annotated[int, Field(gt=0, le=1_200)]
 
@@ -109,8 +111,8 @@ class Policy(_Part):
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """What is wrong between keys: (JSON pointer, message) each."""
-        if "TOKEN" in self.funding and self.unit_value is None:
-            yield "/unit_value", "is mandatory where funding allows TOKEN"
+        if self.unit_value is None and self._values_tokens():
+            yield "/unit_value", "is mandatory where tokens pay creators or come as PROMO bonus"
         if (
             "tip" in self.products_enabled
             and self.tip_minimum is None
@@ -125,6 +127,15 @@ class Policy(_Part):
             yield "/tier_ladder", "must fall from the highest min to the lowest, each once"
         if self.default_country is not None and self.default_country not in self.vat:
             yield "/default_country", "has no rate in vat"
+
+    def _values_tokens(self) -> bool:
+        """Whether anybody needs to know what a token is worth: creators get a share of it, price
+        bounds are tested on it, and refunds deduct bonus tokens at it. Holds alone need none.
+        """
+        if "TOKEN" not in self.funding:
+            return False
+        promo = self.bonus_class == "PROMO" and any(p.bonus for p in self.packages.values())
+        return promo or any(product in TOKEN_SALES for product in self.products_enabled)
 
     def vat_bps(self, country: str | None) -> int:
         """The inclusive VAT rate for a buyer in `country`, or in the default country."""

@@ -88,9 +88,23 @@ def test_a_tip_minimum_is_mandatory_where_a_tip_is_shared() -> None:
     assert problems(no_tips) == []
 
 
-def test_a_unit_value_is_mandatory_where_tokens_are_spent() -> None:
+def test_a_unit_value_is_mandatory_where_tokens_pay_creators() -> None:
     assert problems(without("unit_value")) == ["/body/unit_value"]
     assert problems(without("unit_value") | {"funding": ["CARD"]}) == []
+    for product in ("unlock", "message", "ticket", "tip", "call"):
+        whole = without("unit_value") | {"products_enabled": ["hold", product], "packages": {}}
+        assert problems(whole) == ["/body/unit_value"]
+
+
+def test_holds_need_no_unit_value_unless_a_refund_would_deduct_a_bonus() -> None:
+    holds = without("unit_value") | {"products_enabled": ["hold"]}
+    for bonus, bonus_class, expected in (
+        (0, "PROMO", []),
+        (100, "PAID", []),
+        (100, "PROMO", ["/body/unit_value"]),
+    ):
+        packages = {"p": {"tokens": 1000, "bonus": bonus, "price": 999}}
+        assert problems(holds | {"packages": packages, "bonus_class": bonus_class}) == expected
 
 
 @pytest.mark.parametrize(
