@@ -98,8 +98,17 @@ class StartCall(CallCommand):
         """The call, the fan's wallet, the creator."""
         return f"call:{self.call}", f"wallet:{self.user}", f"creator:{self.creator}"
 
+    def further(self, states: States) -> tuple[str, ...]:
+        """The call that the fan is in."""
+        wallet = states[f"wallet:{self.user}"]
+        assert isinstance(wallet, Wallet)
+        return () if wallet.call is None else (f"call:{wallet.call}",)
+
     def decide(self, given: Given) -> Decision:
-        """The start, with everything that its blocks will need, or why not."""
+        """The start, with everything that its blocks will need, or why not.
+
+        A call of the fan's that had been idle for too long, and was only not found out yet, ends.
+        """
         version = given.policy_at(given.now)
         if version is None:
             return reject(NO_POLICY, at=given.now)
@@ -123,7 +132,11 @@ class StartCall(CallCommand):
             maturity_days=policy.maturity_days,
             refund_window_days=policy.refund_window_days,
         )
-        return (event,)
+        idle = _before(given, self.user)
+        if idle is None:
+            return (event,)
+        assert idle.terms is not None
+        return turn(CallEnded, idle.terms, idle.idle_at, IDLE), event
 
     def _refusal(self, given: Given, policy: Policy, tokens: int) -> Rejection | None:
         """Parties and price as for any sale; then who is verified, who is free, who can pay."""
@@ -142,7 +155,8 @@ class StartCall(CallCommand):
             )
         if not creator.verified:
             return reject(CREATOR_NOT_VERIFIED, creator=self.creator)
-        if wallet.call is not None:
+        before = _before(given, self.user)
+        if before is not None and given.now < before.idle_at:
             return reject(CALL_ALREADY_ACTIVE, user=self.user, call=wallet.call)
         state = given.state(Call, self.call).state
         if state is not None:
@@ -153,6 +167,12 @@ class StartCall(CallCommand):
                 INSUFFICIENT_TOKENS, required=tokens, current=current, shortfall=tokens - current
             )
         return None
+
+
+def _before(given: Given, fan: str) -> Call | None:
+    """The call that `fan` is in, as far as anybody has found out."""
+    call = given.state(Wallet, fan).call
+    return None if call is None else given.state(Call, call)
 
 
 class TurnCommand(CallCommand):

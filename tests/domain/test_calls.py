@@ -263,6 +263,21 @@ def test_one_call_at_a_time() -> None:
     assert code(place.when("start-call", **start(call="c2"))) == ""
 
 
+def test_a_call_that_had_been_idle_does_not_keep_its_fan_from_another() -> None:
+    place = Calls(100_000)
+    place.start()
+    place.at(14_400).now -= timedelta(microseconds=1)
+    assert code(place.when("start-call", **start(call="c2"))) == "CALL_ALREADY_ACTIVE"
+    place.at(14_500)
+    assert code(place.when("start-call", **start())) == "INVALID_TRANSITION"
+    events = place.happens("start-call", **start(call="c2"))
+    assert names(events) == ["call.ended.v1", "call.started.v1"]
+    assert ended(events[:1]) == ("IDLE", 14_400)
+    assert place.wallet.call == "c2"
+    assert len(place.at(14_560).meter()) == 480  # what the first one owes is still paid
+    assert len(place.meter("c2")) == 2
+
+
 def test_every_turn_that_the_state_does_not_allow() -> None:
     place = Calls()
     refused = {
