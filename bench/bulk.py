@@ -10,9 +10,9 @@ from bench.load import BATCH, WALLETS, Load, requests
 from bench.stage import Stage
 from ledger.writer import Writer
 
-ROUNDS = 6
-BATCHES = 10
-IN_FLIGHT = 4
+ROUNDS = 5
+BATCHES = 25
+IN_FLIGHT = 8
 
 
 def drive(writer: Writer, batches: Iterable[list[bytes]]) -> float:
