@@ -20,7 +20,7 @@ from domain.cancelled import (
     without_cancelled,
 )
 from domain.clawback import Reversal
-from domain.entitlement import Entitlement, EntitlementEvent, ended, entitlement_key
+from domain.entitlement import Entitlement, EntitlementEvent, entitlement_key
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.purchase import PurchaseDispute, PurchaseEvent, PurchaseRecord
@@ -179,8 +179,6 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True)
     released: int = 0
     debt: int = 0
     excess: int = 0
-    #: Until when `items` may be used: without the sale if it is lost, with it if it is won.
-    valid_until: datetime | None = None
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """What became of tokens, and what the buyer owes now."""
@@ -255,7 +253,7 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """It ends like after a full refund."""
-        return ended(entitlement, self.sale_id, self.valid_until)
+        return entitlement.without(self.sale_id)
 
 
 @stored_as("dispute.won.v1")
@@ -272,6 +270,8 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True, omit_def
     freed: tuple[LotUse, ...] = ()
     restored: tuple[LotCancelled, ...] = ()
     cleared: bool = False
+    #: Until when `items` may be used again.
+    valid_until: datetime | None = None
     #: Whether the agenda has to learn of earnings that mature and of lots that end.
     on_agenda: bool = False
 
@@ -312,10 +312,10 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True, omit_def
         return self.charged(record, cleared=self.cleared)
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
-        """What a loss ended is given back, unless a later sale gave it anew."""
-        if self.sale_id is None or entitlement.sale_id not in (None, self.sale_id):
+        """What a loss ended is given back."""
+        if self.sale_id is None:
             return entitlement
-        return Entitlement(sale_id=self.sale_id, valid_until=self.valid_until)
+        return entitlement.granted(self.sale_id, self.valid_until)
 
 
 def on_agenda(won: DisputeWon) -> DisputeWon:

@@ -1,9 +1,16 @@
-"""An entitlement: one user's right to one item, given by the sale that paid for it."""
+"""An entitlement: one user's right to one item, given by the sales that paid for it.
+
+Every sale grants it until some time of its own, and what undoes a sale takes away only what that
+sale granted: an earlier period of a subscription outlasts the refund of a later one.
+"""
 
 from datetime import datetime
 
+import msgspec
+
 from domain.entity import State, entity
 from domain.event import Event
+from domain.wallet import NEVER
 
 
 def entitlement_key(user: str, item: str) -> str:
@@ -11,38 +18,49 @@ def entitlement_key(user: str, item: str) -> str:
     return f"entitlement:{user}:{item}"
 
 
+class Grant(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one sale entitles to: the item until `valid_until` (exclusive; None: for good)."""
+
+    sale_id: str
+    valid_until: datetime | None = None
+
+    @property
+    def end(self) -> datetime:
+        """A time to compare with."""
+        return self.valid_until or NEVER
+
+
 @entity
 class Entitlement(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
-    """The sale that entitles, if any, and until when (exclusive)."""
+    """The grants of all sales that were not undone, in the order of the sales."""
 
     KIND = "entitlement"
     CACHED = False
 
-    sale_id: str | None = None
-    valid_until: datetime | None = None
+    grants: tuple[Grant, ...] = ()
 
-    def live(self, now: datetime) -> bool:
-        """Whether it entitles at `now`."""
-        return self.sale_id is not None and (self.valid_until is None or now < self.valid_until)
+    @property
+    def longest(self) -> Grant | None:
+        """The grant that entitles longest; the latest of those alike."""
+        return max(reversed(self.grants), key=lambda grant: grant.end, default=None)
+
+    def live(self, now: datetime) -> Grant | None:
+        """What entitles at `now`, if anything."""
+        grant = self.longest
+        return grant if grant is not None and now < grant.end else None
+
+    def granted(self, sale_id: str, valid_until: datetime | None) -> "Entitlement":
+        """The entitlement with what a sale grants."""
+        return Entitlement(grants=(*self.without(sale_id).grants, Grant(sale_id, valid_until)))
+
+    def without(self, sale_id: str | None) -> "Entitlement":
+        """The entitlement once a sale was undone."""
+        return Entitlement(grants=tuple(one for one in self.grants if one.sale_id != sale_id))
 
     def apply(self, key: str, event: Event) -> "Entitlement":
         """The entitlement after `event`: every event that grants or ends one says how."""
         assert isinstance(event, EntitlementEvent)
         return event.in_entitlement(self)
-
-
-def ended(
-    entitlement: Entitlement, sale_id: str | None, access_until: datetime | None
-) -> Entitlement:
-    """The entitlement once `sale_id` was undone, unless a later sale gave it anew.
-
-    What earlier sales had paid stays, until `access_until`.
-    """
-    if entitlement.sale_id != sale_id:
-        return entitlement
-    if access_until is None:
-        return Entitlement()
-    return Entitlement(sale_id=sale_id, valid_until=access_until)
 
 
 class EntitlementEvent(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -149,7 +149,6 @@ class RecordRefund(Command):
             country=sale.country,
             confirms=confirms,
             revoked=entitled_items(sale) if over(after) else (),
-            access_until=sale.access_before() if over(after) else None,
         )
         documented = undone_of(after) - undone_of(record)
         note = for_refund(given, sale, amount=documented, tax=moved.tax, refund_id=refund_id)
@@ -217,7 +216,8 @@ def entitled_items(sale: Sale) -> tuple[str, ...]:
 def entitled_until(sale: Sale) -> datetime | None:
     """Until when a sale by itself entitles its buyer."""
     if isinstance(sale, EntitlementEvent):
-        return sale.in_entitlement(Entitlement()).valid_until
+        granted = sale.in_entitlement(Entitlement()).longest
+        return None if granted is None else granted.valid_until
     return None
 
 

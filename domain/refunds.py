@@ -4,15 +4,13 @@ A refund of tokens returns tokens, at once. A refund by card is requested, and r
 processor confirms it; what is in flight counts as refunded until the processor says it failed.
 """
 
-from datetime import datetime
-
 import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem
 from domain.clawback import Reversal
-from domain.entitlement import Entitlement, EntitlementEvent, ended, entitlement_key
+from domain.entitlement import Entitlement, EntitlementEvent, entitlement_key
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.returned import LotReturned, ends, supply_legs, with_returned
@@ -138,8 +136,6 @@ class RefundRecorded(
     confirms: tuple[Confirmed, ...] = ()
     #: The items whose entitlement ends with a full refund.
     revoked: tuple[str, ...] = ()
-    #: Until when earlier sales entitle to them all the same.
-    access_until: datetime | None = None
     #: Whether the agenda has to learn when returned lots end.
     on_agenda: bool = False
 
@@ -213,8 +209,8 @@ class RefundRecorded(
         return with_returned(wallet, self.lots)
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
-        """It ends, unless a later sale gave it anew."""
-        return ended(entitlement, self.sale_id, self.access_until)
+        """Only what other sales grant is left."""
+        return entitlement.without(self.sale_id)
 
     def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
         """It is done, unless only a part of it was."""

@@ -150,10 +150,6 @@ class Sale(
     #: Whether the agenda has to learn that earnings mature at `mature_at`.
     on_agenda: bool = False
 
-    def access_before(self) -> datetime | None:
-        """Until when the buyer may use what is sold without this sale: what others had paid."""
-        return None
-
     @property
     def bucket(self) -> str:
         """Where the creator's share goes: pending until mature, reserved under escrow."""

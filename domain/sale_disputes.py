@@ -44,7 +44,6 @@ def lost_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[E
         country=sale.country,
         excess=moved.excess,
         items=entitled_items(sale),
-        valid_until=sale.access_before(),
     )
     amount = undone_of(after) - undone_of(record)
     note = for_refund(given, sale, amount=amount, tax=moved.tax, refund_id=dispute.dispute_id)

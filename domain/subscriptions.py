@@ -112,10 +112,6 @@ class PeriodCharged(
             entitlement_key(self.buyer, self.creator),
         )
 
-    def access_before(self) -> datetime:
-        """Earlier periods entitle until this one begins."""
-        return self.period_start
-
     def in_subscription(self, subscription: Subscription) -> Subscription:
         """Paid for longer; what had failed is made good."""
         until = subscription.paid_until
@@ -127,11 +123,8 @@ class PeriodCharged(
         )
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
-        """Until the end of the latest period, or longer where something else entitles longer."""
-        until = entitlement.valid_until
-        if entitlement.sale_id is not None and (until is None or until >= self.period_end):
-            return entitlement
-        return Entitlement(sale_id=self.sale_id, valid_until=self.period_end)
+        """Until the end of this period; whichever ends last counts."""
+        return entitlement.granted(self.sale_id, self.period_end)
 
 
 @stored_as("subscription_period.failed.v1")

@@ -25,7 +25,7 @@ class ItemSold(Sale, EntitlementEvent, frozen=True, kw_only=True, omit_defaults=
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """This sale entitles from now on."""
-        return Entitlement(sale_id=self.sale_id, valid_until=self.expires_at)
+        return entitlement.granted(self.sale_id, self.expires_at)
 
 
 @stored_as("content.unlocked.v1")
@@ -71,8 +71,8 @@ class BuyItem(SaleCommand):
         """The offer must still stand, and the item must not be the buyer's already."""
         if self.offer_expires_at is not None and self.offer_expires_at <= given.now:
             return reject(OFFER_EXPIRED, expired_at=self.offer_expires_at)
-        held = given.state(Entitlement, f"{self.user}:{self.item}")
-        if held.live(given.now):
+        held = given.state(Entitlement, f"{self.user}:{self.item}").live(given.now)
+        if held is not None:
             return reject(ALREADY_ENTITLED, user=self.user, item=self.item, sale_id=held.sale_id)
         return None
 

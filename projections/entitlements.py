@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from psycopg import Cursor
 
-from domain.entitlement import Entitlement, EntitlementEvent
+from domain.entitlement import Entitlement, EntitlementEvent, Grant
 from domain.sale import Sale
 from ledger.database import Connection
 from projections.projection import Projection, Table, texts
@@ -21,32 +21,35 @@ _TAG = "entitlement:"
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A row of the table; after the end of an entitlement, the sale that last gave it."""
+    """A row of the table; after the end of an entitlement, the sale that last gave it.
+
+    `grants` is what the domain's fold holds, as JSON.
+    """
 
     source: str | None = None
     sale: str | None = None
     valid_until: datetime | None = None
     revoked: bool = True
+    grants: str = "[]"
 
     def after(self, event: EntitlementEvent) -> "Held":
         """The row after `event`."""
-        before = Entitlement()
-        if not self.revoked:
-            before = Entitlement(sale_id=self.sale, valid_until=self.valid_until)
-        now = event.in_entitlement(before)
-        if now.sale_id is None:
-            return Held(self.source, self.sale, self.valid_until, revoked=True)
+        now = event.in_entitlement(Entitlement(grants=_grants.decode(self.grants)))
+        longest = now.longest
+        if longest is None:
+            return Held(self.source, self.sale, self.valid_until)
         source = self.source
-        if isinstance(event, Sale) and event.sale_id == now.sale_id:
+        if isinstance(event, Sale) and event.sale_id == longest.sale_id:
             source = event.product
-        return Held(source, now.sale_id, now.valid_until, revoked=False)
+        grants = msgspec.json.encode(now.grants).decode()
+        return Held(source, longest.sale_id, longest.valid_until, revoked=False, grants=grants)
 
 
 class Entitlements(Projection):
     """Rights by user and item."""
 
     name = "entitlements"
-    version = 1
+    version = 2
     tables = (Table("entitlements", ("user_id", "item")),)
 
     def forget(self) -> None:
@@ -83,12 +86,14 @@ class Entitlements(Projection):
                 texts([row.sale for row in rows]),
                 [row.valid_until for row in rows],
                 [row.revoked for row in rows],
+                [row.grants for row in rows],
             ),
         )
         self._changes = []
 
 
 _NOTHING = Held()
+_grants = msgspec.json.Decoder(tuple[Grant, ...])
 _sql = Entitlements().sql
 
 

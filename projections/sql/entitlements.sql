@@ -1,5 +1,6 @@
 -- name: tables
--- Who may use what, by which sale, until when (exclusive; null: for good).
+-- Who may use what, by the sale that entitles longest, until when (exclusive; null: for good), and
+-- what every sale grants that was not undone: [[sale, until], ...].
 CREATE TABLE {entitlements} (
   user_id     text COLLATE "C",
   item        text COLLATE "C",
@@ -7,6 +8,7 @@ CREATE TABLE {entitlements} (
   sale        text COLLATE "C",
   valid_until timestamptz,
   revoked     boolean NOT NULL,
+  grants      text COLLATE "C" NOT NULL,
   PRIMARY KEY (user_id, item)
 ) WITH (fillfactor = 90);
 GRANT SELECT ON {entitlements} TO tokenledger_auditor;
@@ -17,18 +19,20 @@ SELECT;
 
 -- name: load
 -- The entitlements that a page changes, as they are.
-SELECT e.user_id, e.item, e.source, e.sale, e.valid_until, e.revoked
+SELECT e.user_id, e.item, e.source, e.sale, e.valid_until, e.revoked, e.grants
 FROM unnest(%s::text[], %s::text[]) AS k (user_id, item)
 JOIN {entitlements} e ON e.user_id = k.user_id AND e.item = k.item;
 
 -- name: put
 -- The entitlements that a page changed, as they are now.
-INSERT INTO {entitlements} AS e (user_id, item, source, sale, valid_until, revoked)
+INSERT INTO {entitlements} AS e (user_id, item, source, sale, valid_until, revoked, grants)
 SELECT * FROM unnest(
-  %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[])
+  %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[],
+  %s::text[])
 ON CONFLICT (user_id, item) DO UPDATE SET
   source = excluded.source, sale = excluded.sale,
-  valid_until = excluded.valid_until, revoked = excluded.revoked;
+  valid_until = excluded.valid_until, revoked = excluded.revoked,
+  grants = excluded.grants;
 
 -- name: entitlement
 -- One user's right to one item, with the position it stands for; nulls where there is none.

@@ -1,5 +1,6 @@
 """Refunds: every part of a sale goes back where it came from, whatever the order."""
 
+import itertools
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from domain.accounts import balanced
 from domain.command import Parked, Suspended
 from domain.creator import Creator
-from domain.entitlement import Entitlement
+from domain.entitlement import Entitlement, Grant
 from domain.money import split_among
 from domain.refunds import RefundRecorded
 from domain.rejections import Rejection
@@ -130,7 +131,7 @@ def test_a_later_sale_of_the_item_is_not_revoked_with_the_first() -> None:
     recorded(place, 399)
     held = place.states["entitlement:ann:photo"]
     assert isinstance(held, Entitlement)
-    assert held.sale_id == second.sale_id
+    assert held.grants == (Grant(second.sale_id),)
 
 
 def test_figures_are_cumulative_and_a_stale_one_changes_nothing() -> None:
@@ -292,12 +293,42 @@ def test_a_refunded_period_leaves_the_periods_before_it() -> None:
     place.happens("record-refund", **reported(999, sale="r2"))
     held = place.states["entitlement:ann:sub"]
     assert isinstance(held, Entitlement)
-    assert f"{held.valid_until:%Y-%m-%d}" == "2026-12-01"
+    assert held.longest is not None
+    assert f"{held.longest.valid_until:%Y-%m-%d}" == "2026-12-01"
     place.happens("open-dispute", payment_ref="r1", amount=999, fee=0, **DISPUTE)
     place.happens(
         "close-dispute", dispute="d1", outcome="LOST", **{**DISPUTE, "processor_ref": "l"}
     )
     assert not creator(place).owed
+    assert place.states["entitlement:ann:sub"] == Entitlement()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((1, 2, 3))))
+def test_periods_refunded_in_any_order_leave_what_the_others_paid(order: tuple[int, ...]) -> None:
+    place = world(products_enabled=["subscription"])
+    for sub in ("sub", "other"):
+        fields = {"subscription": sub, "user": "ann", "creator": "carl", "price": 999}
+        place.happens("start-subscription", **fields)
+    ends = {}
+    for number, sub in ((1, "sub"), (2, "sub"), (3, "other")):
+        until = ends[number] = f"2026-{13 - number}-01T00:00:00Z"  # the latest ends first
+        place.happens(
+            "charge-period",
+            subscription=sub,
+            period_start=f"2026-0{number}-01T00:00:00Z",
+            period_end=until,
+            price=999,
+            processor="stripe",
+            processor_ref=f"r{number}",
+        )
+    for number in order:
+        held = place.states["entitlement:ann:carl"]
+        assert isinstance(held, Entitlement)
+        assert held.longest is not None
+        assert f"{held.longest.valid_until:%Y-%m-%dT%H:%M:%SZ}" == max(ends.values())
+        place.happens("record-refund", **reported(999, sale=f"r{number}"))
+        del ends[number]
+    assert place.states["entitlement:ann:carl"] == Entitlement()
 
 
 DISPUTE = {"processor": "stripe", "processor_ref": "d1"}

@@ -152,28 +152,26 @@ def _nearest(value: Fraction) -> int:
 
 def entitled(rows: Rows) -> dict[tuple[str, str], tuple[str, str, str | None]]:
     """By user and item: product and sale of what entitles, and until when."""
-    held: dict[tuple[str, str], tuple[str, str, str | None]] = {}
+    grants: dict[tuple[str, str], list[tuple[str, str, str | None]]] = defaultdict(list)
     products: dict[str, str] = {}
     for entry in entries(rows):
         body, kind = entry["body"], entry["type"]
         items = [tag.split(":")[1:] for tag in entry["tags"] if tag.startswith("entitlement:")]
         for user, item in items:
-            now = held.get((user, item))
+            of_item = grants[user, item]
+            of_item[:] = [grant for grant in of_item if grant[1] != body["sale_id"]]
             if is_sale(entry):
-                until = body.get("period_end") or body.get("expires_at")
-                longer = now is None or (now[2] is not None and until > now[2])
-                if kind != "subscription_period.charged.v1" or longer:
-                    held[user, item] = body["product"], body["sale_id"], until
                 products[body["sale_id"]] = body["product"]
+                until = body.get("period_end") or body.get("expires_at")
+                of_item.append((body["product"], body["sale_id"], until))
             elif kind == "dispute.won.v1":
                 product = products[body["sale_id"]]
-                held.setdefault((user, item), (product, body["sale_id"], body.get("valid_until")))
-            elif now is not None and now[1] == body["sale_id"]:
-                until = body.get("access_until") or body.get("valid_until")
-                if until is None:
-                    del held[user, item]
-                else:
-                    held[user, item] = now[0], now[1], until
+                of_item.append((product, body["sale_id"], body.get("valid_until")))
+    held = {}
+    for key, of_item in grants.items():
+        for grant in of_item:  # the one that lasts longest; the last of those alike
+            if key not in held or (grant[2] or "forever") >= (held[key][2] or "forever"):
+                held[key] = grant
     return held
 
 
