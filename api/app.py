@@ -21,6 +21,7 @@ from api.delivery import Deliveries
 from api.gate import Gate
 from api.head import head_of
 from api.metrics import Metrics, WriterFigures
+from api.scheduled_figures import ScheduledFigures
 from api.service import Service
 from domain.command import COMMANDS
 from ledger.database import Database
@@ -51,6 +52,7 @@ def create_app(settings: Settings, database: Database, *, schedule: bool = False
     service = Service(settings, database)
     metrics = Metrics()
     metrics.watch(WriterFigures(service))
+    scheduled = ScheduledFigures(metrics)
     deliveries = Deliveries(metrics.batch_commands.observe)
     commands = Commands(service, deliveries, metrics)
 
@@ -58,7 +60,7 @@ def create_app(settings: Settings, database: Database, *, schedule: bool = False
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         deliveries.attach(asyncio.get_running_loop())
         service.start()
-        scheduler = Scheduler(database, service.writer) if schedule else None
+        scheduler = Scheduler(database, service.writer, watcher=scheduled) if schedule else None
         if scheduler is not None:
             scheduler.start()
         yield

@@ -13,7 +13,7 @@ from bench.bulk import drive
 from bench.load import BATCH, POLICY, Load, line
 from bench.stage import Stage
 from ledger.database import Connection
-from ledger.scheduler import COMMANDS_MAX, Scheduler
+from ledger.scheduler import Scheduler
 
 CALLS = 10_000
 ROUNDS = 8
@@ -90,9 +90,6 @@ def _tick(scheduler: Scheduler) -> float:
 
 
 def _written(source: Connection, before: int, until: int) -> list[raw.Rows]:
-    """The tick's rows in batches as large as its own; each call had one block."""
+    """The tick's rows, in batches as everywhere here; each call had one block."""
     assert until - before == CALLS, until - before
-    return [
-        raw.read(source, at, min(at + COMMANDS_MAX, until))
-        for at in range(before, until, COMMANDS_MAX)
-    ]
+    return [raw.read(source, at, min(at + BATCH, until)) for at in range(before, until, BATCH)]

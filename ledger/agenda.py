@@ -26,11 +26,12 @@ log = structlog.get_logger()
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """One item whose time has come, and the request to send for it."""
+    """One item whose time came `late_s` ago, and the request to send for it."""
 
     item: str
     request: Request
     once: bool
+    late_s: float
 
 
 class Agenda:
@@ -100,10 +101,11 @@ class Agenda:
         self._connection.execute(SQL["put"], columns)
 
 
-def _taken(item: str, command: str, fields: str, once: bool) -> Taken | None:
+def _taken(item: str, command: str, fields: str, once: bool, late_s: float) -> Taken | None:
     try:
         read = read_command(command, msgspec.json.decode(fields))
     except InvalidRequest:
         log.exception("the agenda holds a command that cannot be read", item=item)
         return None
-    return Taken(item, unremembered(read, actor=SCHEDULER, correlation_id=SCHEDULER), once)
+    request = unremembered(read, actor=SCHEDULER, correlation_id=SCHEDULER)
+    return Taken(item, request, once, late_s)

@@ -7,8 +7,9 @@ die at any moment, be late, and run in several processes at once.
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 import psycopg
 import structlog
@@ -16,6 +17,7 @@ import structlog
 from ledger.agenda import Agenda
 from ledger.books import Book, list_books
 from ledger.database import Connection, Database, connect
+from ledger.request import Answer
 from ledger.writer import Unavailable, Writer
 
 TURN_EVERY_S = 1.0
@@ -30,6 +32,30 @@ CAUTIOUS_AFTER_S = 30.0
 log = structlog.get_logger()
 
 
+class Watcher(Protocol):
+    """Somebody who counts what a scheduler does."""
+
+    def sent(
+        self, book: str, answers: Sequence[Answer], *, late_s: float, answered_s: float
+    ) -> None:
+        """Commands were answered after `answered_s`, `late_s` after the first of them was due."""
+
+    def interrupted(self, book: str) -> None:
+        """A book (or, without a name, every book) was not served."""
+
+
+class Unwatched:
+    """Nobody counts."""
+
+    def sent(
+        self, book: str, answers: Sequence[Answer], *, late_s: float, answered_s: float
+    ) -> None:
+        """Nothing."""
+
+    def interrupted(self, book: str) -> None:
+        """Nothing."""
+
+
 class Scheduler:
     """Turns every second over all books, or over those named; `writer_of` as the service has it."""
 
@@ -39,10 +65,12 @@ class Scheduler:
         writer_of: Callable[[Book], Writer],
         *,
         books: Collection[str] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self._url = database.service_url
         self._writer_of = writer_of
         self._books = books
+        self._watcher = watcher or Unwatched()
         self._connection: Connection | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
@@ -106,9 +134,13 @@ class Scheduler:
         sent = 0
         taken = agenda.take(self._at_once)
         while taken:
+            began = time.monotonic()
             answering = self._writer_of(book).write_soon([each.request for each in taken])
             following = [] if self._stopping.is_set() else agenda.take(self._at_once)
             answers = answering.result()
+            answered_s = time.monotonic() - began
+            late_s = max(each.late_s for each in taken) + answered_s
+            self._watcher.sent(book.name, answers, late_s=late_s, answered_s=answered_s)
             agenda.settle(taken, answers)
             self._pace(len(taken), sum(len(answer.events) for answer in answers))
             sent += len(taken)
@@ -142,6 +174,7 @@ class Scheduler:
     def _lose(self, name: str, error: str) -> None:
         """Connect anew next time; an outage is told once."""
         self.close()
+        self._watcher.interrupted(name)
         if name not in self._interrupted:
             self._interrupted.add(name)
             log.warning("scheduling interrupted", book=name or None, error=error.strip())

@@ -40,11 +40,11 @@ UPDATE agenda_read SET position = %s
 -- after a crash, finds it again only then.
 WITH time AS (SELECT greatest(clock_timestamp(), recorded_at) AS now FROM head),
 due AS (
-  SELECT item FROM agenda, time WHERE due_at <= now
+  SELECT item, now - due_at AS late FROM agenda, time WHERE due_at <= now
   ORDER BY due_at LIMIT %s FOR UPDATE OF agenda SKIP LOCKED
 )
 UPDATE agenda a
 SET due_at = a.due_at + make_interval(secs => a.every_s
       * (1 + floor(extract(epoch FROM time.now - a.due_at) / a.every_s)))
 FROM due, time WHERE a.item = due.item
-RETURNING a.item, a.command, a.fields::text, a.once
+RETURNING a.item, a.command, a.fields::text, a.once, extract(epoch FROM due.late)::float

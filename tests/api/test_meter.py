@@ -61,6 +61,9 @@ def test_a_service_meters_calls_until_the_wallet_is_empty(database: Database, bo
         started(database, book, send)
         until(lambda: count(database, book, "call.ended.v1") == 1, "the end of the call")
         assert count(database, book, BLOCK) == 3
+        charged = f'scheduled_events_total{{book="{book.name}",type="{BLOCK}"}} 3.0'
+        until(lambda: charged in http.get("/metrics").text, "the blocks among the figures")
+        assert f'scheduled_late_seconds_count{{book="{book.name}"}}' in http.get("/metrics").text
 
 
 def test_one_turn_by_hand(
