@@ -40,6 +40,8 @@ class Settings(BaseSettings):
 
     #: Commands that may wait at a book's turnstile; one more is answered 503.
     queue_commands_max: Annotated[int, Field(ge=1)] = 16_384
+    #: Bytes of commands that may wait there, as clients sent them.
+    queue_bytes_max: Annotated[int, Field(ge=1_048_576)] = 67_108_864
     #: Commands that pass the turnstile in one transaction.
     batch_commands_max: Annotated[int, Field(ge=1, le=4_096)] = 4_096
     #: Bytes of commands that pass the turnstile in one transaction.

@@ -7,7 +7,6 @@ never truth, so it drops what it cannot write.
 import threading
 from collections.abc import Callable
 
-import psycopg
 import structlog
 
 from ledger import queries
@@ -37,10 +36,10 @@ class Snapshotter:
         self._thread.start()
 
     def offer(self, snapshots: list[Snapshot]) -> None:
-        """Queue snapshots; beyond the bound they are dropped."""
+        """Queue snapshots; what is beyond the bound is dropped."""
         with self._wake:
-            if len(self._due) + len(snapshots) <= SNAPSHOTS_MAX:
-                self._due.update((snapshot.entity, snapshot) for snapshot in snapshots)
+            room = SNAPSHOTS_MAX - len(self._due)
+            self._due.update((snapshot.entity, snapshot) for snapshot in snapshots[:room])
             self._wake.notify()
 
     def add_partitions(self) -> None:
@@ -50,7 +49,7 @@ class Snapshotter:
             self._wake.notify()
 
     def stop(self) -> None:
-        """Write what waits, and end."""
+        """Write what waits, unless that cannot be done at once, and end."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -70,10 +69,12 @@ class Snapshotter:
                 if connection is None or connection.closed:
                     connection = self._connect()
                 self._write(connection, due, partitions=partitions)
-            except psycopg.Error as error:
-                log.warning("snapshots or partitions not written", error=str(error))
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the next ones may succeed
+                log.warning("snapshots or partitions not written", error=repr(error))
                 if connection is not None:
                     connection.close()
+                if self._stopping:
+                    break
         if connection is not None:
             connection.close()
 

@@ -6,7 +6,8 @@ processes may stand at one turnstile; each keeps its cached states current with 
 appended.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -39,10 +40,11 @@ SQL = queries.load("turnstile")
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Requests of one caller; atomic ones are decided all or none."""
+    """Requests of one caller; atomic ones are decided all or none. `size_bytes`: as received."""
 
     requests: Sequence[Request]
     atomic: bool = False
+    size_bytes: int = 0
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -65,6 +67,18 @@ class ClocksApart(Exception):
 
 class NoPartition(Exception):
     """The log has no partition for the next positions."""
+
+
+class OutcomeUnknown(Exception):
+    """Nothing was heard of a COMMIT; `answers` is what it was to make true."""
+
+    def __init__(self, answers: list[list[Answer]]) -> None:
+        self.answers = answers
+        super().__init__("the reply to COMMIT is lost")
+
+
+class LogUnreadable(Exception):
+    """The log holds an entry, or the cache of it a snapshot, that this process cannot read."""
 
 
 class Turnstile:
@@ -97,8 +111,8 @@ class Turnstile:
     def pass_batch(self, groups: Sequence[Group]) -> list[list[Answer]]:
         """Take `groups` through the turnstile in one transaction; answers in their order.
 
-        Raises what psycopg raises. After an error on COMMIT the outcome is unknown until the
-        same requests pass again on a new connection: their receipts then say what happened.
+        Raises what psycopg raises; OutcomeUnknown until the same requests pass again on a new
+        connection: their receipts then say what happened.
         """
         try:
             head = self._take_the_turnstile()
@@ -109,7 +123,7 @@ class Turnstile:
             self._load_states(batch, groups)
             answers = self._decide(batch, groups)
             self._append(batch)
-            self._commit(batch, head)
+            self._commit(batch, head, answers)
         except BaseException:
             self._roll_back()
             raise
@@ -132,15 +146,19 @@ class Turnstile:
         return head
 
     def _catch_up(self, head: Head) -> None:
-        """Fold into the cache what other processes appended since our last batch."""
+        """Fold into the cache what other processes appended since our last batch.
+
+        A head behind our position is another history, as after a failover that lost some of ours.
+        """
         if head.commits == self._commits:
             return
-        if head.position - self.position > CATCH_UP_MAX:
+        if not 0 <= head.position - self.position <= CATCH_UP_MAX:
             self._cache.drop()
         elif head.position > self.position and len(self._cache):
             self._cursor.execute(SQL["since"], (self.position, head.position), binary=True)
-            for position, data in self._cursor:
-                self._cache.fold(position, decode(data).event())
+            with _reading_the_log():
+                for position, data in self._cursor:
+                    self._cache.fold(position, decode(data).event())
         self._parked = self._read_parked()
         self.position = head.position
 
@@ -208,8 +226,9 @@ class Turnstile:
             versions.append(kind.FOLD_VERSION)
         tags = [tag_of(key) for key in keys]
         self._cursor.execute(SQL["states"], (keys, tags, versions), binary=True)
-        for key, held in folded(keys, self._cursor):
-            batch.states.load(key, held)
+        with _reading_the_log():
+            for key, held in folded(keys, self._cursor):
+                batch.states.load(key, held)
 
     def _decide(self, batch: Batch, groups: Sequence[Group]) -> list[list[Answer]]:
         """Decide in order, while PostgreSQL takes in the rows of what is decided already."""
@@ -264,7 +283,7 @@ class Turnstile:
         self._send(batch)
         self._copies.drain()
 
-    def _commit(self, batch: Batch, head: Head) -> None:
+    def _commit(self, batch: Batch, head: Head, answers: list[list[Answer]]) -> None:
         if not batch.anything_new:
             self._connection.execute("ROLLBACK")
             self._commits, self.position = head.commits, head.position
@@ -273,8 +292,11 @@ class Turnstile:
         recorded_at = batch.recorded_at if batch.position > head.position else head.recorded_at
         self._cursor.execute(SQL["advance_head"], (batch.position, recorded_at))
         failpoint("after_copy")
-        self._cursor.execute("COMMIT")
-        failpoint("after_commit")
+        try:
+            self._cursor.execute("COMMIT")
+            failpoint("after_commit")
+        except psycopg.OperationalError as error:
+            raise OutcomeUnknown(answers) from error
         self._commits, self.position = head.commits + 1, batch.position
         self._parked = batch.inbox.waiting
 
@@ -291,10 +313,9 @@ class Turnstile:
             self._cursor.execute(SQL["erase_texts"], (batch.texts.erased,))
 
     def _find_room(self, head: Head, groups: Sequence[Group]) -> None:
-        """Two events a command; what turns out to be more is seen to when it is sent."""
-        needed = head.position + 2 * sum(len(group.requests) for group in groups)
-        if needed > self.partitions_end:
-            self._reach(needed)
+        """See in good time how far the log reaches; what needs more is found when it is sent."""
+        if head.position + 2 * sum(len(group.requests) for group in groups) > self.partitions_end:
+            self._reach(head.position)
 
     def _reach(self, position: int) -> None:
         """There must be a partition, or else the row that finds none fails its batch."""
@@ -312,3 +333,14 @@ class Turnstile:
             self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self._connection.close()
+
+
+@contextmanager
+def _reading_the_log() -> Iterator[None]:
+    """What cannot be read stops writing: to decide without it would be to decide wrongly."""
+    try:
+        yield
+    except psycopg.Error:
+        raise
+    except Exception as error:
+        raise LogUnreadable(repr(error)) from error

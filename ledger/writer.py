@@ -15,7 +15,6 @@ from concurrent.futures import Future
 import psycopg
 import structlog
 
-from domain.catalogue import UnknownEventType
 from domain.rejections import INTERNAL, reject
 from ledger import queries
 from ledger.books import Book
@@ -23,10 +22,16 @@ from ledger.database import Connection
 from ledger.request import Answer, Request, refused
 from ledger.snapshotter import Snapshotter
 from ledger.states import StateCache
-from ledger.turnstile import ClocksApart, Group, NoPartition, Turnstile
+from ledger.turnstile import (
+    ClocksApart,
+    Group,
+    LogUnreadable,
+    NoPartition,
+    OutcomeUnknown,
+    Turnstile,
+)
 
-BATCH_COMMANDS_MAX = 4_096
-OUTCOME_UNKNOWN_S = 1.0
+OUTCOME_UNKNOWN_S = 0.8
 LOCK_TRIES = 3
 RECONNECT_S = 0.2
 
@@ -62,16 +67,23 @@ class Writer:
         connect: Callable[[], Connection],
         *,
         queue_commands_max: int = 50_000,
+        queue_bytes_max: int = 67_108_864,
+        batch_commands_max: int = 4_096,
+        batch_bytes_max: int = 8_388_608,
         cache_entities: int = 200_000,
     ) -> None:
         self.book = book
         self._connect = connect
         self._queue: deque[Submission] = deque()
         self._waiting = 0
+        self._waiting_bytes = 0
         self._queue_max = queue_commands_max
+        self._queue_bytes_max = queue_bytes_max
+        self._batch_max = batch_commands_max
+        self._batch_bytes_max = batch_bytes_max
         self._wake = threading.Condition()
         self._stopping = False
-        self._away: Unavailable | None = None
+        self._away = False
         self._cache = StateCache(cache_entities)
         self._turnstile: Turnstile | None = None
         self._connection: Connection | None = None
@@ -109,13 +121,16 @@ class Writer:
         """Queue a group; raises Unavailable when the queue is full or the database away."""
         size = len(group.requests)
         with self._wake:
-            if self._away is not None:
-                raise self._away
+            if self._away:
+                raise Unavailable("the database is away; nothing was written")
             if self._stopping:
                 raise Unavailable("the service is shutting down")
-            if self._waiting + size > self._queue_max:
+            full = self._waiting + size > self._queue_max
+            large = self._waiting_bytes + group.size_bytes > self._queue_bytes_max
+            if full or (large and self._queue):
                 raise Unavailable(f"{self._waiting} commands wait already")
             self._waiting += size
+            self._waiting_bytes += group.size_bytes
             self._queue.append(Submission(group, deliver))
             self._wake.notify()
 
@@ -142,43 +157,52 @@ class Writer:
         while True:
             with self._wake:
                 while not self._queue and not self._stopping:
-                    self._wake.wait(timeout=None if self._away is None else RECONNECT_S)
-                    if self._away is not None:
+                    self._wake.wait(timeout=RECONNECT_S if self._away else None)
+                    if self._away:
                         break
                 if self._stopping and not self._queue:
                     return
                 batch = self._take_batch()
             if batch:
                 self._serve(batch)
-            elif self._away is not None:
+            elif self._away:
                 self._come_back()
 
     def _take_batch(self) -> list[Submission]:
         batch: list[Submission] = []
-        size = 0
+        size = size_bytes = 0
         while self._queue:
-            more = len(self._queue[0].group.requests)
-            if batch and size + more > BATCH_COMMANDS_MAX:
+            group = self._queue[0].group
+            more, more_bytes = len(group.requests), group.size_bytes
+            if batch and (
+                size + more > self._batch_max or size_bytes + more_bytes > self._batch_bytes_max
+            ):
                 break
             size += more
+            size_bytes += more_bytes
             batch.append(self._queue.popleft())
         self._waiting -= size
+        self._waiting_bytes -= size_bytes
         return batch
 
     def _serve(self, batch: list[Submission]) -> None:
         try:
             outcomes = self._pass([submission.group for submission in batch])
         except Unavailable as away:
-            for submission in batch:
-                self._deliver(submission, away)
+            self._excuse(batch, away.reason)
             return
-        except Exception as error:
+        except Exception:
             log.exception("writing failed", book=self.book.name)
-            for submission in batch:
-                self._deliver(submission, Unavailable(f"writing failed: {error!r}"))
+            self._excuse(batch, "writing failed; the service's log says why")
             return
         for submission, answers in zip(batch, outcomes, strict=True):
             self._deliver(submission, answers)
+
+    def _excuse(self, batch: list[Submission], reason: str) -> None:
+        """Everybody gets an exception of their own: one that is raised again and again would
+        keep the frames of everybody who raised it."""
+        for submission in batch:
+            self._deliver(submission, Unavailable(reason))
 
     def _deliver(self, submission: Submission, outcome: list[Answer] | Unavailable) -> None:
         """Hand over an outcome; a caller who is gone must not stop the others' writer."""
@@ -190,36 +214,41 @@ class Writer:
     def _pass(self, groups: list[Group]) -> list[list[Answer]]:
         """Through the turnstile, again after a lost connection until the outcome is known."""
         give_up_at: float | None = None
-        known_position = 0
+        in_doubt: list[list[Answer]] = []
         while True:
             try:
                 turnstile = self._at_turnstile()
                 answers = self._past_lock(turnstile, groups)
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, OutcomeUnknown) as error:
                 if give_up_at is None:
                     log.warning("connection lost", book=self.book.name, error=str(error))
-                known_position = known_position or self._leave()
-                give_up_at = give_up_at or time.monotonic() + OUTCOME_UNKNOWN_S
+                    give_up_at = time.monotonic() + OUTCOME_UNKNOWN_S
+                if isinstance(error, OutcomeUnknown):
+                    in_doubt = _own_outcome(error.answers, in_doubt)
+                self._leave()
                 if time.monotonic() >= give_up_at:
-                    raise self._unavailable(
+                    with self._wake:
+                        self._away = True
+                    raise Unavailable(
                         "the database is away; whether this was written is not known: "
                         "retry with the same key"
                     ) from error
                 with self._wake:
                     self._wake.wait(RECONNECT_S / 4)
-                continue
-            except psycopg.Error as error:
-                return self._by_halves(groups, error)
-            except (ClocksApart, NoPartition, UnknownEventType) as error:
+            except NoPartition as error:
+                if not self._made_room():
+                    return self._in_parts(groups, error)
+            except (ClocksApart, LogUnreadable) as error:
                 log.critical("writing stopped", book=self.book.name, error=repr(error))
-                if isinstance(error, NoPartition):
-                    self._snapshotter.add_partitions()
                 raise Unavailable(str(error)) from error
-            if give_up_at is not None:
-                _own_outcome(answers, known_position)
-            self._keep_behind(turnstile)
-            self._away = None
-            return answers
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 -- told where it is found, in `_in_parts`
+                return self._in_parts(groups, error)
+            else:
+                self._keep_behind(turnstile)
+                self._away = False
+                return _own_outcome(answers, in_doubt)
 
     def _past_lock(self, turnstile: Turnstile, groups: list[Group]) -> list[list[Answer]]:
         """Pass; a holder of the lock that is frozen in mid-transaction is cut off."""
@@ -237,8 +266,8 @@ class Writer:
         for pid, _ in self._connection.execute(SQL["stuck_holders"]):
             log.warning("cut off a frozen writer", book=self.book.name, backend=pid)
 
-    def _by_halves(self, groups: list[Group], error: psycopg.Error) -> list[list[Answer]]:
-        """PostgreSQL refused a row: find the group that holds it, keep it from the others."""
+    def _in_parts(self, groups: list[Group], error: Exception) -> list[list[Answer]]:
+        """Halve what cannot pass as a whole, to keep what is wrong with one from the others."""
         if len(groups) > 1:
             middle = len(groups) // 2
             return self._pass(groups[:middle]) + self._pass(groups[middle:])
@@ -248,8 +277,22 @@ class Writer:
             first = self._pass([Group(group.requests[:middle])])
             second = self._pass([Group(group.requests[middle:])])
             return [first[0] + second[0]]
-        log.error("PostgreSQL refused a row", book=self.book.name, error=str(error))
+        if isinstance(error, NoPartition):
+            log.critical("writing stopped", book=self.book.name, error=repr(error))
+            raise Unavailable(str(error)) from error
+        log.error("a command cannot be written", book=self.book.name, exc_info=error)
         return [[refused(request, reject(INTERNAL), 0) for request in group.requests]]
+
+    def _made_room(self) -> bool:
+        """Make the partitions that nobody made ahead of need; whether any were missing."""
+        assert self._connection is not None
+        log.warning("the log has no room; making partitions", book=self.book.name)
+        try:
+            row = self._connection.execute(SQL["add_partitions"]).fetchone()
+        except psycopg.Error as error:
+            log.critical("writing stopped", book=self.book.name, error=repr(error))
+            raise Unavailable("the log has no room") from error
+        return row is not None and row[0] > 0
 
     def _at_turnstile(self) -> Turnstile:
         if self._turnstile is None or self._connection is None or self._connection.closed:
@@ -261,26 +304,20 @@ class Writer:
                 self._turnstile.position = before.position
         return self._turnstile
 
-    def _leave(self) -> int:
-        """Give up the broken connection; answers up to which position the cache is current."""
+    def _leave(self) -> None:
+        """Give up the broken connection."""
         if self._connection is not None:
             self._connection.close()
-        return self._turnstile.position if self._turnstile is not None else 0
-
-    def _unavailable(self, reason: str) -> Unavailable:
-        away = Unavailable(reason)
-        with self._wake:
-            self._away = Unavailable("the database is away; nothing was written")
-        return away
 
     def _come_back(self) -> None:
         """While the database is away: see whether it is back."""
         try:
             self._at_turnstile()
-        except psycopg.Error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the next try may succeed
+            log.debug("the database is still away", book=self.book.name, error=repr(error))
             return
         with self._wake:
-            self._away = None
+            self._away = False
         log.info("the database is back", book=self.book.name)
 
     def _keep_behind(self, turnstile: Turnstile) -> None:
@@ -294,9 +331,10 @@ class Writer:
             self._snapshotter.add_partitions()
 
 
-def _own_outcome(answers: list[list[Answer]], known_position: int) -> None:
-    """After a lost COMMIT the receipts are this batch's own: first answers, no replays."""
-    for group in answers:
-        for answer in group:
-            if answer.replayed and answer.position > known_position:
+def _own_outcome(answers: list[list[Answer]], in_doubt: list[list[Answer]]) -> list[list[Answer]]:
+    """`answers`, where those are no replays that a lost COMMIT had been the first to give."""
+    for group, first in zip(answers, in_doubt, strict=False):
+        for answer, before in zip(group, first, strict=True):
+            if answer.replayed and not before.replayed and answer.body == before.body:
                 answer.replayed = False
+    return answers
