@@ -8,6 +8,8 @@ atomic: then nothing of it is written.
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
+from io import BytesIO
+from itertools import islice
 
 from fastapi import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
@@ -52,12 +54,11 @@ class Bulk:
         body = await read_body(head, request.receive, settings.bulk_body_bytes_max)
         sender = await find_sender(self._service, book, head.bearer)
         found, identity = sender.required()
-        lines = [line for line in body.split(b"\n") if line and not line.isspace()]
         run = _Run(self, found, identity, head)
         try:
             if atomic:
-                return Response(await run.all_or_none(lines), media_type=NDJSON)
-            answers = run.each(lines)
+                return Response(await run.all_or_none(body), media_type=NDJSON)
+            answers = run.each(body)
             first = await anext(answers, b"")
         except Unavailable as away:
             _log.info("bulk refused", book=book, reason=away.reason)
@@ -72,6 +73,11 @@ class Bulk:
         """So many lines, but no more than the turnstile's queue can ever hold."""
         return min(wanted, self._service.settings.queue_commands_max)
 
+    @property
+    def chunk_bytes_max(self) -> int:
+        """What passes the turnstile in one transaction."""
+        return self._service.settings.batch_bytes_max
+
     def admit(self, lines: list[bytes], identity: Identity, head: Head) -> Chunk:
         """Read and admit lines."""
         limit = self._service.settings.body_bytes_max
@@ -80,7 +86,7 @@ class Bulk:
     def submit(self, writer: Writer, chunk: Chunk, *, atomic: bool = False) -> None:
         """Queue what was admitted; raises Unavailable."""
         if chunk.requests:
-            group = Group(chunk.requests, atomic)
+            group = Group(chunk.requests, atomic, chunk.size_bytes)
             chunk.answers = self._deliveries.submit(writer, group)
 
     def note(self, book: Book, counted: "Counter[tuple[str, str, str]]") -> None:
@@ -105,9 +111,10 @@ class _Run:
         self._under_way: deque[Chunk] = deque()
         self._answered = False
 
-    async def each(self, lines: list[bytes]) -> AsyncIterator[bytes]:
+    async def each(self, body: bytes) -> AsyncIterator[bytes]:
         """Answers chunk by chunk; raises Unavailable if not even the first one got through."""
-        for chunk_lines in _chunks(lines, self._bulk.lines_max(CHUNK_LINES)):
+        lines_max = self._bulk.lines_max(CHUNK_LINES)
+        for chunk_lines in _chunks(body, lines_max, self._bulk.chunk_bytes_max):
             chunk = self._bulk.admit(chunk_lines, self._identity, self._head)
             while not self._queued(chunk):
                 yield await self._oldest()
@@ -116,9 +123,10 @@ class _Run:
         while self._under_way:
             yield await self._oldest()
 
-    async def all_or_none(self, lines: list[bytes]) -> bytes:
+    async def all_or_none(self, body: bytes) -> bytes:
         """Every line's answer; raises Unavailable, or Refused when there are too many lines."""
         lines_max = self._bulk.lines_max(ATOMIC_LINES_MAX)
+        lines = list(islice(_lines(body), lines_max + 1))
         if len(lines) > lines_max:
             raise invalid(Problem("", f"an atomic batch has at most {lines_max} lines"))
         chunk = self._bulk.admit(lines, self._identity, self._head)
@@ -152,9 +160,25 @@ class _Run:
         return rendered
 
 
-def _chunks(lines: list[bytes], size: int) -> Iterator[list[bytes]]:
-    for start in range(0, len(lines), size):
-        yield lines[start : start + size]
+def _lines(body: bytes) -> Iterator[bytes]:
+    """Line by line: a list of all lines of a large body would be many times its size."""
+    for line in BytesIO(body):
+        text = line.rstrip()
+        if text:
+            yield text
+
+
+def _chunks(body: bytes, lines_max: int, bytes_max: int) -> Iterator[list[bytes]]:
+    chunk: list[bytes] = []
+    size_bytes = 0
+    for line in _lines(body):
+        if len(chunk) == lines_max or (chunk and size_bytes + len(line) > bytes_max):
+            yield chunk
+            chunk, size_bytes = [], 0
+        chunk.append(line)
+        size_bytes += len(line)
+    if chunk:
+        yield chunk
 
 
 async def _followed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

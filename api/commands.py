@@ -19,7 +19,7 @@ from domain.command import COMMANDS
 from ledger import logs
 from ledger.admission import Refused, admit
 from ledger.books import Book
-from ledger.request import Answer, Request
+from ledger.request import Answer
 from ledger.turnstile import Group
 from ledger.writer import Unavailable
 
@@ -40,8 +40,8 @@ class Commands:
     async def answer(self, book: str, command: str, head: Head, receive: Receive) -> Response:
         """Execute one command; every way in which that can fail is an answer, too."""
         try:
-            found, request = await self._admit(book, command, head, receive)
-            answer = await self._execute(found, request)
+            found, group = await self._admit(book, command, head, receive)
+            answer = await self._execute(found, group)
         except Refused as refused:
             return self._refuse(book, command, head, refused)
         except Unavailable as away:
@@ -59,7 +59,7 @@ class Commands:
 
     async def _admit(
         self, book: str, command: str, head: Head, receive: Receive
-    ) -> tuple[Book, Request]:
+    ) -> tuple[Book, Group]:
         body = await read_body(head, receive, self._service.settings.body_bytes_max)
         fields = read_object(body)
         sender = await find_sender(self._service, book, head.bearer)
@@ -75,12 +75,12 @@ class Commands:
             raise sender.judge(refused) from None
         assert sender.book is not None
         head.correlation_id = request.correlation_id
-        return sender.book, request
+        return sender.book, Group((request,), size_bytes=len(body))
 
-    async def _execute(self, book: Book, request: Request) -> Answer:
+    async def _execute(self, book: Book, group: Group) -> Answer:
         begun = time.perf_counter()
         writer = self._service.writer(book)
-        (answer,) = await self._deliveries.submit(writer, Group((request,)))
+        (answer,) = await self._deliveries.submit(writer, group)
         self._metrics.answer_s.observe(time.perf_counter() - begun)
         return answer
 

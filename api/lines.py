@@ -28,6 +28,7 @@ class Chunk:
         self.places: list[Refused | None] = []
         self.names: list[str] = []
         self.requests: list[Request] = []
+        self.size_bytes = 0
         self.refused = 0
         self.answers: asyncio.Future[list[Answer]] | None = None
         self.away: Unavailable | None = None
@@ -103,6 +104,7 @@ def admit_lines(
         else:
             chunk.places.append(None)
             chunk.requests.append(request)
+            chunk.size_bytes += len(line)
             chunk.names.append(name)
     return chunk
 

@@ -107,6 +107,9 @@ class Service:
             book,
             partial(connect, self._url, book.schema, autocommit=True),
             queue_commands_max=self.settings.queue_commands_max,
+            queue_bytes_max=self.settings.queue_bytes_max,
+            batch_commands_max=self.settings.batch_commands_max,
+            batch_bytes_max=self.settings.batch_bytes_max,
             cache_entities=self.settings.cache_entities_max,
         ).start()
         self._writers[book.name] = writer

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from api.bulk import _chunks
 from ledger.settings import Settings
 from tests.api.conftest import Caller, Platform, fresh, purchase, serving, tip
 
@@ -133,3 +134,26 @@ def test_more_lines_than_the_queue_holds(platform: Platform, service: Caller) ->
         assert [answer["status"] for answer in found] == [201] * 100
         refused = caller.bulk(b"\n".join(lines[:11]), atomic="true")
         assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_REQUEST")
+
+
+def test_chunks_are_bounded_in_lines_and_bytes() -> None:
+    body = b"\n \r\n1234\r\n5678 \n\n  9\nabcdefghijkl\nm\nn\no\np\rq"
+    assert list(_chunks(body, 3, 10)) == [
+        [b"1234", b"5678"], [b"  9"], [b"abcdefghijkl"], [b"m", b"n", b"o"], [b"p\rq"],
+    ]  # fmt: skip
+    assert list(_chunks(b"\n" * 1_000, 3, 10)) == []
+    assert list(_chunks(b"", 3, 10)) == []
+
+
+def test_large_lines_pass_in_several_batches(platform: Platform, service: Caller) -> None:
+    """A batch has a bounded number of bytes; what is larger than that goes alone."""
+    small = Settings(batch_bytes_max=65_536, queue_bytes_max=1_048_576)
+    with serving(platform.where, small) as url, httpx.Client(base_url=url, timeout=20) as http:
+        caller = Caller(http, platform.book.name, service.key)
+        user = platform.funded(100)
+        padded = [line("send-tip", tip(user, "c1", 1)).ljust(30_000) + b"\n" for _ in range(50)]
+        lines = [text.replace(b"{", b"{" + b" " * 40_000, 1) for text in padded]
+        found = answers(caller.bulk(b"".join(lines)))
+        assert [answer["status"] for answer in found] == [201] * 50
+        found = answers(caller.bulk(b"".join(lines), atomic="true"))
+        assert all(answer["replayed"] for answer in found)
