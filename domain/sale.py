@@ -176,7 +176,7 @@ class Sale(
         return tuple(maturing(payee.creator, at) for payee in self.payees)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """As domain rules 2.2: tokens to supply, deferred revenue released; or card to parties."""
+        """Tokens to supply and deferred revenue released; or the card payment to its parties."""
         money = assets.currency
         bucket = self.bucket
         credits: list[Posting] = []

@@ -30,7 +30,7 @@ _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 class Role(StrEnum):
-    """What the holder of a key is to the book; `contract.md` says who may send what."""
+    """What the holder of a key is to the book; each command says which of these may send it."""
 
     SERVICE = "service"
     FINANCE = "finance"
