@@ -25,6 +25,8 @@ Bps = Annotated[int, Field(ge=0, le=BPS)]
 Funding = Literal["TOKEN", "CARD"]
 Scope = Literal["SPEND", "EARN", "PAYOUT"]
 
+INSTANT_MIN = datetime(1900, 1, 1, tzinfo=UTC)
+"""Whatever is before that is a mistake, and may have no date in some time zone."""
 RFC3339_UTC = re.compile(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")
 
 
@@ -33,9 +35,13 @@ def _instant(value: Any) -> datetime:
         return value
     if isinstance(value, str) and RFC3339_UTC.match(value):
         try:
-            return datetime.fromisoformat(value).astimezone(UTC)
+            instant = datetime.fromisoformat(value).astimezone(UTC)
         except ValueError:
             pass
+        else:
+            if instant >= INSTANT_MIN:
+                return instant
+            raise PydanticCustomError("instant", "must not be before 1900")
     raise PydanticCustomError(
         "instant", "must be a time in UTC as RFC 3339 with Z, like 2026-11-20T05:42:00.123456Z"
     )

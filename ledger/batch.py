@@ -204,7 +204,9 @@ class Batch:
             if command.notice_id() is None:
                 skew = reject(CLOCK_SKEW, field="occurred_at", given=occurred_at, now=now)
                 return self._refused(request, skew)
+            # A notice is never refused; nor may it choose a policy that is not in force yet.
             occurred_at = now
+            command = command.model_copy(update={"occurred_at": now})
         event_id = self._new_id(self._clock_us)
         salt = new_salt() if command.texts() else ""
         given = Given(

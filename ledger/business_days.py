@@ -15,9 +15,9 @@ class BusinessDays:
     def of(self, instant: datetime) -> date:
         """The date of `instant`."""
         if not self._begins <= instant < self._ends:
-            self._date = instant.astimezone(self._zone).date()
-            self._begins = self._midnight(self._date)
-            self._ends = self._midnight(self._date + timedelta(days=1))
+            day = instant.astimezone(self._zone).date()
+            begins, ends = self._midnight(day), self._midnight(day + timedelta(days=1))
+            self._date, self._begins, self._ends = day, begins, ends
         return self._date
 
     def _midnight(self, day: date) -> datetime:

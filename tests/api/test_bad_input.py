@@ -73,6 +73,7 @@ def test_malformed_json(service: Caller, body: bytes, place: str) -> None:
         ({"occurred_at": "2026-01-01T00:00:00"}, "/occurred_at"),
         ({"occurred_at": "2026-13-01T00:00:00Z"}, "/occurred_at"),
         ({"occurred_at": 1}, "/occurred_at"),
+        ({"occurred_at": "0001-01-01T00:00:00Z"}, "/occurred_at"),
         ({"correlation_id": "a b"}, "/correlation_id"),
         ({"attribution": {"source": "\u0007"}}, "/attribution/source"),
     ],

@@ -69,12 +69,17 @@ def test_a_time_is_rfc_3339_in_utc(wrong: object) -> None:
     assert pointers("send-tip", {**TIP, "occurred_at": wrong}) == ["/occurred_at"]
 
 
-@given(st.datetimes(timezones=st.just(UTC)))
+@given(st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_every_time_with_microseconds_is_read_as_it_was_sent(instant: datetime) -> None:
     text = f"{instant:%Y-%m-%dT%H:%M:%S.%f}Z".rjust(27, "0")
     assert RFC3339_UTC.match(text)
     read = read_command("send-tip", {**TIP, "occurred_at": text})
     assert read.occurred_at == instant
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1899-12-31T23:59:59.999999Z"])
+def test_a_time_that_may_have_no_date_somewhere_is_refused(text: str) -> None:
+    assert pointers("send-tip", {**TIP, "occurred_at": text}) == ["/occurred_at"]
 
 
 def test_every_wrong_field_is_named_at_once() -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from domain.entity import KINDS, evolve, kind_of
 from domain.wallet import PAID, Lot, Wallet
+from ledger.business_days import BusinessDays
 from ledger.request import Answer
 from ledger.states import StateCache
 from ledger.turnstile import ClocksApart, Group, Turnstile
@@ -230,6 +231,33 @@ def test_a_command_from_the_future_is_refused_and_a_late_fact_is_not(platform: P
     assert platform.send(tip(1).but(occurred_at=future)).code == "CLOCK_SKEW"
     soon = f"{datetime.now(UTC) + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"
     assert platform.send(tip(1).but(occurred_at=soon)).status == 201
+
+
+@pytest.mark.parametrize("occurred_at", ["9999-12-31T23:59:59.999999Z", "2999-01-01T00:00:00Z"])
+def test_a_notice_from_the_future_is_taken_as_of_now(platform: Platform, occurred_at: str) -> None:
+    """Under the policy in force now, not under one that is still to come."""
+    dearer = POLICY | {"packages": {"small": {"tokens": 1, "price": 999}}, "breakage_months": 12}
+    later = {"body": dearer, "effective_from": "2500-01-01T00:00:00Z"}
+    platform.given(
+        Sent("propose-policy", later, "admin", "alice"),
+        Sent("approve-policy", {"version": 2}, "approver", "bob"),
+    )
+    early = purchase("small", price=999).but(occurred_at=occurred_at)
+    platform.given(early).then(wallet(1100))
+    entry = platform.entries()[-1]
+    assert entry.occurred_at == entry.recorded_at
+    refused = purchase("small", price=998).but(occurred_at=occurred_at)
+    assert platform.send(refused).status == 202
+
+
+@pytest.mark.parametrize("time_zone", ["America/New_York", "Pacific/Kiritimati"])
+def test_business_days_have_no_memory_of_an_instant_without_a_date(time_zone: str) -> None:
+    days = BusinessDays(time_zone)
+    today = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    before = days.of(today)
+    with pytest.raises(OverflowError):
+        days.of(datetime.min.replace(tzinfo=UTC))
+    assert days.of(today) == before
 
 
 @pytest.mark.parametrize(
