@@ -34,7 +34,7 @@ PERSONS = frozenset({Role.FAN, Role.CREATOR})
 POSITION_MAX = 2**63 - 1
 WAIT_MAX_S = 60.0
 _POLL_S = 0.02
-_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})\b")
+_PREFER_WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?([0-9]+)', re.IGNORECASE)
 
 Subject = Annotated[str, Path(pattern=ID.pattern)]
 MinPosition = Annotated[

@@ -22,6 +22,7 @@ from psycopg_pool import ConnectionPool
 
 from ledger import queries
 from ledger.database import Connection
+from ledger.request import NOTICES
 
 _SQL = queries.load("keys")
 _KEY = re.compile(r"tlk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
@@ -83,6 +84,8 @@ def create_key(
     identity = Identity(role, actor, client or actor, _new_key_id())
     if not _NAME.fullmatch(identity.actor) or not _NAME.fullmatch(identity.client):
         raise KeyRequestError("actor and client are 1 to 64 of A-Z a-z 0-9 _ -")
+    if identity.client == NOTICES:
+        raise KeyRequestError(f"no client is called {NOTICES!r}: processors' notices are")
     key = f"tlk_{identity.key_id}_{secrets.token_urlsafe(32)}"
     values = {
         "key_hash": _hash(key),

@@ -17,6 +17,10 @@ from domain.rejections import AWAITING_REFERENT, Rejection
 _fingerprints = msgspec.json.Encoder(order="sorted", enc_hook=explicit_fields)
 
 
+NOTICES = "notice"
+"""Stands where a client's name stands in the scope of requests, so no client may have it."""
+
+
 class Request(msgspec.Struct, frozen=True):
     """One command on its way to the turnstile.
 
@@ -41,7 +45,7 @@ def request_key(client: str, command: Command, idempotency_key: str) -> bytes:
     """16 bytes that stand for one request of one client, or for one notice."""
     notice = command.notice_id()
     if notice is not None:
-        scope = f"notice\0{notice[0]}\0{notice[1]}"
+        scope = f"{NOTICES}\0{notice[0]}\0{notice[1]}"
     else:
         scope = f"{client}\0{command.name}\0{idempotency_key}"
     return blake2b(scope.encode(), digest_size=16).digest()

@@ -2,13 +2,18 @@
 
 import time
 from hashlib import sha256
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 from pydantic import BaseModel
+from starlette.requests import Request
 
 from api import answers
+from api.asking import Asking
+from api.service import Service
+from ledger.settings import Settings
 from tests.api.conftest import Caller, Platform, fresh, tip
 
 
@@ -147,3 +152,27 @@ def test_one_event_and_its_leaf_hash(service: Caller, told: dict[str, Any]) -> N
     assert sha256(b"\0" + canonical).hexdigest() == leaf
     refused = service.ask("events/999999999")
     assert (refused.status_code, refused.json()["code"]) == (404, "UNKNOWN_EVENT")
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"),
+    [
+        ("wait=0", 0),
+        ('Wait = "3"', 3),
+        ("respond-async, WAIT=1", 1),
+        ("return=minimal; wait=0000000000007", 7),
+        ("wait=" + "9" * 5_000, 60),
+        ("wait=-1", 2),
+        ("wait=soon", 2),
+        ("await=0", 2),
+        ("", 2),
+    ],
+)
+def test_how_long_a_client_prefers_to_wait(
+    prefer: str, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 7240: names are case-insensitive, values may be quoted; what is no number is ignored."""
+    asking = Asking(cast("Service", SimpleNamespace(settings=Settings())))
+    headers = [(b"prefer", prefer.encode())]
+    asked = Request({"type": "http", "headers": headers})
+    assert asking._patience_s(asked) == seconds

@@ -107,3 +107,10 @@ def test_keys_that_cannot_be_made(door: Door) -> None:
         keys.create_key(admin, "nowhere", role=Role.SERVICE, actor="a")
     with door.fresh.connect() as service, pytest.raises(psycopg.errors.InsufficientPrivilege):
         keys.create_key(service, door.book, role=Role.ADMIN, actor="thief")
+
+
+def test_no_client_shares_its_keys_with_notices(door: Door) -> None:
+    """A request of a client called `notice` could be taken for a processor's notice."""
+    for named in ({"actor": "notice"}, {"actor": "shop", "client": "notice"}):
+        with pytest.raises(KeyRequestError, match="notice"):
+            door.new_key(**named)
