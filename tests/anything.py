@@ -7,7 +7,7 @@ them by what has happened so far. So sequences hang together, and shrink well.
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 
@@ -92,7 +92,7 @@ class Token:
 class Known:
     """What can be referred to: ids by kind, the last one first; and the references to come."""
 
-    MADE = {
+    MADE: ClassVar = {
         "sale_id": "sale",
         "purchase_id": "purchase",
         "hold_id": "hold",
@@ -102,11 +102,16 @@ class Known:
         "refund_id": "refund",
         "adjustment_id": "adjustment",
     }
-    REFERENCES = {"open-dispute": "dispute"} | dict.fromkeys(
-        ("record-purchase", "send-tip", "unlock", "unlock-message", "buy-ticket", "authorize")
-        + ("charge-period",),
-        "payment",
-    )
+    REFERENCES: ClassVar = {
+        "open-dispute": "dispute",
+        "record-purchase": "payment",
+        "send-tip": "payment",
+        "unlock": "payment",
+        "unlock-message": "payment",
+        "buy-ticket": "payment",
+        "authorize": "payment",
+        "charge-period": "payment",
+    }
 
     def __init__(self, book: str) -> None:
         self._book = book

@@ -1,0 +1,62 @@
+"""What an auditor says of a command, and the arithmetic it says it with.
+
+Fractions instead of the integer tricks of the product; a tie always goes to the first of two.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
+from typing import Any
+
+
+@dataclass
+class Verdict:
+    """What must come of a command: accepted, nothing, rejected, suspended or parked.
+
+    `amount` goes to suspense if it is suspended; `numbers` must stand in the answer.
+    """
+
+    outcome: str
+    code: str | None = None
+    numbers: dict[str, Any] = field(default_factory=dict)
+    amount: int = 0
+
+
+ACCEPTED = Verdict("accepted")
+NOTHING = Verdict("nothing")
+
+
+def rejected(code: str, **numbers: Any) -> Verdict:
+    """A refusal."""
+    return Verdict("rejected", code, numbers)
+
+
+def suspended(code: str, amount: int) -> Verdict:
+    """A contradiction; the money waits."""
+    return Verdict("suspended", code, amount=amount)
+
+
+def parked() -> Verdict:
+    """What it speaks of is not here yet."""
+    return Verdict("parked", "AWAITING_REFERENT")
+
+
+def nearest(value: Fraction) -> int:
+    """Half up."""
+    return floor(value + Fraction(1, 2))
+
+
+def of(total: int, bps: int) -> int:
+    """So many basis points of it."""
+    return nearest(Fraction(total * bps, 10_000))
+
+
+def in_turn(total: int, weights: list[int]) -> list[int]:
+    """One after the other takes its part of what is left."""
+    parts = []
+    for nth, weight in enumerate(weights):
+        whole = sum(weights[nth:])
+        part = nearest(Fraction(total * weight, whole)) if whole else 0
+        parts.append(part)
+        total -= part
+    return parts
