@@ -33,8 +33,9 @@ WHERE r.position > (SELECT position FROM head)
 LIMIT %s;
 
 -- name: receipts
--- Receipts by key.
-SELECT key, fingerprint, position, events FROM receipts WHERE key = ANY (%s::bytea[]);
+-- Receipts by key; `parked`: of notices that waited when they were first answered.
+SELECT key, fingerprint, position, events, coalesce(code = 'AWAITING_REFERENT', false) AS parked
+FROM receipts WHERE key = ANY (%s::bytea[]);
 
 -- name: count_receipts
 -- How many events the receipts claim, up to a position.

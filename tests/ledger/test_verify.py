@@ -6,7 +6,10 @@ from ledger.verify import Difference, verify_log, verify_snapshots
 from tests.ledger.damage import damage
 from tests.projections.following import written
 from tests.scenarios.platform import Platform
+from tests.scenarios.policies import MICRO_UNLOCK
+from tests.scenarios.words import Sent, events, policy
 
+DEAL = {"user": "ann", "creator": "zoe", "price": 999}
 TIP = "(SELECT max(position) FROM events WHERE type = 'tip.sent.v1')"
 
 DAMAGE = [
@@ -109,3 +112,22 @@ def test_an_altered_snapshot_is_found(platform: Platform) -> None:
     assert "wallet:ben" in differences[1].expected
     damage(platform.fresh, "UPDATE snapshots SET fold_version = 0")
     assert found(platform) == []
+
+
+def test_a_notice_applied_after_it_was_parked_is_sound(platform: Platform) -> None:
+    """Its receipt is the first answer for ever, given before there was an event."""
+    offered = {"products_enabled": ["subscription"], "price_bounds": {}}
+    platform.given(policy(MICRO_UNLOCK | offered))
+    period = {"period_start": "2026-11-01T00:00:00Z", "period_end": "2026-12-01T00:00:00Z"}
+    paid = {"price": 999, "processor": "stripe", "processor_ref": "p1"}
+    charged = Sent("charge-period", {"subscription": "s1", **period, **paid})
+    assert platform.send(charged).code == "AWAITING_REFERENT"
+    assert found(platform) == []
+    platform.given(Sent("start-subscription", {"subscription": "s1", **DEAL}))
+    platform.then(events("subscription_period.charged.v1", 1))
+    assert found(platform) == []
+    platform.close()
+    damage(platform.fresh, "UPDATE receipts SET fingerprint = '0123456789abcdef' WHERE events = 0")
+    assert [difference.what for difference in found(platform)] == ["receipt fingerprint"]
+    damage(platform.fresh, "UPDATE receipts SET code = NULL WHERE events = 0")
+    assert [difference.what for difference in found(platform)] == ["receipt"]
