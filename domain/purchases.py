@@ -15,7 +15,7 @@ from domain.fields import Country, Id, PositiveAmount
 from domain.invoices import Document, invoice
 from domain.money import vat_included
 from domain.purchase import PurchaseEvent, PurchaseRecord
-from domain.rejections import NO_POLICY, PRICE_MISMATCH, UNKNOWN_PACKAGE
+from domain.rejections import DUPLICATE_PAYMENT, NO_POLICY, PRICE_MISMATCH, UNKNOWN_PACKAGE
 from domain.suspense import APPLIED, PaymentEvent, PaymentRecord, payment_key, suspended
 from domain.wallet import PAID, PROMO, Lot, Wallet, WalletEvent
 
@@ -156,11 +156,13 @@ class RecordPurchase(Command):
         return self.processor, self.processor_ref
 
     def entities(self) -> tuple[str, ...]:
-        """The buyer's wallet."""
-        return (f"wallet:{self.user}",)
+        """The buyer's wallet, and what stands under the reference."""
+        return f"wallet:{self.user}", payment_key(self.processor_ref)
 
     def decide(self, given: Given) -> Decision:
         """The tokens, under the policy in force when the processor was paid; else suspense."""
+        if given.state(PaymentRecord, self.processor_ref).is_another(self.processor):
+            return self._suspend(DUPLICATE_PAYMENT)
         paid_at = self.occurred_at or given.now
         version = given.policy_at(paid_at)
         if version is None:

@@ -20,6 +20,7 @@ from domain.policy import Policy
 from domain.rejections import (
     ACCOUNT_FROZEN,
     CREATOR_FROZEN,
+    DUPLICATE_PAYMENT,
     INSUFFICIENT_TOKENS,
     INVALID_AMOUNT,
     NO_POLICY,
@@ -30,7 +31,7 @@ from domain.rejections import (
     reject,
 )
 from domain.sale import CARD, TOKEN, Payee, Sale
-from domain.suspense import suspended
+from domain.suspense import PaymentRecord, payment_key, suspended
 from domain.wallet import PROMO, Wallet
 
 _OF_CARDS = frozenset({"processor", "processor_ref", "country"})
@@ -83,8 +84,11 @@ class SaleCommand(Command):
         ]
 
     def entities(self) -> tuple[str, ...]:
-        """The buyer's wallet and freeze, the creator."""
-        return f"wallet:{self.user}", f"creator:{self.creator}"
+        """The buyer's wallet and freeze, the creator, and what stands under the reference."""
+        wallet, creator = f"wallet:{self.user}", f"creator:{self.creator}"
+        if self.processor_ref is None:
+            return wallet, creator
+        return wallet, creator, payment_key(self.processor_ref)
 
     def prices(self) -> tuple[int, int]:
         """(price before discount, discount), in tokens or minor units as funded."""
@@ -106,12 +110,21 @@ class SaleCommand(Command):
             if version is None
             else self._sale(given, version.policy)
         )
-        if not isinstance(sale, Rejection):
-            return (sale, *for_sale(given, sale))
         if self.funding == TOKEN:
-            return sale
+            return sale if isinstance(sale, Rejection) else (sale, *for_sale(given, sale))
+        if isinstance(sale, Rejection):
+            code = sale.reason.code
+        elif self._paid_before(given):
+            code = DUPLICATE_PAYMENT
+        else:
+            return (sale, *for_sale(given, sale))
         price, discount = self.prices()
-        return suspended(self, price - discount, sale.reason.code)
+        return suspended(self, price - discount, code)
+
+    def _paid_before(self, given: Given) -> bool:
+        """Whether another payment has this one's reference."""
+        assert self.processor is not None and self.processor_ref is not None
+        return given.state(PaymentRecord, self.processor_ref).is_another(self.processor)
 
     def _sale(self, given: Given, policy: Policy) -> Sale | Rejection:
         wallet = given.state(Wallet, self.user)

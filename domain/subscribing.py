@@ -13,6 +13,7 @@ from domain.fields import Country, Id, Instant, PositiveAmount
 from domain.invoices import for_sale
 from domain.policy import Policy
 from domain.rejections import (
+    DUPLICATE_PAYMENT,
     DUPLICATE_PERIOD,
     INVALID_TRANSITION,
     NO_POLICY,
@@ -35,7 +36,7 @@ from domain.subscriptions import (
     SubscriptionStarted,
     subscription_key,
 )
-from domain.suspense import suspended
+from domain.suspense import PaymentRecord, payment_key, suspended
 from domain.wallet import Wallet
 
 
@@ -136,6 +137,10 @@ class ChargePeriod(PeriodNotice):
     price: PositiveAmount
     country: Country | None = None
 
+    def entities(self) -> tuple[str, ...]:
+        """The subscription, and what stands under the reference."""
+        return (*super().entities(), payment_key(self.processor_ref))
+
     def problems(self) -> Iterable[tuple[str, str]]:
         """A period ends after it begins."""
         if self.period_end <= self.period_start:
@@ -153,6 +158,8 @@ class ChargePeriod(PeriodNotice):
         refusal = deal.refusal(given, version.policy, self.price)
         if refusal is not None:
             return suspended(self, self.price, refusal.reason.code)
+        if given.state(PaymentRecord, self.processor_ref).is_another(self.processor):
+            return suspended(self, self.price, DUPLICATE_PAYMENT)
         if self.period_start in subscription.periods:
             return suspended(self, self.price, DUPLICATE_PERIOD)
         if subscription.ended_at is not None and self.period_start >= subscription.ended_at:

@@ -52,6 +52,15 @@ class PaymentRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_
     command: str = ""
     notice: dict[str, Any] = msgspec.field(default_factory=dict)
 
+    def is_another(self, processor: str) -> bool:
+        """Whether the reference is taken: a payment that another processor reports under it, or
+        one that has become something already, is another one."""
+        if self.sale_id is not None or self.purchase_id is not None:
+            return True
+        if self.state == SUSPENDED:
+            return self.processor != processor
+        return self.state not in {None, RELEASED}
+
     def apply(self, key: str, event: Event) -> "PaymentRecord":
         """The payment after `event`: every event in a payment's life says how."""
         assert isinstance(event, PaymentEvent)

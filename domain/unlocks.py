@@ -14,6 +14,7 @@ from domain.policy import Policy
 from domain.rejections import ALREADY_ENTITLED, OFFER_EXPIRED, Rejection, reject
 from domain.sale import Sale
 from domain.selling import SaleCommand
+from domain.suspense import payment_key
 
 
 class ItemSold(Sale, EntitlementEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,9 +60,10 @@ class BuyItem(SaleCommand):
         return super().problems()
 
     def entities(self) -> tuple[str, ...]:
-        """Buyer, creator and the entitlement."""
+        """Buyer, creator, the entitlement, and what stands under the reference."""
         user = self.user
-        return f"wallet:{user}", f"creator:{self.creator}", entitlement_key(user, self.item)
+        keys = f"wallet:{user}", f"creator:{self.creator}", entitlement_key(user, self.item)
+        return keys if self.processor_ref is None else (*keys, payment_key(self.processor_ref))
 
     def prices(self) -> tuple[int, int]:
         """Price and discount as quoted."""
