@@ -181,7 +181,8 @@ class Sale(
         bucket = self.bucket
         credits: list[Posting] = []
         for payee in self.payees:
-            credits.append((accounts.creator(payee.creator, bucket), money, -payee.share))
+            # A comprehension would be one more call, and nearly always there is one payee.
+            credits.append((accounts.creator(payee.creator, bucket), money, -payee.share))  # noqa: PERF401
         if self.funding == CARD:
             paid = self.gross - self.discount
             return (
