@@ -150,7 +150,8 @@ class Batch:
             self.inbox.settle(notice, PARKED, notice.awaits, self.position)
         else:
             if any(due is notice for due in self.inbox.due):
-                self.inbox.settle(notice, APPLIED, None, answer.position)
+                state = APPLIED if answer.code is None else SUSPENDED
+                self.inbox.settle(notice, state, None, answer.position)
         finally:
             self._applying = None
 
@@ -305,7 +306,7 @@ class Batch:
     def _keep(self, request: Request, state: str, awaits: str | None, now: datetime) -> None:
         if self._applying is None:
             self.inbox.keep(request, state, awaits, now)
-        else:
+        elif state == PARKED:
             self.inbox.settle(self._applying, state, awaits, self.position)
 
     def _parked(self, request: Request, decision: Parked, now: datetime) -> Answer:
