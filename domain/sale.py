@@ -180,9 +180,9 @@ class Sale(
         money = assets.currency
         bucket = self.bucket
         credits: list[Posting] = []
-        for payee in self.payees:
-            # A comprehension would be one more call, and nearly always there is one payee.
-            credits.append((accounts.creator(payee.creator, bucket), money, -payee.share))  # noqa: PERF401
+        for payee in self.payees:  # nearly always one: a comprehension would be one more call
+            account = accounts.creator(payee.creator, bucket)
+            credits.append((account, money, -payee.share))
         if self.funding == CARD:
             paid = self.gross - self.discount
             return (
