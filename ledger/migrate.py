@@ -20,6 +20,9 @@ _FILE = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _SQL = queries.load("migrate")
 _APPLICATION = "tokenledger-migrate"
 
+#: The oldest major version of PostgreSQL.
+SERVER_MIN = 15
+
 
 class MigrationError(Exception):
     """The database cannot be migrated as it is; nothing was changed by the file concerned."""
@@ -31,6 +34,10 @@ class ChangedMigrationError(MigrationError):
 
 class NewerDatabaseError(MigrationError):
     """The database was migrated by a newer release than this one."""
+
+
+class OldServerError(MigrationError):
+    """The server is older than what our SQL is written for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,4 +166,7 @@ def _value(connection: Connection, query: str) -> object:
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
     with connect(url, autocommit=True, application=_APPLICATION) as connection:
+        found = connection.info.server_version // 10_000
+        if found < SERVER_MIN:
+            raise OldServerError(f"PostgreSQL {SERVER_MIN} or newer is needed; this is {found}")
         yield connection

@@ -15,6 +15,7 @@ from ledger.migrate import (
     ChangedMigrationError,
     Migration,
     NewerDatabaseError,
+    OldServerError,
     Step,
     available,
     pending,
@@ -50,6 +51,13 @@ def test_a_new_database_is_migrated_once(empty_url: str) -> None:
     assert migrate.migrate(empty_url) == waiting
     assert migrate.migrate(empty_url) == []
     assert pending(empty_url) == []
+
+
+def test_an_older_server_is_refused(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "SERVER_MIN", 999)
+    for attempt in (migrate.migrate, pending):
+        with pytest.raises(OldServerError, match="PostgreSQL 999 or newer is needed"):
+            attempt(empty_url)
 
 
 def test_two_at_once_do_not_collide(empty_url: str) -> None:
