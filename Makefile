@@ -1,5 +1,7 @@
 # Every target makes its own virtual environment; Python 3.11, pip and make are enough.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Test processes, each with a PostgreSQL of its own; JOBS=0 runs the tests in one.
+JOBS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -14,7 +16,7 @@ demo: $(INSTALLED) ## A simulated day of a platform, then serve until Ctrl-C (EX
 	$(BIN)/python -m api demo $(if $(EXIT),--exit)
 
 test: $(INSTALLED) ## Run the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 check: $(INSTALLED) ## Format, lint, types and layers
 	$(BIN)/ruff format --check .
