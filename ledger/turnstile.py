@@ -9,11 +9,13 @@ appended.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
+import structlog
 
+from domain.catalogue import InvalidRequest
 from domain.command import Command
 from domain.entity import MissingState, kind_of, tag_of
 from domain.periods import PERIODS
@@ -37,6 +39,7 @@ CHUNK_COMMANDS = 256
 PUMP_COMMANDS = 16
 
 SQL = queries.load("turnstile")
+log = structlog.get_logger()
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -107,6 +110,7 @@ class Turnstile:
         self._new_id = event_ids()
         self._copies = CopyQueue(connection)
         self._parked: dict[str, tuple[Notice, ...]] = {}
+        self._unreadable: set[str] = set()
 
     def pass_batch(self, groups: Sequence[Group]) -> list[list[Answer]]:
         """Take `groups` through the turnstile in one transaction; answers in their order.
@@ -165,10 +169,21 @@ class Turnstile:
     def _read_parked(self) -> dict[str, tuple[Notice, ...]]:
         parked: dict[str, tuple[Notice, ...]] = {}
         for row in self._cursor.execute(SQL["parked"]):
-            notice = parked_notice(row)
+            try:
+                notice = parked_notice(row)
+            except (InvalidRequest, msgspec.MsgspecError) as error:
+                self._leave_parked(row, error)
+                continue
             awaits = notice.awaits or ""
             parked[awaits] = (*parked.get(awaits, ()), notice)
         return parked
+
+    def _leave_parked(self, row: tuple[Any, ...], error: Exception) -> None:
+        """A notice that this release does not read any more waits on; that must stop nobody."""
+        processor_ref = row[1]
+        if processor_ref not in self._unreadable:
+            self._unreadable.add(processor_ref)
+            log.error("a parked notice cannot be read", ref=processor_ref, error=str(error))
 
     def _open_batch(self, head: Head) -> Batch:
         return Batch(

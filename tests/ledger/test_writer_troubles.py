@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from domain.creator import Creator
 from domain.tips import SendTip
@@ -68,6 +69,22 @@ def test_a_receipt_whose_event_is_archived_holds_up_nobody_else(platform: Platfo
             admin.execute(
                 "ALTER TABLE events ATTACH PARTITION events_000000 FOR VALUES FROM (1) TO (1001)"
             )
+
+
+def test_a_parked_notice_that_cannot_be_read_any_more_stops_nobody(platform: Platform) -> None:
+    platform.restart()
+    with platform.fresh.connect_admin(autocommit=True) as admin:
+        for ref, name, fields in (("r1", "send-tip", '{"gone":1}'), ("r2", "gone", "{}")):
+            admin.execute(
+                "INSERT INTO inbox VALUES ('psp', %s, %s, convert_to(%s, 'UTF8'), 'a', 'a', 'c',"
+                " '', '', 'parked', 'sale:x', now())",
+                [ref, name, fields],
+            )
+        admin.execute("UPDATE head SET commits = commits + 1")
+    with capture_logs() as logged:
+        assert statuses(write(platform, tip(1), tip(2))) == [201, 201]
+    told = [line["ref"] for line in logged if line["event"] == "a parked notice cannot be read"]
+    assert sorted(told) == ["r1", "r2"]
 
 
 def small_partitions(database_of: FreshBook, rows: int) -> FreshBook:
