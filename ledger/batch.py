@@ -228,7 +228,6 @@ class Batch:
             return self._parked(request, decision, now)
         if isinstance(decision, Suspended):
             code, decision = decision.code, decision.events
-            self._keep(request, SUSPENDED, None, now)
         if not decision:
             return self._nothing_to_do(command, now)
         policy = given.policy_at(now)
@@ -242,6 +241,8 @@ class Batch:
             code,
         )
         answer = self._record(decision, event_id, stamp)
+        if code is not None:  # not before: what cannot be recorded must leave no trace here either
+            self._keep(request, SUSPENDED, None, now)
         if salt or isinstance(decision[0], SubjectErased):
             self.texts.follow(command, decision, event_id, salt)
         return answer

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.creator import Creator
+from domain.suspense import PaymentSuspended
 from domain.tips import SendTip
 from domain.wallet import PAID, Lot, Wallet
 from ledger.books import create_book
@@ -85,6 +86,48 @@ def test_a_parked_notice_that_cannot_be_read_any_more_stops_nobody(platform: Pla
         assert statuses(write(platform, tip(1), tip(2))) == [201, 201]
     told = [line["ref"] for line in logged if line["event"] == "a parked notice cannot be read"]
     assert sorted(told) == ["r1", "r2"]
+
+
+def inbox(platform: Platform) -> list[tuple[str, str, int | None]]:
+    """What is kept of notices: (reference, state, position)."""
+    with platform.fresh.connect() as connection:
+        return connection.execute(
+            "SELECT processor_ref, state, position FROM inbox ORDER BY processor_ref"
+        ).fetchall()
+
+
+def test_a_notice_that_cannot_be_recorded_is_not_kept(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> tuple[str, ...]:
+        raise RuntimeError("a bug in an event")
+
+    wrong = purchase("small", price=998, ref="wrong")
+    with monkeypatch.context() as patched:
+        patched.setattr(PaymentSuspended, "tags", broken)
+        assert statuses(write(platform, tip(1), wrong, tip(1))) == [201, 500, 201]
+    assert inbox(platform) == []
+    assert statuses(write(platform, wrong)) == [202], "nothing of it is in the way"
+    assert inbox(platform) == [("wrong", "suspended", None)]
+
+
+def test_a_waiting_notice_that_is_suspended_names_its_event(platform: Platform) -> None:
+    offering = {"body": MICRO_UNLOCK | {"products_enabled": ["subscription"], "price_bounds": {}}}
+    platform.given(
+        Sent(
+            "propose-policy", offering | {"effective_from": "1970-01-02T00:00:00Z"}, "admin", "al"
+        ),
+        Sent("approve-policy", {"version": 2}, "approver", "bob"),
+    )
+    period = {"period_start": "2026-11-01T00:00:00Z", "period_end": "2026-12-01T00:00:00Z"}
+    for ref in ("p1", "p2"):
+        paid = {"price": 999, "processor": "stripe", "processor_ref": ref}
+        charged = Sent("charge-period", {"subscription": "s", **period, **paid})
+        assert platform.send(charged).code == "AWAITING_REFERENT"
+    deal = {"user": "ann", "creator": "zoe", "price": 999}
+    platform.given(Sent("start-subscription", {"subscription": "s", **deal}))
+    last = len(platform.rows())
+    assert inbox(platform) == [("p1", "applied", last - 1), ("p2", "suspended", last)]
 
 
 def small_partitions(database_of: FreshBook, rows: int) -> FreshBook:
