@@ -125,7 +125,7 @@ class PaymentAuthorized(
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """The reference is taken; there is no money yet."""
-        return PaymentRecord(state=AUTHORIZED.lower(), processor=self.processor)
+        return payment.became(state=AUTHORIZED.lower(), processor=self.processor)
 
 
 class AuthorizationEnded(

@@ -130,7 +130,7 @@ class TokensPurchased(
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """The payment bought tokens."""
-        return PaymentRecord(
+        return payment.became(
             state=APPLIED,
             purchase_id=self.purchase_id,
             processor=self.processor,

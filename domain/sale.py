@@ -221,7 +221,7 @@ class Sale(
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """The payment bought this."""
-        return PaymentRecord(
+        return payment.became(
             state=APPLIED,
             sale_id=self.sale_id,
             processor=self.processor or "",

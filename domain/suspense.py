@@ -34,11 +34,21 @@ class PaymentEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
         raise NotImplementedError(type(self).__name__)
 
 
+class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Money in suspense: what `processor` had said, under the command `command`."""
+
+    processor: str
+    amount: int
+    command: str
+    notice: dict[str, Any]
+
+
 @entity
 class PaymentRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
     """What a processor's payment became: a sale, a purchase, or money in suspense.
 
-    `notice` is what a suspended one had said, under the command `command`.
+    More payments under its reference wait in suspense beside it, the oldest first, and change
+    nothing about it: what is settled or disputed is the first one.
     """
 
     KIND = "payment"
@@ -49,8 +59,7 @@ class PaymentRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_
     purchase_id: str | None = None
     processor: str = ""
     amount: int = 0
-    command: str = ""
-    notice: dict[str, Any] = msgspec.field(default_factory=dict)
+    waiting: tuple[Waiting, ...] = ()
 
     def is_another(self, processor: str) -> bool:
         """Whether the reference is taken: a payment that another processor reports under it, or
@@ -58,8 +67,12 @@ class PaymentRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_
         if self.sale_id is not None or self.purchase_id is not None:
             return True
         if self.state == SUSPENDED:
-            return self.processor != processor
+            return self.waiting[0].processor != processor
         return self.state not in {None, RELEASED}
+
+    def became(self, **what: Any) -> "PaymentRecord":
+        """The payment once it has become something; others go on waiting."""
+        return PaymentRecord(waiting=self.waiting, **what)
 
     def apply(self, key: str, event: Event) -> "PaymentRecord":
         """The payment after `event`: every event in a payment's life says how."""
@@ -94,13 +107,12 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True, omit_defaults=Tr
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """It waits for a person; what the payment had become before stays known."""
+        waiting = Waiting(self.processor, self.amount, self.command, self.notice)
+        payment = msgspec.structs.replace(payment, waiting=(*payment.waiting, waiting))
+        if payment.state not in (None, RELEASED):
+            return payment
         return msgspec.structs.replace(
-            payment,
-            state=SUSPENDED,
-            processor=self.processor,
-            amount=self.amount,
-            command=self.command,
-            notice=self.notice,
+            payment, state=SUSPENDED, processor=self.processor, amount=self.amount
         )
 
 
@@ -125,8 +137,14 @@ class PaymentReleased(PaymentEvent, frozen=True, kw_only=True, omit_defaults=Tru
         )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
-        """It waits no more."""
-        return msgspec.structs.replace(payment, state=RELEASED)
+        """The oldest waits no more."""
+        left = payment.waiting[1:]
+        payment = msgspec.structs.replace(payment, waiting=left)
+        if payment.state != SUSPENDED:
+            return payment
+        if not left:
+            return msgspec.structs.replace(payment, state=RELEASED)
+        return msgspec.structs.replace(payment, processor=left[0].processor, amount=left[0].amount)
 
 
 def suspended(command: Command, amount: int, code: str) -> Suspended:
@@ -169,19 +187,20 @@ class ReleasePayment(Command):
         payment = given.state(PaymentRecord, self.payment_ref)
         if payment.state is None:
             return reject(UNKNOWN_PAYMENT, payment_ref=self.payment_ref)
-        if payment.state != SUSPENDED:
+        if not payment.waiting:
             return reject(
                 INVALID_TRANSITION, subject=f"payment {self.payment_ref}", state=payment.state
             )
+        waiting = payment.waiting[0]
         released = PaymentReleased(
-            processor=payment.processor,
+            processor=waiting.processor,
             ref=self.payment_ref,
-            amount=payment.amount,
+            amount=waiting.amount,
             resolution=self.resolution,
         )
         if self.resolution == "RETURN":
             return (released,)
-        notice = COMMANDS[payment.command].model_validate(payment.notice)
+        notice = COMMANDS[waiting.command].model_validate(waiting.notice)
         outcome = notice.decide(given)
         if isinstance(outcome, tuple):
             return (released, *outcome)
