@@ -60,6 +60,10 @@ POLICIES = {"quick": QUICK, "slow": SLOW, "platform": PLATFORM}
 BODIES = {**POLICIES, "losing": LOSING, "foreign": FOREIGN}
 
 
+TWIN = "adyen"
+"""A processor that always comes with a reference which another one has used."""
+
+
 @dataclass(frozen=True)
 class Ref:
     """Something of a kind that exists, or that does not (yet)."""
@@ -117,6 +121,7 @@ class Known:
         self._book = book
         self._ids: dict[str, dict[str, None]] = defaultdict(dict)
         self._counts: Counter[str] = Counter()
+        self._twins: Counter[int] = Counter()
 
     def learn(self, body: dict[str, Any]) -> None:
         """What an event has made."""
@@ -129,7 +134,11 @@ class Known:
         fields = {name: self._value(value, now) for name, value in fields.items()}
         if "processor_ref" in fields:
             kind = self.REFERENCES.get(command, "other")
-            self._counts[kind] += 1
+            if fields["processor"] == TWIN and kind == "payment":
+                self._twins[self._counts[kind]] += 1
+                fields["processor"] = f"{TWIN}-{self._twins[self._counts[kind]]}"
+            else:
+                self._counts[kind] += 1
             fields["processor_ref"] = f"{kind}-{self._counts[kind]}"
             self._ids[kind][fields["processor_ref"]] = None
         return fields
@@ -172,7 +181,8 @@ upcoming = st.sampled_from([-2, -1, -1, 0, 0, 0, 1, 2, 3])
 reasons = st.just("REVIEW")
 countries = st.sampled_from(["DE", "FR"])
 token = st.just({"funding": "TOKEN"})
-paid_by_card = {"processor": st.just("stripe"), "processor_ref": references}
+processors = st.sampled_from(["stripe"] * 7 + [TWIN])
+paid_by_card = {"processor": processors, "processor_ref": references}
 card = st.fixed_dictionaries({"funding": st.just("CARD"), **paid_by_card})
 Fields = st.SearchStrategy[dict[str, Any]]
 

@@ -55,15 +55,19 @@ class Auditor(Settlements):
         payment = self.payments.get(fields["payment_ref"])
         if payment is None:
             return rejected("UNKNOWN_PAYMENT")
-        if payment["state"] != "suspended":
+        if not payment["waiting"]:
             return rejected("INVALID_TRANSITION")
-        processor, amount = payment["processor"], payment["amount"]
-        payment["state"] = "released"
+        first = payment["waiting"][0]
         if fields["resolution"] == "APPLY":
-            verdict = self._heard(*payment["notice"])
+            verdict = self._heard(*first["notice"])
             if verdict.outcome not in ("accepted", "nothing"):
-                payment["state"] = "suspended"
                 return rejected("INVALID_TRANSITION")
+        del payment["waiting"][0]
+        if payment["state"] == "suspended":
+            left = payment["waiting"]
+            payment["state"] = "suspended" if left else "released"
+            payment |= {name: left[0][name] for name in ("processor", "amount") if left}
+        processor, amount = first["processor"], first["amount"]
         self.money(("suspense", amount), (f"psp.{processor}", -amount))
         return Verdict("accepted")
 

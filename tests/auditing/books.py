@@ -99,17 +99,27 @@ class Books:
         at = exact + (timedelta(hours=1) - past if past else timedelta())
         return None if late and at <= self.now else at
 
+    def payment(self, ref: str) -> dict[str, Any]:
+        """What is known under a reference."""
+        return self.payments.setdefault(ref, {"state": None, "waiting": []})
+
+    def is_taken(self, fields: dict[str, Any]) -> bool:
+        """Whether the reference is another payment's."""
+        known = self.payments.get(fields["processor_ref"], {"state": None})
+        if known["state"] == "suspended":
+            other: bool = known["waiting"][0]["processor"] != fields["processor"]
+            return other
+        return known["state"] not in (None, "released")
+
     def suspend(self, command: str, fields: dict[str, Any], verdict: Verdict) -> None:
-        """Money waits, with what was said about it."""
-        processor, ref = fields["processor"], fields["processor_ref"]
-        self.money((f"psp.{processor}", verdict.amount), ("suspense", -verdict.amount))
-        self.payments[ref] = {
-            **self.payments.get(ref, {}),
-            "state": "suspended",
-            "processor": processor,
-            "amount": verdict.amount,
-            "notice": (command, fields),
-        }
+        """Money waits, with what was said about it; the first under a reference gives it a name."""
+        processor, amount = fields["processor"], verdict.amount
+        self.money((f"psp.{processor}", amount), ("suspense", -amount))
+        known = self.payment(fields["processor_ref"])
+        waiting = {"processor": processor, "amount": amount, "notice": (command, fields)}
+        known["waiting"].append(waiting)
+        if known["state"] in (None, "released"):
+            known |= {"state": "suspended", "processor": processor, "amount": amount}
 
     def freeze(self, fields: dict[str, Any]) -> Verdict:
         """Somebody may not do something from now on."""

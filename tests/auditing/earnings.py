@@ -36,12 +36,9 @@ class Earnings(Wallets):
         if sale["funding"] == "CARD":
             ref, paid = fields["processor_ref"], sale["paid"]
             sale["processor"] = fields["processor"]
-            self.payments[ref] = {
-                "state": "applied",
-                "sale": sale["id"],
-                "processor": fields["processor"],
-                "amount": paid,
-            }
+            self.payment(ref).update(
+                state="applied", sale=sale["id"], processor=fields["processor"], amount=paid
+            )
             self.money(
                 (f"psp.{fields['processor']}", paid),
                 (f"vat.{sale['country'] or ''}", -sale["tax"]),

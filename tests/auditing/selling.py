@@ -40,6 +40,8 @@ class Selling(Earnings):
         price, discount = fields.get("amount", fields.get("price", 0)), fields.get("discount", 0)
         paid = price - discount
         code = "NO_POLICY" if policy is None else self._against(policy, product, price, fields)
+        if by_card and code is None and self.is_taken(fields):
+            code = "DUPLICATE_PAYMENT"
         if by_card and code is not None:
             return suspended(code, paid)
         if code is not None:
@@ -183,6 +185,8 @@ class Selling(Earnings):
         code = self.parties(policy, user, creator, "subscription", "CARD")
         code = code or self.price(policy, "subscription", price)
         start, end = instant(fields["period_start"]), instant(fields["period_end"])
+        if code is None and self.is_taken(fields):
+            code = "DUPLICATE_PAYMENT"
         if code is None and start in known["starts"]:
             code = "DUPLICATE_PERIOD"
         if code is None and known["ended"] is not None and start >= known["ended"]:

@@ -49,8 +49,8 @@ class Sessions(Selling):
             "expires": expires,
             "fields": fields,
         }
-        known = {"state": "authorized", "processor": fields["processor"], "amount": 0}
-        self.payments[fields["processor_ref"]] = known
+        known = self.payment(fields["processor_ref"])
+        known |= {"state": "authorized", "processor": fields["processor"], "amount": 0}
         return Verdict("accepted")
 
     def capture(self, fields: dict[str, Any]) -> Verdict:

@@ -96,6 +96,8 @@ class Wallets(Books):
     def record_purchase(self, fields: dict[str, Any]) -> Verdict:
         """Tokens for money."""
         paid_at, price = self.happened(fields), fields["price"]
+        if self.is_taken(fields):
+            return suspended("DUPLICATE_PAYMENT", price)
         policy = self.policy(paid_at)
         if policy is None:
             return suspended("NO_POLICY", price)
@@ -132,12 +134,9 @@ class Wallets(Books):
             "refunded_tax": 0,
             "disputes": {},
         }
-        self.payments[fields["processor_ref"]] = {
-            "state": "applied",
-            "purchase": self.new_id,
-            "processor": fields["processor"],
-            "amount": price,
-        }
+        self.payment(fields["processor_ref"]).update(
+            state="applied", purchase=self.new_id, processor=fields["processor"], amount=price
+        )
         return Verdict("accepted", numbers={"tokens": package["tokens"], "tax": tax})
 
     def grant_promo(self, fields: dict[str, Any]) -> Verdict:
