@@ -5,6 +5,8 @@ The server is the product's own, durable settings included; nothing here is fake
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +18,20 @@ from ledger.database import SERVICE_ROLE, Connection, Database, connect
 from ledger.migrate import migrate
 
 _numbers = itertools.count(1)
+
+
+TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary directories under a root of this run's own.
+
+    Whenever a run begins, pytest closes the root that all runs share to other users; PostgreSQL,
+    which runs as one where we are root, would lose its files in the middle of another run.
+    """
+    if TEMPORARY not in os.environ:
+        root = os.environ[TEMPORARY] = tempfile.mkdtemp(prefix="tl-")
+        config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
 
 
 @dataclass(frozen=True, slots=True)
