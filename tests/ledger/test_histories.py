@@ -3,23 +3,33 @@
 import itertools
 from typing import Any, ClassVar
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from domain.command import COMMANDS
 from ledger.books import create_book
 from ledger.database import Database
 from ledger.request import Answer
 from ledger.verify import verify_log, verify_snapshots
 from ledger.writer import Writer
-from tests.anything import POLICY, commands
+from tests.affairs import Drawn, anything
+from tests.anything import POLICIES, Known, waits
 from tests.conftest import FreshBook
-from tests.ledger.auditing import audit
+from tests.courses import Step, courses
+from tests.ledger.auditing import after, audit
 from tests.scenarios.platform import Platform
-from tests.scenarios.words import Sent, policy
+from tests.scenarios.words import Sent, grant, policy
 
 _numbers = itertools.count(1)
 which = st.integers(0, 1)
+
+
+def role_of(command: str) -> str:
+    """A role that may send it."""
+    roles = COMMANDS[command].roles
+    return "service" if "service" in roles else min(roles)
 
 
 class Histories(RuleBasedStateMachine):
@@ -30,33 +40,58 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         doors = self.database
-        book = create_book(
-            doors.admin_url, f"History-{next(_numbers)}", currency="USD", time_zone="UTC"
-        )
+        name = f"History-{next(_numbers)}"
+        book = create_book(doors.admin_url, name, currency="USD", time_zone="UTC")
         self.platform = Platform(FreshBook(book, doors.service_url, doors.admin_url))
+        self.known = Known(name)
         self.outcomes: list[tuple[Sent, Answer]] = []
         self.writers: list[Writer] = []
         self.start()
-        self.platform.given(policy(POLICY))
+
+    @initialize(name=st.sampled_from(sorted(POLICIES)))
+    def begin(self, name: str) -> None:
+        """A policy."""
+        self.platform.given(policy(POLICIES[name]))
 
     def start(self) -> None:
         """Two writers that know nothing yet."""
         few = {"cache_entities": 4}
         self.writers = [self.platform.another_writer(), self.platform.another_writer(**few)]
 
-    @rule(sent=st.lists(commands, min_size=1, max_size=12), writer=which)
-    def send(self, sent: list[tuple[str, dict[str, Any]]], writer: int) -> None:
+    @rule(drawn=st.lists(anything, min_size=1, max_size=12), writer=which)
+    def send(self, drawn: list[Drawn], writer: int) -> None:
         """A batch of commands, valid and not."""
-        batch = [self.unique(name, fields) for name, fields in sent]
+        entries = self.platform.entries()
+        now = after(entries, len(entries))
+        self.write([self.named(*one, now) for one in drawn], writer)
+
+    def named(self, name: str, fields: dict[str, Any], actor: str, now: Any) -> Sent:
+        """A command with its references resolved and a key of its own."""
+        fields = self.known.resolved(name, fields, now)
+        return Sent(name, fields, role_of(name), actor, key=f"key-{next(_numbers)}")
+
+    def write(self, batch: list[Sent], writer: int) -> None:
+        """Through the turnstile; what it made can be referred to."""
         answers = self.writers[writer].write([self.platform.request(each) for each in batch])
         self.outcomes += zip(batch, answers, strict=True)
+        for entry in self.platform.entries():
+            self.known.learn(msgspec.json.decode(entry.body))
 
-    def unique(self, name: str, fields: dict[str, Any]) -> Sent:
-        """A command with a key, and a payment's reference, of its own."""
-        number = next(_numbers)
-        if "processor_ref" in fields:
-            fields = {**fields, "processor_ref": f"ref-{number}"}
-        return Sent(name, fields, key=f"key-{number}")
+    @rule(steps=courses, writer=which)
+    def run(self, steps: list[Step], writer: int) -> None:
+        """One thing leads to another."""
+        for name, fields, actor in steps:
+            if name == "wait":
+                self.wait(fields["seconds"])
+            else:
+                self.send([(name, fields, actor)], writer)
+
+    @rule(seconds=waits)
+    def wait(self, seconds: int) -> None:
+        """Time passes; an event says so to whoever reads the log."""
+        self.platform.later(seconds=seconds)
+        tick = Sent("grant-promo", grant(1, user="clock").fields, key=f"tick-{next(_numbers)}")
+        self.write([tick], 0)
 
     @rule(writer=which, draw=st.data())
     def repeat(self, writer: int, draw: st.DataObject) -> None:
@@ -90,5 +125,5 @@ def test_random_histories_satisfy_the_auditor(database: Database) -> None:
 
     Here.database = database
     run_state_machine_as_test(
-        Here, settings=settings(max_examples=12, stateful_step_count=20, deadline=None)
+        Here, settings=settings(max_examples=20, stateful_step_count=20, deadline=None)
     )
