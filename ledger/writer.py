@@ -34,6 +34,8 @@ from ledger.turnstile import (
 OUTCOME_UNKNOWN_S = 0.8
 LOCK_TRIES = 3
 RECONNECT_S = 0.2
+AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
+"""The database is away, full, or a standby that is not promoted yet: no command is to blame."""
 
 SQL = queries.load("turnstile")
 log = structlog.get_logger()
@@ -219,7 +221,7 @@ class Writer:
             try:
                 turnstile = self._at_turnstile()
                 answers = self._past_lock(turnstile, groups)
-            except (psycopg.OperationalError, OutcomeUnknown) as error:
+            except (*AWAY, OutcomeUnknown) as error:
                 if give_up_at is None:
                     log.warning("connection lost", book=self.book.name, error=str(error))
                     give_up_at = time.monotonic() + OUTCOME_UNKNOWN_S
