@@ -1,6 +1,8 @@
 """Random histories on the real write path: two writers, batches, duplicates and restarts."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -19,11 +21,13 @@ from tests.anything import POLICIES, Known, waits
 from tests.conftest import FreshBook
 from tests.courses import Step, courses
 from tests.ledger.auditing import after, audit
+from tests.ledger.test_turnstile import cached, replayed
 from tests.scenarios.platform import Platform
 from tests.scenarios.words import Sent, grant, policy
 
 _numbers = itertools.count(1)
 which = st.integers(0, 1)
+SOMEBODY = {"subject": "dan", "kind": "wallet", "scope": "SPEND", "reason_code": "REVIEW"}
 
 
 def role_of(command: str) -> str:
@@ -61,11 +65,34 @@ class Histories(RuleBasedStateMachine):
     @rule(drawn=st.lists(anything, min_size=1, max_size=12), writer=which)
     def send(self, drawn: list[Drawn], writer: int) -> None:
         """A batch of commands, valid and not."""
-        entries = self.platform.entries()
-        now = after(entries, len(entries))
+        now = self.moment()
         self.write([self.named(*one, now) for one in drawn], writer)
 
-    def named(self, name: str, fields: dict[str, Any], actor: str, now: Any) -> Sent:
+    @rule(drawn=st.lists(anything, min_size=2, max_size=16))
+    def send_at_once(self, drawn: list[Drawn]) -> None:
+        """Two processes at the same time, one command after the other: some order comes of it."""
+        now = self.moment()
+        sent = [self.named(*one, now) for one in drawn]
+        with ThreadPoolExecutor(2) as pool:
+            halves = [pool.submit(self.one_by_one, sent[nth::2], nth) for nth in (0, 1)]
+            for half in halves:
+                self.outcomes += half.result()
+        self.learn()
+
+    def one_by_one(self, sent: list[Sent], writer: int) -> list[tuple[Sent, Answer]]:
+        """Each in a transaction of its own."""
+        found = []
+        for each in sent:
+            (answer,) = self.writers[writer].write([self.platform.request(each)])
+            found.append((each, answer))
+        return found
+
+    def moment(self) -> datetime:
+        """A time just after all that has happened."""
+        entries = self.platform.entries()
+        return after(entries, len(entries))
+
+    def named(self, name: str, fields: dict[str, Any], actor: str, now: datetime) -> Sent:
         """A command with its references resolved and a key of its own."""
         fields = self.known.resolved(name, fields, now)
         return Sent(name, fields, role_of(name), actor, key=f"key-{next(_numbers)}")
@@ -74,6 +101,10 @@ class Histories(RuleBasedStateMachine):
         """Through the turnstile; what it made can be referred to."""
         answers = self.writers[writer].write([self.platform.request(each) for each in batch])
         self.outcomes += zip(batch, answers, strict=True)
+        self.learn()
+
+    def learn(self) -> None:
+        """What was made can be referred to."""
         for entry in self.platform.entries():
             self.known.learn(msgspec.json.decode(entry.body))
 
@@ -111,8 +142,17 @@ class Histories(RuleBasedStateMachine):
         self.start()
 
     def teardown(self) -> None:
-        """The auditor agrees with every answer and every account; the log verifies."""
+        """The auditor agrees with every answer and every account; the log verifies.
+
+        What both processes hold in memory is the replay of the log.
+        """
+        for writer in (0, 1):
+            self.write([Sent("freeze", SOMEBODY, key=f"key-{next(_numbers)}")], writer)
+        live = [cached(writer) for writer in self.writers]
         self.platform.close()
+        states = replayed(self.platform)
+        for states_in_memory in live:
+            assert states_in_memory == {key: states[key] for key in states_in_memory}
         self.platform.check()
         audit(self.platform, self.outcomes)
         with self.platform.fresh.connect(autocommit=True) as connection:
