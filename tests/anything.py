@@ -26,7 +26,13 @@ EVERYTHING = ["unlock", "message", "ticket", "tip", "call", "subscription", "ses
 QUICK: dict[str, Any] = {
     **POLICY,
     "products_enabled": EVERYTHING,
-    "revenue_share": {"default": 8000, "tip": 3333, "tiers": {"STANDARD": 7000, "EXPERT": 8001}},
+    "revenue_share": {
+        "default": 8000,
+        "tip": 3333,
+        "message": 5000,
+        "ticket": 5000,
+        "tiers": {"STANDARD": 5000, "EXPERT": 8001},
+    },
     "payout_minimum": 100,
     "dispute_fee_refundable": True,
 }

@@ -4,6 +4,7 @@ The auditor reckons every answer and account on its own; the witness holds every
 what must always be; and a replay must end in the states that lived through it all.
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from domain.wallet import Wallet
 from tests.affairs import FIELDS, Drawn, anything
 from tests.anything import POLICIES, Known, waits
 from tests.auditing.auditor import Auditor
+from tests.auditing.books import instant
 from tests.auditing.reading import holds
 from tests.auditing.verdicts import Verdict
 from tests.auditing.witness import Witness
@@ -27,6 +29,7 @@ from tests.courses import Step, courses
 from tests.domain.world import ASSETS, States, World
 
 PAID = {"user": "ann", "package": "small", "price": 999, "processor": "stripe", "processor_ref": ""}
+TIMES = ("expires_at", "bonus_expires_at", "lapses_at", "mature_at", "refund_until")
 Sent = tuple[str, dict[str, Any], str]
 
 
@@ -58,6 +61,7 @@ class Histories(RuleBasedStateMachine):
         self.witness = Witness()
         self.known = Known("demo")
         self.waiting: list[tuple[str, Sent]] = []
+        self.times: set[datetime] = set()
 
     @initialize(policy=st.sampled_from(sorted(POLICIES)))
     def begin(self, policy: str) -> None:
@@ -92,6 +96,14 @@ class Histories(RuleBasedStateMachine):
         self.world.later(seconds=seconds)
         self.auditor.now = self.world.now
 
+    @rule(nth=st.integers(0, 30), ticks=st.sampled_from([0, 1, 2]))
+    def wait_for(self, nth: int, ticks: int) -> None:
+        """Something ends or falls due just now, a moment ago, or in a moment."""
+        ahead = sorted(at for at in self.times if at > self.world.now)
+        if ahead:
+            self.world.now = ahead[nth % len(ahead)] - timedelta(microseconds=2 - ticks)
+            self.auditor.now = self.world.now
+
     def decide(self, sent: Sent) -> None:
         """Decide, compare with the auditor, let it happen, and then what had waited for it.
 
@@ -124,6 +136,7 @@ class Histories(RuleBasedStateMachine):
         """Events have happened: what awaited one of their tags is decided again."""
         for event, (kind, body) in zip(self.world.given(*events), told(events), strict=True):
             self.known.learn(body)
+            self.times |= {instant(body[name]) for name in TIMES if body.get(name)}
             self.witness.sees(kind, body, balanced(event.postings(ASSETS)))
         if events:
             self.witness.finds_all_tax_documented()
