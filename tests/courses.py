@@ -20,6 +20,7 @@ BENS = ("record-purchase", {"user": "ben", "package": "small", "price": 999, **S
 CALL = {"call": "call-1"}
 PAYOUT = {"payout": Ref("payout", 0)}
 SUBSCRIPTION = {"subscription": "sub-1"}
+BETWEEN = {"user": "ben", "creator": "carl", "funding": "TOKEN"}
 FROZEN = {"subject": "carl", "kind": "creator", "scope": "EARN", **REASON}
 
 
@@ -67,6 +68,7 @@ COURSES: dict[str, list[Step]] = {
         tip("ben", 9_999, **CARD),
         ("mature-earnings", {"creator": "carl"}, "amy"),
         ("request-payout", {"creator": "carl", "amount": 2_500}, "amy"),
+        ("approve-payout", PAYOUT, "amy"),
         ("approve-payout", PAYOUT, "bob"),
         ("submit-payout", {**PAYOUT, **STRIPE}, "amy"),
         ("confirm-payout", PAYOUT, "amy"),
@@ -172,6 +174,15 @@ COURSES: dict[str, list[Step]] = {
         closed("WON"),
     ],
     "tokens back": [SMALL, tip("ann", 133), tip("ann", 701), refund(133), refund(99), refund(400)],
+    "even split": [
+        BENS,
+        ("unlock-message", {**BETWEEN, "item": "letter", "price": 200}, "amy"),
+        refund(1),
+        refund(2),
+        ("unlock-message", {**BETWEEN, **CARD, "item": "card", "price": 200}, "amy"),
+        refunded(1),
+        refunded(101),
+    ],
     "purchase": [
         SMALL,
         tip("ann", 399),
@@ -200,6 +211,8 @@ COURSES: dict[str, list[Step]] = {
         ("release-escrow", {"creator": "carl"}, "amy"),
         closed("WON"),
         ("release-escrow", {"creator": "carl"}, "amy"),
+        refunded(333),
+        refunded(701),
     ],
     "suspended": [
         ("record-purchase", {"user": "cid", "package": "small", "price": 998, **STRIPE}, "amy"),
