@@ -143,6 +143,7 @@ COURSES: dict[str, list[Step]] = {
             },
             "amy",
         ),
+        ("capture", {"payment": Ref("authorization", 0), "amount": 10_000}, "amy"),
         ("capture", {"payment": Ref("authorization", 0), "amount": 3_333}, "amy"),
         refund(1_111),
         refunded(1_000),
