@@ -26,8 +26,9 @@ from tests.scenarios.words import policy
 
 ROOT = Path(__file__).parents[2]
 OVERLAP = 30
-#: Within seconds: 2 s to notice a frozen holder of the lock, the rest for a busy machine.
-SOON_S = 10
+#: Within seconds: 2 s to notice a frozen holder of the lock, the rest for a busy machine, on which
+#: a process may take ten to start and a commit one to reach the disk.
+SOON_S = 20
 
 
 def until(holds: Callable[[], bool], *, timeout_s: float, what: str) -> float:

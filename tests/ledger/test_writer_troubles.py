@@ -258,7 +258,7 @@ def test_whatever_goes_wrong_on_the_way_back_the_writer_lives(platform: Platform
         raise OSError("too many open files")
 
     writer = Writer(platform.book, connect)
-    failures += [strange, strange, *[away] * 60]
+    failures += [strange, strange, *[away] * 20]
     writer.start()
     with pytest.raises(Unavailable):
         writer.write([platform.request(tip(1))])
