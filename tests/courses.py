@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.anything import Later, Ref
+from tests.anything import Later, Ref, Token
 
 Step = tuple[str, dict[str, Any], str]
 
@@ -20,6 +20,7 @@ BENS = ("record-purchase", {"user": "ben", "package": "small", "price": 999, **S
 CALL = {"call": "call-1"}
 PAYOUT = {"payout": Ref("payout", 0)}
 SUBSCRIPTION = {"subscription": "sub-1"}
+MOVED = [["w.ben.free", Token("PAID"), 400], ["w.ann.free", Token("PAID"), -400]]
 BETWEEN = {"user": "ben", "creator": "carl", "funding": "TOKEN"}
 FROZEN = {"subject": "carl", "kind": "creator", "scope": "EARN", **REASON}
 
@@ -27,6 +28,11 @@ FROZEN = {"subject": "carl", "kind": "creator", "scope": "EARN", **REASON}
 def wait(seconds: int) -> Step:
     """Time passes."""
     return ("wait", {"seconds": seconds}, "")
+
+
+def on_the_dot() -> Step:
+    """It is the very moment at which the next thing ends or falls due."""
+    return ("on the dot", {}, "")
 
 
 def tip(user: str, amount: int, **more: Any) -> Step:
@@ -128,6 +134,26 @@ COURSES: dict[str, list[Step]] = {
         ("settle-batch", {"hold": Ref("hold", 0), "batch_no": 2, "used": 7}, "amy"),
         wait(90_000),
         ("release-hold", {"hold": Ref("hold", 0)}, "amy"),
+    ],
+    "hold to its end": [
+        SMALL,
+        ("hold-credits", {"user": "ann", "tokens": 50, "expires_at": Later(60)}, "amy"),
+        on_the_dot(),
+        ("settle-batch", {"hold": Ref("hold", 0), "batch_no": 1, "used": 7}, "amy"),
+        ("settle-batch", {"hold": Ref("hold", 0), "batch_no": 2, "used": 7}, "amy"),
+    ],
+    "mature": [
+        ("set-payout-account", {"creator": "carl", "payouts_enabled": True}, "amy"),
+        tip("ben", 9_999, **CARD),
+        on_the_dot(),
+        ("request-payout", {"creator": "carl", "amount": 2_500}, "amy"),
+        ("mature-earnings", {"creator": "carl"}, "amy"),
+    ],
+    "moved tokens": [
+        BENS,
+        ("propose-adjustment", {"postings": MOVED, **REASON}, "amy"),
+        ("approve-adjustment", {"adjustment": Ref("adjustment", 0)}, "bob"),
+        tip("ann", 333),
     ],
     "session": [
         (
