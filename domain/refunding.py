@@ -119,8 +119,10 @@ class RecordRefund(Command):
         if isinstance(record, Parked):
             return record
         sale = record.sale
-        if sale is None or sale.funding != CARD or self.cumulative > record.paid:
-            missing = max(0, self.cumulative - record.refunded)
+        if sale is None or sale.funding != CARD:
+            return suspended(self, -self.cumulative, INVALID_TRANSITION.code)
+        if self.cumulative > record.paid:
+            missing = self.cumulative - record.refunded
             return suspended(self, -missing, INVALID_TRANSITION.code)
         if self.cumulative <= record.refunded:
             return ()

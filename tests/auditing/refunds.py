@@ -116,11 +116,11 @@ class Refunds(Holds):
         sale, cumulative = self.referred(fields["sale"]), fields["cumulative"]
         if sale is None:
             return parked()
-        if isinstance(sale, str):
+        if isinstance(sale, str) or sale["funding"] != "CARD":
             return suspended("INVALID_TRANSITION", -cumulative)
         amount = cumulative - sale["refunded"]
-        if sale["funding"] != "CARD" or cumulative > sale["paid"]:
-            return suspended("INVALID_TRANSITION", -max(0, amount))
+        if cumulative > sale["paid"]:
+            return suspended("INVALID_TRANSITION", -amount)
         if amount <= 0:
             return NOTHING
         before = self.standing(sale)
