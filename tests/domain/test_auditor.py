@@ -174,7 +174,9 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
+TestHistories.settings = settings(
+    max_examples=300, stateful_step_count=50, deadline=None, print_blob=True
+)
 
 
 def test_every_command_is_in_the_random_histories_and_known_to_the_auditor() -> None:

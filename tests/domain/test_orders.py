@@ -72,7 +72,7 @@ outcomes = st.lists(st.sampled_from(["WON", "LOST"]), max_size=2)
 policies = st.sampled_from(sorted(POLICIES))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, print_blob=True)
 @given(st.data())
 def test_of_a_sale(data: st.DataObject) -> None:
     draw, policy = data.draw, data.draw(policies)
@@ -84,7 +84,7 @@ def test_of_a_sale(data: st.DataObject) -> None:
     assert ends_of(policy, notices) == ends_of(policy, draw(st.permutations(notices)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, print_blob=True)
 @given(st.data())
 def test_of_a_purchase(data: st.DataObject) -> None:
     draw, policy = data.draw, data.draw(policies)
@@ -94,7 +94,7 @@ def test_of_a_purchase(data: st.DataObject) -> None:
     assert ends_of(policy, notices) == ends_of(policy, draw(st.permutations(notices)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, print_blob=True)
 @given(st.data())
 def test_of_the_periods_of_a_subscription(data: st.DataObject) -> None:
     draw, policy = data.draw, data.draw(policies)

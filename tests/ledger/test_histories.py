@@ -165,5 +165,6 @@ def test_random_histories_satisfy_the_auditor(database: Database) -> None:
 
     Here.database = database
     run_state_machine_as_test(
-        Here, settings=settings(max_examples=20, stateful_step_count=20, deadline=None)
+        Here,
+        settings=settings(max_examples=20, stateful_step_count=20, deadline=None, print_blob=True),
     )
