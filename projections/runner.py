@@ -23,7 +23,7 @@ SQL = queries.load("checkpoints", "projections")
 
 READ_EVENTS = 5_000
 """Events in memory at a time."""
-PAGE_EVENTS_MAX = 40_000
+PAGE_EVENTS_MAX = 16_000
 """Events that become one transaction of a projection that is far behind."""
 TAKE_OVER_EVERY_S = 0.5
 RETRY_FIRST_S = 5.0
