@@ -38,6 +38,8 @@ def follow(fresh: FreshBook, projections: Sequence[Projection] | None = None) ->
         runner.take_over()
         while runner.step():
             pass
+        # The server would give them back a moment after we have hung up: too late for the next.
+        connection.execute("SELECT pg_advisory_unlock_all()")
         return runner.followers
 
 
