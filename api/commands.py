@@ -11,13 +11,13 @@ from starlette.types import Receive
 
 from api import problems
 from api.delivery import Deliveries
-from api.head import Head, read_body, read_object
+from api.head import Head, read_body
 from api.metrics import REFUSED, Metrics, outcome_of
 from api.senders import find_sender
 from api.service import Service
 from domain.command import COMMANDS
 from ledger import logs
-from ledger.admission import Refused, admit
+from ledger.admission import Refused, admit, read_fields
 from ledger.books import Book
 from ledger.request import Answer
 from ledger.turnstile import Group
@@ -61,7 +61,7 @@ class Commands:
         self, book: str, command: str, head: Head, receive: Receive
     ) -> tuple[Book, Group]:
         body = await read_body(head, receive, self._service.settings.body_bytes_max)
-        fields = read_object(body)
+        fields = read_fields(body)
         sender = await find_sender(self._service, book, head.bearer)
         try:
             request = admit(

@@ -9,13 +9,11 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.types import Receive, Scope
 
-from domain.catalogue import Problem
 from domain.rejections import BODY_TOO_LARGE, reject
-from ledger.admission import ID, Refused, invalid, read_fields
+from ledger.admission import ID, Refused
 
 _BEARER = re.compile(r"Bearer +(\S+)\s*", re.IGNORECASE)
 
@@ -88,14 +86,6 @@ async def read_body(head: Head, receive: Receive, limit: int) -> bytes:
     if size > limit:
         raise _too_large(size, limit)
     return b"".join(chunks)
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body or a line; raises Refused, also for one nested beyond measure."""
-    try:
-        return read_fields(body)
-    except RecursionError:
-        raise invalid(Problem("", "malformed JSON: nested too deeply")) from None
 
 
 def _too_large(size: int, limit: int) -> Refused:

@@ -8,12 +8,11 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from api.head import read_object
 from api.metrics import REFUSED, outcome_of
 from domain.catalogue import Problem
 from domain.command import COMMANDS
 from domain.rejections import BATCH_ABORTED, BODY_TOO_LARGE, UNAVAILABLE, reject
-from ledger.admission import Refused, admit, invalid
+from ledger.admission import Refused, admit, invalid, read_fields
 from ledger.keys import Identity
 from ledger.request import Answer, Request, problem
 from ledger.writer import Unavailable
@@ -92,7 +91,7 @@ def admit_lines(
                 raise Refused(
                     reject(BODY_TOO_LARGE, what="the line", bytes=len(line), limit=line_bytes_max)
                 )
-            fields = read_object(line)
+            fields = read_fields(line)
             name, key = _taken(fields)
             request = admit(
                 name, fields, identity, idempotency_key=key, correlation_id=correlation_id
