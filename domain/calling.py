@@ -144,9 +144,10 @@ class StartCall(CallCommand):
         creator = given.state(Creator, self.creator)
         if "EARN" in creator.frozen and "SPEND" not in wallet.frozen:
             return reject(CREATOR_FROZEN, creator=self.creator, scope="EARN")
-        unit_value = policy.unit_value or 0
-        refusal = party_refusal(self, policy, wallet, creator)
-        refusal = refusal or price_refusal("call", self.rate * unit_value, policy)
+        terms = policy.sales["call"]
+        unit_value = terms.unit_value
+        refusal = party_refusal(self, terms, wallet, creator)
+        refusal = refusal or price_refusal("call", self.rate * unit_value, terms)
         if refusal is not None:
             return refusal
         if tokens * unit_value > AMOUNT_MAX:

@@ -157,12 +157,13 @@ class Authorize(Command):
         rejects = policy.frozen_creator_rule == "REJECT" and "SPEND" not in wallet.frozen
         if frozen is not None and rejects:
             return reject(CREATOR_FROZEN, creator=frozen, scope="EARN")
-        refusal = party_refusal(self, policy, wallet, creators[self.payee])
+        terms = policy.sales["session"]
+        refusal = party_refusal(self, terms, wallet, creators[self.payee])
         if refusal is not None:
             return refusal
         if self.user in self.paid:
             return reject(SELF_DEALING, user=self.user)
-        refusal = price_refusal("session", self.amount, policy)
+        refusal = price_refusal("session", self.amount, terms)
         if refusal is not None:
             return refusal
         if self.expires_at is not None and self.expires_at <= given.now:

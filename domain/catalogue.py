@@ -80,7 +80,7 @@ def read_command(name: str, fields: dict[str, Any]) -> Command:
     if model is None:
         raise InvalidRequest([Problem("/command", f"there is no command {name!r}")])
     try:
-        command = model.model_validate(fields)
+        command: Command = model.__pydantic_validator__.validate_python(fields)
     except ValidationError as error:
         raise InvalidRequest(
             [

@@ -8,15 +8,17 @@ they need, so replay never reads a policy again.
 from calendar import monthrange
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.fields import Amount, Bps, Country, Currency, Funding, Harmless, Id, PositiveAmount
+from domain.money import AMOUNT_MAX
 
-PRODUCTS = ("unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold")
 Product = Literal["unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold"]
+PRODUCTS: tuple[Product, ...] = get_args(Product)
 TOKEN_SALES = ("unlock", "message", "ticket", "tip", "call")
 """What creators sell for tokens."""
 Positive = Annotated[int, Field(gt=0, le=10_000)]
@@ -73,6 +75,23 @@ class Tier(_Part):
 
     tier: Id
     min: Amount
+
+
+class SaleTerms(msgspec.Struct, frozen=True, gc=False):
+    """What a policy says of the sale of one product, looked up once for all its sales.
+
+    `fundings` is empty where it is not offered. `low` and `high` bound its price before discount
+    in minor units; `share_bps` is the creator's.
+    """
+
+    fundings: tuple[str, ...]
+    low: int
+    high: int
+    share_bps: int
+    unit_value: int
+    rejects_frozen: bool
+    maturity_days: int
+    refund_window_days: int | None
 
 
 class Policy(_Part):
@@ -136,6 +155,27 @@ class Policy(_Part):
             return False
         promo = self.bonus_class == "PROMO" and any(p.bonus for p in self.packages.values())
         return promo or any(product in TOKEN_SALES for product in self.products_enabled)
+
+    @cached_property
+    def sales(self) -> dict[str, SaleTerms]:
+        """The terms of sale, by product."""
+        return {product: self._terms(product) for product in PRODUCTS}
+
+    def _terms(self, product: Product) -> SaleTerms:
+        bounds = self.price_bounds.get(product)
+        low, high = (0, AMOUNT_MAX) if bounds is None else (bounds.min, bounds.max)
+        if product == "tip" and self.tip_minimum is not None:
+            low = max(low, self.tip_minimum)
+        return SaleTerms(
+            fundings=self.funding if product in self.products_enabled else (),
+            low=low,
+            high=high,
+            share_bps=self.revenue_share.of(product),
+            unit_value=self.unit_value or 0,
+            rejects_frozen=self.frozen_creator_rule == "REJECT",
+            maturity_days=self.maturity_days,
+            refund_window_days=self.refund_window_days,
+        )
 
     def vat_bps(self, country: str | None) -> int:
         """The inclusive VAT rate for a buyer in `country`, or in the default country."""

@@ -16,7 +16,7 @@ from domain.creator import Creator
 from domain.fields import Country, Funding, Id
 from domain.invoices import for_sale
 from domain.money import AMOUNT_MAX, split, split_by_weight, vat_included
-from domain.policy import Policy
+from domain.policy import Policy, SaleTerms
 from domain.rejections import (
     ACCOUNT_FROZEN,
     CREATOR_FROZEN,
@@ -33,8 +33,6 @@ from domain.rejections import (
 from domain.sale import CARD, TOKEN, Payee, Sale
 from domain.suspense import PaymentRecord, payment_key, suspended
 from domain.wallet import PROMO, Wallet
-
-_OF_CARDS = frozenset({"processor", "processor_ref", "country"})
 
 
 class Attribution(BaseModel):
@@ -75,11 +73,11 @@ class SaleCommand(Command):
                 for field in ("processor", "processor_ref")
                 if getattr(self, field) is None
             ]
-        if self.model_fields_set.isdisjoint(_OF_CARDS):
+        if self.processor is None and self.processor_ref is None and self.country is None:
             return ()
         return [
             (f"/{field}", "is only for funding CARD")
-            for field in sorted(_OF_CARDS)
+            for field in ("country", "processor", "processor_ref")
             if getattr(self, field) is not None
         ]
 
@@ -94,7 +92,7 @@ class SaleCommand(Command):
         """(price before discount, discount), in tokens or minor units as funded."""
         raise NotImplementedError(type(self).__name__)
 
-    def refusal(self, given: Given, policy: Policy) -> Rejection | None:
+    def refusal(self, given: Given) -> Rejection | None:
         """The first reason of this product's own against the sale, after the common ones."""
         return None
 
@@ -105,16 +103,15 @@ class SaleCommand(Command):
     def decide(self, given: Given) -> Decision:
         """The sale, or why not; a card that was charged for a refused sale goes to suspense."""
         version = given.policy_at(given.now)
-        sale = (
-            reject(NO_POLICY, at=given.now)
-            if version is None
-            else self._sale(given, version.policy)
-        )
-        if self.funding == TOKEN:
-            return sale if isinstance(sale, Rejection) else (sale, *for_sale(given, sale))
+        if version is None:
+            sale: Sale | Rejection = reject(NO_POLICY, at=given.now)
+        else:
+            sale = self._sale(given, version.policy)
         if isinstance(sale, Rejection):
+            if self.funding == TOKEN:
+                return sale
             code = sale.reason.code
-        elif self._paid_before(given):
+        elif sale.funding == CARD and self._paid_before(given):
             code = DUPLICATE_PAYMENT
         else:
             return (sale, *for_sale(given, sale))
@@ -127,62 +124,65 @@ class SaleCommand(Command):
         return given.state(PaymentRecord, self.processor_ref).is_another(self.processor)
 
     def _sale(self, given: Given, policy: Policy) -> Sale | Rejection:
-        wallet = given.state(Wallet, self.user)
-        creator = given.state(Creator, self.creator)
+        product, funding, user, payee = self.product, self.funding, self.user, self.creator
+        wallet = given.state(Wallet, user)
+        creator = given.state(Creator, payee)
+        terms = policy.sales[product]
         price, discount = self.prices()
-        value = price * (policy.unit_value or 0) if self.funding == TOKEN else price
+        unit_value = terms.unit_value if funding == TOKEN else 1
+        value = price * unit_value
         refusal = (
-            party_refusal(self, policy, wallet, creator)
-            or price_refusal(self.product, value, policy)
-            or self.refusal(given, policy)
+            party_refusal(self, terms, wallet, creator)
+            or price_refusal(product, value, terms)
+            or self.refusal(given)
         )
         if refusal is not None:
             return refusal
-        if self.funding == TOKEN:
+        if funding == TOKEN:
             amounts = token_amounts(
                 wallet,
                 price - discount,
-                self.creator,
+                payee,
                 now=given.now,
-                unit_value=policy.unit_value or 0,
-                bps=policy.revenue_share.of(self.product),
+                unit_value=unit_value,
+                bps=terms.share_bps,
             )
             if isinstance(amounts, Rejection):
                 return amounts
-            discount *= policy.unit_value or 0
         else:
-            country = self.country or policy.default_country
-            amounts = card_amounts(
-                price - discount,
-                ((self.creator, 1),),
-                bps=policy.revenue_share.of(self.product),
-                vat_bps=policy.vat_bps(country),
-            )
-            amounts["country"] = country
-            amounts["processor"] = self.processor
-            amounts["processor_ref"] = self.processor_ref
+            amounts = self._by_card(policy, price - discount, terms)
         if self.attribution is not None:
             amounts["attribution"] = self.attribution.model_dump(exclude_none=True)
-        if policy.maturity_days:
+        if terms.maturity_days:
             sold_at = self.occurred_at or given.now
-            mature_at = maturity(sold_at, policy.maturity_days, given.now)
+            mature_at = maturity(sold_at, terms.maturity_days, given.now)
             amounts["mature_at"] = mature_at
             amounts["on_agenda"] = creator.first_at(mature_at)
-        if policy.refund_window_days is not None:
+        if terms.refund_window_days is not None:
             amounts["refund_until"] = policy.refund_end(self.occurred_at or given.now)
         if creator.frozen and "EARN" in creator.frozen:
             amounts["escrowed_at"] = given.now
         return self.event(
             sale_id=given.new_id,
-            buyer=self.user,
-            creator=self.creator,
-            product=self.product,
-            funding=self.funding,
+            buyer=user,
+            creator=payee,
+            product=product,
+            funding=funding,
             gross=value,
-            discount=discount,
+            discount=discount * unit_value,
             **self.own_fields(),  # type: ignore[arg-type]
             **amounts,  # type: ignore[arg-type]
         )
+
+    def _by_card(self, policy: Policy, paid: int, terms: SaleTerms) -> dict[str, object]:
+        country = self.country or policy.default_country
+        amounts = card_amounts(
+            paid, ((self.creator, 1),), bps=terms.share_bps, vat_bps=policy.vat_bps(country)
+        )
+        amounts["country"] = country
+        amounts["processor"] = self.processor
+        amounts["processor_ref"] = self.processor_ref
+        return amounts
 
 
 class _Dealing(Protocol):
@@ -199,32 +199,28 @@ class _Dealing(Protocol):
 
 
 def party_refusal(
-    deal: _Dealing, policy: Policy, wallet: Wallet, creator: Creator
+    deal: _Dealing, terms: SaleTerms, wallet: Wallet, creator: Creator
 ) -> Rejection | None:
     """Frozen parties, products and fundings that are not offered, dealing with oneself."""
     if "SPEND" in wallet.frozen:
         return reject(ACCOUNT_FROZEN, user=deal.user, scope="SPEND")
-    if "EARN" in creator.frozen and policy.frozen_creator_rule == "REJECT":
+    if "EARN" in creator.frozen and terms.rejects_frozen:
         return reject(CREATOR_FROZEN, creator=deal.creator, scope="EARN")
-    if deal.product not in policy.products_enabled or deal.funding not in policy.funding:
+    if deal.funding not in terms.fundings:
         return reject(PRODUCT_DISABLED, product=deal.product, funding=deal.funding)
     if deal.user == deal.creator:
         return reject(SELF_DEALING, user=deal.user)
     return None
 
 
-def price_refusal(product: str, price: int, policy: Policy) -> Rejection | None:
+def price_refusal(product: str, price: int, terms: SaleTerms) -> Rejection | None:
     """Bounds hold for the price before discount, in minor units; a free item needs no price."""
     if price > AMOUNT_MAX:
         return reject(INVALID_AMOUNT, field="price", amount=price, limit=AMOUNT_MAX)
-    low, high = 0, AMOUNT_MAX
-    bounds = policy.price_bounds.get(product)  # type: ignore[call-overload]
-    if bounds is not None:
-        low, high = bounds.min, bounds.max
-    if product == "tip" and policy.tip_minimum is not None:
-        low = max(low, policy.tip_minimum)
-    if price and not low <= price <= high:
-        return reject(PRICE_OUT_OF_RANGE, product=product, price=price, min=low, max=high)
+    if price and not terms.low <= price <= terms.high:
+        return reject(
+            PRICE_OUT_OF_RANGE, product=product, price=price, min=terms.low, max=terms.high
+        )
     return None
 
 

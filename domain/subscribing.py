@@ -54,8 +54,9 @@ class Subscribed:
         """Parties, product and price, as for any sale."""
         wallet = given.state(Wallet, self.user)
         creator = given.state(Creator, self.creator)
-        return party_refusal(self, policy, wallet, creator) or price_refusal(
-            self.product, price, policy
+        terms = policy.sales[self.product]
+        return party_refusal(self, terms, wallet, creator) or price_refusal(
+            self.product, price, terms
         )
 
 

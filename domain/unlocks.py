@@ -10,7 +10,6 @@ from domain.command import Given, command
 from domain.entitlement import Entitlement, EntitlementEvent, entitlement_key
 from domain.event import stored_as
 from domain.fields import Amount, Id, Instant
-from domain.policy import Policy
 from domain.rejections import ALREADY_ENTITLED, OFFER_EXPIRED, Rejection, reject
 from domain.sale import Sale
 from domain.selling import SaleCommand
@@ -69,7 +68,7 @@ class BuyItem(SaleCommand):
         """Price and discount as quoted."""
         return self.price, self.discount
 
-    def refusal(self, given: Given, policy: Policy) -> Rejection | None:
+    def refusal(self, given: Given) -> Rejection | None:
         """The offer must still stand, and the item must not be the buyer's already."""
         if self.offer_expires_at is not None and self.offer_expires_at <= given.now:
             return reject(OFFER_EXPIRED, expired_at=self.offer_expires_at)

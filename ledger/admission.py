@@ -90,23 +90,27 @@ def admit(
         command = read_command(name, fields)
     except InvalidRequest as error:
         raise invalid(*error.problems) from None
-    if command.notice_id() is None:
+    notice = command.notice_id()
+    if notice is None:
         _check_idempotency_key(idempotency_key)
     if sender is None:
         raise Refused(reject(UNAUTHENTICATED))
-    if sender.role not in command.roles:
-        raise Refused(reject(ROLE_FORBIDDEN, role=str(sender.role), action=f"send {name}"))
-    if command.on_behalf_of is not None and sender.role != "service":
-        raise Refused(
-            reject(ROLE_FORBIDDEN, role=str(sender.role), action="act on behalf of others")
-        )
+    role, client = sender.role, sender.client
+    if role not in command.roles:
+        raise Refused(reject(ROLE_FORBIDDEN, role=str(role), action=f"send {name}"))
+    on_behalf_of = command.on_behalf_of
+    if on_behalf_of is not None and role != "service":
+        raise Refused(reject(ROLE_FORBIDDEN, role=str(role), action="act on behalf of others"))
     return Request(
         command,
+        name,
+        on_behalf_of,
         sender.actor,
-        sender.client,
+        client,
         command.correlation_id or correlation_id,
-        request_key(sender.client, command, idempotency_key or ""),
+        request_key(client, name, notice, idempotency_key or ""),
         fingerprint(command, idempotency_key or ""),
+        command.entities(),
     )
 
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from domain.accounts import Assets
-from domain.command import Command, Given, Parked, Suspended
+from domain.command import Given, Parked, Suspended
 from domain.entity import MissingState, State, kind_of
 from domain.erasure import SubjectErased
 from domain.event import Event
@@ -105,7 +105,7 @@ class Batch:
         except Exception:
             log.exception(
                 "decision failed",
-                command=request.command.name,
+                command=request.name,
                 correlation_id=request.correlation_id,
             )
             return self._refused(request, reject(INTERNAL))
@@ -229,7 +229,7 @@ class Batch:
         if isinstance(decision, Suspended):
             code, decision = decision.code, decision.events
         if not decision:
-            return self._nothing_to_do(command, now)
+            return self._nothing_to_do(request, now)
         policy = given.policy_at(now)
         stamp = Stamp(
             request,
@@ -259,9 +259,12 @@ class Batch:
             position += 1
             tags = event.tags()
             for key in tags:
-                kind = kind_of(key)
-                if kind is not None and (kind.CACHED or key in states):
-                    state = changes.get(key) or states[key]
+                state = changes.get(key) or states.get(key)
+                if state is None:
+                    kind = kind_of(key)
+                    if kind is not None and kind.CACHED:
+                        state = states[key]
+                if state is not None:
                     changes[key] = state.apply(key, event)
                 if states.views and key in states.views:
                     for view in states.views[key]:
@@ -292,13 +295,13 @@ class Batch:
         self._event_rows += rows
         if self.inbox.waiting:
             self.inbox.wake(tag for event in events for tag in event.tags())
-        if stamp.request.command.name == ReleasePayment.name:
+        if stamp.request.name == ReleasePayment.name:
             self.inbox.release(events, position)
         self.position, self.clock, self._clock_us = position, clock, recorded_us
         return Answer(
             status=201 if stamp.code is None else 202,
             position=position,
-            command=stamp.request.command.name,
+            command=stamp.request.name,
             recorded_at=clock - TICK,
             events=tuple(recorded),
             code=stamp.code,
@@ -315,15 +318,15 @@ class Batch:
         answer = Answer(
             status=202,
             position=self.position,
-            command=request.command.name,
+            command=request.name,
             recorded_at=now,
             code=AWAITING_REFERENT,
         )
         answer.rendered = answer.body
         return answer
 
-    def _nothing_to_do(self, command: Command, now: datetime) -> Answer:
-        answer = Answer(status=201, position=self.position, command=command.name, recorded_at=now)
+    def _nothing_to_do(self, request: Request, now: datetime) -> Answer:
+        answer = Answer(status=201, position=self.position, command=request.name, recorded_at=now)
         answer.rendered = answer.body
         return answer
 

@@ -92,7 +92,7 @@ class CopyQueue:
         if self._state == _ASKED:
             _expect(result, pq.ExecStatus.COPY_IN)
             packed = self._jobs.popleft().packed or []
-            pgconn.put_copy_data(rows.HEADER + b"".join(packed) + rows.TRAILER)
+            pgconn.put_copy_data(b"".join((rows.HEADER, *packed, rows.TRAILER)))
             pgconn.put_copy_end()
             pgconn.flush()
             failpoint("inside_copy")

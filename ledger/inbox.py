@@ -97,7 +97,7 @@ def kept_row(notice: Notice) -> tuple[Any, ...]:
     return (
         notice.processor,
         notice.processor_ref,
-        request.command.name,
+        request.name,
         canonical(kept_fields(request.command)),
         request.principal,
         request.client,
@@ -114,6 +114,7 @@ def parked_notice(row: tuple[Any, ...]) -> Notice:
     """The parked notice of a row."""
     processor, ref, name, fields, principal, client, correlation_id, key, print_, *rest = row
     command = read_command(name, msgspec.json.decode(fields))
-    request = Request(command, principal, client, correlation_id, key, print_)
+    beside = principal, client, correlation_id, key, print_, command.entities()
+    request = Request(command, name, command.on_behalf_of, *beside)
     awaits, received_at = rest
     return Notice(processor, ref, request, PARKED, awaits, received_at)

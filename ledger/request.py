@@ -24,36 +24,44 @@ NOTICES = "notice"
 class Request(msgspec.Struct, frozen=True):
     """One command on its way to the turnstile.
 
+    `name` and `on_behalf_of` are the command's own; `needs` names the entities that it is about.
+
     Without a key it leaves no receipt: it comes from a scheduler, and whether it still has
     anything to do follows from the state alone.
     """
 
     command: Command
+    name: str
+    on_behalf_of: str | None
     principal: str
     client: str
     correlation_id: str
     key: bytes
     fingerprint: bytes
+    needs: tuple[str, ...]
 
     @property
     def actor(self) -> str:
         """On whose behalf the command runs."""
-        return self.command.on_behalf_of or self.principal
+        return self.on_behalf_of or self.principal
 
 
-def request_key(client: str, command: Command, idempotency_key: str) -> bytes:
-    """16 bytes that stand for one request of one client, or for one notice."""
-    notice = command.notice_id()
+def request_key(
+    client: str, name: str, notice: tuple[str, str] | None, idempotency_key: str
+) -> bytes:
+    """16 bytes that stand for one request of one client, or for one notice by its id."""
     if notice is not None:
         scope = f"{NOTICES}\0{notice[0]}\0{notice[1]}"
     else:
-        scope = f"{client}\0{command.name}\0{idempotency_key}"
+        scope = f"{client}\0{name}\0{idempotency_key}"
     return blake2b(scope.encode(), digest_size=16).digest()
 
 
 def unremembered(command: Command, *, actor: str, correlation_id: str) -> Request:
     """A scheduler's request: sent again, it is decided again."""
-    return Request(command, actor, actor, correlation_id, b"", fingerprint(command))
+    name, print_ = command.name, fingerprint(command)
+    needs = command.entities()
+    return Request(command, name, None, actor, actor, correlation_id, b"", print_, needs)
 
 
 def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
@@ -62,7 +70,8 @@ def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
     Texts are mixed with the idempotency key, which the log does not hold: or else whoever can
     guess a text could find it in the log, even after it was erased.
     """
-    fields: dict[str, Any] = explicit_fields(command)
+    values = command.__dict__
+    fields = {field: values[field] for field in command.model_fields_set}
     fields.pop("correlation_id", None)
     for field, text in command.texts().items():
         secret = f"{idempotency_key}\0{text}".encode()
@@ -159,7 +168,7 @@ def refused(request: Request, rejection: Rejection, position: int) -> Answer:
     return Answer(
         status=rejection.reason.status,
         position=position,
-        command=request.command.name,
+        command=request.name,
         code=rejection.reason.code,
         rendered=problem(rejection, request.correlation_id),
     )

@@ -42,13 +42,12 @@ class Stamp(msgspec.Struct, frozen=True, gc=False):
         Raises Unbalanced if its postings do not add up, and EntryTooLarge.
         """
         request = self.request
-        command = request.command
         data = canonical(
             Entry(
                 msgspec.Raw(body),
                 self.book,
                 request.client,
-                command.name,
+                request.name,
                 request.correlation_id,
                 self.assets.currency,
                 event.stated_date() or self.effective_on,
@@ -63,7 +62,7 @@ class Stamp(msgspec.Struct, frozen=True, gc=False):
                 tags,
                 event.type,
                 self.policy_version,
-                command.on_behalf_of,
+                request.on_behalf_of,
             )
         )
         if len(data) > ENTRY_BYTES_MAX:

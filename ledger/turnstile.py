@@ -6,17 +6,19 @@ processes may stand at one turnstile; each keeps its cached states current with 
 appended.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 import psycopg
 import structlog
+from psycopg.rows import TupleRow
 
 from domain.catalogue import InvalidRequest
-from domain.command import Command
+from domain.command import COMMANDS, Command
 from domain.entity import MissingState, kind_of, tag_of
 from domain.periods import PERIODS
 from domain.policies import POLICIES
@@ -37,6 +39,8 @@ CATCH_UP_MAX = 20_000
 CHUNK_COMMANDS = 256
 """Commands whose rows are sent to PostgreSQL together while the next are decided."""
 PUMP_COMMANDS = 16
+LEADING = {name for name, kind in COMMANDS.items() if kind.further is not Command.further}
+"""Commands whose entities lead to further ones."""
 
 SQL = queries.load("turnstile")
 log = structlog.get_logger()
@@ -118,13 +122,11 @@ class Turnstile:
         Raises what psycopg raises; OutcomeUnknown until the same requests pass again on a new
         connection: their receipts then say what happened.
         """
+        requests = [request for group in groups for request in group.requests]
         try:
-            head = self._take_the_turnstile()
-            self._catch_up(head)
-            self._find_room(head, groups)
-            batch = self._open_batch(head)
-            self._look_up_receipts(batch, groups)
-            self._load_states(batch, groups)
+            head, batch = self._take_the_turnstile(requests)
+            self._find_room(head, len(requests))
+            self._load_further(batch, requests)
             answers = self._decide(batch, groups)
             self._append(batch)
             self._commit(batch, head, answers)
@@ -134,13 +136,32 @@ class Turnstile:
         batch.states.commit(batch.touched)
         return answers
 
-    def _take_the_turnstile(self) -> Head:
-        cursor = self._cursor
-        cursor.execute(SQL["lock_head"])
-        cursor.nextset()
-        row = cursor.fetchone()
-        cursor.nextset()
-        clock = cursor.fetchone()
+    def _take_the_turnstile(self, requests: Sequence[Request]) -> tuple[Head, Batch]:
+        """Lock the head and open the batch.
+
+        The receipts and states that the requests need are asked for in the same round trip.
+        """
+        execute = self._connection.execute
+        keys = [request.key for request in requests if request.key]
+        needed = [POLICIES, PERIODS, *chain.from_iterable(request.needs for request in requests)]
+        with self._connection.pipeline():
+            execute("BEGIN")
+            locked, clock = execute(SQL["lock_head"]), execute(SQL["clock"])
+            receipts = execute(SQL["receipts"], (b"".join(keys), len(keys)), binary=True)
+            states = WorkingStates(self._cache)
+            lacking = states.lacking(needed)
+            tails = execute(SQL["states"], _named(lacking), binary=True)
+            head = self._head(locked.fetchone(), clock.fetchone())
+            answered, loaded = receipts.fetchall(), tails.fetchall()
+        if self._catch_up(head):
+            states = WorkingStates(self._cache)  # what was at hand before may be out of date
+        batch = self._open_batch(head, states)
+        self._take_in(batch, lacking, loaded)
+        self._load(batch, states.lacking(needed))
+        self._recall(batch, answered)
+        return head, batch
+
+    def _head(self, row: TupleRow | None, clock: TupleRow | None) -> Head:
         assert row is not None and clock is not None
         position, recorded_at, commits, partition_rows = row
         head = Head(position, recorded_at, commits, partition_rows, clock[0])
@@ -149,13 +170,13 @@ class Turnstile:
             raise ClocksApart(f"database {head.clock}, here {self._now()}")
         return head
 
-    def _catch_up(self, head: Head) -> None:
-        """Fold into the cache what other processes appended since our last batch.
+    def _catch_up(self, head: Head) -> bool:
+        """Fold into the cache what other processes appended since our last batch, if they did.
 
         A head behind our position is another history, as after a failover that lost some of ours.
         """
         if head.commits == self._commits:
-            return
+            return False
         if not 0 <= head.position - self.position <= CATCH_UP_MAX:
             self._cache.drop()
         elif head.position > self.position and len(self._cache):
@@ -165,6 +186,7 @@ class Turnstile:
                     self._cache.fold(position, decode(data).event())
         self._parked = self._read_parked()
         self.position = head.position
+        return True
 
     def _read_parked(self) -> dict[str, tuple[Notice, ...]]:
         parked: dict[str, tuple[Notice, ...]] = {}
@@ -185,27 +207,25 @@ class Turnstile:
             self._unreadable.add(processor_ref)
             log.error("a parked notice cannot be read", ref=processor_ref, error=str(error))
 
-    def _open_batch(self, head: Head) -> Batch:
+    def _open_batch(self, head: Head, states: WorkingStates) -> Batch:
         return Batch(
             self._book,
-            WorkingStates(self._cache),
+            states,
             position=head.position,
             clock=max(head.clock, head.recorded_at + TICK),
             new_id=self._new_id,
             inbox=Inbox(self._parked),
         )
 
-    def _look_up_receipts(self, batch: Batch, groups: Sequence[Group]) -> None:
-        keys = [request.key for group in groups for request in group.requests if request.key]
-        self._cursor.execute(SQL["receipts"], (b"".join(keys), len(keys)), binary=True)
-        found = self._cursor.fetchall()
-        if not found:
+    def _recall(self, batch: Batch, receipts: Sequence[TupleRow]) -> None:
+        """The answers that these receipts stand for."""
+        if not receipts:
             return
         positions = [
-            position - before for _, _, position, events, *_ in found for before in range(events)
+            position - before for _, _, position, events, *_ in receipts for before in range(events)
         ]
         entries = self._entries(positions)
-        for key, fingerprint, position, events, status, code, body in found:
+        for key, fingerprint, position, events, status, code, body in receipts:
             written = [(at, entries[at]) for at in range(position - events + 1, position + 1)]
             batch.known[key] = fingerprint, remembered(position, status, code, body, written)
 
@@ -215,34 +235,23 @@ class Turnstile:
         self._cursor.execute(SQL["entries"], (positions,), binary=True)
         return dict(self._cursor.fetchall())
 
-    def _load_states(self, batch: Batch, groups: Sequence[Group]) -> None:
-        """Load all that the commands say they need, at once, and then what that leads to."""
-        keys = [POLICIES, PERIODS]
-        commands = []
-        for group in groups:
-            for request in group.requests:
-                if request.key not in batch.known:
-                    command = request.command
-                    keys += command.entities()
-                    if type(command).further is not Command.further:
-                        commands.append(command)
-        self._load(batch, batch.states.lacking(keys))
-        further = [key for command in commands for key in command.further(batch.states)]
+    def _load_further(self, batch: Batch, requests: Sequence[Request]) -> None:
+        """Load what the entities that commands name lead to."""
+        further: list[str] = []
+        for request in requests:
+            if request.name in LEADING and request.key not in batch.known:
+                further += request.command.further(batch.states)
         if further:
             self._load(batch, batch.states.lacking(further))
 
     def _load(self, batch: Batch, keys: list[str]) -> None:
-        if not keys:
-            return
-        versions = []
-        for key in keys:
-            kind = kind_of(key)
-            assert kind is not None, key
-            versions.append(kind.FOLD_VERSION)
-        tags = [tag_of(key) for key in keys]
-        self._cursor.execute(SQL["states"], (keys, tags, versions), binary=True)
+        if keys:
+            self._cursor.execute(SQL["states"], _named(keys), binary=True)
+            self._take_in(batch, keys, self._cursor)
+
+    def _take_in(self, batch: Batch, keys: list[str], rows: Iterable[TupleRow]) -> None:
         with _reading_the_log():
-            for key, held in folded(keys, self._cursor):
+            for key, held in folded(keys, rows):
                 batch.states.load(key, held)
 
     def _decide(self, batch: Batch, groups: Sequence[Group]) -> list[list[Answer]]:
@@ -256,7 +265,11 @@ class Turnstile:
                 continue
             answered = []
             for nth, request in enumerate(group.requests, 1):
-                answered.append(self._with_states(batch, batch.answer, request))
+                try:
+                    answered.append(batch.answer(request))
+                except MissingState as missing:
+                    self._load_missing(batch, missing)
+                    answered.append(self._with_states(batch, batch.answer, request))
                 if batch.inbox.due:
                     self._apply_due(batch)
                 if nth % PUMP_COMMANDS == 0:
@@ -277,9 +290,12 @@ class Turnstile:
             try:
                 return decide(asked)
             except MissingState as missing:
-                self._send(batch)  # so that the load sees what this batch has decided
-                self._copies.drain()
-                self._load(batch, list(missing.keys))
+                self._load_missing(batch, missing)
+
+    def _load_missing(self, batch: Batch, missing: MissingState) -> None:
+        self._send(batch)  # so that the load sees what this batch has decided
+        self._copies.drain()
+        self._load(batch, list(missing.keys))
 
     def _send(self, batch: Batch) -> None:
         """Hand what is decided so far to PostgreSQL: events, their tags, receipts."""
@@ -327,9 +343,9 @@ class Turnstile:
         if batch.texts.erased:
             self._cursor.execute(SQL["erase_texts"], (batch.texts.erased,))
 
-    def _find_room(self, head: Head, groups: Sequence[Group]) -> None:
+    def _find_room(self, head: Head, commands: int) -> None:
         """See in good time how far the log reaches; what needs more is found when it is sent."""
-        if head.position + 2 * sum(len(group.requests) for group in groups) > self.partitions_end:
+        if head.position + 2 * commands > self.partitions_end:
             self._reach(head.position)
 
     def _reach(self, position: int) -> None:
@@ -348,6 +364,16 @@ class Turnstile:
             self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self._connection.close()
+
+
+def _named(keys: list[str]) -> tuple[str, str, str]:
+    """Entities as the query `states` takes them."""
+    versions = []
+    for key in keys:
+        kind = kind_of(key)
+        assert kind is not None, key
+        versions.append(str(kind.FOLD_VERSION))
+    return " ".join(keys), " ".join(map(tag_of, keys)), " ".join(versions)
 
 
 @contextmanager

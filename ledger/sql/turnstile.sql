@@ -8,10 +8,11 @@ SELECT set_config('lock_timeout', '2s', false),
        set_config('enable_bitmapscan', 'off', false);
 
 -- name: lock_head
--- Opens the transaction, takes the turnstile, then reads the clock: a clock read before the lock
--- could run behind the last event of whoever held it.
-BEGIN;
+-- Takes the turnstile.
 SELECT position, recorded_at, commits, partition_rows FROM head FOR UPDATE;
+
+-- name: clock
+-- Read after the lock was taken: before, it could run behind the last event of whoever held it.
 SELECT clock_timestamp();
 
 -- name: advance_head
@@ -31,9 +32,11 @@ SELECT position, data FROM events WHERE position = ANY (%s::bigint[]);
 
 -- name: states
 -- Entities as snapshot and tail: one row per event of the tail, none for an entity never seen.
--- A view of an entity has a key of its own and is folded from the entity's tag.
+-- A view of an entity has a key of its own and is folded from the entity's tag. Keys, tags and
+-- versions come as one string each, spaces between: ids hold none.
 SELECT k.entity, s.position, s.state, t.position, e.data
-FROM unnest(%s::text[], %s::text[], %s::int[]) AS k (entity, tag, fold_version)
+FROM unnest(string_to_array(%s, ' '), string_to_array(%s, ' '),
+            string_to_array(%s, ' ')::int[]) AS k (entity, tag, fold_version)
 LEFT JOIN snapshots s ON s.entity = k.entity AND s.fold_version = k.fold_version
 LEFT JOIN LATERAL (
   SELECT position FROM event_tags

@@ -111,5 +111,5 @@ def test_a_request_is_known_again_after_every_upgrade(known: dict[str, object]) 
     name, fields, key = known["command"], known["fields"], known["idempotency_key"]
     assert isinstance(name, str) and isinstance(fields, dict) and isinstance(key, str)
     command = read_command(name, fields)
-    assert request_key("backend", command, key).hex() == known["key"]
+    assert request_key("backend", command.name, command.notice_id(), key).hex() == known["key"]
     assert fingerprint(command).hex() == known["fingerprint"]

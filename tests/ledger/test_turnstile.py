@@ -94,8 +94,7 @@ def loaded(platform: Platform, keys: list[str]) -> dict[str, bytes]:
     """States as a cold process loads them: snapshot and tail."""
     with platform.fresh.connect(autocommit=True) as connection:
         turnstile = Turnstile(platform.book, connection, StateCache(1_000))
-        head = turnstile._take_the_turnstile()
-        batch = turnstile._open_batch(head)
+        _, batch = turnstile._take_the_turnstile([])
         turnstile._load(batch, keys)
         connection.execute("ROLLBACK")
         return encoded({key: batch.states[key] for key in keys})
