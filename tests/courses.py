@@ -199,6 +199,8 @@ COURSES: dict[str, list[Step]] = {
         closed("LOST"),
         refunded(399),
         closed("WON"),
+        refunded(450),
+        ("release-payment", {"payment_ref": Ref("payment", 0), "resolution": "RETURN"}, "amy"),
     ],
     "tokens back": [SMALL, tip("ann", 133), tip("ann", 701), refund(133), refund(99), refund(400)],
     "even split": [
