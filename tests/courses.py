@@ -232,6 +232,15 @@ COURSES: dict[str, list[Step]] = {
         closed("WON"),
         ("unfreeze", {"subject": "ben", "kind": "wallet", "scope": "SPEND", **REASON}, "amy"),
     ],
+    "used bonus": [
+        SMALL,
+        ("hold-credits", {"user": "ann", "tokens": 170, "expires_at": Later(40 * 86_400)}, "amy"),
+        ("settle-batch", {"hold": Ref("hold", 0), "batch_no": 1, "used": 33}, "amy"),
+        wait(35 * 86_400),
+        ("settle-batch", {"hold": Ref("hold", 0), "batch_no": 2, "used": 21}, "amy"),
+        ("release-hold", {"hold": Ref("hold", 0)}, "amy"),
+        ("refund-purchase", {"purchase": Ref("purchase", 0), **REASON}, "amy"),
+    ],
     "escrow": [
         ("freeze", FROZEN, "amy"),
         tip("ben", 701, **CARD),

@@ -103,6 +103,8 @@ class Refunds(Holds):
         lot = use["lot"]
         if lot["kind"] == "PAID" or self.lives(lot):
             self.returned(buyer, lot, tokens, price, (self.new_id, nth))
+        else:
+            self.unused(lot, tokens)
         return price
 
     def returned(
