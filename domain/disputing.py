@@ -19,7 +19,7 @@ from domain.purchase import PurchaseRecord
 from domain.refunding import sale_of
 from domain.rejections import INVALID_TRANSITION, NO_POLICY
 from domain.reversal import WON
-from domain.sale import CARD, SaleRecord
+from domain.sale import SaleRecord
 from domain.suspense import PaymentRecord, payment_key, suspended
 from domain.wallet import Wallet
 
@@ -162,8 +162,7 @@ def _disputable(disputed: Disputed) -> int:
     """What was paid by card for what is disputed; nothing where no card was charged for it."""
     if isinstance(disputed, PurchaseRecord):
         return disputed.price
-    sale = disputed.sale
-    return disputed.paid if sale is not None and sale.funding == CARD else 0
+    return disputed.by_card
 
 
 def _user(disputed: Disputed) -> str:

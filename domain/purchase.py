@@ -4,7 +4,6 @@ Folded from the log when a decision asks for it; nothing that sells or spends ev
 """
 
 from collections import Counter
-from datetime import datetime
 
 import msgspec
 
@@ -32,17 +31,15 @@ class PurchaseRecord(State, frozen=True, kw_only=True, omit_defaults=True, array
     user: str = ""
     tokens: int = 0
     bonus: int = 0
-    bonus_expires_at: datetime | None = None
     price: int = 0
     tax: int = 0
     vat_bps: int = 0
     country: str | None = None
     processor: str = ""
-    #: What refunds took back: worth of the price, of it tax; bonus tokens cancelled, and those
-    #: that were spent and deducted.
+    #: What refunds took back: worth of the price, of it tax; bonus tokens that were spent and
+    #: deducted.
     refunded: int = 0
     refunded_tax: int = 0
-    bonus_cancelled: int = 0
     bonus_deducted: int = 0
     disputes: tuple[PurchaseDispute, ...] = ()
     #: Tokens that disputes hold, by lot, and those that lost ones have cancelled.

@@ -1,6 +1,7 @@
 """Refunds of token purchases: what is unspent of the tokens goes back, and its money with it.
 
-The bonus that came with them is cancelled; what of it was spent is deducted at its worth.
+The bonus that came with them is cancelled; what of it was used, by sales, holds or corrections, is
+deducted at its worth.
 """
 
 import msgspec
@@ -23,7 +24,7 @@ from domain.rejections import (
 )
 from domain.returned import token_legs
 from domain.reversal import OPEN
-from domain.trail import Trail, promo_spent
+from domain.trail import Trail, bonus_spent
 from domain.wallet import PAID, PROMO, LotUse, Wallet, WalletEvent
 
 
@@ -75,7 +76,6 @@ class TokenPurchaseRefunded(
             record,
             refunded=record.refunded + self.released + self.tax,
             refunded_tax=record.refunded_tax + self.tax,
-            bonus_cancelled=record.bonus_cancelled + self.bonus_cancelled,
             bonus_deducted=record.bonus_deducted + self.bonus_spent,
         )
 
@@ -130,7 +130,7 @@ class RefundPurchase(Command):
         )
         released = sum(use.released for use in lots)
         tax = _tax(record, released)
-        spent = max(0, _bonus_spent(given, record, wallet) - record.bonus_deducted)
+        spent = max(0, _bonus_spent(given, record) - record.bonus_deducted)
         deducted = min(released + tax, spent * unit_value)
         tokens = sum(use.tokens for use in lots if use.kind == PAID)
         if not tokens or not released + tax - deducted:
@@ -163,14 +163,9 @@ def _tax(record: PurchaseRecord, released: int) -> int:
     return max(0, min(left, cumulative - record.refunded_tax))
 
 
-def _bonus_spent(given: Given, record: PurchaseRecord, wallet: Wallet) -> int:
-    """Bonus tokens of the purchase that were spent; expired ones were not."""
+def _bonus_spent(given: Given, record: PurchaseRecord) -> int:
+    """Bonus tokens of the purchase that were used; a purchase without any needs no look at it."""
     if not record.bonus:
         return 0
-    if record.bonus_expires_at is not None and record.bonus_expires_at <= given.now:
-        trail = given.state(Trail, f"{record.user}:{record.purchase_id}")
-        return promo_spent(record.purchase_id or "", trail.sales())
-    mine = [lot for lot in wallet.lots if lot.purchase == record.purchase_id]
-    left = sum(lot.left for lot in mine if lot.kind == PROMO)
-    lost = sum(lot.tokens for lot in record.cancelled if lot.kind == PROMO)
-    return record.bonus - left - record.bonus_cancelled - lost
+    trail = given.state(Trail, f"{record.user}:{record.purchase_id}")
+    return bonus_spent(record.purchase_id or "", trail)

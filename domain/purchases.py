@@ -120,7 +120,6 @@ class TokensPurchased(
             user=self.user,
             tokens=self.tokens + self.bonus - promo,
             bonus=promo,
-            bonus_expires_at=self.bonus_expires_at,
             price=self.price,
             tax=self.tax,
             vat_bps=self.vat_bps,

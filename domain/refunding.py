@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from domain.clawback import with_cancelled_payouts
-from domain.command import Command, Decision, Given, Parked, command
+from domain.command import Command, Decision, Given, Parked, Suspended, command
 from domain.entitlement import Entitlement, EntitlementEvent
 from domain.event import Event
 from domain.fields import Code, Id, PositiveAmount
@@ -95,7 +95,8 @@ class Refund(Command):
 class RecordRefund(Command):
     """A processor refunded a card: `cumulative` minor units of the sale by now (notice).
 
-    `sale` is the sale's id, or the processor's reference of its payment.
+    `sale` is the sale's id, or the processor's reference of its payment. The sale bears its price;
+    the rest of the highest figure waits in suspense.
     """
 
     name = "record-refund"
@@ -114,23 +115,33 @@ class RecordRefund(Command):
         return (f"sale:{self.sale}",)
 
     def decide(self, given: Given) -> Decision:
-        """What is new in the figure; nothing where a later one was heard first."""
+        """What is new in the figure; nothing where a later one was heard first.
+
+        A figure beyond the sale is for a person each time, also where nothing in it is new.
+        """
         record = sale_of(given, self.sale)
         if isinstance(record, Parked):
             return record
-        sale = record.sale
-        if sale is None or sale.funding != CARD:
-            return suspended(self, -self.cumulative, INVALID_TRANSITION.code)
-        if self.cumulative > record.paid:
-            missing = self.cumulative - record.refunded
-            return suspended(self, -missing, INVALID_TRANSITION.code)
-        if self.cumulative <= record.refunded:
-            return ()
-        return with_cancelled_payouts(given, self._recorded(given, record, sale))
+        borne = min(self.cumulative, record.by_card)
+        events: tuple[Event, ...] = ()
+        if record.sale is not None and borne > record.refunded:
+            recorded = self._recorded(given, record, record.sale, borne)
+            events = with_cancelled_payouts(given, recorded)
+        if borne == self.cumulative:
+            return events
+        return Suspended(INVALID_TRANSITION.code, (*events, *self._beyond(record, borne).events))
 
-    def _recorded(self, given: Given, record: SaleRecord, sale: Sale) -> tuple[Event, ...]:
-        amount = self.cumulative - record.refunded
-        after = with_refund(record, self.cumulative)
+    def _beyond(self, record: SaleRecord, borne: int) -> Suspended:
+        """What nobody has heard of yet in what goes beyond the sale."""
+        new = max(0, self.cumulative - borne - record.over_refunded)
+        name = self.sale if record.sale is None else record.sale.sale_id
+        return suspended(self, -new, INVALID_TRANSITION.code, refund_of=name)
+
+    def _recorded(
+        self, given: Given, record: SaleRecord, sale: Sale, cumulative: int
+    ) -> tuple[Event, ...]:
+        amount = cumulative - record.refunded
+        after = with_refund(record, cumulative)
         moved = change(standing(record), standing(after))
         confirms = tuple(_confirmed(record.in_flight, amount))
         refund_id = confirms[0].refund_id if confirms else given.new_id
@@ -140,7 +151,7 @@ class RecordRefund(Command):
             buyer=sale.buyer,
             funding=CARD,
             amount=amount,
-            cumulative=self.cumulative,
+            cumulative=cumulative,
             reason="REQUESTED" if confirms else "PROCESSOR",
             shares=clawbacks(given, sale, moved.clawed, moved.reserved),
             tax=moved.tax,

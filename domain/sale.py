@@ -17,7 +17,13 @@ from domain.agenda import AGENDA, AgendaEvent, AgendaItem, maturing
 from domain.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
 from domain.entity import State, entity
 from domain.event import Event
-from domain.suspense import APPLIED, PaymentEvent, PaymentRecord, payment_key
+from domain.suspense import (
+    APPLIED,
+    PaymentEvent,
+    PaymentRecord,
+    PaymentSuspended,
+    payment_key,
+)
 from domain.wallet import LotUse, Wallet, WalletEvent
 
 TOKEN = "TOKEN"
@@ -80,6 +86,13 @@ class SaleRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_lik
     clawed: tuple[int, ...] = ()
     returned: tuple[int, ...] = ()
     charges: tuple[Charge, ...] = ()
+    #: Minor units that a processor refunded beyond what a card had paid: they went to suspense.
+    over_refunded: int = 0
+
+    @property
+    def by_card(self) -> int:
+        """Minor units that a card paid: what refunds and disputes by card can take back."""
+        return self.paid if self.sale is not None and self.sale.funding == CARD else 0
 
     @property
     def paid(self) -> int:
@@ -99,7 +112,12 @@ class SaleRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_lik
         )
 
     def apply(self, key: str, event: Event) -> "SaleRecord":
-        """The record after `event`: every event in a sale's life says how."""
+        """The record after `event`: every event in a sale's life says how.
+
+        Money in suspense is in nobody's life; it is remembered, so as to count once.
+        """
+        if isinstance(event, PaymentSuspended):
+            return msgspec.structs.replace(self, over_refunded=self.over_refunded - event.amount)
         assert isinstance(event, SaleEvent)
         return event.in_sale(self)
 

@@ -85,6 +85,7 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True, omit_defaults=Tr
     """A processor took `amount` minor units that no rule accepts; a person decides.
 
     `code` says what was contradicted; `command` and `notice` what the processor had reported.
+    Of a refund that goes beyond its sale only what is new in the figure is the `amount`, negative.
     """
 
     processor: str
@@ -93,10 +94,13 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True, omit_defaults=Tr
     code: str
     command: str
     notice: dict[str, Any]
+    #: The sale that cannot bear this refund, or the reference of a payment that paid for none.
+    refund_of: str | None = None
 
     def tags(self) -> tuple[str, ...]:
-        """The payment; nobody's wallet or earnings are changed by it."""
-        return (payment_key(self.ref),)
+        """The payment, and a refund's sale; nobody's wallet or earnings are changed by it."""
+        sale = () if self.refund_of is None else (f"sale:{self.refund_of}",)
+        return (payment_key(self.ref), *sale)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`psp -> suspense`."""
@@ -147,7 +151,9 @@ class PaymentReleased(PaymentEvent, frozen=True, kw_only=True, omit_defaults=Tru
         return msgspec.structs.replace(payment, processor=left[0].processor, amount=left[0].amount)
 
 
-def suspended(command: Command, amount: int, code: str) -> Suspended:
+def suspended(
+    command: Command, amount: int, code: str, *, refund_of: str | None = None
+) -> Suspended:
     """The outcome of a notice that contradicts policy or state: its money waits in suspense."""
     processor, processor_ref = command.notice_id() or ("", "")
     event = PaymentSuspended(
@@ -157,6 +163,7 @@ def suspended(command: Command, amount: int, code: str) -> Suspended:
         code=code,
         command=command.name,
         notice=kept_fields(command),
+        refund_of=refund_of,
     )
     return Suspended(code, (event,))
 

@@ -1,7 +1,7 @@
 """The trail of a purchase: which sales its tokens paid, and how those sales stand now.
 
-Only a dispute of the purchase asks for it, so no sale carries a tag of its own for it: the trail
-is folded from all that happened to the wallet, when a decision needs it.
+Only a dispute or the refund of the purchase asks for it, so no sale carries a tag of its own for
+it: the trail is folded from all that happened to the wallet, when a decision needs it.
 """
 
 from collections.abc import Iterator
@@ -9,31 +9,38 @@ from typing import Any
 
 import msgspec
 
+from domain.adjustments import AdjustmentApproved
 from domain.entity import State, entity
 from domain.event import Event
+from domain.holds import HoldSettled
 from domain.returned import paid_parts_left, released_by
 from domain.sale import Sale, SaleEvent, SaleRecord
-from domain.wallet import PAID, PROMO
+from domain.wallet import PAID, PROMO, LotUse
 
 
 @entity
 class Trail(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
-    """`trail:user:purchase`; the events that matter as a chain, newest first."""
+    """`trail:user:purchase`; the events of sales that matter as a chain, newest first."""
 
     KIND = "trail"
     CACHED = False
     FOLDED_FROM = "wallet"
 
     newest: Any = None
+    #: Bonus tokens of the purchase that were used without a sale.
+    bonus_used: int = 0
 
     def apply(self, key: str, event: Event) -> "Trail":
-        """The trail after an event of the wallet: sales it paid for, and what became of sales."""
+        """The trail after an event of the wallet: what it paid for, and what became of sales."""
+        _, user, purchase = key.split(":")
+        used = _bonus_of(purchase, _used_without_sale(event, user))
+        if used:
+            return msgspec.structs.replace(self, bonus_used=self.bonus_used + used)
         if not isinstance(event, SaleEvent):
             return self
-        purchase = key.split(":")[2]
         if isinstance(event, Sale) and all(use.purchase != purchase for use in event.lots):
             return self
-        return Trail(newest=(event, self.newest))
+        return msgspec.structs.replace(self, newest=(event, self.newest))
 
     def sales(self) -> dict[str, SaleRecord]:
         """The sales that the purchase's tokens paid, in the order in which they were made."""
@@ -98,15 +105,29 @@ def paid_by(purchase: str, record: SaleRecord) -> Paid:
     )
 
 
-def promo_spent(purchase: str, records: dict[str, SaleRecord]) -> int:
-    """Bonus tokens of `purchase` that sales consumed and no refund returned."""
-    return sum(
+def bonus_spent(purchase: str, trail: Trail) -> int:
+    """Bonus tokens of `purchase` that were used, by whatever, and that no refund returned.
+
+    Those that expired, were cancelled or are left were not.
+    """
+    return trail.bonus_used + sum(
         use.tokens - back
-        for record in records.values()
+        for record in trail.sales().values()
         if record.sale is not None
         for use, back in zip(record.sale.lots, record.returned, strict=True)
         if use.purchase == purchase and use.kind == PROMO
     )
+
+
+def _used_without_sale(event: Event, user: str) -> tuple[LotUse, ...]:
+    """What a batch of a hold used of the lots of `user`, or a correction took of them."""
+    if isinstance(event, HoldSettled):
+        return event.lots
+    return event.taken.get(user, ()) if isinstance(event, AdjustmentApproved) else ()
+
+
+def _bonus_of(purchase: str, uses: tuple[LotUse, ...]) -> int:
+    return sum(use.tokens for use in uses if use.purchase == purchase and use.kind == PROMO)
 
 
 def _share(part: int, tokens: int, whole: int) -> int:

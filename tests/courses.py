@@ -199,6 +199,8 @@ COURSES: dict[str, list[Step]] = {
         closed("LOST"),
         refunded(399),
         closed("WON"),
+        refunded(450),
+        ("release-payment", {"payment_ref": Ref("payment", 0), "resolution": "RETURN"}, "amy"),
     ],
     "tokens back": [SMALL, tip("ann", 133), tip("ann", 701), refund(133), refund(99), refund(400)],
     "even split": [
@@ -229,6 +231,15 @@ COURSES: dict[str, list[Step]] = {
         closed("LOST"),
         closed("WON"),
         ("unfreeze", {"subject": "ben", "kind": "wallet", "scope": "SPEND", **REASON}, "amy"),
+    ],
+    "used bonus": [
+        SMALL,
+        ("hold-credits", {"user": "ann", "tokens": 170, "expires_at": Later(40 * 86_400)}, "amy"),
+        ("settle-batch", {"hold": Ref("hold", 0), "batch_no": 1, "used": 33}, "amy"),
+        wait(35 * 86_400),
+        ("settle-batch", {"hold": Ref("hold", 0), "batch_no": 2, "used": 21}, "amy"),
+        ("release-hold", {"hold": Ref("hold", 0)}, "amy"),
+        ("refund-purchase", {"purchase": Ref("purchase", 0), **REASON}, "amy"),
     ],
     "escrow": [
         ("freeze", FROZEN, "amy"),

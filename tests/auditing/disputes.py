@@ -133,12 +133,14 @@ class Disputes(Refunds):
             for use in body.get("restored", []):
                 lot, tokens = named(use, mine), use["tokens"]
                 assert self.release(lot, -tokens) == -use["released"], use
+                self.unused(lot, -tokens)
                 self.supply(user, lot["kind"], tokens)
                 released -= use["released"]
             for use in body.get("held", []):
                 assert use["tokens"] <= self.free(named(use, mine)), use
                 self.hold(user, named(use, mine), use["tokens"])
             for use in body.get("lots", []):
+                self.unused(named(use, mine), use["tokens"])
                 assert self.consume_held(user, named(use, mine), use["tokens"]) == use["released"]
                 released += use["released"]
             for use in body.get("freed", []):
@@ -222,19 +224,21 @@ class Disputes(Refunds):
             return rejected("DISPUTE_OPEN")
         mine = [lot for lot in self.lots_of(purchase) if self.free(lot)]
         told = [body for kind, body in self.told if kind == "token_purchase.refunded.v1"]
+        spent = max(0, self._bonus_used(purchase) - purchase["deducted"])
         if not told:
-            bonus = any(lot["kind"] == "PROMO" for lot in self.lots_of(purchase))
             unspent = any(lot["kind"] == "PAID" for lot in mine)
             worthless = not self._worth(mine)
-            assert not unspent or bonus or worthless, "tokens that are left are refunded"
+            assert not unspent or spent or worthless, "tokens that are left are refunded"
             return rejected("REFUND_EXCEEDS_REMAINING", remaining=0)
         (body,) = told
         released = sum(self.release(lot, self._leaves(purchase, lot)) for lot in mine)
         tax, deducted = body["tax"], body["deducted"]
         taken = purchase["refunded_tax"] + purchase.get("lost_tax", 0)
         assert 0 <= tax <= purchase["tax"] - taken, body
-        assert 0 <= deducted <= body["bonus_spent"] * (policy.get("unit_value") or 0)
+        assert body["bonus_spent"] == spent, (body, spent)
+        assert deducted == min(released + tax, spent * (policy.get("unit_value") or 0)), body
         amount = released + tax - deducted
+        purchase["deducted"] += spent
         purchase["refunded"] += released + tax
         purchase["refunded_tax"] += tax
         self.money(
@@ -245,8 +249,16 @@ class Disputes(Refunds):
         )
         return Verdict("accepted", numbers={"released": released, "amount": amount})
 
+    def _bonus_used(self, purchase: dict[str, Any]) -> int:
+        """What is neither left of the bonus nor gone without a use."""
+        bonus = [lot for lot in self.lots_of(purchase) if lot["kind"] == "PROMO"]
+        left = sum(lot["tokens"] - lot["used"] for lot in bonus)
+        used: int = purchase["bonus"] - purchase["unused"] - left
+        return used
+
     def _leaves(self, purchase: dict[str, Any], lot: dict[str, Any]) -> int:
         tokens = self.free(lot)
+        self.unused(lot, tokens)
         self.supply(purchase["user"], lot["kind"], -tokens)
         return tokens
 

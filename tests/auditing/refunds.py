@@ -1,5 +1,6 @@
 """Refunds: what is undone of a sale is a matter of sums, so the order of notices is none."""
 
+from collections import Counter
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -18,11 +19,12 @@ from tests.auditing.verdicts import (
 
 
 class Refunds(Holds):
-    """Refunds by id: requested, recorded or failed."""
+    """Refunds by id: requested, recorded or failed; the highest figure of each sale."""
 
     def __init__(self, book: str) -> None:
         super().__init__(book)
         self.refunds: dict[str, str] = {}
+        self.figures: Counter[str] = Counter()
 
     def referred(self, reference: str) -> Sale | str | None:
         """The sale of an id or payment; "other" if it is of something else; None if unknown."""
@@ -101,6 +103,8 @@ class Refunds(Holds):
         lot = use["lot"]
         if lot["kind"] == "PAID" or self.lives(lot):
             self.returned(buyer, lot, tokens, price, (self.new_id, nth))
+        else:
+            self.unused(lot, tokens)
         return price
 
     def returned(
@@ -112,22 +116,35 @@ class Refunds(Holds):
         self.supply(user, kind, tokens)
 
     def record_refund(self, fields: dict[str, Any]) -> Verdict:
-        """A processor's figure for all that went back of a sale."""
+        """A processor's figure for all that went back of a sale, which bears what a card paid."""
         sale, cumulative = self.referred(fields["sale"]), fields["cumulative"]
         if sale is None:
             return parked()
         if isinstance(sale, str) or sale["funding"] != "CARD":
-            return suspended("INVALID_TRANSITION", -cumulative)
+            name, paid, verdict = (
+                fields["sale"] if isinstance(sale, str) else sale["id"],
+                0,
+                NOTHING,
+            )
+        else:
+            name, paid = sale["id"], sale["paid"]
+            verdict = self._by_card_back(sale, min(paid, cumulative), fields["processor"])
+        before = self.figures[name]
+        self.figures[name] = max(before, cumulative)
+        if cumulative <= paid:
+            return verdict
+        beyond = max(0, self.figures[name] - max(before, paid))
+        return suspended("INVALID_TRANSITION", -beyond)
+
+    def _by_card_back(self, sale: Sale, cumulative: int, processor: str) -> Verdict:
         amount = cumulative - sale["refunded"]
-        if cumulative > sale["paid"]:
-            return suspended("INVALID_TRANSITION", -amount)
         if amount <= 0:
             return NOTHING
         before = self.standing(sale)
         sale["refunded"] = cumulative
         self.confirm(sale, amount)
         legs = self.moved(sale, before)
-        self.money(*legs, (f"psp.{fields['processor']}", -amount))
+        self.money(*legs, (f"psp.{processor}", -amount))
         if self.over(sale):
             self.revoke(sale)
         return Verdict("accepted", numbers={"amount": amount, "cumulative": cumulative})

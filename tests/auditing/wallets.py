@@ -132,6 +132,9 @@ class Wallets(Books):
             "processor": fields["processor"],
             "refunded": 0,
             "refunded_tax": 0,
+            "bonus": promo,
+            "unused": 0,
+            "deducted": 0,
             "disputes": {},
         }
         self.payment(fields["processor_ref"]).update(
@@ -177,9 +180,15 @@ class Wallets(Books):
 
     def end(self, user: str, lot: Lot, tokens: int) -> None:
         """Free tokens of a lot end with it."""
+        self.unused(lot, tokens)
         released = self.release(lot, tokens)
         self.supply(user, lot["kind"], -tokens)
         self.money(("deferred", released), ("rev.breakage", -released))
+
+    def unused(self, lot: Lot, tokens: int) -> None:
+        """Tokens that came with a purchase as a bonus go, and nobody has used them."""
+        if lot["kind"] == "PROMO" and lot["purchase"] in self.purchases:
+            self.purchases[lot["purchase"]]["unused"] += tokens
 
     def deferred(self) -> int:
         """What tokens that are not spent were sold for."""

@@ -16,6 +16,7 @@ SALES: dict[str, Notice] = {
     "tip": ("send-tip", {"user": "cid", "creator": "carl", "amount": 399, **CARD}),
     "unlock": ("unlock", {"user": "cid", "creator": "cora", "item": "x", "price": 399, **CARD}),
 }
+SUSPENSE = ("suspense", "USD")
 PURCHASE: Notice = (
     "record-purchase",
     {
@@ -33,10 +34,10 @@ def notice(name: str, ref: str, **fields: Any) -> Notice:
     return name, {**fields, "processor": "stripe", "processor_ref": ref}
 
 
-def refunds(amounts: list[int]) -> list[Notice]:
+def refunds(amounts: list[int], ref: str = "refund") -> list[Notice]:
     """What the processor says was refunded, cumulatively."""
     return [
-        notice("record-refund", f"refund-{nth}", sale="paid", cumulative=amount)
+        notice("record-refund", f"{ref}-{nth}", sale="paid", cumulative=amount)
         for nth, amount in enumerate(amounts)
     ]
 
@@ -78,10 +79,26 @@ def test_of_a_sale(data: st.DataObject) -> None:
     draw, policy = data.draw, data.draw(policies)
     part = st.integers(1, 399)
     sale = SALES[draw(st.sampled_from(sorted(SALES)))]
-    reports = draw(st.lists(part, max_size=3))
+    reports = draw(st.lists(part | st.integers(398, 450), max_size=4))
+    again = [each for each in reports if draw(st.booleans())]
     disputed = draw(st.lists(st.tuples(part, outcomes), max_size=2))
     notices = [sale, *refunds(reports), *disputes(disputed)]
-    assert ends_of(policy, notices) == ends_of(policy, draw(st.permutations(notices)))
+    repeated = [*notices, *refunds(again, "again")]
+    accounts, entitled = ends_of(policy, notices)
+    assert (accounts, entitled) == ends_of(policy, draw(st.permutations(repeated)))
+    assert accounts.get(SUSPENSE, 0) == max(0, *reports, 399) - 399
+
+
+@settings(max_examples=50, deadline=None, print_blob=True)
+@given(st.data())
+def test_of_refunds_that_no_card_paid(data: st.DataObject) -> None:
+    draw, policy = data.draw, data.draw(policies)
+    reports = draw(st.lists(st.integers(1, 9), min_size=1, max_size=4))
+    notices = [PURCHASE, *refunds(reports)]
+    repeated = [*notices, *refunds(reports, "again")]
+    accounts, entitled = ends_of(policy, notices)
+    assert (accounts, entitled) == ends_of(policy, draw(st.permutations(repeated)))
+    assert accounts[SUSPENSE] == max(reports)
 
 
 @settings(max_examples=200, deadline=None, print_blob=True)

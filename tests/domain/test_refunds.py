@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts import balanced
-from domain.command import Parked, Suspended
+from domain.command import Parked
 from domain.creator import Creator
 from domain.entitlement import Entitlement, Grant
 from domain.money import split_among
@@ -149,17 +149,6 @@ def test_a_refund_that_is_reported_before_its_payment_waits_for_it() -> None:
     assert place.when(
         "fail-refund", refund="r", reason_code="X", processor="stripe", processor_ref="f"
     ) == Parked("refund:r")
-
-
-def test_more_than_was_paid_waits_in_suspense() -> None:
-    place = world()
-    sold(place)
-    recorded(place, 100)
-    decision = place.when("record-refund", **reported(400))
-    assert isinstance(decision, Suspended)
-    assert code(decision) == "INVALID_TRANSITION"
-    (event,) = decision.events
-    assert event.postings(ASSETS) == (("psp.stripe", "USD", -300), ("suspense", "USD", 300))
 
 
 def test_a_failure_after_success_is_an_anomaly() -> None:

@@ -86,8 +86,9 @@ def decided(platform: Platform, entries: list[Entry], outcomes: Outcomes) -> Ite
         written = [left.pop(at) for at in sorted(mine)]
         (sent,) = waited.get(entry.key) or [unheard(entry)]
         told = {"outcome": "accepted"}
-        if entry.type == "payment.suspended.v1":
-            told = {"outcome": "suspended", "code": msgspec.json.decode(entry.body)["code"]}
+        for each in written:
+            if each.type == "payment.suspended.v1":
+                told = {"outcome": "suspended", "code": msgspec.json.decode(each.body)["code"]}
         yield Heard(position, False, sent, 201, told, written)
 
 

@@ -200,11 +200,24 @@ def test_a_suspended_notice_is_applied_once_nothing_contradicts(platform: Platfo
 def test_what_had_waited_may_contradict_when_its_time_comes(platform: Platform) -> None:
     first = platform.send(refunded(1_001))
     platform.given(TIP)
-    assert types(platform) == ["tip.sent.v1", "payment.suspended.v1"]
-    assert inbox(platform) == {"refund": ("suspended", None, 4)}
+    assert types(platform) == ["tip.sent.v1", "refund.recorded.v1", "payment.suspended.v1"]
+    assert inbox(platform) == {"refund": ("suspended", None, 5)}
     assert platform.send(refunded(1_001)).body == first.body
     platform.given(release("refund", "RETURN"))
-    assert inbox(platform) == {"refund": ("applied", None, 5)}
+    assert inbox(platform) == {"refund": ("applied", None, 6)}
+    platform.close()
+    assert differences(platform) == []
+
+
+def test_what_is_refunded_beyond_a_sale_is_in_suspense_once(platform: Platform) -> None:
+    platform.given(TIP)
+    for cumulative, ref, waiting in ((1_002, "a", 2), (1_001, "b", 2), (1_005, "c", 5)):
+        assert platform.send(refunded(cumulative, ref)).code == "INVALID_TRANSITION"
+        assert platform.balance("suspense") == waiting
+    assert platform.send(release("c", "APPLY")).code == "INVALID_TRANSITION"
+    for ref, waiting in (("c", 2), ("b", 2), ("a", 0)):
+        platform.given(release(ref, "RETURN"))
+        assert platform.balance("suspense") == waiting
     platform.close()
     assert differences(platform) == []
 

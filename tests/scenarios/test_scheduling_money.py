@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from ledger.database import Database
 from ledger.scheduler import Scheduler
+from tests.scenarios.deeds import hold, named, release
 from tests.scenarios.finance_words import paid_out, ready
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
@@ -56,6 +57,26 @@ def test_what_was_spent_before_needs_no_posting(platform: Platform) -> None:
     platform.later(hours=1)
     assert turned(platform) == 0
     platform.then(events("promo_tokens.expired.v1", 0))
+
+
+def test_what_a_hold_sets_free_after_its_end_is_over_at_once(platform: Platform) -> None:
+    platform.given(policy({**MICRO_UNLOCK, "products_enabled": ["hold"]}))
+    platform.given(grant(10, expires_at=in_minutes(5)), grant(7, expires_at=in_minutes(60)))
+    platform.given(hold(8))
+    kept = named(platform, "hold_id")
+    platform.given(hold(5, expires_at=in_minutes(10)))
+    platform.later(minutes=6)
+    assert turned(platform) == 1
+    platform.then(wallet(4), events("promo_tokens.expired.v1", 0))
+    platform.later(minutes=5)
+    assert turned(platform) == 1  # the hold's time is over, and with it that of 2 of its tokens
+    platform.then(wallet(7), events("promo_tokens.expired.v1", 1))
+    platform.given(release(kept)).then(wallet(7), events("promo_tokens.expired.v1", 2))
+    assert turned(platform) <= 1  # the hold that is over is asked for once more
+    platform.later(hours=1)
+    turned(platform)
+    platform.then(wallet(0), events("promo_tokens.expired.v1", 3))
+    assert turned(platform) == 0
 
 
 def test_paid_tokens_lapse(platform: Platform) -> None:
