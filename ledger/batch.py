@@ -32,6 +32,7 @@ from domain.suspense import ReleasePayment
 from ledger.books import Book
 from ledger.business_days import BusinessDays
 from ledger.entry import ENTRY_BYTES_MAX, canonical, leaf_hash
+from ledger.ids import EventId
 from ledger.inbox import APPLIED, PARKED, SUSPENDED, Inbox, Notice
 from ledger.request import Answer, Recorded, Request, refused
 from ledger.rows import event_row, microseconds, receipt_row
@@ -55,7 +56,7 @@ class Batch:
         *,
         position: int,
         clock: datetime,
-        new_id: Callable[[int], str],
+        new_id: Callable[[int], EventId],
         inbox: Inbox,
     ) -> None:
         self.position = position
@@ -214,7 +215,7 @@ class Batch:
             self.states,
             self._policies(),
             now,
-            event_id,
+            event_id[0],
             request.actor,
             self._assets,
             self._today,
@@ -244,10 +245,10 @@ class Batch:
         if code is not None:  # not before: what cannot be recorded must leave no trace here either
             self._keep(request, SUSPENDED, None, now)
         if salt or isinstance(decision[0], SubjectErased):
-            self.texts.follow(command, decision, event_id, salt)
+            self.texts.follow(command, decision, event_id[0], salt)
         return answer
 
-    def _record(self, events: tuple[Event, ...], event_id: str, stamp: Stamp) -> Answer:
+    def _record(self, events: tuple[Event, ...], event_id: EventId, stamp: Stamp) -> Answer:
         """Encode the events, then merge their effects; nothing is changed if one fails."""
         states = self.states
         changes: dict[str, State] = {}
@@ -270,11 +271,12 @@ class Batch:
                     for view in states.views[key]:
                         changes[view] = (changes.get(view) or states[view]).apply(view, event)
             body = canonical(event)
-            data = stamp.entry(event, tags, body, event_id=event_id, recorded_at=clock)
+            text, raw = event_id
+            data = stamp.entry(event, tags, body, event_id=text, recorded_at=clock)
             rows.append(
                 event_row(
                     position,
-                    bytes.fromhex(event_id.replace("-", "")),
+                    raw,
                     event.type.encode(),
                     tags,
                     occurred_us=occurred_us,
@@ -283,7 +285,7 @@ class Batch:
                     leaf_hash=leaf_hash(data),
                 )
             )
-            recorded.append(Recorded(position, event_id, event.type, body))
+            recorded.append(Recorded(position, text, event.type, body))
             clock += TICK
             recorded_us += 1
             if position - self.position < len(events):
@@ -295,7 +297,7 @@ class Batch:
         self._event_rows += rows
         if self.inbox.waiting:
             self.inbox.wake(tag for event in events for tag in event.tags())
-        if stamp.request.name == ReleasePayment.name:
+        if stamp.request.name == _RELEASE:
             self.inbox.release(events, position)
         self.position, self.clock, self._clock_us = position, clock, recorded_us
         return Answer(
@@ -350,6 +352,7 @@ class Batch:
 
 
 _UNTOUCHED = (0, 0)
+_RELEASE = ReleasePayment.name
 _PARSED_MAX = 8
 _parsed: list[tuple[Policies, tuple[PolicyVersion, ...]]] = []
 

@@ -10,19 +10,29 @@ from collections.abc import Callable
 
 _EPOCH_MS = 946_684_800_000
 """2000-01-01 UTC, from which `rows.microseconds` counts, in Unix milliseconds."""
+_US_TEXT = [f"{us:03x}" for us in range(1000)]
+_US_BYTES = [(0x7000 | us).to_bytes(2, "big") for us in range(1000)]
+
+EventId = tuple[str, bytes]
+"""The same UUID as text and as 16 bytes."""
 
 
-def event_ids() -> Callable[[int], str]:
-    """A source of event ids: microseconds since 2000-01-01 UTC in, UUID text out."""
-    last_ms, prefix, random = -1, "", ""
+def event_ids() -> Callable[[int], EventId]:
+    """A source of event ids: microseconds since 2000-01-01 UTC in."""
+    begun_us, before, after = -1_000, "", ""
+    head, tail = b"", b""
 
-    def new_id(recorded_us: int) -> str:
-        nonlocal last_ms, prefix, random
-        ms, us = divmod(recorded_us, 1000)
-        if ms != last_ms:
-            stamp, drawn = f"{ms + _EPOCH_MS:012x}", os.urandom(8).hex()
-            last_ms, prefix = ms, f"{stamp[:8]}-{stamp[8:]}-7"
-            random = f"-8{drawn[:3]}-{drawn[3:15]}"
-        return f"{prefix}{us:03x}{random}"
+    def new_id(recorded_us: int) -> EventId:
+        nonlocal begun_us, before, after, head, tail
+        us = recorded_us - begun_us
+        if not 0 <= us < 1000:
+            ms, us = divmod(recorded_us, 1000)
+            begun_us = recorded_us - us
+            head = (ms + _EPOCH_MS).to_bytes(6, "big")
+            drawn = os.urandom(8)
+            tail = bytes((0x80 | drawn[0] >> 4, *drawn[1:]))
+            before = f"{head[:4].hex()}-{head[4:].hex()}-7"
+            after = f"-{tail[:2].hex()}-{tail[2:].hex()}"
+        return f"{before}{_US_TEXT[us]}{after}", head + _US_BYTES[us] + tail
 
     return new_id

@@ -133,7 +133,7 @@ class PlainLog(BookLog):
             packed.append(
                 rows.event_row(
                     position,
-                    bytes.fromhex(self._new_id(rows.microseconds(clock)).replace("-", "")),
+                    self._new_id(rows.microseconds(clock))[1],
                     event.type.encode(),
                     event.tags,
                     occurred_us=rows.microseconds(clock),

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -346,3 +347,5 @@ def test_ids_stay_apart_when_two_sources_draw_at_once() -> None:
     a, b = event_ids(), event_ids()
     drawn = [new_id(us) for us in range(5_000) for new_id in (a, b)]
     assert len(set(drawn)) == len(drawn)
+    assert all(UUID(text).bytes == raw and UUID(text).version == 7 for text, raw in drawn)
+    assert [text for text, _ in drawn[::2]] == sorted(text for text, _ in drawn[::2])
