@@ -22,7 +22,7 @@ from ledger.writer import Unavailable, Writer
 
 TURN_EVERY_S = 1.0
 COMMANDS_FIRST = 32
-COMMANDS_MAX = 2_048
+COMMANDS_MAX = 4_096
 EVENTS_EACH = 2
 """Where commands make more events than this they have time to catch up with: fewer at once, lest
 they hold up everybody else at the turnstile."""
