@@ -11,9 +11,9 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from domain.accounts import Assets
-from domain.command import Given, Parked, Suspended
+from domain.command import Given, Parked
 from domain.entity import MissingState, State, kind_of
-from domain.erasure import SubjectErased
+from domain.erasure import EraseSubject
 from domain.event import Event
 from domain.periods import PERIODS, Periods
 from domain.policies import POLICIES, Policies
@@ -222,12 +222,12 @@ class Batch:
             salt,
         )
         decision = command.decide(given)
-        if isinstance(decision, Rejection):
-            return self._refused(request, decision)
         code = None
-        if isinstance(decision, Parked):
-            return self._parked(request, decision, now)
-        if isinstance(decision, Suspended):
+        if not isinstance(decision, tuple):
+            if isinstance(decision, Rejection):
+                return self._refused(request, decision)
+            if isinstance(decision, Parked):
+                return self._parked(request, decision, now)
             code, decision = decision.code, decision.events
         if not decision:
             return self._nothing_to_do(request, now)
@@ -244,13 +244,13 @@ class Batch:
         answer = self._record(decision, event_id, stamp)
         if code is not None:  # not before: what cannot be recorded must leave no trace here either
             self._keep(request, SUSPENDED, None, now)
-        if salt or isinstance(decision[0], SubjectErased):
+        if salt or request.name == _ERASE:
             self.texts.follow(command, decision, event_id[0], salt)
         return answer
 
     def _record(self, events: tuple[Event, ...], event_id: EventId, stamp: Stamp) -> Answer:
         """Encode the events, then merge their effects; nothing is changed if one fails."""
-        states = self.states
+        states, views = self.states, self.states.views
         changes: dict[str, State] = {}
         recorded, rows = [], []
         position, clock = self.position, self.clock
@@ -267,8 +267,8 @@ class Batch:
                         state = states[key]
                 if state is not None:
                     changes[key] = state.apply(key, event)
-                if states.views and key in states.views:
-                    for view in states.views[key]:
+                if views and key in views:
+                    for view in views[key]:
                         changes[view] = (changes.get(view) or states[view]).apply(view, event)
             body = canonical(event)
             text, raw = event_id
@@ -353,6 +353,7 @@ class Batch:
 
 _UNTOUCHED = (0, 0)
 _RELEASE = ReleasePayment.name
+_ERASE = EraseSubject.name
 _PARSED_MAX = 8
 _parsed: list[tuple[Policies, tuple[PolicyVersion, ...]]] = []
 

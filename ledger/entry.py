@@ -23,7 +23,8 @@ ENVELOPE_VERSION = 1
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One event with everything an auditor needs to place it. Times are UTC.
 
-    `key` and `fingerprint` are hex of 16 bytes each; `effective_on` is a date in the book's zone.
+    `key` and `fingerprint` are hex of 16 bytes each, empty where a scheduler sent the command;
+    `effective_on` is a date in the book's zone.
     """
 
     body: msgspec.Raw

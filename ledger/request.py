@@ -58,10 +58,9 @@ def request_key(
 
 
 def unremembered(command: Command, *, actor: str, correlation_id: str) -> Request:
-    """A scheduler's request: sent again, it is decided again."""
-    name, print_ = command.name, fingerprint(command)
+    """A scheduler's request: sent again, it is decided again, so it needs neither key nor print."""
     needs = command.entities()
-    return Request(command, name, None, actor, actor, correlation_id, b"", print_, needs)
+    return Request(command, command.name, None, actor, actor, correlation_id, b"", b"", needs)
 
 
 def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
