@@ -5,6 +5,7 @@ the last one stopped. Several may use it at once: reading on is one at a time, a
 taken the others do not see until its next turn.
 """
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -26,9 +27,10 @@ log = structlog.get_logger()
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """One item whose time came `late_s` ago, and the request to send for it."""
+    """One item whose time came `late_s` ago, the request to send for it, and its next turn."""
 
     item: str
+    due_at: datetime
     request: Request
     once: bool
     late_s: float
@@ -58,17 +60,18 @@ class Agenda:
     def take(self, limit: int) -> list[Taken]:
         """At most `limit` items that are due; each comes again at its next turn."""
         rows = self._connection.execute(SQL["take"], [limit]).fetchall()
-        return [taken for row in rows if (taken := _taken(*row)) is not None]
+        return [taken for row in rows if (taken := _taken(row)) is not None]
 
     def settle(self, taken: list[Taken], answers: list[Answer]) -> None:
         """Forget what was refused, for there is nothing left to do, and what is done once."""
         over = [
-            each.item
+            (each.item, each.due_at)
             for each, answer in zip(taken, answers, strict=True)
             if 400 <= answer.status < 500 or (each.once and answer.status < 300)
         ]
         if over:
-            self._connection.execute(SQL["drop"], [over])
+            items, turns = zip(*over, strict=True)
+            self._connection.execute(SQL["settle"], [list(items), list(turns)])
 
     def _read_page(self) -> int:
         connection = self._connection
@@ -101,11 +104,12 @@ class Agenda:
         self._connection.execute(SQL["put"], columns)
 
 
-def _taken(item: str, command: str, fields: str, once: bool, late_s: float) -> Taken | None:
+def _taken(row: tuple[Any, ...]) -> Taken | None:
+    item, due_at, command, fields, once, late_s = row
     try:
         read = read_command(command, msgspec.json.decode(fields))
     except InvalidRequest:
         log.exception("the agenda holds a command that cannot be read", item=item)
         return None
     request = unremembered(read, actor=SCHEDULER, correlation_id=SCHEDULER)
-    return Taken(item, request, once, late_s)
+    return Taken(item, due_at, request, once, late_s)

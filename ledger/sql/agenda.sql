@@ -31,6 +31,11 @@ SET due_at = excluded.due_at, every_s = excluded.every_s,
 -- Nothing is due for these any more.
 DELETE FROM agenda WHERE item = ANY (%s::text[])
 
+-- name: settle
+-- Nothing is due for these any more, unless something new has been put in their place meanwhile.
+DELETE FROM agenda a USING unnest(%s::text[], %s::timestamptz[]) AS over (item, due_at)
+WHERE a.item = over.item AND a.due_at = over.due_at
+
 -- name: read_to
 -- The log is read up to here.
 UPDATE agenda_read SET position = %s
@@ -47,4 +52,5 @@ UPDATE agenda a
 SET due_at = a.due_at + make_interval(secs => a.every_s
       * (1 + floor(extract(epoch FROM time.now - a.due_at) / a.every_s)))
 FROM due, time WHERE a.item = due.item
-RETURNING a.item, a.command, a.fields::text, a.once, extract(epoch FROM due.late)::float
+RETURNING a.item, a.due_at, a.command, a.fields::text, a.once,
+          extract(epoch FROM due.late)::float

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from ledger.agenda import Agenda
 from ledger.database import Database
 from ledger.scheduler import Scheduler
 from tests.scenarios.deeds import hold, named, release
@@ -47,6 +48,28 @@ def test_promotional_tokens_expire(platform: Platform) -> None:
     platform.when(tip(6)).then(rejected("INSUFFICIENT_TOKENS", current=5))
     assert turned(platform) == 1
     platform.then(wallet(5), events("promo_tokens.expired.v1", 1))
+    assert turned(platform) == 0
+
+
+def test_what_is_put_on_the_agenda_again_meanwhile_stays_there(platform: Platform) -> None:
+    platform.given(policy(MICRO_UNLOCK), grant(10, expires_at=in_minutes(5)), tip(10))
+    platform.later(minutes=6)
+    with (
+        platform.fresh.connect(autocommit=True) as one,
+        platform.fresh.connect(autocommit=True) as other,
+    ):
+        agenda = Agenda(platform.book, one)
+        agenda.read_on()
+        taken = agenda.take(10)
+        answers = platform.writer.write([each.request for each in taken])
+        put_again = "UPDATE agenda SET due_at = due_at - interval '1 hour'"
+        other.execute(put_again)  # as by a second scheduler, for tokens that came back
+        agenda.settle(taken, answers)
+        again = agenda.take(10)
+        assert [each.item for each in again] == [each.item for each in taken]
+        agenda.settle(again, answers)
+        other.execute(put_again)
+        assert not agenda.anything()
     assert turned(platform) == 0
 
 
