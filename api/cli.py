@@ -14,6 +14,7 @@ from api.cli_demo import demo
 from api.cli_import import import_file
 from api.cli_keys import keys
 from api.cli_meter import meter
+from api.cli_send import send
 from api.cli_serve import migrate_database, project, serve
 from api.cli_simulate import simulate
 from api.cli_upkeep import rebuild_projections, verify_books
@@ -34,6 +35,7 @@ app.add_typer(books, name="book")
 app.add_typer(keys, name="key")
 app.command()(demo)
 app.command("import")(import_file)
+app.command()(send)
 app.command()(simulate)
 app.command()(project)
 app.command()(meter)

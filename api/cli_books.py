@@ -20,12 +20,18 @@ _PROFILES = files("domain").joinpath("profiles")
 _BEGINNING = "1970-01-01T00:00:00Z"
 
 
+def profiles() -> list[str]:
+    """The policies that come along."""
+    names = (entry.name for entry in _PROFILES.iterdir())
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
+
 @books.command()
 def create(
     name: Annotated[str, typer.Argument(help="1 to 40 of A-Z a-z 0-9 _ -")],
     *,
     profile: Annotated[
-        str | None, typer.Option(help="A policy that comes along: micro-unlock, live-call.")
+        str | None, typer.Option(help=f"A policy that comes along: {', '.join(profiles())}.")
     ] = None,
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A policy document of your own, JSON.")
@@ -67,12 +73,6 @@ def show() -> None:
     for book in found:
         table.add_row(book.name, book.currency, book.time_zone)
     out.print(table)
-
-
-def profiles() -> list[str]:
-    """The policies that come along."""
-    names = (entry.name for entry in _PROFILES.iterdir())
-    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 
 def profile_document(name: str) -> dict[str, Any]:
