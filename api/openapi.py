@@ -114,8 +114,12 @@ def command_text(model: type[Command]) -> tuple[str, str]:
 
 def is_notice(model: type[Command]) -> bool:
     """Whether every such command is a notice."""
-    fields = model.model_fields
-    return "processor" in fields and fields["processor"].is_required()
+    return may_be_notice(model) and model.model_fields["processor"].is_required()
+
+
+def may_be_notice(model: type[Command]) -> bool:
+    """Whether such a command is a notice at least when it names a processor's payment."""
+    return model.notice_id is not Command.notice_id
 
 
 def install(app: FastAPI) -> None:

@@ -170,7 +170,7 @@ class ProposeAdjustment(Command):
     effective_on: Day | None = None
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """Accounts that no adjustment may name, and legs that say nothing."""
+        """Accounts are of the chart, and such as adjustments may name; no amount is zero."""
         for nth, (account, _, amount) in enumerate(self.postings):
             wrong = corrections.problem(account)
             if wrong is not None:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain.accounts import Assets
 from domain.entity import MissingState, State, States
@@ -87,9 +87,20 @@ class Command(BaseModel):
     name: ClassVar[str]
     roles: ClassVar[frozenset[str]] = frozenset({"service"})
 
-    occurred_at: Instant | None = None
-    on_behalf_of: Id | None = None
-    correlation_id: Id | None = None
+    occurred_at: Instant | None = Field(
+        default=None,
+        description="When it happened; by default, when it is recorded. A request that claims "
+        "over 5 s more than the server's clock is refused; a notice counts as of now then.",
+    )
+    on_behalf_of: Id | None = Field(
+        default=None,
+        description="For whom the sender acts: recorded as the actor. Only for the role service.",
+    )
+    correlation_id: Id | None = Field(
+        default=None,
+        description="Kept with the event, to find together what belongs together; "
+        "by default, that of the header X-Correlation-Id.",
+    )
 
     def texts(self) -> dict[str, str]:
         """Free texts, by field: kept outside the log, which holds only their salted hashes."""

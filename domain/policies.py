@@ -108,7 +108,7 @@ class ProposePolicy(Command):
     effective_from: Instant
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """What is wrong between the document's keys."""
+        """The keys of the document agree with each other."""
         for pointer, message in self.body.problems():
             yield f"/body{pointer}", message
 

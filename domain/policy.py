@@ -22,6 +22,7 @@ PRODUCTS: tuple[Product, ...] = get_args(Product)
 TOKEN_SALES = ("unlock", "message", "ticket", "tip", "call")
 """What creators sell for tokens."""
 Positive = Annotated[int, Field(gt=0, le=10_000)]
+TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
 Months = Annotated[int, Field(gt=0, le=1_200)]
 
 
@@ -99,7 +100,7 @@ class Policy(_Part):
 
     profile: Id
     currency: Currency
-    time_zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
+    time_zone: TimeZone
     funding: Annotated[tuple[Funding, ...], Field(strict=False)]
     unit_value: PositiveAmount | None = None
     revenue_share: RevenueShare

@@ -119,8 +119,10 @@ class ImportSettlement(Command):
 
 @command
 class ResolveBreak(Command):
-    """Decide on a break. AMOUNT_MISMATCH: WRITE_OFF the difference. MISSING_IN_LEDGER: MATCH once
-    the payment has arrived, or RETURN the money. DISMISS either where it was put right elsewhere.
+    """Decide on a break between a settlement file and the ledger.
+
+    AMOUNT_MISMATCH: WRITE_OFF the difference. MISSING_IN_LEDGER: MATCH once the payment has
+    arrived, or RETURN the money. DISMISS either where it was put right elsewhere.
     """
 
     name = "resolve-break"

@@ -40,6 +40,19 @@ def test_metrics_count_outcomes(platform: Platform) -> None:
         assert name in page
 
 
+NOTICES = {
+    "charge-period",
+    "close-dispute",
+    "fail-payment",
+    "fail-period",
+    "fail-refund",
+    "open-dispute",
+    "record-purchase",
+    "record-refund",
+}
+"""Commands that are notices whatever they say; all others may need an idempotency key."""
+
+
 def test_the_openapi_document_is_valid_and_complete(http: httpx.Client) -> None:
     document = http.get("/openapi.json").json()
     schemathesis.openapi.from_dict(document).validate()
@@ -50,4 +63,6 @@ def test_the_openapi_document_is_valid_and_complete(http: httpx.Client) -> None:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
         component = document["components"]["schemas"][schema.rsplit("/", 1)[1]]
         assert set(component["properties"]) == set(model.model_fields)
+        keyed = any(each["name"] == "Idempotency-Key" for each in operation["parameters"])
+        assert keyed == (name not in NOTICES)
     assert "text/html" in http.get("/docs").headers["content-type"]
