@@ -77,7 +77,8 @@ def command_extra(model: type[Command]) -> dict[str, Any]:
     """What a command's operation says besides: parameters, body, security."""
     parameters = [BOOK, CORRELATION]
     if not is_notice(model):
-        parameters.append(parameter("Idempotency-Key", "header", _KEY, required=True))
+        required = not may_be_notice(model)
+        parameters.append(parameter("Idempotency-Key", "header", _KEY, required=required))
     schema = {"$ref": _COMPONENTS.format(model=model.__name__)}
     return {
         "parameters": parameters,
