@@ -23,6 +23,8 @@ from ledger.writer import Unavailable, Writer
 TURN_EVERY_S = 1.0
 COMMANDS_FIRST = 32
 COMMANDS_MAX = 4_096
+COMMANDS_BEGIN = 512
+"""A turn begins with no more, so that the writer is at work while the next are taken."""
 EVENTS_EACH = 2
 """Where commands make more events than this they have time to catch up with: fewer at once, lest
 they hold up everybody else at the turnstile."""
@@ -132,11 +134,14 @@ class Scheduler:
         The log is not read on meanwhile: what is settled is what was due when it was taken.
         """
         sent = 0
-        taken = agenda.take(self._at_once)
+        begin = COMMANDS_BEGIN
+        taken = agenda.take(min(begin, self._at_once))
         while taken:
             began = time.monotonic()
             answering = self._writer_of(book).write_soon([each.request for each in taken])
-            following = [] if self._stopping.is_set() else agenda.take(self._at_once)
+            begin *= 2
+            limit = min(begin, self._at_once)
+            following = [] if self._stopping.is_set() else agenda.take(limit)
             answers = answering.result()
             answered_s = time.monotonic() - began
             late_s = max(each.late_s for each in taken) + answered_s
