@@ -153,11 +153,13 @@ class Turnstile:
             tails = execute(SQL["states"], _named(lacking), binary=True)
             head = self._head(locked.fetchone(), clock.fetchone())
             answered, loaded = receipts.fetchall(), tails.fetchall()
-        if self._catch_up(head):
+        caught_up = self._catch_up(head)
+        if caught_up:
             states = WorkingStates(self._cache)  # what was at hand before may be out of date
         batch = self._open_batch(head, states)
         self._take_in(batch, lacking, loaded)
-        self._load(batch, states.lacking(needed))
+        if caught_up:
+            self._load(batch, states.lacking(needed))
         self._recall(batch, answered)
         return head, batch
 
@@ -265,11 +267,7 @@ class Turnstile:
                 continue
             answered = []
             for nth, request in enumerate(group.requests, 1):
-                try:
-                    answered.append(batch.answer(request))
-                except MissingState as missing:
-                    self._load_missing(batch, missing)
-                    answered.append(self._with_states(batch, batch.answer, request))
+                answered.append(self._with_states(batch, batch.answer, request))
                 if batch.inbox.due:
                     self._apply_due(batch)
                 if nth % PUMP_COMMANDS == 0:
@@ -290,12 +288,9 @@ class Turnstile:
             try:
                 return decide(asked)
             except MissingState as missing:
-                self._load_missing(batch, missing)
-
-    def _load_missing(self, batch: Batch, missing: MissingState) -> None:
-        self._send(batch)  # so that the load sees what this batch has decided
-        self._copies.drain()
-        self._load(batch, list(missing.keys))
+                self._send(batch)  # so that the load sees what this batch has decided
+                self._copies.drain()
+                self._load(batch, list(missing.keys))
 
     def _send(self, batch: Batch) -> None:
         """Hand what is decided so far to PostgreSQL: events, their tags, receipts."""
