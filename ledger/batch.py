@@ -1,8 +1,9 @@
 """One batch's decisions: commands in order, each on what its predecessors left.
 
 No SQL here: states are looked up in a working set, and what is to be written is collected. A
-rejection or a bug in one command leaves no trace in its neighbours: its effects are merged only
-once all its entries are encoded.
+rejection or a bug in one command leaves no trace in its neighbours. Deciding runs ahead of
+encoding, which is done for many events together; should any of them fail, the whole batch is
+decided again one by one: then a command's effects are merged only once its entries are encoded.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,12 +32,12 @@ from domain.rejections import (
 from domain.suspense import ReleasePayment
 from ledger.books import Book
 from ledger.business_days import BusinessDays
-from ledger.entry import ENTRY_BYTES_MAX, canonical, leaf_hash
+from ledger.entry import ENTRY_BYTES_MAX
 from ledger.ids import EventId
 from ledger.inbox import APPLIED, PARKED, SUSPENDED, Inbox, Notice
 from ledger.request import Answer, Recorded, Request, refused
-from ledger.rows import event_row, microseconds, receipt_row
-from ledger.stamp import EntryTooLarge, Stamp
+from ledger.rows import microseconds
+from ledger.stamp import Draft, EntryTooLarge, Stamp, event_rows, receipt_rows
 from ledger.states import WorkingStates
 from ledger.texts import Texts, new_salt
 
@@ -44,6 +45,10 @@ TICK = timedelta(microseconds=1)
 SKEW_MAX = timedelta(seconds=5)
 
 log = structlog.get_logger()
+
+
+class Unencodable(Exception):
+    """Some decided event cannot be encoded: decide the batch again one by one to learn whose."""
 
 
 class Batch:
@@ -58,12 +63,15 @@ class Batch:
         clock: datetime,
         new_id: Callable[[int], EventId],
         inbox: Inbox,
+        one_by_one: bool = False,
     ) -> None:
         self.position = position
         self.states = states
         self.known: dict[bytes, tuple[bytes, Answer]] = {}
+        self._one_by_one = one_by_one
+        self._drafts: list[Draft] = []
         self._event_rows: list[bytes] = []
-        self._receipt_rows: list[bytes] = []
+        self._receipts: list[tuple[Request, Answer]] = []
         self.touched: dict[str, tuple[int, int]] = {}
         self.clock = clock
         self._clock_us = microseconds(clock)
@@ -115,17 +123,7 @@ class Batch:
             return answer
         self.known[request.key] = request.fingerprint, answer
         self._answered += 1
-        self._receipt_rows.append(
-            receipt_row(
-                request.key,
-                request.fingerprint,
-                answer.position,
-                len(answer.events),
-                status=answer.status,
-                code=answer.code,
-                body=answer.rendered,
-            )
-        )
+        self._receipts.append((request, answer))
         return answer
 
     @property
@@ -134,10 +132,14 @@ class Batch:
         return bool(self._answered)
 
     def take_rows(self) -> tuple[list[bytes], list[bytes]]:
-        """Rows of events and receipts decided since the last call."""
-        taken = self._event_rows, self._receipt_rows
-        self._event_rows, self._receipt_rows = [], []
-        return taken
+        """Rows of events and receipts decided since the last call; may raise Unencodable."""
+        try:
+            events = self._event_rows + event_rows(self._drafts)
+        except Exception as error:
+            raise Unencodable from error
+        receipts = receipt_rows(self._receipts)
+        self._drafts, self._event_rows, self._receipts = [], [], []
+        return events, receipts
 
     def apply_due(self, notice: Notice) -> None:
         """Decide a notice again now that what it awaited is here; may raise MissingState."""
@@ -160,8 +162,8 @@ class Batch:
         """Decide requests that stand or fall together; may raise MissingState."""
         before = (self.position, self.clock, dict(self.states), dict(self.touched))
         clock_us = self._clock_us
-        known, rows = dict(self.known), len(self._event_rows)
-        receipts, answered = len(self._receipt_rows), self._answered
+        known, drafts, rows = dict(self.known), len(self._drafts), len(self._event_rows)
+        receipts, answered = len(self._receipts), self._answered
         inbox, texts = self.inbox.save(), self.texts.save()
         answers: list[Answer] = []
         try:
@@ -181,8 +183,9 @@ class Batch:
                 self.states.clear()
                 self.states.update(states)
                 self.known = known
+                del self._drafts[drafts:]
                 del self._event_rows[rows:]
-                del self._receipt_rows[receipts:]
+                del self._receipts[receipts:]
                 self._answered = answered
                 self.inbox.restore(inbox)
                 self.texts.restore(texts)
@@ -249,10 +252,10 @@ class Batch:
         return answer
 
     def _record(self, events: tuple[Event, ...], event_id: EventId, stamp: Stamp) -> Answer:
-        """Encode the events, then merge their effects; nothing is changed if one fails."""
+        """Fix the events' places and merge their effects; nothing is changed if one fails."""
         states, views = self.states, self.states.views
         changes: dict[str, State] = {}
-        recorded, rows = [], []
+        recorded, drafts = [], []
         position, clock = self.position, self.clock
         recorded_us = self._clock_us
         occurred_us = recorded_us if stamp.occurred_at is clock else microseconds(stamp.occurred_at)
@@ -270,31 +273,22 @@ class Batch:
                 if views and key in views:
                     for view in views[key]:
                         changes[view] = (changes.get(view) or states[view]).apply(view, event)
-            body = canonical(event)
             text, raw = event_id
-            data = stamp.entry(event, tags, body, event_id=text, recorded_at=clock)
-            rows.append(
-                event_row(
-                    position,
-                    raw,
-                    event.type.encode(),
-                    tags,
-                    occurred_us=occurred_us,
-                    recorded_us=recorded_us,
-                    data=data,
-                    leaf_hash=leaf_hash(data),
-                )
-            )
-            recorded.append(Recorded(position, text, event.type, body))
+            fact = Recorded(position, text, event.type)
+            recorded.append(fact)
+            drafts.append(Draft(event, tags, stamp, fact, raw, clock, occurred_us, recorded_us))
             clock += TICK
             recorded_us += 1
             if position - self.position < len(events):
                 event_id = self._new_id(recorded_us)
+        if self._one_by_one:
+            self._event_rows += event_rows(drafts)
+        else:
+            self._drafts += drafts
         states.update(changes)
         touched, count = self.touched, len(events)
         for key in changes:
             touched[key] = position, touched.get(key, _UNTOUCHED)[1] + count
-        self._event_rows += rows
         if self.inbox.waiting:
             self.inbox.wake(tag for event in events for tag in event.tags())
         if stamp.request.name == _RELEASE:

@@ -78,13 +78,13 @@ def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
     return blake2b(command.name.encode() + _fingerprints.encode(fields), digest_size=16).digest()
 
 
-class Recorded(msgspec.Struct, frozen=True, gc=False):
-    """An event as an answer shows it; `body` is the JSON that the log keeps."""
+class Recorded(msgspec.Struct, gc=False):
+    """An event as an answer shows it; `body` is the JSON that the log keeps, once it is made."""
 
     position: int
     event_id: str
     type: str
-    body: bytes
+    body: bytes = b""
 
 
 class Answer(msgspec.Struct, kw_only=True):

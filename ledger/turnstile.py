@@ -23,7 +23,7 @@ from domain.entity import MissingState, kind_of, tag_of
 from domain.periods import PERIODS
 from domain.policies import POLICIES
 from ledger import queries
-from ledger.batch import SKEW_MAX, TICK, Batch
+from ledger.batch import SKEW_MAX, TICK, Batch, Unencodable
 from ledger.books import Book
 from ledger.copying import CopyQueue
 from ledger.database import Connection
@@ -122,9 +122,15 @@ class Turnstile:
         Raises what psycopg raises; OutcomeUnknown until the same requests pass again on a new
         connection: their receipts then say what happened.
         """
+        try:
+            return self._pass(groups)
+        except Unencodable:
+            return self._pass(groups, one_by_one=True)
+
+    def _pass(self, groups: Sequence[Group], *, one_by_one: bool = False) -> list[list[Answer]]:
         requests = [request for group in groups for request in group.requests]
         try:
-            head, batch = self._take_the_turnstile(requests)
+            head, batch = self._take_the_turnstile(requests, one_by_one=one_by_one)
             self._find_room(head, len(requests))
             self._load_further(batch, requests)
             answers = self._decide(batch, groups)
@@ -136,7 +142,9 @@ class Turnstile:
         batch.states.commit(batch.touched)
         return answers
 
-    def _take_the_turnstile(self, requests: Sequence[Request]) -> tuple[Head, Batch]:
+    def _take_the_turnstile(
+        self, requests: Sequence[Request], *, one_by_one: bool = False
+    ) -> tuple[Head, Batch]:
         """Lock the head and open the batch.
 
         The receipts and states that the requests need are asked for in the same round trip.
@@ -156,7 +164,7 @@ class Turnstile:
         caught_up = self._catch_up(head)
         if caught_up:
             states = WorkingStates(self._cache)  # what was at hand before may be out of date
-        batch = self._open_batch(head, states)
+        batch = self._open_batch(head, states, one_by_one=one_by_one)
         self._take_in(batch, lacking, loaded)
         if caught_up:
             self._load(batch, states.lacking(needed))
@@ -209,7 +217,7 @@ class Turnstile:
             self._unreadable.add(processor_ref)
             log.error("a parked notice cannot be read", ref=processor_ref, error=str(error))
 
-    def _open_batch(self, head: Head, states: WorkingStates) -> Batch:
+    def _open_batch(self, head: Head, states: WorkingStates, *, one_by_one: bool) -> Batch:
         return Batch(
             self._book,
             states,
@@ -217,6 +225,7 @@ class Turnstile:
             clock=max(head.clock, head.recorded_at + TICK),
             new_id=self._new_id,
             inbox=Inbox(self._parked),
+            one_by_one=one_by_one,
         )
 
     def _recall(self, batch: Batch, receipts: Sequence[TupleRow]) -> None:
