@@ -163,6 +163,7 @@ class ProposeAdjustment(Command):
 
     name = "propose-adjustment"
     roles = frozenset({"finance"})
+    text_fields = ("evidence",)
 
     postings: Legs
     reason_code: Code
@@ -182,10 +183,6 @@ class ProposeAdjustment(Command):
         """Everybody whose account it names; the periods, if it names a date."""
         dated = () if self.effective_on is None else (PERIODS,)
         return *parties(self.postings), *dated
-
-    def texts(self) -> dict[str, str]:
-        """The evidence."""
-        return {} if self.evidence is None else {"evidence": self.evidence}
 
     def decide(self, given: Given) -> Decision:
         """The proposal, if it could be approved as things stand."""

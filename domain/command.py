@@ -86,6 +86,8 @@ class Command(BaseModel):
 
     name: ClassVar[str]
     roles: ClassVar[frozenset[str]] = frozenset({"service"})
+    #: The fields with free text: kept outside the log, which holds only its salted hash.
+    text_fields: ClassVar[tuple[str, ...]] = ()
 
     occurred_at: Instant | None = Field(
         default=None,
@@ -101,10 +103,6 @@ class Command(BaseModel):
         description="Kept with the event, to find together what belongs together; "
         "by default, that of the header X-Correlation-Id.",
     )
-
-    def texts(self) -> dict[str, str]:
-        """Free texts, by field: kept outside the log, which holds only their salted hashes."""
-        return {}
 
     def notice_id(self) -> tuple[str, str] | None:
         """(processor, processor_ref) of a notice; None for a request."""

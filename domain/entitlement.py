@@ -42,7 +42,9 @@ class Entitlement(State, frozen=True, kw_only=True, omit_defaults=True, array_li
     @property
     def longest(self) -> Grant | None:
         """The grant that entitles longest; the latest of those alike."""
-        return max(reversed(self.grants), key=lambda grant: grant.end, default=None)
+        if not self.grants:
+            return None
+        return max(reversed(self.grants), key=lambda grant: grant.end)
 
     def live(self, now: datetime) -> Grant | None:
         """What entitles at `now`, if anything."""

@@ -213,7 +213,7 @@ class Batch:
             occurred_at = now
             command = command.model_copy(update={"occurred_at": now})
         event_id = self._new_id(self._clock_us)
-        salt = new_salt() if command.texts() else ""
+        salt = new_salt() if command.text_fields else ""
         given = Given(
             self.states,
             self._policies(),

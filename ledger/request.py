@@ -72,9 +72,10 @@ def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
     values = command.__dict__
     fields = {field: values[field] for field in command.model_fields_set}
     fields.pop("correlation_id", None)
-    for field, text in command.texts().items():
-        secret = f"{idempotency_key}\0{text}".encode()
-        fields[field] = blake2b(secret, digest_size=16).hexdigest()
+    for field in command.text_fields:
+        if fields.get(field) is not None:
+            secret = f"{idempotency_key}\0{fields[field]}".encode()
+            fields[field] = blake2b(secret, digest_size=16).hexdigest()
     return blake2b(command.name.encode() + _fingerprints.encode(fields), digest_size=16).digest()
 
 

@@ -7,7 +7,6 @@ processor that does one thing at a time needs a fifth less time per command.
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
 
 import msgspec
 
@@ -37,7 +36,7 @@ class Stamp(msgspec.Struct, frozen=True, gc=False):
     code: str | None
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event with its place in the log; times in UTC, and as rows hold them."""
 
     event: Event
@@ -66,18 +65,16 @@ def event_rows(drafts: Sequence[Draft]) -> list[bytes]:
         draft.recorded.body = body
     return [
         event_row(
-            recorded.position,
-            event_id,
-            recorded.type.encode(),
-            tags,
-            occurred_us=occurred_us,
-            recorded_us=recorded_us,
+            draft.recorded.position,
+            draft.event_id,
+            draft.recorded.type.encode(),
+            draft.tags,
+            occurred_us=draft.occurred_us,
+            recorded_us=draft.recorded_us,
             data=data,
             leaf_hash=leaf,
         )
-        for (_, tags, _, recorded, event_id, _, occurred_us, recorded_us), data, leaf in zip(
-            drafts, entries, hashes, strict=True
-        )
+        for draft, data, leaf in zip(drafts, entries, hashes, strict=True)
     ]
 
 
@@ -98,7 +95,7 @@ def receipt_rows(answered: Iterable[tuple[Request, Answer]]) -> list[bytes]:
 
 
 def _entry(draft: Draft, body: bytes, postings: tuple[Posting, ...]) -> bytes:
-    event, tags, stamp, recorded, _, recorded_at, *_ = draft
+    event, stamp, recorded = draft.event, draft.stamp, draft.recorded
     request = stamp.request
     return canonical(
         Entry(
@@ -116,8 +113,8 @@ def _entry(draft: Draft, body: bytes, postings: tuple[Posting, ...]) -> bytes:
             stamp.occurred_at,
             postings,
             request.principal,
-            recorded_at,
-            tags,
+            draft.recorded_at,
+            draft.tags,
             recorded.type,
             stamp.policy_version,
             request.on_behalf_of,

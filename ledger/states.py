@@ -66,6 +66,39 @@ class StateCache:
         if len(self._young) >= self._generation:
             self._evict()
 
+    def lacking(self, keys: Iterable[str], into: dict[str, State]) -> list[str]:
+        """Put the held states of `keys` into a dictionary; the others, each once."""
+        lacking: dict[str, None] = {}
+        young, old = self._young, self._old
+        for key in keys:
+            if key in into or key in lacking:
+                continue
+            held = young.get(key)
+            if held is None:
+                held = old.pop(key, None)
+                if held is None:
+                    lacking[key] = None
+                    continue
+                young[key] = held
+            into[key] = held.state
+        return list(lacking)
+
+    def take(self, states: dict[str, State], touched: dict[str, tuple[int, int]]) -> None:
+        """Hold what a batch made of states; `touched`: last position and count of new events."""
+        young = self._young
+        for key, (position, events) in touched.items():
+            state = states[key]
+            if state.CACHED:
+                before = young.get(key)
+                tail = events if before is None else before.tail + events
+                held = Held(state, position, tail)
+                if tail >= SNAPSHOT_EVERY:
+                    self.put(key, held)
+                else:
+                    young[key] = held
+        if len(young) >= self._generation:
+            self._evict()
+
     def drop(self) -> None:
         """Forget everything: somebody else's history is too long to catch up with."""
         self._young.clear()
@@ -116,17 +149,7 @@ class WorkingStates(dict[str, State]):
 
     def lacking(self, keys: Iterable[str]) -> list[str]:
         """Those of `keys` that have to be loaded, each once."""
-        lacking: dict[str, None] = {}
-        get = self._cache.get
-        for key in keys:
-            if key in self or key in lacking:
-                continue
-            held = get(key)
-            if held is None:
-                lacking[key] = None
-            else:
-                self[key] = held.state
-        return list(lacking)
+        return self._cache.lacking(keys, self)
 
     def load(self, key: str, held: Held) -> None:
         """Take in a committed state from the database."""
@@ -138,12 +161,7 @@ class WorkingStates(dict[str, State]):
 
     def commit(self, touched: dict[str, tuple[int, int]]) -> None:
         """Move what changed to the cache; `touched`: last position and count of new events."""
-        get, put = self._cache.get, self._cache.put
-        for key, (position, events) in touched.items():
-            state = self[key]
-            if state.CACHED:
-                before = get(key)
-                put(key, Held(state, position, events + (0 if before is None else before.tail)))
+        self._cache.take(self, touched)
 
 
 def snapshot(key: str, held: Held) -> Snapshot:

@@ -43,8 +43,10 @@ class Texts:
         """Keep the texts that an accepted command brought, erase those it wants gone."""
         if salt:
             subjects = list({tag for event in events for tag in event.tags()})
-            for field, text in command.texts().items():
-                self.kept.append(Kept(event_id, field, salt, text, subjects))
+            for field in command.text_fields:
+                text = getattr(command, field)
+                if text is not None:
+                    self.kept.append(Kept(event_id, field, salt, text, subjects))
         for event in events:
             if isinstance(event, SubjectErased):
                 self.erased.append(f"{event.kind}:{event.subject}")
