@@ -7,6 +7,7 @@ own; what a dispute holds back stands in the same bucket, but no release of escr
 """
 
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 
@@ -104,10 +105,10 @@ class Creator(State, frozen=True, kw_only=True, omit_defaults=True, array_like=T
         """A lost dispute takes `amount` out of the reserve."""
         return msgspec.structs.replace(self, reserved=self.reserved - amount)
 
-    def apply(self, key: str, event: Event) -> "Creator":
+    def apply(self, key: str, event: Any) -> "Creator":
         """The creator after `event`: every event with creators among its parties says how."""
-        assert isinstance(event, CreatorEvent)
-        return event.in_creator(self, key[8:])
+        after: Creator = event.in_creator(self, key[8:])
+        return after
 
 
 def _added(maturing: Maturing, mature_at: datetime, amount: int) -> Maturing:

@@ -5,6 +5,7 @@ sale granted: an earlier period of a subscription outlasts the refund of a later
 """
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -53,16 +54,17 @@ class Entitlement(State, frozen=True, kw_only=True, omit_defaults=True, array_li
 
     def granted(self, sale_id: str, valid_until: datetime | None) -> "Entitlement":
         """The entitlement with what a sale grants."""
-        return Entitlement(grants=(*self.without(sale_id).grants, Grant(sale_id, valid_until)))
+        others = self.without(sale_id).grants if self.grants else ()
+        return Entitlement(grants=(*others, Grant(sale_id, valid_until)))
 
     def without(self, sale_id: str | None) -> "Entitlement":
         """The entitlement once a sale was undone."""
         return Entitlement(grants=tuple(one for one in self.grants if one.sale_id != sale_id))
 
-    def apply(self, key: str, event: Event) -> "Entitlement":
+    def apply(self, key: str, event: Any) -> "Entitlement":
         """The entitlement after `event`: every event that grants or ends one says how."""
-        assert isinstance(event, EntitlementEvent)
-        return event.in_entitlement(self)
+        after: Entitlement = event.in_entitlement(self)
+        return after
 
 
 class EntitlementEvent(Event, frozen=True, kw_only=True, omit_defaults=True):

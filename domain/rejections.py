@@ -4,7 +4,7 @@ When several reasons apply, the first of this list is the answer. A rejection is
 exception: it is stored in the request's receipt and returned again byte for byte.
 """
 
-from typing import Any
+from typing import Any, final
 
 import msgspec
 
@@ -22,6 +22,7 @@ class Reason(msgspec.Struct, frozen=True):
     retryable: bool = False
 
 
+@final
 class Rejection(msgspec.Struct, frozen=True):
     """One refusal: a reason with its fields filled in."""
 

@@ -107,7 +107,7 @@ class SaleCommand(Command):
             sale: Sale | Rejection = reject(NO_POLICY, at=given.now)
         else:
             sale = self._sale(given, version.policy)
-        if isinstance(sale, Rejection):
+        if type(sale) is Rejection:
             if self.funding == TOKEN:
                 return sale
             code = sale.reason.code
@@ -147,7 +147,7 @@ class SaleCommand(Command):
                 unit_value=unit_value,
                 bps=terms.share_bps,
             )
-            if isinstance(amounts, Rejection):
+            if type(amounts) is Rejection:
                 return amounts
         else:
             amounts = self._by_card(policy, price - discount, terms)

@@ -6,6 +6,7 @@ cumulative floors, never a floor of its own.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -160,10 +161,10 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
         """The lot called `lot_id`, if anything of it is left."""
         return next((lot for lot in self.lots if lot.lot == lot_id), None)
 
-    def apply(self, key: str, event: Event) -> "Wallet":
+    def apply(self, key: str, event: Any) -> "Wallet":
         """The wallet after `event`: every event with wallets among its parties says how."""
-        assert isinstance(event, WalletEvent)
-        return event.in_wallet(self, key[7:])
+        after: Wallet = event.in_wallet(self, key[7:])
+        return after
 
 
 class WalletEvent(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,7 @@ import structlog
 
 from domain.accounts import Assets
 from domain.command import Given, Parked
-from domain.entity import MissingState, State, kind_of
+from domain.entity import KINDS, MissingState, State
 from domain.erasure import EraseSubject
 from domain.event import Event
 from domain.periods import PERIODS, Periods
@@ -264,10 +264,8 @@ class Batch:
             tags = event.tags()
             for key in tags:
                 state = changes.get(key) or states.get(key)
-                if state is None:
-                    kind = kind_of(key)
-                    if kind is not None and kind.CACHED:
-                        state = states[key]
+                if state is None and key.startswith(_CARRIED):
+                    state = states[key]
                 if state is not None:
                     changes[key] = state.apply(key, event)
                 if views and key in views:
@@ -346,6 +344,8 @@ class Batch:
 
 
 _UNTOUCHED = (0, 0)
+_CARRIED = tuple(f"{name}:" for name, kind in KINDS.items() if kind.CACHED)
+"""How the keys of entities begin that every event carries along, whoever needs them."""
 _RELEASE = ReleasePayment.name
 _ERASE = EraseSubject.name
 _PARSED_MAX = 8
