@@ -255,7 +255,14 @@ class Capture(AuthorizationCommand):
             session_id=terms.session_id,
             tier=terms.tier,
             voided=terms.amount - self.amount,
-            **amounts,  # type: ignore[arg-type]
+            tax=amounts.tax,
+            creator_share=amounts.creator_share,
+            platform_share=amounts.platform_share,
+            payees=amounts.payees,
+            vat_bps=amounts.vat_bps,
+            tokens_paid=0,
+            tokens_promo=0,
+            released=0,
         )
 
 

@@ -139,5 +139,12 @@ def _block(
         active_from=span[0],
         active_to=span[1],
         seconds=terms.block_seconds,
-        **amounts,  # type: ignore[arg-type]
+        tokens_paid=amounts.tokens_paid,
+        tokens_promo=amounts.tokens_promo,
+        released=amounts.released,
+        tax=0,
+        creator_share=amounts.creator_share,
+        platform_share=amounts.platform_share,
+        lots=amounts.lots,
+        payees=amounts.payees,
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from domain.command import Command, Decision, Given
@@ -32,7 +33,7 @@ from domain.rejections import (
 )
 from domain.sale import CARD, TOKEN, Payee, Sale
 from domain.suspense import PaymentRecord, payment_key, suspended
-from domain.wallet import PROMO, Wallet
+from domain.wallet import PROMO, LotUse, Wallet
 
 
 class Attribution(BaseModel):
@@ -96,9 +97,9 @@ class SaleCommand(Command):
         """The first reason of this product's own against the sale, after the common ones."""
         return None
 
-    def own_fields(self) -> dict[str, object]:
-        """Fields of the event that only this product knows."""
-        return {}
+    def bought(self) -> tuple[str | None, datetime | None]:
+        """The item, if it is one that is sold, and until when it may be used (None: for good)."""
+        return None, None
 
     def decide(self, given: Given) -> Decision:
         """The sale, or why not; a card that was charged for a refused sale goes to suspense."""
@@ -149,19 +150,22 @@ class SaleCommand(Command):
             )
             if type(amounts) is Rejection:
                 return amounts
+            country = None
         else:
-            amounts = self._by_card(policy, price - discount, terms)
+            country = self.country or policy.default_country
+            amounts = card_amounts(
+                price - discount,
+                ((payee, 1),),
+                bps=terms.share_bps,
+                vat_bps=policy.vat_bps(country),
+            )
+        sold_at = self.occurred_at or given.now
+        days = terms.maturity_days
+        mature_at = maturity(sold_at, days, given.now) if days else None
+        item, usable_until = self.bought()
+        attribution = None
         if self.attribution is not None:
-            amounts["attribution"] = self.attribution.model_dump(exclude_none=True)
-        if terms.maturity_days:
-            sold_at = self.occurred_at or given.now
-            mature_at = maturity(sold_at, terms.maturity_days, given.now)
-            amounts["mature_at"] = mature_at
-            amounts["on_agenda"] = creator.first_at(mature_at)
-        if terms.refund_window_days is not None:
-            amounts["refund_until"] = policy.refund_end(self.occurred_at or given.now)
-        if creator.frozen and "EARN" in creator.frozen:
-            amounts["escrowed_at"] = given.now
+            attribution = self.attribution.model_dump(exclude_none=True)
         return self.event(
             sale_id=given.new_id,
             buyer=user,
@@ -170,19 +174,40 @@ class SaleCommand(Command):
             funding=funding,
             gross=value,
             discount=discount * unit_value,
-            **self.own_fields(),  # type: ignore[arg-type]
-            **amounts,  # type: ignore[arg-type]
+            tokens_paid=amounts.tokens_paid,
+            tokens_promo=amounts.tokens_promo,
+            released=amounts.released,
+            tax=amounts.tax,
+            creator_share=amounts.creator_share,
+            platform_share=amounts.platform_share,
+            item_id=item,
+            attribution=attribution,
+            mature_at=mature_at,
+            escrowed_at=given.now if "EARN" in creator.frozen else None,
+            expires_at=usable_until,
+            processor=self.processor,
+            processor_ref=self.processor_ref,
+            country=country,
+            lots=amounts.lots,
+            payees=amounts.payees,
+            vat_bps=amounts.vat_bps,
+            refund_until=policy.refund_end(sold_at) if terms.refund_window_days else None,
+            on_agenda=mature_at is not None and creator.first_at(mature_at),
         )
 
-    def _by_card(self, policy: Policy, paid: int, terms: SaleTerms) -> dict[str, object]:
-        country = self.country or policy.default_country
-        amounts = card_amounts(
-            paid, ((self.creator, 1),), bps=terms.share_bps, vat_bps=policy.vat_bps(country)
-        )
-        amounts["country"] = country
-        amounts["processor"] = self.processor
-        amounts["processor_ref"] = self.processor_ref
-        return amounts
+
+class Amounts(msgspec.Struct, frozen=True, gc=False):
+    """What a sale moves, as the fields of `Sale` say it."""
+
+    creator_share: int
+    platform_share: int
+    payees: tuple[Payee, ...]
+    tokens_paid: int = 0
+    tokens_promo: int = 0
+    released: int = 0
+    lots: tuple[LotUse, ...] = ()
+    tax: int = 0
+    vat_bps: int = 0
 
 
 class _Dealing(Protocol):
@@ -226,7 +251,7 @@ def price_refusal(product: str, price: int, terms: SaleTerms) -> Rejection | Non
 
 def token_amounts(
     wallet: Wallet, tokens: int, creator: str, *, now: datetime, unit_value: int, bps: int
-) -> dict[str, object] | Rejection:
+) -> Amounts | Rejection:
     """The amounts of a sale for `tokens`: what the lots release, what the creator gets."""
     uses = wallet.take(tokens, now)
     if uses is None:
@@ -241,37 +266,22 @@ def token_amounts(
             promo += use.tokens
     share, _ = split(tokens * unit_value, bps)
     paid_part = split_by_weight(share, tokens - promo, promo)[0] if promo else share
-    return {
-        "tokens_paid": tokens - promo,
-        "tokens_promo": promo,
-        "released": released,
-        "tax": 0,
-        "creator_share": share,
-        "platform_share": released - paid_part,
-        "lots": uses,
-        "payees": (Payee(creator, share, paid_part, share - paid_part),),
-    }
+    payees = (Payee(creator, share, paid_part, share - paid_part),)
+    return Amounts(share, released - paid_part, payees, tokens - promo, promo, released, uses)
 
 
 def card_amounts(
     paid: int, payees: Sequence[tuple[str, int]], *, bps: int, vat_bps: int
-) -> dict[str, object]:
+) -> Amounts:
     """The amounts of a sale by card: tax first, then creators and commission.
 
     `payees`: (creator, weight); several share what is the creators' by weight.
     """
     tax = vat_included(paid, vat_bps)
     share, commission = split(paid - tax, bps)
-    return {
-        "tokens_paid": 0,
-        "tokens_promo": 0,
-        "released": 0,
-        "tax": tax,
-        "creator_share": share,
-        "platform_share": commission,
-        "vat_bps": vat_bps if tax else 0,
-        "payees": divided(share, payees),
-    }
+    return Amounts(
+        share, commission, divided(share, payees), tax=tax, vat_bps=vat_bps if tax else 0
+    )
 
 
 def divided(share: int, payees: Sequence[tuple[str, int]]) -> tuple[Payee, ...]:

@@ -198,7 +198,14 @@ class ChargePeriod(PeriodNotice):
             subscription_id=self.subscription,
             period_start=self.period_start,
             period_end=self.period_end,
-            **amounts,  # type: ignore[arg-type]
+            tax=amounts.tax,
+            creator_share=amounts.creator_share,
+            platform_share=amounts.platform_share,
+            payees=amounts.payees,
+            vat_bps=amounts.vat_bps,
+            tokens_paid=0,
+            tokens_promo=0,
+            released=0,
         )
 
 

@@ -5,6 +5,7 @@ sale. A free item entitles without postings.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from domain.command import Given, command
 from domain.entitlement import Entitlement, EntitlementEvent, entitlement_key
@@ -77,9 +78,9 @@ class BuyItem(SaleCommand):
             return reject(ALREADY_ENTITLED, user=self.user, item=self.item, sale_id=held.sale_id)
         return None
 
-    def own_fields(self) -> dict[str, object]:
+    def bought(self) -> tuple[str, datetime | None]:
         """The item, and until when it may be used."""
-        return {"item_id": self.item, "expires_at": self.access_until}
+        return self.item, self.access_until
 
 
 @command
