@@ -307,11 +307,9 @@ class Turnstile:
             self._copies.drain()
             self._reach(batch.position)
         events, receipts = batch.take_rows()
-        if events:
-            count = len(events)
-            self._copies.copy(SQL["copy_events"], events)
-            self._copies.run(SQL["index_tags"], batch.position - count, batch.position)
-        self._copies.copy(SQL["copy_receipts"], receipts)
+        if events or receipts:
+            places = batch.position - len(events), batch.position
+            self._copies.send(SQL["append"] % places, events, receipts)
 
     def _append(self, batch: Batch) -> None:
         """The rest of the rows; then wait until PostgreSQL has them all."""

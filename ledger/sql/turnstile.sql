@@ -51,15 +51,15 @@ ORDER BY k.entity, t.position;
 COPY events (position, event_id, type, tags, occurred_at, recorded_at, data, leaf_hash)
 FROM STDIN (FORMAT binary);
 
--- name: index_tags
--- The tag index of the events just copied, in the order of the index.
+-- name: append
+-- The same door in a batch, one round trip: the events, their tag index in its own order, whose
+-- %d are the positions before the first and of the last of them, and the answers.
+COPY events (position, event_id, type, tags, occurred_at, recorded_at, data, leaf_hash)
+FROM STDIN (FORMAT binary);
 INSERT INTO event_tags (tag, position)
 SELECT tag, position FROM events, unnest(tags) AS tag
-WHERE position > $1::bigint AND position <= $2::bigint
+WHERE position > %d AND position <= %d
 ORDER BY tag, position;
-
--- name: copy_receipts
--- The batch's answers.
 COPY receipts (key, fingerprint, position, events, status, code, body)
 FROM STDIN (FORMAT binary);
 
