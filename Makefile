@@ -1,5 +1,8 @@
 # Every target makes its own virtual environment; Python 3.11, pip and make are enough.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The system's own first: distributions build it with profile-guided optimisation, pyenv does not,
+# and that is worth a tenth of the commands per second.
+PYTHON ?= $(shell /usr/bin/python3.11 -c 'import ensurepip, venv; print("/usr/bin/python3.11")' \
+  2>/dev/null || command -v python3.11 || command -v python3)
 # Test processes, each with a PostgreSQL of its own; JOBS=0 runs the tests in one.
 JOBS ?= 2
 BIN := .venv/bin
