@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.amounts import card_amounts
 from domain.authorizations import (
     ABANDONED,
     AUTHORIZED,
@@ -45,7 +46,7 @@ from domain.rejections import (
     reject,
 )
 from domain.sale import CARD
-from domain.selling import card_amounts, maturity, party_refusal, price_refusal
+from domain.selling import maturity, party_refusal, price_refusal
 from domain.suspense import PaymentRecord, payment_key, suspended
 from domain.wallet import Wallet
 

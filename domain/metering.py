@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import islice
 
+from domain.amounts import token_amounts
 from domain.calling import CallCommand, turn
 from domain.calls import (
     ENDED,
@@ -34,7 +35,7 @@ from domain.rejections import (
     reject,
 )
 from domain.sale import TOKEN
-from domain.selling import maturity, token_amounts
+from domain.selling import maturity
 from domain.wallet import Wallet
 
 AHEAD_MAX = timedelta(seconds=5)

@@ -5,24 +5,23 @@ are off, dealing with oneself, price bounds, the offer, what the buyer has alrea
 is already charged when we hear of it: what would be refused goes to suspense instead.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
-import msgspec
 from pydantic import BaseModel, ConfigDict
 
+from domain.amounts import Amounts, card_amounts, token_amounts
 from domain.command import Command, Decision, Given
 from domain.creator import Creator
 from domain.fields import Country, Funding, Id
 from domain.invoices import for_sale
-from domain.money import AMOUNT_MAX, split, split_by_weight, vat_included
+from domain.money import AMOUNT_MAX
 from domain.policy import Policy, SaleTerms
 from domain.rejections import (
     ACCOUNT_FROZEN,
     CREATOR_FROZEN,
     DUPLICATE_PAYMENT,
-    INSUFFICIENT_TOKENS,
     INVALID_AMOUNT,
     NO_POLICY,
     PRICE_OUT_OF_RANGE,
@@ -31,9 +30,9 @@ from domain.rejections import (
     Rejection,
     reject,
 )
-from domain.sale import CARD, TOKEN, Payee, Sale
+from domain.sale import CARD, TOKEN, Sale
 from domain.suspense import PaymentRecord, payment_key, suspended
-from domain.wallet import PROMO, LotUse, Wallet
+from domain.wallet import Wallet
 
 
 class Attribution(BaseModel):
@@ -125,55 +124,63 @@ class SaleCommand(Command):
         return given.state(PaymentRecord, self.processor_ref).is_another(self.processor)
 
     def _sale(self, given: Given, policy: Policy) -> Sale | Rejection:
-        product, funding, user, payee = self.product, self.funding, self.user, self.creator
+        product, user, payee = self.product, self.user, self.creator
         wallet = given.state(Wallet, user)
         creator = given.state(Creator, payee)
         terms = policy.sales[product]
         price, discount = self.prices()
-        unit_value = terms.unit_value if funding == TOKEN else 1
-        value = price * unit_value
+        by_token = self.funding == TOKEN
+        unit_value = terms.unit_value if by_token else 1
         refusal = (
             party_refusal(self, terms, wallet, creator)
-            or price_refusal(product, value, terms)
+            or price_refusal(product, price * unit_value, terms)
             or self.refusal(given)
         )
         if refusal is not None:
             return refusal
-        if funding == TOKEN:
+        country = None
+        bps = terms.share_bps
+        paid = price - discount
+        if by_token:
             amounts = token_amounts(
-                wallet,
-                price - discount,
-                payee,
-                now=given.now,
-                unit_value=unit_value,
-                bps=terms.share_bps,
+                wallet, paid, payee, now=given.now, unit_value=unit_value, bps=bps
             )
             if type(amounts) is Rejection:
                 return amounts
-            country = None
         else:
             country = self.country or policy.default_country
-            amounts = card_amounts(
-                price - discount,
-                ((payee, 1),),
-                bps=terms.share_bps,
-                vat_bps=policy.vat_bps(country),
-            )
-        sold_at = self.occurred_at or given.now
-        days = terms.maturity_days
-        mature_at = maturity(sold_at, days, given.now) if days else None
+            vat_bps = policy.vat_bps(country)
+            amounts = card_amounts(paid, ((payee, 1),), bps=bps, vat_bps=vat_bps)
+        gross, discount = price * unit_value, discount * unit_value
+        return self._event(
+            given, creator, terms, amounts, gross=gross, discount=discount, country=country
+        )
+
+    def _event(
+        self,
+        given: Given,
+        creator: Creator,
+        terms: SaleTerms,
+        amounts: Amounts,
+        *,
+        gross: int,
+        discount: int,
+        country: str | None,
+    ) -> Sale:
+        now = given.now
+        sold_at = self.occurred_at or now
+        maturity_days, window = terms.maturity_days, terms.refund_window_days
+        mature_at = maturity(sold_at, maturity_days, now) if maturity_days else None
         item, usable_until = self.bought()
-        attribution = None
-        if self.attribution is not None:
-            attribution = self.attribution.model_dump(exclude_none=True)
+        attribution = self.attribution
         return self.event(
             sale_id=given.new_id,
-            buyer=user,
-            creator=payee,
-            product=product,
-            funding=funding,
-            gross=value,
-            discount=discount * unit_value,
+            buyer=self.user,
+            creator=self.creator,
+            product=self.product,
+            funding=self.funding,
+            gross=gross,
+            discount=discount,
             tokens_paid=amounts.tokens_paid,
             tokens_promo=amounts.tokens_promo,
             released=amounts.released,
@@ -181,9 +188,9 @@ class SaleCommand(Command):
             creator_share=amounts.creator_share,
             platform_share=amounts.platform_share,
             item_id=item,
-            attribution=attribution,
+            attribution=None if attribution is None else attribution.model_dump(exclude_none=True),
             mature_at=mature_at,
-            escrowed_at=given.now if "EARN" in creator.frozen else None,
+            escrowed_at=now if "EARN" in creator.frozen else None,
             expires_at=usable_until,
             processor=self.processor,
             processor_ref=self.processor_ref,
@@ -191,23 +198,9 @@ class SaleCommand(Command):
             lots=amounts.lots,
             payees=amounts.payees,
             vat_bps=amounts.vat_bps,
-            refund_until=policy.refund_end(sold_at) if terms.refund_window_days else None,
+            refund_until=None if window is None else sold_at + timedelta(days=window),
             on_agenda=mature_at is not None and creator.first_at(mature_at),
         )
-
-
-class Amounts(msgspec.Struct, frozen=True, gc=False):
-    """What a sale moves, as the fields of `Sale` say it."""
-
-    creator_share: int
-    platform_share: int
-    payees: tuple[Payee, ...]
-    tokens_paid: int = 0
-    tokens_promo: int = 0
-    released: int = 0
-    lots: tuple[LotUse, ...] = ()
-    tax: int = 0
-    vat_bps: int = 0
 
 
 class _Dealing(Protocol):
@@ -247,54 +240,6 @@ def price_refusal(product: str, price: int, terms: SaleTerms) -> Rejection | Non
             PRICE_OUT_OF_RANGE, product=product, price=price, min=terms.low, max=terms.high
         )
     return None
-
-
-def token_amounts(
-    wallet: Wallet, tokens: int, creator: str, *, now: datetime, unit_value: int, bps: int
-) -> Amounts | Rejection:
-    """The amounts of a sale for `tokens`: what the lots release, what the creator gets."""
-    uses = wallet.take(tokens, now)
-    if uses is None:
-        current = wallet.spendable(now)
-        return reject(
-            INSUFFICIENT_TOKENS, required=tokens, current=current, shortfall=tokens - current
-        )
-    released = promo = 0
-    for use in uses:
-        released += use.released
-        if use.kind == PROMO:
-            promo += use.tokens
-    share, _ = split(tokens * unit_value, bps)
-    paid_part = split_by_weight(share, tokens - promo, promo)[0] if promo else share
-    payees = (Payee(creator, share, paid_part, share - paid_part),)
-    return Amounts(share, released - paid_part, payees, tokens - promo, promo, released, uses)
-
-
-def card_amounts(
-    paid: int, payees: Sequence[tuple[str, int]], *, bps: int, vat_bps: int
-) -> Amounts:
-    """The amounts of a sale by card: tax first, then creators and commission.
-
-    `payees`: (creator, weight); several share what is the creators' by weight.
-    """
-    tax = vat_included(paid, vat_bps)
-    share, commission = split(paid - tax, bps)
-    return Amounts(
-        share, commission, divided(share, payees), tax=tax, vat_bps=vat_bps if tax else 0
-    )
-
-
-def divided(share: int, payees: Sequence[tuple[str, int]]) -> tuple[Payee, ...]:
-    """`share` by weight: successive splits in two, in the order of the creators' ids."""
-    if len(payees) == 1:
-        return (Payee(payees[0][0], share),)
-    parts = []
-    rest = sum(weight for _, weight in payees)
-    for creator, weight in sorted(payees):
-        rest -= weight
-        part, share = split_by_weight(share, weight, rest)
-        parts.append(Payee(creator, part))
-    return tuple(parts)
 
 
 def maturity(sold_at: datetime, days: int, now: datetime | None = None) -> datetime | None:

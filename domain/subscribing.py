@@ -6,6 +6,7 @@ kept in suspense for a person, and what speaks of a subscription that is not her
 
 from collections.abc import Iterable
 
+from domain.amounts import card_amounts
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creator import Creator
 from domain.entity import States
@@ -22,7 +23,7 @@ from domain.rejections import (
     reject,
 )
 from domain.sale import CARD
-from domain.selling import card_amounts, maturity, party_refusal, price_refusal
+from domain.selling import maturity, party_refusal, price_refusal
 from domain.subscriptions import (
     ACTIVE,
     CANCELLED,

@@ -143,7 +143,7 @@ class PlainLog(BookLog):
                 )
             )
             clock += TICK
-        _copy(connection, LOG["copy_events"], packed)
+        _copy(connection, SQL["copy_events"], packed)
         connection.execute(SQL["index_tags"], (before, position))
         connection.execute(LOG["advance_head"], (position, clock - TICK))
         return position, partition_rows

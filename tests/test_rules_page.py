@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("rules", "platforms")}
 LAYERS = ("domain", "ledger", "projections", "api")
 SPAN = re.compile(r"`([^`\n]+)`")
-#: A file, and after it what it holds: `domain/selling.py` `card_amounts`, `divided`.
+#: A file, and after it what it holds: `domain/amounts.py` `card_amounts`, `divided`.
 HELD = re.compile(rf"`((?:{'|'.join(LAYERS)})/[\w/]+\.py)`( `[\w.]+`(?:, `[\w.]+`)*)")
 
 every_page = pytest.mark.parametrize("page", PAGES)

@@ -46,14 +46,9 @@ LEFT JOIN events e ON e.position = t.position
 WHERE s.entity IS NOT NULL OR t.position IS NOT NULL
 ORDER BY k.entity, t.position;
 
--- name: copy_events
--- The log's own door.
-COPY events (position, event_id, type, tags, occurred_at, recorded_at, data, leaf_hash)
-FROM STDIN (FORMAT binary);
-
 -- name: append
--- The same door in a batch, one round trip: the events, their tag index in its own order, whose
--- %d are the positions before the first and of the last of them, and the answers.
+-- The log's own door: events, their tag index in its own order, and the answers. The numbers are
+-- the positions before the first of the events and of the last.
 COPY events (position, event_id, type, tags, occurred_at, recorded_at, data, leaf_hash)
 FROM STDIN (FORMAT binary);
 INSERT INTO event_tags (tag, position)

@@ -6,10 +6,10 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.amounts import divided
 from domain.money import split, split_by_weight, vat_included
 from domain.returned import undone
 from domain.sale import CARD, TOKEN, Payee, Sale, SaleDispute, SaleRecord
-from domain.selling import divided
 from domain.tips import TipSent
 from domain.wallet import PAID, PROMO, LotUse
 from projections.sale_lines import Line, as_it_stands, as_sold
