@@ -100,9 +100,10 @@ class StateCache:
             self._evict()
 
     def drop(self) -> None:
-        """Forget everything: somebody else's history is too long to catch up with."""
+        """Forget everything: it did not come true, or too much of somebody else's did since."""
         self._young.clear()
         self._old.clear()
+        self._due.clear()
 
     def fold(self, position: int, event: Event) -> None:
         """Bring the held states that another process's event touches up to date."""

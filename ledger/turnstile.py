@@ -139,7 +139,6 @@ class Turnstile:
         except BaseException:
             self._roll_back()
             raise
-        batch.states.commit(batch.touched)
         return answers
 
     def _take_the_turnstile(
@@ -267,7 +266,7 @@ class Turnstile:
 
     def _decide(self, batch: Batch, groups: Sequence[Group]) -> list[list[Answer]]:
         """Decide in order, while PostgreSQL takes in the rows of what is decided already."""
-        answers = []
+        answers, decided = [], 0
         for group in groups:
             if group.atomic:
                 answers.append(self._with_states(batch, batch.answer_all_or_none, group.requests))
@@ -275,13 +274,17 @@ class Turnstile:
                 self._send(batch)
                 continue
             answered = []
-            for nth, request in enumerate(group.requests, 1):
-                answered.append(self._with_states(batch, batch.answer, request))
+            for request in group.requests:
+                try:
+                    answered.append(batch.answer(request))
+                except MissingState:
+                    answered.append(self._with_states(batch, batch.answer, request))
                 if batch.inbox.due:
                     self._apply_due(batch)
-                if nth % PUMP_COMMANDS == 0:
+                decided += 1
+                if decided % PUMP_COMMANDS == 0:
                     self._copies.pump()
-                    if nth % CHUNK_COMMANDS == 0:
+                    if decided % CHUNK_COMMANDS == 0:
                         self._send(batch)
             answers.append(answered)
         return answers
@@ -312,8 +315,12 @@ class Turnstile:
             self._copies.send(SQL["append"] % places, events, receipts)
 
     def _append(self, batch: Batch) -> None:
-        """The rest of the rows; then wait until PostgreSQL has them all."""
+        """The rest of the rows; then wait until PostgreSQL has them all.
+
+        Meanwhile the cache takes over the states; rolling back drops it.
+        """
         self._send(batch)
+        batch.states.commit(batch.touched)
         self._copies.drain()
 
     def _commit(self, batch: Batch, head: Head, answers: list[list[Answer]]) -> None:
@@ -361,6 +368,7 @@ class Turnstile:
     def _roll_back(self) -> None:
         """Leave the transaction if the connection still answers; a broken one is replaced."""
         self._commits = -1
+        self._cache.drop()
         try:
             self._copies.abandon()
             self._connection.execute("ROLLBACK")
