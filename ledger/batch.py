@@ -292,14 +292,9 @@ class Batch:
         if stamp.request.name == _RELEASE:
             self.inbox.release(events, position)
         self.position, self.clock, self._clock_us = position, clock, recorded_us
-        return Answer(
-            status=201 if stamp.code is None else 202,
-            position=position,
-            command=stamp.request.name,
-            recorded_at=clock - TICK,
-            events=tuple(recorded),
-            code=stamp.code,
-        )
+        code = stamp.code
+        status = 201 if code is None else 202
+        return Answer(status, position, stamp.request.name, clock - TICK, tuple(recorded), code)
 
     def _keep(self, request: Request, state: str, awaits: str | None, now: datetime) -> None:
         if self._applying is None:

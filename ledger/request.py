@@ -88,7 +88,7 @@ class Recorded(msgspec.Struct, gc=False):
     body: bytes = b""
 
 
-class Answer(msgspec.Struct, kw_only=True):
+class Answer(msgspec.Struct):
     """What a request is answered: an HTTP status and a body that is the same for ever.
 
     `code` is that of a rejection or of a suspended notice; `events` is empty where nothing
