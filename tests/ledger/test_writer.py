@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -12,7 +12,7 @@ from domain.command import COMMANDS, Command, Decision, Given
 from domain.event import EVENTS, Event
 from ledger.database import Connection
 from ledger.request import Answer, Request
-from ledger.turnstile import Group
+from ledger.turnstile import Group, Turnstile
 from ledger.writer import Unavailable, Writer
 from tests.conftest import FreshBook
 from tests.scenarios.platform import Platform
@@ -130,6 +130,32 @@ def test_a_bug_in_one_command_leaves_its_neighbours_alone(platform: Platform, ho
     platform.then(wallet(1091), events("test.misbehaved.v1", 0))
     (again,) = write(platform, misbehave("fine", key="bug"))
     assert again.status == 201, "a bug is not remembered"
+
+
+@pytest.mark.usefixtures("_misbehaving")
+def test_however_many_cannot_be_encoded_they_cost_one_more_pass(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deciding runs ahead of encoding: what comes out too late is decided again one by one."""
+    passes = []
+    take = Turnstile._take_the_turnstile
+
+    def counted(self: Turnstile, *args: Any, **more: Any) -> Any:
+        passes.append(more["one_by_one"])
+        return take(self, *args, **more)
+
+    monkeypatch.setattr(Turnstile, "_take_the_turnstile", counted)
+    sent = [tip(1), misbehave("unbalanced")] * 20
+    assert statuses(write(platform, *sent)) == [201, 500] * 20
+    assert passes == [False, True]
+    platform.then(wallet(1080), events("tip.sent.v1", 20), events("test.misbehaved.v1", 0))
+
+
+@pytest.mark.usefixtures("_misbehaving")
+def test_what_cannot_be_encoded_fails_its_group(platform: Platform) -> None:
+    answers = write(platform, tip(1), misbehave("unbalanced"), tip(1), atomic=True)
+    assert [answer.code for answer in answers] == ["BATCH_ABORTED", "INTERNAL", "BATCH_ABORTED"]
+    platform.then(wallet(1100))
 
 
 def test_an_entry_too_large_for_a_proof_is_refused_alone(platform: Platform) -> None:
