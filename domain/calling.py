@@ -109,7 +109,7 @@ class StartCall(CallCommand):
 
         A call of the fan's that had been idle for too long, and was only not found out yet, ends.
         """
-        version = given.policy_at(given.now)
+        version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
         policy = version.policy

@@ -116,7 +116,7 @@ class Authorize(Command):
 
     def decide(self, given: Given) -> Decision:
         """The authorisation with all that its capture will need, or why not."""
-        version = given.policy_at(given.now)
+        version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
         policy = version.policy

@@ -15,7 +15,7 @@ from domain.accounts import Assets
 from domain.entity import MissingState, State, States
 from domain.event import Event
 from domain.fields import Id, Instant
-from domain.policy import PolicyVersion
+from domain.policy import PolicyVersion, in_force
 from domain.rejections import Rejection
 
 S = TypeVar("S", bound=State)
@@ -42,6 +42,8 @@ class Given(msgspec.Struct, frozen=True):
 
     states: States
     policies: tuple[PolicyVersion, ...]
+    policy: PolicyVersion | None
+    """The one of them that is in force now."""
     now: datetime
     """The database's clock, read under the lock: becomes `recorded_at`."""
     new_id: str
@@ -72,11 +74,8 @@ class Given(msgspec.Struct, frozen=True):
         return found
 
     def policy_at(self, instant: datetime) -> PolicyVersion | None:
-        """The policy effective at `instant`: of those begun, the one published last."""
-        for version in reversed(self.policies):
-            if version.effective_from <= instant:
-                return version
-        return None
+        """The policy that was in force at `instant`."""
+        return in_force(self.policies, instant)
 
 
 class Command(BaseModel):

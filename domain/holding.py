@@ -46,7 +46,7 @@ class HoldCredits(Command):
 
     def decide(self, given: Given) -> Decision:
         """The hold, or why not."""
-        version = given.policy_at(given.now)
+        version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
         policy, wallet = version.policy, given.state(Wallet, self.user)

@@ -80,7 +80,7 @@ class RequestPayout(Command):
 
     def decide(self, given: Given) -> Decision:
         """The request, after posting what has matured meanwhile."""
-        version = given.policy_at(given.now)
+        version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
         policy = version.policy

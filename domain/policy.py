@@ -6,7 +6,7 @@ they need, so replay never reads a policy again.
 """
 
 from calendar import monthrange
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Literal, get_args
@@ -226,3 +226,11 @@ class PolicyVersion(msgspec.Struct, frozen=True):
     version: int
     effective_from: datetime
     policy: Policy
+
+
+def in_force(versions: Sequence[PolicyVersion], instant: datetime) -> PolicyVersion | None:
+    """The policy effective at `instant`: of those begun, the one published last."""
+    for version in reversed(versions):
+        if version.effective_from <= instant:
+            return version
+    return None

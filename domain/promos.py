@@ -65,7 +65,7 @@ class GrantPromo(Command):
 
     def decide(self, given: Given) -> Decision:
         """The grant; refused where the platform does not take tokens."""
-        version = given.policy_at(given.now)
+        version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
         if "TOKEN" not in version.policy.funding:

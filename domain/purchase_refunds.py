@@ -99,7 +99,7 @@ class RefundPurchase(Command):
         record = given.state(PurchaseRecord, self.purchase)
         if record.purchase_id is None:
             return reject(UNKNOWN_PURCHASE, purchase=self.purchase)
-        version = given.policy_at(given.now)
+        version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
         if record.disputed(OPEN):

@@ -102,7 +102,7 @@ class SaleCommand(Command):
 
     def decide(self, given: Given) -> Decision:
         """The sale, or why not; a card that was charged for a refused sale goes to suspense."""
-        version = given.policy_at(given.now)
+        version = given.policy
         if version is None:
             sale: Sale | Rejection = reject(NO_POLICY, at=given.now)
         else:

@@ -99,7 +99,7 @@ class StartSubscription(SubscriptionCommand):
 
     def decide(self, given: Given) -> Decision:
         """The start, or why not."""
-        version = given.policy_at(given.now)
+        version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
         refusal = Subscribed(self.user, self.creator).refusal(given, version.policy, self.price)

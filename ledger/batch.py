@@ -18,7 +18,7 @@ from domain.erasure import EraseSubject
 from domain.event import Event
 from domain.periods import PERIODS, Periods
 from domain.policies import POLICIES, Policies
-from domain.policy import PolicyVersion
+from domain.policy import PolicyVersion, in_force
 from domain.rejections import (
     AWAITING_REFERENT,
     BATCH_ABORTED,
@@ -214,9 +214,12 @@ class Batch:
             command = command.model_copy(update={"occurred_at": now})
         event_id = self._new_id(self._clock_us)
         salt = new_salt() if command.text_fields else ""
+        policies = self._policies()
+        policy = in_force(policies, now)
         given = Given(
             self.states,
-            self._policies(),
+            policies,
+            policy,
             now,
             event_id[0],
             request.actor,
@@ -234,7 +237,6 @@ class Batch:
             code, decision = decision.code, decision.events
         if not decision:
             return self._nothing_to_do(request, now)
-        policy = given.policy_at(now)
         stamp = Stamp(
             request,
             self._book.name,

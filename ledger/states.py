@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from domain.entity import KINDS, MissingState, State, kind_of, tag_of
+from domain.entity import KINDS, MissingState, State, tag_of
 from domain.event import Event
 from ledger.entry import decode
 
@@ -170,6 +170,7 @@ def snapshot(key: str, held: Held) -> Snapshot:
     return Snapshot(key, held.position, held.state.FOLD_VERSION, msgspec.msgpack.encode(held.state))
 
 
+_NEW = {name: Held(kind(), 0, 0) for name, kind in KINDS.items()}
 _states = {name: msgspec.msgpack.Decoder(kind) for name, kind in KINDS.items()}
 
 LoadedRow = tuple[str, int | None, bytes | None, int | None, bytes | None]
@@ -184,16 +185,11 @@ def folded(keys: Iterable[str], rows: Iterable[LoadedRow]) -> Iterator[tuple[str
         if held is None:
             kind = key[: key.index(":")]
             if snapshot_bytes is None or snapshot_at is None:
-                held = Held(KINDS[kind](), 0, 0)
+                held = _NEW[kind]
             else:
                 held = Held(_states[kind].decode(snapshot_bytes), snapshot_at, 0)
         if position is not None and data is not None:
             held = Held(held.state.apply(key, decode(data).event()), position, held.tail + 1)
         found[key] = held
     for key in keys:
-        held = found.get(key)
-        if held is None:
-            kind_class = kind_of(key)
-            assert kind_class is not None
-            held = Held(kind_class(), 0, 0)
-        yield key, held
+        yield key, found.get(key) or _NEW[key[: key.index(":")]]

@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 
 from domain.catalogue import InvalidRequest
 from domain.command import COMMANDS, Command
-from domain.entity import MissingState, kind_of, tag_of
+from domain.entity import KINDS, MissingState, tag_of
 from domain.periods import PERIODS
 from domain.policies import POLICIES
 from ledger import queries
@@ -378,12 +378,11 @@ class Turnstile:
 
 def _named(keys: list[str]) -> tuple[str, str, str]:
     """Entities as the query `states` takes them."""
-    versions = []
-    for key in keys:
-        kind = kind_of(key)
-        assert kind is not None, key
-        versions.append(str(kind.FOLD_VERSION))
+    versions = [_VERSIONS[key[: key.index(":")]] for key in keys]
     return " ".join(keys), " ".join(map(tag_of, keys)), " ".join(versions)
+
+
+_VERSIONS = {name: str(kind.FOLD_VERSION) for name, kind in KINDS.items()}
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def test_credit_notes_continue_the_series_of_their_country() -> None:
     place = world()
     sale, _ = unlock(place, "DE", 399)
     assert isinstance(sale, Sale)
-    given_now = Given(place.states, (), place.now, "id", "backend", ASSETS)
+    given_now = Given(place.states, (), None, place.now, "id", "backend", ASSETS)
     first = for_refund(given_now, sale, amount=200, tax=32, refund_id="f1")
     second = for_refund(given_now, sale, amount=10, tax=2, refund_id="f2", nth=1)
     notes = [event for event in (*first, *second) if isinstance(event, CreditNoteIssued)]

@@ -14,6 +14,7 @@ from domain.command import Command, Decision, Given, Suspended
 from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
 from domain.policies import POLICIES, Policies, PolicyProposed
+from domain.policy import in_force
 from domain.rejections import Rejection
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -78,11 +79,13 @@ class World:
         self._ids += 1
         policies = self.states[POLICIES]
         assert isinstance(policies, Policies)
+        versions = policies.versions()
         new_id = f"0194fd22-0000-7000-8000-{self._ids:012x}"
         return command.decide(
             Given(
                 self.states,
-                policies.versions(),
+                versions,
+                in_force(versions, self.now),
                 self.now,
                 new_id,
                 actor,
