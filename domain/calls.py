@@ -7,6 +7,7 @@ What a block costs and how it is shared is fixed when the call starts.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -109,17 +110,13 @@ class Call(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True
 
     def dealt_with(self, block_no: int, paid_to: datetime) -> "Call":
         """The call once a block is charged or written off."""
-        return msgspec.structs.replace(
-            self,
-            blocks=block_no,
-            paid_to=paid_to,
-            pauses=tuple(pause for pause in self.pauses if pause[1] > paid_to),
-        )
+        later = tuple(pause for pause in self.pauses if pause[1] > paid_to) if self.pauses else ()
+        return msgspec.structs.replace(self, blocks=block_no, paid_to=paid_to, pauses=later)
 
-    def apply(self, key: str, event: Event) -> "Call":
+    def apply(self, key: str, event: Any) -> "Call":
         """The call after `event`: every event in a call's life says how."""
-        assert isinstance(event, CallEvent)
-        return event.in_call(self)
+        after: Call = event.in_call(self)
+        return after
 
 
 class CallTurn(CallEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):

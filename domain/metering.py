@@ -56,7 +56,7 @@ class MeterCall(CallCommand):
         if self.as_of is not None and self.as_of > given.now + AHEAD_MAX:
             return reject(CLOCK_SKEW, field="as_of", given=self.as_of, now=given.now)
         found = self.found(given)
-        if isinstance(found, Rejection):
+        if type(found) is Rejection:
             return found
         call, terms = found
         if call.ended_at is not None and given.now > call.ended_at + LATE_WITHIN:
@@ -119,10 +119,11 @@ def _block(
         unit_value=terms.unit_value,
         bps=terms.share_bps,
     )
-    if isinstance(amounts, Rejection):
+    if type(amounts) is Rejection:
         return None
     window = terms.refund_window_days
-    mature_at = maturity(given.now, terms.maturity_days)
+    days = terms.maturity_days
+    mature_at = maturity(given.now, days) if days else None
     return CallBlockCharged(
         sale_id=f"{given.new_id}-{number}",
         buyer=terms.fan,
@@ -132,7 +133,7 @@ def _block(
         gross=terms.block_tokens * terms.unit_value,
         discount=0,
         mature_at=mature_at,
-        on_agenda=creator.first_at(mature_at),
+        on_agenda=mature_at is not None and creator.first_at(mature_at),
         escrowed_at=given.now if "EARN" in creator.frozen else None,
         refund_until=None if window is None else given.now + timedelta(days=window),
         call_id=terms.call_id,
