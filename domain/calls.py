@@ -87,18 +87,19 @@ class Call(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True
         if begun is not None and self._pays_part(until):
             yield begun, last
 
-    def _talk(self, until: datetime) -> Iterator[Span]:
+    def _talk(self, until: datetime) -> list[Span]:
         """The spans of active time between `paid_to` and `until`."""
         assert self.paid_to is not None
-        at = self.paid_to
+        at, spans = self.paid_to, []
         end = min(until, self.paused_at or until, self.ended_at or until)
         for paused, resumed in self.pauses:
             if paused >= end:
                 break
-            yield at, paused
+            spans.append((at, paused))
             at = resumed
         if at < end:
-            yield at, end
+            spans.append((at, end))
+        return spans
 
     def _pays_part(self, until: datetime) -> bool:
         return (
