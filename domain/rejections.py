@@ -22,7 +22,7 @@ class Reason(msgspec.Struct, frozen=True):
     retryable: bool = False
 
 
-@final
+@final  # so that `type(outcome) is Rejection` tells it, at a fifth of the price of isinstance
 class Rejection(msgspec.Struct, frozen=True):
     """One refusal: a reason with its fields filled in."""
 
