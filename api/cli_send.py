@@ -145,7 +145,9 @@ def _show(answer: httpx.Response) -> None:
     try:
         document = answer.json()
     except ValueError:
-        raise fail(f"HTTP {answer.status_code}, and no JSON: is this the service?", 1) from None
+        raise fail(
+            f"HTTP {answer.status_code}, and no JSON: is this the service?", _REFUSED
+        ) from None
     if answer.is_success:
         out.print_json(data=document)
         return

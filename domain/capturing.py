@@ -31,7 +31,7 @@ from domain.entity import States
 from domain.fields import Code, Country, Id, Instant, PositiveAmount
 from domain.invoices import for_sale
 from domain.money import BPS
-from domain.policy import Policy
+from domain.policy import Policy, refund_end
 from domain.rejections import (
     CAPTURE_EXCEEDS_HOLD,
     CREATOR_FROZEN,
@@ -236,7 +236,6 @@ class Capture(AuthorizationCommand):
         amounts = card_amounts(
             self.amount, terms.weights, bps=BPS - terms.commission_bps, vat_bps=terms.vat_bps
         )
-        window = terms.refund_window_days
         return PaymentCaptured(
             sale_id=given.new_id,
             buyer=terms.user,
@@ -248,7 +247,7 @@ class Capture(AuthorizationCommand):
             mature_at=mature_at,
             on_agenda=any(creator.first_at(mature_at) for creator in creators),
             escrowed_at=given.now if escrowed else None,
-            refund_until=None if window is None else given.now + timedelta(days=window),
+            refund_until=refund_end(given.now, terms.refund_window_days),
             processor=terms.processor,
             processor_ref=terms.processor_ref,
             country=terms.country,

@@ -26,6 +26,7 @@ from domain.command import Decision, Given, command
 from domain.creator import Creator
 from domain.event import Event
 from domain.fields import Instant
+from domain.policy import refund_end
 from domain.rejections import (
     ACCOUNT_FROZEN,
     CALL_NOT_ACTIVE,
@@ -121,9 +122,7 @@ def _block(
     )
     if type(amounts) is Rejection:
         return None
-    window = terms.refund_window_days
-    days = terms.maturity_days
-    mature_at = maturity(given.now, days) if days else None
+    mature_at = maturity(given.now, terms.maturity_days)
     return CallBlockCharged(
         sale_id=f"{given.new_id}-{number}",
         buyer=terms.fan,
@@ -133,9 +132,9 @@ def _block(
         gross=terms.block_tokens * terms.unit_value,
         discount=0,
         mature_at=mature_at,
-        on_agenda=mature_at is not None and creator.first_at(mature_at),
+        on_agenda=creator.first_at(mature_at),
         escrowed_at=given.now if "EARN" in creator.frozen else None,
-        refund_until=None if window is None else given.now + timedelta(days=window),
+        refund_until=refund_end(given.now, terms.refund_window_days),
         call_id=terms.call_id,
         block_no=number,
         active_from=span[0],

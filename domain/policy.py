@@ -183,12 +183,6 @@ class Policy(_Part):
         place = country or self.default_country
         return self.vat.get(place, 0) if place else 0
 
-    def refund_end(self, sold_at: datetime) -> datetime | None:
-        """Until when a sale made at `sold_at` may be refunded on request, if the policy ends it."""
-        if self.refund_window_days is None:
-            return None
-        return sold_at + timedelta(days=self.refund_window_days)
-
     def promo_expiry(self, granted_at: datetime) -> datetime | None:
         """When promotional tokens granted at `granted_at` end, if the policy ends them."""
         if self.promo_expiry_days is None:
@@ -234,3 +228,8 @@ def in_force(versions: Sequence[PolicyVersion], instant: datetime) -> PolicyVers
         if version.effective_from <= instant:
             return version
     return None
+
+
+def refund_end(sold_at: datetime, window_days: int | None) -> datetime | None:
+    """Until when a sale made at `sold_at` may be refunded on request, if that ever ends."""
+    return None if window_days is None else sold_at + timedelta(days=window_days)

@@ -17,7 +17,7 @@ from domain.creator import Creator
 from domain.fields import Country, Funding, Id
 from domain.invoices import for_sale
 from domain.money import AMOUNT_MAX
-from domain.policy import Policy, SaleTerms
+from domain.policy import Policy, SaleTerms, refund_end
 from domain.rejections import (
     ACCOUNT_FROZEN,
     CREATOR_FROZEN,
@@ -169,8 +169,7 @@ class SaleCommand(Command):
     ) -> Sale:
         now = given.now
         sold_at = self.occurred_at or now
-        maturity_days, window = terms.maturity_days, terms.refund_window_days
-        mature_at = maturity(sold_at, maturity_days, now) if maturity_days else None
+        mature_at = maturity(sold_at, terms.maturity_days, now)
         item, usable_until = self.bought()
         attribution = self.attribution
         return self.event(
@@ -198,8 +197,8 @@ class SaleCommand(Command):
             lots=amounts.lots,
             payees=amounts.payees,
             vat_bps=amounts.vat_bps,
-            refund_until=None if window is None else sold_at + timedelta(days=window),
-            on_agenda=mature_at is not None and creator.first_at(mature_at),
+            refund_until=refund_end(sold_at, terms.refund_window_days),
+            on_agenda=creator.first_at(mature_at),
         )
 
 

@@ -12,7 +12,7 @@ from domain.creator import Creator
 from domain.entity import States
 from domain.fields import Country, Id, Instant, PositiveAmount
 from domain.invoices import for_sale
-from domain.policy import Policy
+from domain.policy import Policy, refund_end
 from domain.rejections import (
     DUPLICATE_PAYMENT,
     DUPLICATE_PERIOD,
@@ -192,7 +192,7 @@ class ChargePeriod(PeriodNotice):
             mature_at=mature_at,
             on_agenda=creator.first_at(mature_at),
             escrowed_at=given.now if "EARN" in creator.frozen else None,
-            refund_until=policy.refund_end(sold_at),
+            refund_until=refund_end(sold_at, policy.refund_window_days),
             processor=self.processor,
             processor_ref=self.processor_ref,
             country=country,

@@ -63,12 +63,12 @@ class Batch:
         clock: datetime,
         new_id: Callable[[int], EventId],
         inbox: Inbox,
-        one_by_one: bool = False,
     ) -> None:
         self.position = position
         self.states = states
         self.known: dict[bytes, tuple[bytes, Answer]] = {}
-        self._one_by_one = one_by_one
+        #: Encode each command before its effects are merged, so that it can fail alone.
+        self.one_by_one = False
         self._drafts: list[Draft] = []
         self._event_rows: list[bytes] = []
         self._receipts: list[tuple[Request, Answer]] = []
@@ -281,7 +281,7 @@ class Batch:
             recorded_us += 1
             if position - self.position < len(events):
                 event_id = self._new_id(recorded_us)
-        if self._one_by_one:
+        if self.one_by_one:
             self._event_rows += event_rows(drafts)
         else:
             self._drafts += drafts

@@ -2,7 +2,8 @@
 
 The cache is two generations: what is used moves to the young one; when that is full, the old
 one is let go as a whole, so that eviction costs nothing per look-up and snapshots of what leaves
-are written in one go. Only committed states ever enter it.
+are written in one go. A batch hands its states over just before it is committed; rolling back
+drops the cache.
 """
 
 from collections.abc import Iterable, Iterator
@@ -91,11 +92,10 @@ class StateCache:
             if state.CACHED:
                 before = young.get(key)
                 tail = events if before is None else before.tail + events
-                held = Held(state, position, tail)
+                held = young[key] = Held(state, position, tail)
                 if tail >= SNAPSHOT_EVERY:
-                    self.put(key, held)
-                else:
-                    young[key] = held
+                    self._due.append(snapshot(key, held))
+                    young[key] = Held(state, position, 0)
         if len(young) >= self._generation:
             self._evict()
 
@@ -160,7 +160,7 @@ class WorkingStates(dict[str, State]):
         if held.state.CACHED and held.position:
             self._cache.put(key, held)
 
-    def commit(self, touched: dict[str, tuple[int, int]]) -> None:
+    def hand_over(self, touched: dict[str, tuple[int, int]]) -> None:
         """Move what changed to the cache; `touched`: last position and count of new events."""
         self._cache.take(self, touched)
 

@@ -130,7 +130,8 @@ class Turnstile:
     def _pass(self, groups: Sequence[Group], *, one_by_one: bool = False) -> list[list[Answer]]:
         requests = [request for group in groups for request in group.requests]
         try:
-            head, batch = self._take_the_turnstile(requests, one_by_one=one_by_one)
+            head, batch = self._take_the_turnstile(requests)
+            batch.one_by_one = one_by_one
             self._find_room(head, len(requests))
             self._load_further(batch, requests)
             answers = self._decide(batch, groups)
@@ -141,9 +142,7 @@ class Turnstile:
             raise
         return answers
 
-    def _take_the_turnstile(
-        self, requests: Sequence[Request], *, one_by_one: bool = False
-    ) -> tuple[Head, Batch]:
+    def _take_the_turnstile(self, requests: Sequence[Request]) -> tuple[Head, Batch]:
         """Lock the head and open the batch.
 
         The receipts and states that the requests need are asked for in the same round trip.
@@ -163,7 +162,7 @@ class Turnstile:
         caught_up = self._catch_up(head)
         if caught_up:
             states = WorkingStates(self._cache)  # what was at hand before may be out of date
-        batch = self._open_batch(head, states, one_by_one=one_by_one)
+        batch = self._open_batch(head, states)
         self._take_in(batch, lacking, loaded)
         if caught_up:
             self._load(batch, states.lacking(needed))
@@ -216,7 +215,7 @@ class Turnstile:
             self._unreadable.add(processor_ref)
             log.error("a parked notice cannot be read", ref=processor_ref, error=str(error))
 
-    def _open_batch(self, head: Head, states: WorkingStates, *, one_by_one: bool) -> Batch:
+    def _open_batch(self, head: Head, states: WorkingStates) -> Batch:
         return Batch(
             self._book,
             states,
@@ -224,7 +223,6 @@ class Turnstile:
             clock=max(head.clock, head.recorded_at + TICK),
             new_id=self._new_id,
             inbox=Inbox(self._parked),
-            one_by_one=one_by_one,
         )
 
     def _recall(self, batch: Batch, receipts: Sequence[TupleRow]) -> None:
@@ -320,7 +318,7 @@ class Turnstile:
         Meanwhile the cache takes over the states; rolling back drops it.
         """
         self._send(batch)
-        batch.states.commit(batch.touched)
+        batch.states.hand_over(batch.touched)
         self._copies.drain()
 
     def _commit(self, batch: Batch, head: Head, answers: list[list[Answer]]) -> None:

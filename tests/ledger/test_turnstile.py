@@ -173,6 +173,17 @@ def test_the_cache_keeps_its_bound(platform: Platform) -> None:
     platform.check()
 
 
+def test_a_full_cache_keeps_what_the_batch_touched_last() -> None:
+    """Also where one of its states is due for a snapshot just as the generation is full."""
+    cache = StateCache(8)
+    keys = [f"wallet:fan-{n}" for n in range(5)]
+    events = [1, 1, 1, 100, 1]
+    touched = {key: (at, count) for at, (key, count) in enumerate(zip(keys, events, strict=True))}
+    cache.take(dict.fromkeys(keys, Wallet()), touched)
+    assert all(cache.get(key) for key in keys)
+    assert [due.entity for due in cache.take_due()] == [keys[3]]
+
+
 def test_a_process_far_behind_drops_its_cache(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

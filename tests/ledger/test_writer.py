@@ -138,13 +138,13 @@ def test_however_many_cannot_be_encoded_they_cost_one_more_pass(
 ) -> None:
     """Deciding runs ahead of encoding: what comes out too late is decided again one by one."""
     passes = []
-    take = Turnstile._take_the_turnstile
+    once = Turnstile._pass
 
-    def counted(self: Turnstile, *args: Any, **more: Any) -> Any:
-        passes.append(more["one_by_one"])
-        return take(self, *args, **more)
+    def counted(self: Turnstile, groups: Any, *, one_by_one: bool = False) -> Any:
+        passes.append(one_by_one)
+        return once(self, groups, one_by_one=one_by_one)
 
-    monkeypatch.setattr(Turnstile, "_take_the_turnstile", counted)
+    monkeypatch.setattr(Turnstile, "_pass", counted)
     sent = [tip(1), misbehave("unbalanced")] * 20
     assert statuses(write(platform, *sent)) == [201, 500] * 20
     assert passes == [False, True]
