@@ -14,12 +14,11 @@ from functools import partial
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from api.problems import AwayError
+from ledger.api_keys import Identity, KeyRing
 from ledger.books import Book, UnknownBookError, get_book
-from ledger.database import Connection, Database, connect, pool
-from ledger.keys import Identity, KeyRing
+from ledger.postgres.database import Connection, Database, connect, pool
 from ledger.settings import Settings
-from ledger.writer import Writer
+from ledger.write.writer import Writer
 
 _BOOK = re.compile(r"[A-Za-z0-9_-]{1,40}")
 #: How long a query waits for a connection: a database that is away is told within a second.
@@ -124,3 +123,7 @@ class Service:
         except (psycopg.OperationalError, PoolTimeout) as error:
             self._away_until = time.monotonic() + AWAY_S
             raise AwayError(str(error)) from error
+
+
+class AwayError(Exception):
+    """The database cannot be asked at present."""

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from bench import bulk, calls, hot_creator, http, long_log
 from bench.stage import Stage, stage
-from ledger import collector
+from ledger import gc_tuning as collector
 
 RESULTS = Path(__file__).with_name("results.json")
 MUST: dict[str, tuple[str, float]] = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from bench import raw
 from bench.load import BATCH, WALLETS, Load, requests
 from bench.stage import Stage
-from ledger.writer import Writer
+from ledger.write.writer import Writer
 
 ROUNDS = 9
 BATCHES = 25

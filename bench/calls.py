@@ -12,8 +12,8 @@ from bench import raw
 from bench.bulk import drive
 from bench.load import BATCH, POLICY, Load, line
 from bench.stage import Stage
-from ledger.database import Connection
-from ledger.scheduler import Scheduler
+from ledger.postgres.database import Connection
+from ledger.scheduling.scheduler import Scheduler
 
 CALLS = 10_000
 ROUNDS = 8

@@ -5,7 +5,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
-from domain.tips import SendTip
+from domain.sales.tips import SendTip
 
 app = FastAPI()
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from bench.bulk import drive
 from bench.load import BATCH, WALLETS, Load, Sender, line
 from bench.stage import Stage
-from ledger.admission import admit
 from ledger.books import Book
-from ledger.request import Answer
-from ledger.writer import Writer
+from ledger.write.admission import admit
+from ledger.write.answer import Answer
+from ledger.write.writer import Writer
 
 SALES = 1_000_000
 FEW_SALES = 10

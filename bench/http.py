@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from api.http_wire import Address, Reply, Wire
+from api.simulation.http_client import Address, Reply, Wire
 from bench import raw
 from bench.load import BATCH, CREATORS, WALLETS, Load
 from bench.stage import Served, Stage, running

@@ -9,9 +9,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ledger.admission import admit, read_fields
-from ledger.request import Request
-from ledger.writer import Writer
+from ledger.write.admission import admit, read_fields
+from ledger.write.request import Request
+from ledger.write.writer import Writer
 
 WALLETS = 20_000
 CREATORS = 1_000

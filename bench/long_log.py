@@ -12,7 +12,7 @@ from bench.bulk import drive
 from bench.load import BATCH, Load, requests
 from bench.stage import Stage
 from ledger.books import Book
-from ledger.writer import Writer
+from ledger.write.writer import Writer
 from projections.rebuild import rebuild
 
 EVENTS = 1_000_000

@@ -7,7 +7,7 @@ same tables of a second book with nothing else done: three COPYs and a COMMIT pe
 import time
 from dataclasses import dataclass
 
-from ledger.database import Connection
+from ledger.postgres.database import Connection
 
 TABLES = {
     "events": "position, event_id, type, tags, occurred_at, recorded_at, data, leaf_hash",

@@ -5,10 +5,10 @@ import sys
 from bench.bulk import drive
 from bench.load import Load
 from bench.long_log import RIVAL_BATCHES
-from ledger import collector
+from ledger import gc_tuning as collector
 from ledger.books import Book
-from ledger.database import connect
-from ledger.writer import Writer
+from ledger.postgres.database import connect
+from ledger.write.writer import Writer
 
 
 def main(url: str, name: str, schema: str, seed: str) -> None:

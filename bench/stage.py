@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 
 from bench.load import POLICY, publish_policy
-from ledger import embedded
+from ledger.api_keys import Role, create_key
 from ledger.books import Book, create_book
-from ledger.database import SERVICE_ROLE, Connection, Database, connect
-from ledger.keys import Role, create_key
-from ledger.migrate import migrate
-from ledger.writer import Writer
+from ledger.postgres import embedded
+from ledger.postgres.database import SERVICE_ROLE, Connection, Database, connect
+from ledger.postgres.migrations import migrate
+from ledger.write.writer import Writer
 
 _ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 

@@ -1,51 +1,23 @@
 """The catalogue: every command and every event of the ledger, and how to read them.
 
 Importing this module registers them all. Routes, documentation and decoders follow from it, so
-adding a command is one class in its own module, and that module in the list below.
+adding a command is one class in a module of its concept.
 """
 
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 import msgspec
 from pydantic import ValidationError
 
-from domain import (  # noqa: F401  (imported to be registered)
-    adjustments,
-    authorizations,
-    calling,
-    calls,
-    capturing,
-    creator,
-    creators,
-    disputing,
-    entitlement,
-    erasure,
-    expiry,
-    freezes,
-    holding,
-    holds,
-    invoices,
-    maturity,
-    metering,
-    paying,
-    payouts,
-    periods,
-    policies,
-    promos,
-    purchase_refunds,
-    purchases,
-    refunding,
-    settlements,
-    settling,
-    subscribing,
-    subscriptions,
-    suspense,
-    tips,
-    unlocks,
-    wallet,
-)
+import domain
 from domain.command import COMMANDS, Command
 from domain.event import EVENTS, Event
+
+for _module in walk_packages(domain.__path__, "domain."):
+    if _module.name != __name__:
+        import_module(_module.name)  # its commands, events and entities register themselves
 
 ROLES = (
     "service",

@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ledger import queries
-from ledger.database import Connection, connect
-from ledger.migrate import as_owner, locked, migrate_book
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection, connect
+from ledger.postgres.migrations import as_owner, locked, migrate_book
 
 _SQL = queries.load("books")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")

@@ -4,12 +4,12 @@ Each takes a connection with the book's schema on its search path and answers pl
 with `as_of_position`, in the shapes of the API's contract; dates and times are still objects.
 """
 
-from projections.days import daily
-from projections.earnings import earnings, top_creators
-from projections.entitlements import entitlement, library
+from projections.models.daily_figures import daily
+from projections.models.earnings import earnings, top_creators
+from projections.models.entitlements import entitlement, library
+from projections.models.trial_balance import balance, lines, position_at, trial_balance
+from projections.models.wallets import wallet, wallet_totals
 from projections.status import Status, status, wait_for
-from projections.trial_balance import balance, lines, position_at, trial_balance
-from projections.wallets import wallet, wallet_totals
 
 __all__ = [
     "Status",

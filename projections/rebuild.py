@@ -15,14 +15,14 @@ import msgspec
 import structlog
 from psycopg import errors, sql
 
-from ledger import queries
 from ledger.books import Book
-from ledger.database import Connection, Database, connect
-from projections.compare import RowDifference, differences
-from projections.install import create, drop, install
-from projections.models import PROJECTIONS, named
-from projections.projection import BESIDE, Projection, template
-from projections.runner import Runner
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection, Database, connect
+from projections.catalogue import PROJECTIONS, named
+from projections.engine.compare import RowDifference, differences
+from projections.engine.install import create, drop, install
+from projections.engine.projection import BESIDE, Projection, template
+from projections.engine.runner import Runner
 
 SQL = queries.load("checkpoints", "projections")
 TABLES = queries.load("tables", "projections")

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import msgspec
 
-from ledger import queries
-from ledger.database import Connection
-from projections.models import PROJECTIONS
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection
+from projections.catalogue import PROJECTIONS
 
 SQL = queries.load("checkpoints", "projections")
 

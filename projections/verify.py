@@ -11,15 +11,15 @@ from itertools import islice
 import msgspec
 from psycopg import errors
 
-from ledger import queries
 from ledger.books import Book
-from ledger.database import Connection, connect
-from ledger.verify import Difference, Progress, verify_log, verify_snapshots
-from projections.compare import RowDifference, differences
-from projections.install import create
-from projections.models import PROJECTIONS, named
-from projections.projection import Projection
-from projections.runner import Runner
+from ledger.log.verify import Difference, Progress, verify_log, verify_snapshots
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection, connect
+from projections.catalogue import PROJECTIONS, named
+from projections.engine.compare import RowDifference, differences
+from projections.engine.install import create
+from projections.engine.projection import Projection
+from projections.engine.runner import Runner
 
 CHECKPOINTS = queries.load("checkpoints", "projections")
 SQL = queries.load("verify", "projections")

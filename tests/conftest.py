@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from ledger import embedded
 from ledger.books import Book, create_book
-from ledger.database import SERVICE_ROLE, Connection, Database, connect
-from ledger.migrate import migrate
+from ledger.postgres import embedded
+from ledger.postgres.database import SERVICE_ROLE, Connection, Database, connect
+from ledger.postgres.migrations import migrate
 
 _numbers = itertools.count(1)
 

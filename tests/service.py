@@ -19,9 +19,9 @@ from typing import IO, Any
 import httpx
 import psutil
 
+from ledger.api_keys import Role, create_key
 from ledger.books import Book
-from ledger.database import connect
-from ledger.keys import Role, create_key
+from ledger.postgres.database import connect
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 1.5

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from api import command_page
-from api.openapi import command_text
+from api.http import command_reference as command_page
+from api.http.openapi import command_text
 from domain.catalogue import read_command
 from domain.command import COMMANDS
 from domain.event import EVENTS
@@ -24,7 +24,7 @@ every_command = pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_page_is_what_the_catalogue_says() -> None:
     # Compared as a truth, not as two texts: what differs is best seen in the diff of the page.
     same = command_page.page() == WRITTEN
-    assert same, "docs/commands.md is behind the catalogue; write it: python -m api.command_page"
+    assert same, "docs/commands.md is behind: python -m api.http.command_reference"
 
 
 @every_command
@@ -52,7 +52,7 @@ def test_every_code_and_every_event_is_told() -> None:
 
 
 def test_no_pattern_is_left_without_words() -> None:
-    assert "of the form" not in WRITTEN, "name the new pattern in api/command_page.py"
+    assert "of the form" not in WRITTEN, "name the new pattern in api/http/command_reference.py"
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger import embedded, embedded_host
-from ledger.database import SERVICE_ROLE, connect
-from ledger.migrate import migrate
+from ledger.postgres import embedded, embedded_host
+from ledger.postgres.database import SERVICE_ROLE, connect
+from ledger.postgres.migrations import migrate
 
 OLDEST = Path("/usr/lib/postgresql/15/bin")
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("rules", "platforms")}
 LAYERS = ("domain", "ledger", "projections", "api")
 SPAN = re.compile(r"`([^`\n]+)`")
-#: A file, and after it what it holds: `domain/amounts.py` `card_amounts`, `divided`.
+#: A file, and after it what it holds: `domain/sales/amounts.py` `card_amounts`, `divided`.
 HELD = re.compile(rf"`((?:{'|'.join(LAYERS)})/[\w/]+\.py)`( `[\w.]+`(?:, `[\w.]+`)*)")
 
 every_page = pytest.mark.parametrize("page", PAGES)
@@ -59,7 +59,7 @@ def test_every_definition_that_the_page_places_in_a_file_is_there(page: str) -> 
     placed = {
         (file, name) for file, names in HELD.findall(PAGES[page]) for name in SPAN.findall(names)
     }
-    modules = {path.stem: path for layer in LAYERS for path in (ROOT / layer).glob("*.py")}
+    modules = {path.stem: path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")}
     for span in spans(page):
         module, _, name = span.partition(".")
         if module in modules and re.fullmatch(r"[A-Za-z_.]+", name) and name != "py":

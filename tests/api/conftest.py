@@ -15,15 +15,15 @@ from typing import Any
 import httpx
 import pytest
 
-from api import server as http_server
-from api.app import create_app
-from api.cli_books import profile_document
-from api.founding import Founding, found_book
+from api.cli.books import profile_document
+from api.http import server as http_server
+from api.http.app import create_app
+from api.provisioning import Founding, found_book
+from ledger.api_keys import Role, create_key
 from ledger.books import Book
-from ledger.database import Database, connect
-from ledger.keys import Role, create_key
+from ledger.postgres.database import Database, connect
 from ledger.settings import Settings
-from projections import engine
+from projections import process as engine
 
 _numbers = itertools.count(1)
 

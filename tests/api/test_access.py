@@ -2,8 +2,8 @@
 
 import httpx
 
-from ledger.database import Database, connect
-from ledger.keys import Role, create_key
+from ledger.api_keys import Role, create_key
+from ledger.postgres.database import Database, connect
 from tests.api.conftest import Caller, founded, fresh
 from tests.scenarios.deeds import period, subscribe
 from tests.scenarios.words import CREATOR, FAN

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.cli_books import profile_document
-from api.founding import Founding, found_book
-from ledger import embedded
-from ledger.database import SERVICE_ROLE, Database
-from ledger.migrate import migrate
+from api.cli.books import profile_document
+from api.provisioning import Founding, found_book
+from ledger.postgres import embedded
+from ledger.postgres.database import SERVICE_ROLE, Database
+from ledger.postgres.migrations import migrate
 from ledger.settings import Settings
 from tests.api.conftest import Platform, serving, tip
 

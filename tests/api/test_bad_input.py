@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from api.cli_books import profile_document
-from ledger.keys import Role
+from api.cli.books import profile_document
+from ledger.api_keys import Role
 from tests.api.conftest import SETTINGS, Caller, Platform, tip
 
 GOOD = tip("u1", "c1")
@@ -190,10 +190,10 @@ def test_a_fault_shows_nothing_of_the_inside(
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr("api.commands.admit", broken)
+    monkeypatch.setattr("api.http.commands.single.admit", broken)
     problem = refused(service.send("send-tip", GOOD), 500, "INTERNAL")
     assert "secret" not in json.dumps(problem)
-    monkeypatch.setattr("api.balances.wallet", broken)
+    monkeypatch.setattr("api.http.queries.balances.wallet", broken)
     refused(service.ask("wallets/u1"), 500, "INTERNAL")
 
 

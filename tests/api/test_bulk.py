@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from api.bulk import _chunks
+from api.http.commands.bulk import _chunks
 from ledger.settings import Settings
 from tests.api.conftest import Caller, Platform, fresh, purchase, serving, tip
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from api.cli import app
-from api.cli_books import profile_document, profiles
+from api.cli.books import profile_document, profiles
+from api.cli.main import app
 from domain.catalogue import read_command
-from domain.policies import ProposePolicy, losing_package
+from domain.controls.policy_changes import ProposePolicy, losing_package
 from ledger.books import create_book
-from ledger.database import Database, connect
+from ledger.postgres.database import Database, connect
 from tests.api.conftest import founded, fresh
 
 

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api.cli_books import profile_document
-from ledger.keys import Role
+from api.cli.books import profile_document
+from ledger.api_keys import Role
 from tests.api.conftest import Caller, Platform, fresh, purchase, tip
 
 PROBLEM_FIELDS = {

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from api.importing import Report, TipImport, policy_in_force, policy_misfits, position
-from api.sample_tips import Shape, tip_rows
-from api.tips_file import read_tips
+from api.imports.tips import Report, TipImport, policy_in_force, policy_misfits, position
+from api.imports.tips_csv import read_tips
+from api.simulation.sample_tips import Shape, tip_rows
 from domain.policy import Policy
-from ledger.database import Database
+from ledger.postgres.database import Database
 from projections.queries import earnings, wallet
 from projections.rebuild import rebuild
 from tests.api import tip_sums

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.database import Database
+from ledger.postgres.database import Database
 from tests.api import tip_sums
 from tests.api.conftest import founded, fresh
 

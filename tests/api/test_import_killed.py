@@ -14,12 +14,12 @@ from typing import IO
 
 import pytest
 
-from api.importing import position
-from api.sample_tips import Shape, tip_rows
-from ledger import embedded
+from api.imports.tips import position
+from api.simulation.sample_tips import Shape, tip_rows
 from ledger.books import Book, create_book
-from ledger.database import SERVICE_ROLE, connect
-from ledger.migrate import migrate
+from ledger.postgres import embedded
+from ledger.postgres.database import SERVICE_ROLE, connect
+from ledger.postgres.migrations import migrate
 from tests.api import tip_sums
 from tests.conftest import FreshBook
 from tests.scenarios.platform import Platform

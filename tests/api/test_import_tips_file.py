@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from api.sample_tips import Shape, tip_rows, write_tips
-from api.tips_file import BrokenLine, Tip, TipsFileError, read_tips
+from api.imports.tips_csv import BrokenLine, Tip, TipsFileError, read_tips
+from api.simulation.sample_tips import Shape, tip_rows, write_tips
 from tests.api import tip_sums
 
 GOOD = ("t1", "2025-01-01T00:00:00Z", "u1", "u2", "150000", "c1", "130")

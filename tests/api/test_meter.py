@@ -8,12 +8,12 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.cli_books import profile_document
-from api.founding import Founding, found_book
+from api.cli.books import profile_document
+from api.cli.main import app
+from api.provisioning import Founding, found_book
+from ledger.api_keys import Role, create_key
 from ledger.books import Book
-from ledger.database import Database, connect
-from ledger.keys import Role, create_key
+from ledger.postgres.database import Database, connect
 from tests.api.conftest import Caller, fresh
 from tests.api.test_serve import served
 from tests.waiting import until

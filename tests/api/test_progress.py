@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from api.sample_tips import Shape, write_tips
-from ledger.database import Database
+from api.simulation.sample_tips import Shape, write_tips
+from ledger.postgres.database import Database
 from tests.api.conftest import Platform, founded, fresh
 
 ROOT = Path(__file__).parents[2]

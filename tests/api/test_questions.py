@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from api import answers
-from api.asking import Asking
+from api.http import schemas as answers
+from api.http.queries.reader import Asking
 from api.service import Service
 from ledger.settings import Settings
 from tests.api.conftest import Caller, Platform, fresh, tip

@@ -1,8 +1,8 @@
 """What the scheduler tells is shown: success, lateness, events."""
 
-from api.metrics import Metrics
-from api.scheduled_figures import ScheduledFigures
-from ledger.request import Answer, Recorded
+from api.http.metrics import Metrics
+from api.http.scheduler_metrics import ScheduledFigures
+from ledger.write.answer import Answer, Recorded
 
 
 def metered(*types: str, status: int = 201, code: str | None = None) -> Answer:

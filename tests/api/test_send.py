@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from api.cli import app
-from api.cli_books import profile_document
+from api.cli.books import profile_document
+from api.cli.main import app
 from domain.command import COMMANDS
-from ledger.keys import Role
+from ledger.api_keys import Role
 from tests.api.conftest import Platform, fresh
 
 

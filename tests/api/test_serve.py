@@ -15,9 +15,9 @@ import httpx
 import psutil
 import pytest
 
+from ledger.api_keys import Role, create_key
 from ledger.books import Book
-from ledger.database import Database, connect
-from ledger.keys import Role, create_key
+from ledger.postgres.database import Database, connect
 from tests.api.conftest import Caller, founded, fresh
 
 ROOT = Path(__file__).parents[2]

@@ -8,13 +8,13 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from api.cli_books import profile_document
-from api.cli_simulate import policy_at
-from api.http_wire import Address, Reply, Wire
-from api.platform_day import Day, Size, Step, UnfitPolicyError
-from api.simulation import Simulation, SimulationError, Tallies
+from api.cli.books import profile_document
+from api.cli.simulate import policy_at
+from api.simulation.day_plan import Day, Size, Step, UnfitPolicyError
+from api.simulation.driver import Simulation, SimulationError, Tallies
+from api.simulation.http_client import Address, Reply, Wire
 from domain.policy import Policy
-from ledger.database import Database
+from ledger.postgres.database import Database
 from tests.api.conftest import Platform, founded, fresh
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)

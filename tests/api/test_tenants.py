@@ -3,7 +3,7 @@
 import pytest
 
 from domain.catalogue import COMMANDS
-from ledger.keys import Role
+from ledger.api_keys import Role
 from tests.api.conftest import Caller, Platform
 
 QUESTIONS = (

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from api.cli_books import profile_document
-from ledger.database import Connection
-from ledger.entry import decode
+from api.cli.books import profile_document
+from ledger.log.entry import decode
+from ledger.postgres.database import Connection
 
 TIPS_POLICY = profile_document("tips")
 

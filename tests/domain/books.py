@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from domain.accounts import balanced
 from domain.event import Event
-from domain.wallet import Wallet
+from domain.wallets.wallet import Wallet
 from tests.domain.world import ASSETS, World
 
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.adjustments import AdjustmentApproved, AdjustmentProposed
 from domain.catalogue import InvalidRequest
 from domain.command import COMMANDS
-from domain.creator import Creator
+from domain.controls.adjustments import AdjustmentApproved, AdjustmentProposed
+from domain.creators.creator import Creator
 from domain.rejections import Rejection
 from domain.texts import sealed
-from domain.wallet import Wallet
+from domain.wallets.wallet import Wallet
 from tests.domain.world import ASSETS, World, code
 from tests.scenarios.policies import MICRO_UNLOCK
 

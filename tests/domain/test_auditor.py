@@ -14,10 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from domain.accounts import balanced
 from domain.command import COMMANDS, Decision, Parked, Suspended
-from domain.creator import Creator
+from domain.creators.creator import Creator
 from domain.event import Event
 from domain.rejections import Rejection
-from domain.wallet import Wallet
+from domain.wallets.wallet import Wallet
 from tests.affairs import FIELDS, Drawn, anything
 from tests.anything import POLICIES, Known, waits
 from tests.auditing.auditor import Auditor

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts import balanced
-from domain.authorizations import PaymentAuthorized, PaymentCaptured, PaymentVoided
+from domain.authorizations.authorization import PaymentAuthorized, PaymentCaptured, PaymentVoided
 from domain.catalogue import InvalidRequest
 from domain.command import Parked, Suspended
 from domain.event import Event

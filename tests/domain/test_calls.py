@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts import balanced
-from domain.calls import CallBlockCharged, CallBlockWrittenOff, CallEnded
-from domain.creator import Creator
+from domain.calls.call import CallBlockCharged, CallBlockWrittenOff, CallEnded
+from domain.creators.creator import Creator
 from domain.event import Event
 from domain.money import block_cost
 from domain.rejections import Rejection
-from domain.wallet import Wallet
+from domain.wallets.wallet import Wallet
 from tests.domain.world import ASSETS, NOW, World, code
 from tests.scenarios.policies import LIVE_CALL
 

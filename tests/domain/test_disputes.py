@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from domain.agenda import AGENDA
 from domain.command import Parked, Suspended
-from domain.disputes import DisputeLost, DisputeOpened, DisputeWon
-from domain.entitlement import Entitlement
+from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon
 from domain.rejections import Rejection
-from domain.sale import Sale
+from domain.sales.entitlement import Entitlement
+from domain.sales.sale import Sale
 from tests.domain.books import balances
 from tests.domain.world import ASSETS, World, code
 from tests.scenarios.policies import MICRO_UNLOCK

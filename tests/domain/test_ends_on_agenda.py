@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.command import Suspended
 from domain.rejections import Rejection
-from domain.wallet import Lot, Wallet
+from domain.wallets.wallet import Lot, Wallet
 from tests.domain.world import World
 from tests.scenarios.policies import MICRO_UNLOCK
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.expiry import LOTS_MAX, PromoTokensExpired, TokensLapsed
 from domain.fields import RFC3339_UTC
 from domain.policy import Policy
-from domain.purchases import TokensPurchased
-from domain.wallet import Wallet
+from domain.purchases.purchase import TokensPurchased
+from domain.wallets.expiry import LOTS_MAX, PromoTokensExpired, TokensLapsed
+from domain.wallets.wallet import Wallet
 from tests.domain.world import ASSETS, NOW, World, code
 from tests.scenarios.policies import MICRO_UNLOCK
 

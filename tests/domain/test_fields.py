@@ -11,7 +11,7 @@ from domain.catalogue import InvalidRequest, read_command
 from domain.command import COMMANDS
 from domain.fields import RFC3339_UTC
 from domain.money import AMOUNT_MAX
-from ledger.request import fingerprint
+from ledger.write.request import fingerprint
 
 TIP = {"user": "u1", "creator": "c1", "funding": "TOKEN", "amount": 5}
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts import balanced
-from domain.expiry import PromoTokensExpired
-from domain.holds import HoldReleased, HoldSettled
+from domain.holds.hold import HoldReleased, HoldSettled
 from domain.rejections import Rejection
-from domain.wallet import Wallet
+from domain.wallets.expiry import PromoTokensExpired
+from domain.wallets.wallet import Wallet
 from tests.domain.world import ASSETS, World, code
 from tests.scenarios.policies import PREPAID_CREDITS
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from domain.calls import CallEnded
+from domain.calls.call import CallEnded
 from tests.domain.test_calls import Calls, ended, names, start
 from tests.domain.world import code
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.command import Given, Suspended
-from domain.invoices import CreditNoteIssued, InvoiceIssued, for_refund, for_sale
-from domain.sale import Sale
+from domain.sales.invoices import CreditNoteIssued, InvoiceIssued, for_refund, for_sale
+from domain.sales.sale import Sale
 from tests.domain.world import ASSETS, World
 from tests.scenarios.policies import MICRO_UNLOCK
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.creator import AVAILABLE, PENDING, RESERVED, Creator
-from domain.maturity import EarningsMatured, EscrowReleased
-from domain.sale import Sale
+from domain.creators.creator import AVAILABLE, PENDING, RESERVED, Creator
+from domain.creators.maturity import EarningsMatured, EscrowReleased
+from domain.sales.sale import Sale
 from tests.domain.world import ASSETS, NOW, World, code
 from tests.scenarios.policies import MICRO_UNLOCK
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from domain.catalogue import InvalidRequest, read_command
-from domain.creators import PayoutAccountChanged
+from domain.creators.onboarding import PayoutAccountChanged
 from domain.event import Event
-from domain.payouts import PayoutRequested
+from domain.payouts.payout import PayoutRequested
 from domain.policy import Policy
 from tests.domain.test_payouts import WAY, carl, earn, request, take, world
 from tests.domain.world import NOW, World, code

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts import balanced
-from domain.creator import Creator
+from domain.creators.creator import Creator
+from domain.creators.maturity import EarningsMatured
 from domain.event import Event
-from domain.maturity import EarningsMatured
-from domain.payouts import PayoutRequested, cancelled_by
+from domain.payouts.payout import PayoutRequested, cancelled_by
 from domain.rejections import REASONS, Rejection
 from tests.domain.world import ASSETS, World, code
 from tests.scenarios.policies import MICRO_UNLOCK

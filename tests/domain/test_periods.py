@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from domain.catalogue import InvalidRequest
-from domain.periods import Periods, month_after
+from domain.controls.periods import Periods, month_after
 from domain.rejections import Rejection
 from tests.domain.world import World, code
 from tests.scenarios.policies import MICRO_UNLOCK

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.agenda import AGENDA, AgendaEvent
-from domain.clawback import Reversal
-from domain.disputes import DisputeLost, DisputeOpened, DisputeWon
-from domain.purchase_disputes import SALES_PER_PART
-from domain.purchase_refunds import TokenPurchaseRefunded
-from domain.purchases import TokensPurchased
-from domain.sale import Sale
-from domain.wallet import Wallet
+from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon
+from domain.disputes.purchases import SALES_PER_PART
+from domain.purchases.purchase import TokensPurchased
+from domain.refunds.purchases import TokenPurchaseRefunded
+from domain.reversals.clawback import Reversal
+from domain.sales.sale import Sale
+from domain.wallets.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
 from tests.domain.world import World, code
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK

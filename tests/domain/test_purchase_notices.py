@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.wallet import Wallet
+from domain.wallets.wallet import Wallet
 from tests.domain.books import balances
 from tests.domain.test_disputes import closed, hear, opened, world
 from tests.domain.test_purchase_disputes import BEARERS, bought, credits, in_order, tipped

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from domain.accounts import balanced
 from domain.command import Parked
-from domain.creator import Creator
-from domain.entitlement import Entitlement, Grant
+from domain.creators.creator import Creator
 from domain.money import split_among
-from domain.refunds import RefundRecorded
+from domain.refunds.refund import RefundRecorded
 from domain.rejections import Rejection
-from domain.sale import Payee, Sale
+from domain.sales.entitlement import Entitlement, Grant
+from domain.sales.sale import Payee, Sale
 from tests.domain.books import balances
 from tests.domain.world import ASSETS, World, code
 from tests.scenarios.policies import MICRO_UNLOCK

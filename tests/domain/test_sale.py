@@ -10,9 +10,9 @@ from domain.accounts import balanced
 from domain.command import Suspended
 from domain.event import Event
 from domain.rejections import REASONS, Rejection
-from domain.sale import Sale
-from domain.unlocks import ContentUnlocked
-from domain.wallet import Wallet
+from domain.sales.items import ContentUnlocked
+from domain.sales.sale import Sale
+from domain.wallets.wallet import Wallet
 from tests.domain.world import ASSETS, World, code
 from tests.scenarios.policies import MICRO_UNLOCK
 

@@ -8,7 +8,7 @@ import pytest
 from domain.accounts import balanced
 from domain.catalogue import InvalidRequest
 from domain.command import Decision
-from domain.settlements import BreakOpened
+from domain.settlements.settlement import BreakOpened
 from tests.domain.world import ASSETS, World, code
 from tests.scenarios.policies import MICRO_UNLOCK
 

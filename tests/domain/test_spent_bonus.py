@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.purchase_refunds import TokenPurchaseRefunded
+from domain.refunds.purchases import TokenPurchaseRefunded
 from tests.domain.test_purchase_disputes import bought, closed, credits, in_order, opened, tipped
 from tests.domain.world import World
 

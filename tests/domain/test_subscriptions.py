@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from domain.accounts import balanced
 from domain.catalogue import InvalidRequest
 from domain.command import Decision, Parked, Suspended
-from domain.entitlement import Entitlement
 from domain.rejections import Rejection
-from domain.subscriptions import PeriodCharged, Subscription
+from domain.sales.entitlement import Entitlement
+from domain.subscriptions.subscription import PeriodCharged, Subscription
 from tests.domain.world import ASSETS, NOW, World, code
 from tests.scenarios.policies import SUBSCRIPTION
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from domain.command import Suspended
-from domain.entitlement import Entitlement
-from domain.refunds import RefundRecorded
-from domain.suspense import PaymentSuspended
+from domain.payments.payment import PaymentSuspended
+from domain.refunds.refund import RefundRecorded
+from domain.sales.entitlement import Entitlement
 from tests.domain.test_disputes import closed, hear, opened, sold, sums, world
 from tests.domain.test_disputes import refunded as reported
 from tests.domain.world import World, code

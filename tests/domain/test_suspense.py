@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain.suspense import PaymentRecord
-from domain.wallet import Wallet
+from domain.payments.payment import PaymentRecord
+from domain.wallets.wallet import Wallet
 from tests.domain.world import ASSETS, World, code
 from tests.scenarios.policies import MICRO_UNLOCK
 

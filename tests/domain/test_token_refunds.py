@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from domain.accounts import balanced
 from domain.money import portion
-from domain.refunds import RefundRecorded
-from domain.sale import Sale
-from domain.wallet import Wallet
+from domain.refunds.refund import RefundRecorded
+from domain.sales.sale import Sale
+from domain.wallets.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
 from tests.domain.test_refunds import creator, refund, world
 from tests.domain.world import ASSETS, World, code

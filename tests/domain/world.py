@@ -11,9 +11,9 @@ from typing import Any
 from domain.accounts import Assets
 from domain.catalogue import read_command
 from domain.command import Command, Decision, Given, Suspended
+from domain.controls.policy_changes import POLICIES, Policies, PolicyProposed
 from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
-from domain.policies import POLICIES, Policies, PolicyProposed
 from domain.policy import in_force
 from domain.rejections import Rejection
 

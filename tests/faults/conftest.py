@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ledger import embedded
 from ledger.books import create_book
-from ledger.database import SERVICE_ROLE
-from ledger.migrate import migrate
-from ledger.verify import verify_log, verify_snapshots
+from ledger.log.verify import verify_log, verify_snapshots
+from ledger.postgres import embedded
+from ledger.postgres.database import SERVICE_ROLE
+from ledger.postgres.migrations import migrate
 from tests.conftest import FreshBook
 from tests.faults import worker
 from tests.scenarios.platform import Platform

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from ledger import embedded
-from ledger.database import SERVICE_ROLE
+from ledger.postgres import embedded
+from ledger.postgres.database import SERVICE_ROLE
 from tests.conftest import FreshBook
 from tests.faults.conftest import SOON_S, Pair, until
 from tests.faults.cutting import CuttingDoor

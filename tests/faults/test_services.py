@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ledger import embedded
-from ledger.verify import verify_log, verify_snapshots
+from ledger.log.verify import verify_log, verify_snapshots
+from ledger.postgres import embedded
 from tests.conftest import FreshBook
 from tests.faults.conftest import SOON_S, until
 from tests.scenarios.platform import Platform

@@ -15,11 +15,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from ledger.admission import admit
 from ledger.books import get_book
-from ledger.database import connect
-from ledger.request import Answer, Request
-from ledger.writer import Unavailable, Writer
+from ledger.postgres.database import connect
+from ledger.write.admission import admit
+from ledger.write.answer import Answer
+from ledger.write.request import Request
+from ledger.write.writer import Unavailable, Writer
 from tests.scenarios.platform import Person
 
 GROUP = 10

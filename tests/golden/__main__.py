@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ledger import embedded
 from ledger.books import create_book
-from ledger.database import SERVICE_ROLE
-from ledger.migrate import migrate
+from ledger.postgres import embedded
+from ledger.postgres.database import SERVICE_ROLE
+from ledger.postgres.migrations import migrate
 from tests.conftest import FreshBook
 from tests.golden.history import play
 from tests.scenarios.platform import Platform

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.entry import Entry
-from ledger.request import Answer
+from ledger.log.entry import Entry
+from ledger.write.answer import Answer
 from tests.auditing.auditor import Auditor
 from tests.auditing.reading import holds
 from tests.auditing.witness import Witness

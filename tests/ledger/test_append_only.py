@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from ledger.database import Connection
+from ledger.postgres.database import Connection
 from tests.conftest import FreshBook
 
 INSERT_EVENT = """

@@ -12,7 +12,7 @@ from ledger.books import (
     get_book,
     list_books,
 )
-from ledger.database import Database, connect
+from ledger.postgres.database import Database, connect
 from tests.conftest import FreshBook
 
 

@@ -7,8 +7,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 
-from ledger import embedded, settings
-from ledger.database import connect, database, external, pool
+from ledger import settings
+from ledger.postgres import embedded
+from ledger.postgres.database import connect, database, external, pool
 from ledger.settings import Settings
 from tests.conftest import FreshBook
 

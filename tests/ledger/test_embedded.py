@@ -13,12 +13,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger import embedded
-from ledger.database import connect
+from ledger.postgres import embedded
+from ledger.postgres.database import connect
 
 USER = """
     import sys
-    from ledger import embedded
+    from ledger.postgres import embedded
     with embedded.server(sys.argv[1]) as server:
         print(server.postmaster_pid(), flush=True)
         sys.stdin.read()
@@ -80,7 +80,7 @@ def test_a_forked_child_stops_nothing(tmp_path: Path) -> None:
 
 FORKING = textwrap.dedent("""
     import os, sys
-    from ledger import embedded
+    from ledger.postgres import embedded
     def child_leaves_first():
         with embedded.server(sys.argv[1], supervise=True) as server:
             if os.fork() == 0:

@@ -11,9 +11,10 @@ from domain.accounts import Assets, balanced
 from domain.catalogue import read_command
 from domain.event import EVENTS
 from domain.rejections import INSUFFICIENT_TOKENS, INVALID_REQUEST, reject
-from ledger.entry import canonical, decode, faults, leaf_hash
-from ledger.receipts import remembered
-from ledger.request import Answer, fingerprint, problem, request_key
+from ledger.log.entry import canonical, decode, faults, leaf_hash
+from ledger.write.answer import Answer, problem
+from ledger.write.receipts import remembered
+from ledger.write.request import fingerprint, request_key
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LEAVES: dict[str, str] = json.loads((GOLDEN / "leaf_hashes.json").read_text())

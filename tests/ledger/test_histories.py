@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from domain.command import COMMANDS
 from ledger.books import create_book
-from ledger.database import Database
-from ledger.request import Answer
-from ledger.verify import verify_log, verify_snapshots
-from ledger.writer import Writer
+from ledger.log.verify import verify_log, verify_snapshots
+from ledger.postgres.database import Database
+from ledger.write.answer import Answer
+from ledger.write.writer import Writer
 from tests.affairs import Drawn, anything
 from tests.anything import POLICIES, Known, waits
 from tests.conftest import FreshBook

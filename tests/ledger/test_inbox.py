@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from ledger import batch, turnstile
-from ledger.admission import admit
-from ledger.request import Request
-from ledger.states import StateCache
-from ledger.verify import Difference, verify_log, verify_snapshots
+from ledger.log.verify import Difference, verify_log, verify_snapshots
+from ledger.write import batch
+from ledger.write import sequencer as turnstile
+from ledger.write.admission import admit
+from ledger.write.request import Request
+from ledger.write.state_cache import StateCache
 from tests.golden.history import FINANCE
 from tests.ledger.auditing import audit
 from tests.scenarios.dispute_words import disputed, lost
@@ -25,8 +26,8 @@ TIP = card_tip(1_000, processor_ref="tip")
 SENDS_A_TIP = """
 import sys
 from ledger.books import get_book
-from ledger.database import connect
-from ledger.writer import Writer
+from ledger.postgres.database import connect
+from ledger.write.writer import Writer
 from tests.ledger.test_inbox import TIP, admitted
 url, name = sys.argv[1:]
 with connect(url) as connection:

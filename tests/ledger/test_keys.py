@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import psycopg
 import pytest
 
-from ledger import keys
-from ledger.database import pool
-from ledger.keys import Identity, KeyRequestError, KeyRing, NewKey, Role
+from ledger import api_keys as keys
+from ledger.api_keys import Identity, KeyRequestError, KeyRing, NewKey, Role
+from ledger.postgres.database import pool
 from tests.conftest import FreshBook
 
 

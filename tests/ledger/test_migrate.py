@@ -8,10 +8,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from ledger import embedded, migrate
 from ledger.books import create_book
-from ledger.database import connect
-from ledger.migrate import (
+from ledger.postgres import embedded
+from ledger.postgres import migrations as migrate
+from ledger.postgres.database import connect
+from ledger.postgres.migrations import (
     ChangedMigrationError,
     Migration,
     NewerDatabaseError,

@@ -4,8 +4,8 @@ from importlib.resources import files
 
 import pytest
 
-from ledger import queries
-from ledger.queries import QueryFileError, parse
+from ledger.postgres import sql_files as queries
+from ledger.postgres.sql_files import QueryFileError, parse
 
 
 def test_queries_are_split_and_freed_of_comments() -> None:

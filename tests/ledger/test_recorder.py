@@ -8,9 +8,9 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQue
 from eventsourcing.dcb.tests import DCBRecorderTestCase
 from eventsourcing.persistence import IntegrityError, OperationalError, ProgrammingError
 
-from ledger import database as doors
-from ledger import recorder
-from ledger.recorder import BookLog, PlainLog, Pool
+from ledger.log import dcb_recorder as recorder
+from ledger.log.dcb_recorder import BookLog, PlainLog, Pool
+from ledger.postgres import database as doors
 from tests.conftest import FreshBook
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.texts import sealed
-from ledger.request import Answer
+from ledger.write.answer import Answer
 from tests.scenarios.finance_words import FAY, adjustment
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from domain.entity import KINDS, evolve, kind_of
-from domain.wallet import PAID, Lot, Wallet
-from ledger.business_days import BusinessDays
-from ledger.request import Answer
-from ledger.states import StateCache
-from ledger.turnstile import ClocksApart, Group, Turnstile
-from ledger.writer import Unavailable, Writer
+from domain.wallets.wallet import PAID, Lot, Wallet
+from ledger.write.answer import Answer
+from ledger.write.business_days import BusinessDays
+from ledger.write.sequencer import ClocksApart, Group, Turnstile
+from ledger.write.state_cache import StateCache
+from ledger.write.writer import Unavailable, Writer
 from tests.anything import POLICY, commands
 from tests.conftest import FreshBook
 from tests.domain.world import States
@@ -187,7 +187,7 @@ def test_a_full_cache_keeps_what_the_batch_touched_last() -> None:
 def test_a_process_far_behind_drops_its_cache(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.turnstile.CATCH_UP_MAX", 10)
+    monkeypatch.setattr("ledger.write.sequencer.CATCH_UP_MAX", 10)
     platform.given(purchase("small", price=999))
     other = platform.another_writer()
     other.write([platform.request(tip(1)) for _ in range(30)])
@@ -227,7 +227,7 @@ def test_clocks_far_apart_are_told_as_unavailable_and_pass(
 ) -> None:
     request = platform.request(purchase("small", price=999))
     with monkeypatch.context() as patched:
-        patched.setattr("ledger.turnstile.SKEW_MAX", timedelta(seconds=-1))
+        patched.setattr("ledger.write.sequencer.SKEW_MAX", timedelta(seconds=-1))
         with pytest.raises(Unavailable):
             platform.writer.write([request])
     assert platform.writer.write([request])[0].status == 201

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.verify import Difference, verify_log, verify_snapshots
+from ledger.log.verify import Difference, verify_log, verify_snapshots
 from tests.ledger.damage import damage
 from tests.projections.following import written
 from tests.scenarios.platform import Platform

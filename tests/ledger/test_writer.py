@@ -10,10 +10,11 @@ import pytest
 
 from domain.command import COMMANDS, Command, Decision, Given
 from domain.event import EVENTS, Event
-from ledger.database import Connection
-from ledger.request import Answer, Request
-from ledger.turnstile import Group, Turnstile
-from ledger.writer import Unavailable, Writer
+from ledger.postgres.database import Connection
+from ledger.write.answer import Answer
+from ledger.write.request import Request
+from ledger.write.sequencer import Group, Turnstile
+from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK

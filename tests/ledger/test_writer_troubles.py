@@ -9,18 +9,18 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from domain.creator import Creator
-from domain.suspense import PaymentSuspended
-from domain.tips import SendTip
-from domain.wallet import PAID, Lot, Wallet
+from domain.creators.creator import Creator
+from domain.payments.payment import PaymentSuspended
+from domain.sales.tips import SendTip
+from domain.wallets.wallet import PAID, Lot, Wallet
 from ledger.books import create_book
-from ledger.database import Connection
-from ledger.ids import event_ids
-from ledger.request import Answer
-from ledger.snapshotter import Snapshotter
-from ledger.states import Held, Snapshot
-from ledger.turnstile import Group, Turnstile
-from ledger.writer import Unavailable, Writer
+from ledger.log.event_ids import event_ids
+from ledger.postgres.database import Connection
+from ledger.write.answer import Answer
+from ledger.write.sequencer import Group, Turnstile
+from ledger.write.snapshots import Snapshotter
+from ledger.write.state_cache import Held, Snapshot
+from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
 from tests.ledger.test_writer import until
 from tests.scenarios.platform import Platform
@@ -51,7 +51,7 @@ def test_a_bug_before_the_decision_leaves_neighbours_alone(
 
     crowd = [platform.request(tip(amount)) for amount in (1, 2, 7, 3)]
     monkeypatch.setattr(SendTip, "further", broken)
-    monkeypatch.setattr("ledger.turnstile.LEADING", {SendTip.name})
+    monkeypatch.setattr("ledger.write.sequencer.LEADING", {SendTip.name})
     answers = platform.writer.write(crowd)
     assert statuses(answers) == [201, 201, 500, 201]
     assert b"inside" not in answers[2].body
@@ -177,7 +177,7 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             wanted[point] -= 1
             raise psycopg.OperationalError(f"the connection is lost {point}")
 
-    monkeypatch.setattr("ledger.turnstile.failpoint", failpoint)
+    monkeypatch.setattr("ledger.write.sequencer.failpoint", failpoint)
     return wanted
 
 
@@ -314,7 +314,7 @@ def snapshots(count: int) -> list[Snapshot]:
 def test_of_too_many_snapshots_those_are_kept_that_fit(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.snapshotter.SNAPSHOTS_MAX", 10)
+    monkeypatch.setattr("ledger.write.snapshots.SNAPSHOTS_MAX", 10)
     snapshotter = Snapshotter(lambda: platform.fresh.connect(autocommit=True))
     snapshotter.offer(snapshots(25))
     snapshotter.start()

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from projections.install import install
-from projections.models import all_projections
-from projections.projection import Projection
-from projections.runner import Follower, Runner
+from projections.catalogue import all_projections
+from projections.engine.install import install
+from projections.engine.projection import Projection
+from projections.engine.runner import Follower, Runner
 from tests.conftest import FreshBook
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from domain.entitlement import EntitlementEvent
 from domain.event import EVENTS, Event, stored_as
-from ledger.entry import decode
-from projections import daily, earnings, wallets
-from projections.by_class import ByClass, Undecided
-from projections.daily import Daily
-from projections.earnings import Earnings
-from projections.entitlements import Entitlements
-from projections.journal import Journal
-from projections.models import PROJECTIONS
-from projections.projection import Projection
-from projections.wallets import Wallets
+from domain.sales.entitlement import EntitlementEvent
+from ledger.log.entry import decode
+from projections.catalogue import PROJECTIONS
+from projections.engine.dispatch import ByClass, Undecided
+from projections.engine.projection import Projection
+from projections.models import daily, earnings, wallets
+from projections.models.daily import Daily
+from projections.models.earnings import Earnings
+from projections.models.entitlements import Entitlements
+from projections.models.journal import Journal
+from projections.models.wallets import Wallets
 from tests.ledger.test_golden import STORED, stored
 
 BRANCHES: dict[type[Projection], ByClass[Any]] = {

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger import embedded
 from ledger.books import create_book
-from ledger.database import SERVICE_ROLE, Database
-from ledger.migrate import migrate
-from projections import engine
+from ledger.postgres import embedded
+from ledger.postgres.database import SERVICE_ROLE, Database
+from ledger.postgres.migrations import migrate
+from projections import process as engine
 from projections.queries import status, wait_for, wallet
 from tests.conftest import FreshBook
 from tests.projections.following import busy_day, written

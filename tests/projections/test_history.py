@@ -13,7 +13,7 @@ import pytest
 
 from domain.event import EVENTS
 from ledger.books import create_book
-from ledger.database import Connection, Database
+from ledger.postgres.database import Connection, Database
 from projections import queries
 from projections.rebuild import rebuild
 from projections.verify import verify
@@ -221,8 +221,8 @@ def test_trial_balance(rows: sums.Rows, reader: Connection) -> None:
 def test_rebuilt_equals_live(
     database: Database, lived: Platform, pages: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.runner.READ_EVENTS", pages[0])
-    monkeypatch.setattr("projections.runner.PAGE_EVENTS_MAX", pages[1])
+    monkeypatch.setattr("projections.engine.runner.READ_EVENTS", pages[0])
+    monkeypatch.setattr("projections.engine.runner.PAGE_EVENTS_MAX", pages[1])
     for found in rebuild(database, lived.book):
         assert (found.compared, found.differences) == (True, ())
         assert found.position == len(lived.rows())

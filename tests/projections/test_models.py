@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from domain.sale import Payee
-from domain.tips import TipSent
-from ledger.database import Connection
+from domain.sales.sale import Payee
+from domain.sales.tips import TipSent
+from ledger.postgres.database import Connection
 from projections import queries
-from projections.sale_lines import as_sold
+from projections.models.sale_lines import as_sold
 from tests.projections import sums
 from tests.projections.following import follow, written
 from tests.scenarios.platform import Platform

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from domain.event import Event
-from domain.tips import TipSent
-from domain.unlocks import ContentUnlocked, ItemSold
-from ledger.database import Connection
-from projections.by_class import ByClass
-from projections.models import PROJECTIONS, named
-from projections.projection import BESIDE, integers, texts
+from domain.sales.items import ContentUnlocked, ItemSold
+from domain.sales.tips import TipSent
+from ledger.postgres.database import Connection
+from projections.catalogue import PROJECTIONS, named
+from projections.engine.dispatch import ByClass
+from projections.engine.projection import BESIDE, integers, texts
 from tests.conftest import FreshBook
 
 

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from ledger.books import create_book
-from ledger.database import Database
+from ledger.postgres.database import Database
 from projections import rebuild as rebuilding
-from projections import runner
-from projections.install import install
-from projections.journal import Journal
-from projections.models import PROJECTIONS
+from projections.catalogue import PROJECTIONS
+from projections.engine import runner
+from projections.engine.install import install
+from projections.models.journal import Journal
+from projections.models.wallets import Wallets
 from projections.queries import status, wallet
 from projections.rebuild import RebuildFailed, rebuild
 from projections.verify import verify
-from projections.wallets import Wallets
 from tests.conftest import FreshBook
 from tests.projections.following import busy_day, follow, written
 from tests.scenarios.platform import Platform

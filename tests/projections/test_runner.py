@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from psycopg import Cursor, OperationalError
 
-from projections import runner
-from projections.earnings import Earnings
-from projections.install import install
-from projections.projection import Projection
+from projections.engine import runner
+from projections.engine.entries import Recorded
+from projections.engine.install import install
+from projections.engine.projection import Projection
+from projections.engine.runner import Runner
+from projections.models.earnings import Earnings
+from projections.models.wallets import Wallets
 from projections.queries import status, wallet
-from projections.record import Recorded
-from projections.runner import Runner
-from projections.wallets import Wallets
 from tests.conftest import FreshBook
 from tests.projections.following import follow, written
 from tests.scenarios.platform import Platform

@@ -6,13 +6,13 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.amounts import divided
 from domain.money import split, split_by_weight, vat_included
-from domain.returned import undone
-from domain.sale import CARD, TOKEN, Payee, Sale, SaleDispute, SaleRecord
-from domain.tips import TipSent
-from domain.wallet import PAID, PROMO, LotUse
-from projections.sale_lines import Line, as_it_stands, as_sold
+from domain.reversals.token_sales import undone
+from domain.sales.amounts import divided
+from domain.sales.sale import CARD, TOKEN, Payee, Sale, SaleDispute, SaleRecord
+from domain.sales.tips import TipSent
+from domain.wallets.wallet import PAID, PROMO, LotUse
+from projections.models.sale_lines import Line, as_it_stands, as_sold
 from tests.domain.world import NOW
 
 amounts = st.integers(1, 10**9)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.database import Connection
+from ledger.postgres.database import Connection
 from projections.queries import balance, lines, position_at, trial_balance
 from tests.projections import sums
 from tests.projections.following import follow, written

@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from ledger.database import Database
-from projections import engine
-from projections.models import PROJECTIONS
+from ledger.postgres.database import Database
+from projections import process as engine
+from projections.catalogue import PROJECTIONS
+from projections.models.wallets import Wallets
 from projections.queries import wait_for
 from projections.verify import verify
-from projections.wallets import Wallets
 from tests.ledger.damage import damage
 from tests.projections.following import follow, written
 from tests.scenarios.platform import Platform

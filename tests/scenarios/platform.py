@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.admission import Refused, admit
-from ledger.entry import Entry, decode, faults
-from ledger.request import Answer, Request
-from ledger.writer import Writer
+from ledger.log.entry import Entry, decode, faults
+from ledger.write.admission import Refused, admit
+from ledger.write.answer import Answer
+from ledger.write.request import Request
+from ledger.write.writer import Writer
 from tests.conftest import FreshBook
 from tests.scenarios.words import Sent
 

@@ -4,8 +4,8 @@ from contextlib import closing
 
 import pytest
 
-from ledger.database import Database
-from ledger.scheduler import Scheduler
+from ledger.postgres.database import Database
+from ledger.scheduling.scheduler import Scheduler
 from tests.scenarios.deeds import at, call, hold, meter, named, turn, verified
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import LIVE_CALL, PREPAID_CREDITS

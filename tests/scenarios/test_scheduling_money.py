@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ledger.agenda import Agenda
-from ledger.database import Database
-from ledger.scheduler import Scheduler
+from ledger.postgres.database import Database
+from ledger.scheduling.agenda import Agenda
+from ledger.scheduling.scheduler import Scheduler
 from tests.scenarios.deeds import hold, named, release
 from tests.scenarios.finance_words import paid_out, ready
 from tests.scenarios.platform import Platform

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from ledger.entry import faults
+from ledger.log.entry import faults
 from tests.scenarios.finance_words import (
     BOB,
     FAY,

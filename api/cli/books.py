@@ -1,0 +1,100 @@
+"""`tokenledger book …`: a book is made with its first policy, which two people stand for."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from api.cli.terminal import CommandError, opened, out
+from api.provisioning import Founding, found_book
+from domain.catalogue import InvalidRequest
+from ledger.books import list_books
+from ledger.postgres.database import connect
+
+books = typer.Typer(no_args_is_help=True, help="Make and list books.")
+
+_PROFILES = files("domain").joinpath("profiles")
+_BEGINNING = "1970-01-01T00:00:00Z"
+
+
+def profiles() -> list[str]:
+    """The policies that come along."""
+    names = (entry.name for entry in _PROFILES.iterdir())
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
+
+@books.command()
+def create(
+    name: Annotated[str, typer.Argument(help="1 to 40 of A-Z a-z 0-9 _ -")],
+    *,
+    profile: Annotated[
+        str | None, typer.Option(help=f"A policy that comes along: {', '.join(profiles())}.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A policy document of your own, JSON.")
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="ISO 4217; else the policy's.", metavar="CODE")
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="IANA zone that business days are cut in; else the policy's.")
+    ] = None,
+    effective_from: Annotated[
+        str, typer.Option(help="From when on the policy is in force.", metavar="TIME")
+    ] = _BEGINNING,
+    proposer: Annotated[str, typer.Option(help="Who proposes the policy.")] = "book-proposer",
+    approver: Annotated[
+        str, typer.Option(help="Who approves it: somebody else.")
+    ] = "book-approver",
+) -> None:
+    """Make a book with its first policy in force."""
+    with opened() as where:
+        document = _document(profile, policy)
+        document |= {"currency": currency} if currency else {}
+        document |= {"time_zone": time_zone} if time_zone else {}
+        founding = Founding(document, effective_from, proposer, approver)
+        try:
+            book = found_book(where, name, founding)
+        except InvalidRequest as error:
+            wrong = "; ".join(f"{p.pointer}: {p.message}" for p in error.problems)
+            raise CommandError(f"the policy is wrong: {wrong}") from None
+    typer.echo(f"book {book.name} is open: {book.currency}, {book.time_zone}, policy 1 in force")
+
+
+@books.command("list")
+def show() -> None:
+    """List the books of this database."""
+    with opened() as where, connect(where.service_url, autocommit=True) as connection:
+        found = list_books(connection)
+    table = Table("book", "currency", "time zone")
+    for book in found:
+        table.add_row(book.name, book.currency, book.time_zone)
+    out.print(table)
+
+
+def profile_document(name: str) -> dict[str, Any]:
+    """The policy document of a profile; raises `CommandError`."""
+    if name not in profiles():
+        raise CommandError(f"there is no profile {name!r}; there are: {', '.join(profiles())}")
+    return _parsed(_PROFILES.joinpath(f"{name}.json").read_bytes(), name)
+
+
+def _document(profile: str | None, policy: Path | None) -> dict[str, Any]:
+    if profile is not None and policy is None:
+        return profile_document(profile)
+    if policy is None or profile is not None:
+        raise CommandError(f"give --policy FILE or --profile, one of: {', '.join(profiles())}")
+    try:
+        return _parsed(policy.read_bytes(), str(policy))
+    except OSError as error:
+        raise CommandError(f"{policy} cannot be read: {error.strerror}") from None
+
+
+def _parsed(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise CommandError(f"{where} is no JSON object: {error}") from None

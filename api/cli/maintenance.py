@@ -1,0 +1,106 @@
+"""`tokenledger rebuild` and `verify`: read models made again, and everything proved to be right."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+
+from api.cli.terminal import CommandError, books_of, fail, opened, out, progress_bar
+from ledger.books import Book
+from ledger.postgres.database import Database
+from projections.catalogue import PROJECTIONS
+from projections.rebuild import AlreadyRebuilding, RebuildFailed, Rebuilt, rebuild
+from projections.verify import Report, verify
+
+_WRONG = 1
+
+_Book = Annotated[str | None, typer.Option(help="Only this book; by default all.")]
+
+
+def rebuild_projections(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="By default all.")
+    ] = None,
+    *,
+    book: _Book = None,
+) -> None:
+    """Make projections again from the log, beside the live ones, and swap them in.
+
+    Readers notice nothing. Exits with 1 if what was live differed from what the log makes of it.
+    """
+    known = [kind.name for kind in PROJECTIONS]
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise fail(f"there is no projection {unknown[0]!r}; there are: {', '.join(known)}")
+    clean = True
+    with opened() as where, progress_bar() as bar:
+        for each in books_of(where, book):
+            for rebuilt in _rebuilt(where, each, names or None, bar):
+                clean = _told(each, rebuilt) and clean
+    if not clean:
+        raise typer.Exit(_WRONG)
+
+
+def verify_books(*, book: _Book = None) -> None:
+    """Recompute hashes, postings, tags, columns, snapshots and read models; compare with the log.
+
+    Exits with 0 if everything is right, else with 1 and the first difference of each book.
+    """
+    clean = True
+    with opened() as where, progress_bar() as bar:
+        for each in books_of(where, book):
+            task = bar.add_task(f"verify {each.name}", total=None)
+            report = verify(where.service_url, each, progress=_onto(bar, task))
+            clean = _reported(each, report) and clean
+    if not clean:
+        raise typer.Exit(_WRONG)
+
+
+def _rebuilt(where: Database, book: Book, names: list[str] | None, bar: Progress) -> list[Rebuilt]:
+    task = bar.add_task(f"rebuild {book.name}", total=None)
+    try:
+        return rebuild(where, book, names, progress=_onto(bar, task))
+    except AlreadyRebuilding as error:
+        raise CommandError(f"{error}; wait until it has ended") from None
+    except RebuildFailed as error:
+        raise CommandError(f"{error}; what is live stays as it was") from None
+
+
+def _onto(bar: Progress, task: TaskID) -> Callable[[int, int], None]:
+    return lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _told(book: Book, rebuilt: Rebuilt) -> bool:
+    """Say what became of one projection; whether the live one had been right."""
+    what = f"{book.name}: {rebuilt.name} v{rebuilt.version} at position {rebuilt.position}"
+    if not rebuilt.compared:
+        out.print(f"{what}, new")
+    elif not rebuilt.differences:
+        out.print(f"{what}, as before")
+    else:
+        out.print(f"[yellow]{what}, {len(rebuilt.differences)} rows were wrong[/]")
+        first = rebuilt.differences[0]
+        out.print(f"  {first.table}: was {first.found}, is {first.expected}", markup=False)
+    return not rebuilt.differences
+
+
+def _reported(book: Book, report: Report) -> bool:
+    """Say what one book's verification found; whether everything is right."""
+    first = report.first
+    if first is None:
+        checked = ", ".join(("log", "snapshots", *report.projections))
+        clean = f"{book.name}: [green]clean[/] up to position {report.head} ({checked})"
+        out.print(clean, soft_wrap=True)
+        return True
+    kinds = len({difference.what for difference in report.differences})
+    where = "" if first.position is None else f"position {first.position}, "
+    out.print(
+        f"{book.name}: [red]not clean[/], {len(report.differences)} differences of {kinds} kinds "
+        "(at most the first hundred); the first:",
+        soft_wrap=True,
+    )
+    out.print(f"  {where}{first.what}", markup=False, soft_wrap=True)
+    out.print(f"  should be {first.expected}", markup=False, soft_wrap=True)
+    out.print(f"  is        {first.found}", markup=False, soft_wrap=True)
+    return False

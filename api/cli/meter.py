@@ -1,0 +1,45 @@
+"""`tokenledger meter`: the scheduler on its own.
+
+It sends what time alone makes due: calls are metered, holds released, authorisations voided. A
+service does that beside its other work; several at once do no harm.
+"""
+
+import signal
+from typing import Annotated
+
+import typer
+
+from api.cli.terminal import opened, out, settings
+from api.http import server
+from api.service import Service
+from ledger.scheduling.scheduler import Scheduler
+
+
+def meter(
+    *,
+    book: Annotated[
+        list[str] | None, typer.Option(help="Only this book; may be given several times.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Send what is due by now, and end.")] = False,
+) -> None:
+    """Meter calls, release holds and void authorisations when their time comes.
+
+    Runs until SIGTERM or Ctrl-C. `serve` does all this, too; any number may run at once.
+    """
+    found = settings()
+    if not once:  # waited for by name below; blocked before any thread starts
+        signal.pthread_sigmask(signal.SIG_BLOCK, server.STOP_SIGNALS)
+    with opened(found, supervise=True) as where:
+        service = Service(found, where)
+        service.start()
+        scheduler = Scheduler(where, service.writer, books=book or None)
+        try:
+            if once:
+                out.print(f"{scheduler.turn()} commands sent")
+                scheduler.close()
+            else:
+                scheduler.start()
+                signal.sigwait(server.STOP_SIGNALS)
+                scheduler.stop()
+        finally:
+            service.stop()

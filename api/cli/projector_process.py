@@ -1,0 +1,87 @@
+"""The projections beside a serving process: a child of its own, started again when it dies.
+
+A process of its own, so that folding never takes the interpreter from the commands. It holds on
+to its parent by its standard input: however the parent ends, the child reads the end of it.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ledger import logs
+from ledger.postgres.database import Database
+
+#: Between a death and the next start.
+RESTART_S = 1.0
+STOP_WITHIN_S = 15.0
+
+_log = logs.get_logger(__name__)
+
+
+class Companion:
+    """Keeps `python -m api project` running; made by `companion()`."""
+
+    def __init__(self, where: Database) -> None:
+        self._environment = os.environ | {
+            "TOKENLEDGER_DATABASE_URL": where.service_url,
+            "TOKENLEDGER_ADMIN_DATABASE_URL": where.admin_url,
+        }
+        self._stopping = threading.Event()
+        self._child = self._start()
+        self._thread = threading.Thread(target=self._watch, name="companion", daemon=True)
+        self._thread.start()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the child that runs now."""
+        return self._child.pid
+
+    def stop(self) -> None:
+        """Let the child finish its page and end."""
+        self._stopping.set()
+        self._end()
+        self._thread.join()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "api", "project", "--with-parent"],
+            stdin=subprocess.PIPE,
+            env=self._environment,
+            start_new_session=True,  # a Ctrl-C is for the parent, which then stops the child
+        )
+
+    def _watch(self) -> None:
+        while True:
+            status = self._child.wait()
+            if self._stopping.is_set():
+                return
+            _log.warning("projections died", status=status, restart_s=RESTART_S)
+            if self._stopping.wait(RESTART_S):
+                return
+            self._child = self._start()
+            if self._stopping.is_set():  # it was started while stop() looked at its predecessor
+                self._end()
+
+    def _end(self) -> None:
+        child = self._child
+        assert child.stdin is not None
+        child.stdin.close()
+        try:
+            child.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            _log.warning("projections do not stop", pid=child.pid)
+            child.kill()
+            child.wait()
+
+
+@contextmanager
+def companion(where: Database) -> Iterator[Companion]:
+    """A child that keeps every book's projections up to date, as long as the block."""
+    running = Companion(where)
+    try:
+        yield running
+    finally:
+        running.stop()

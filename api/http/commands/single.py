@@ -1,0 +1,109 @@
+"""The command route: one handler for every command, from raw body to the receipt's own bytes.
+
+This is the hot path. It reads the body, admits the command, queues it at its book's turnstile
+and sends the answer's bytes unchanged. Accepted commands are counted and not logged.
+"""
+
+import time
+
+from starlette.responses import Response
+from starlette.types import Receive
+
+from api.http import problems
+from api.http.authentication import find_sender
+from api.http.commands.replies import Deliveries
+from api.http.headers import Head, read_body
+from api.http.metrics import REFUSED, Metrics, outcome_of
+from api.service import AwayError, Service
+from domain.command import COMMANDS
+from ledger import logs
+from ledger.books import Book
+from ledger.write.admission import Refused, admit, read_fields
+from ledger.write.answer import Answer
+from ledger.write.sequencer import Group
+from ledger.write.writer import Unavailable
+
+_REPLAYED = {"Idempotent-Replayed": "true"}
+_UNAVAILABLE = "UNAVAILABLE"
+
+_log = logs.get_logger(__name__)
+
+
+class Commands:
+    """Answers `POST /v1/books/{book}/commands/{command}`."""
+
+    def __init__(self, service: Service, deliveries: Deliveries, metrics: Metrics) -> None:
+        self._service = service
+        self._deliveries = deliveries
+        self._metrics = metrics
+
+    async def answer(self, book: str, command: str, head: Head, receive: Receive) -> Response:
+        """Execute one command; every way in which that can fail is an answer, too."""
+        try:
+            found, group = await self._admit(book, command, head, receive)
+            answer = await self._execute(found, group)
+        except Refused as refused:
+            return self._refuse(book, command, head, refused)
+        except Unavailable as away:
+            self._note(book, command, head, REFUSED, _UNAVAILABLE)
+            return problems.unavailable(away, head.correlation_id)
+        except AwayError:
+            self._note(book, command, head, REFUSED, _UNAVAILABLE)
+            return problems.database_away(head.correlation_id)
+        outcome = outcome_of(answer.status, answer.code)
+        if answer.code is None:
+            self._metrics.count(book, command, outcome, "")
+        else:
+            self._note(book, command, head, outcome, answer.code)
+        return _response(answer)
+
+    async def _admit(
+        self, book: str, command: str, head: Head, receive: Receive
+    ) -> tuple[Book, Group]:
+        body = await read_body(head, receive, self._service.settings.body_bytes_max)
+        fields = read_fields(body)
+        sender = await find_sender(self._service, book, head.bearer)
+        try:
+            request = admit(
+                command,
+                fields,
+                sender.identity,
+                idempotency_key=head.idempotency_key,
+                correlation_id=head.correlation_id,
+            )
+        except Refused as refused:
+            raise sender.judge(refused) from None
+        assert sender.book is not None
+        head.correlation_id = request.correlation_id
+        return sender.book, Group((request,), size_bytes=len(body))
+
+    async def _execute(self, book: Book, group: Group) -> Answer:
+        begun = time.perf_counter()
+        writer = self._service.writer(book)
+        (answer,) = await self._deliveries.submit(writer, group)
+        self._metrics.answer_s.observe(time.perf_counter() - begun)
+        return answer
+
+    def _refuse(self, book: str, command: str, head: Head, refused: Refused) -> Response:
+        reason = refused.rejection.reason
+        self._note(book, command, head, REFUSED, reason.code)
+        return problems.document(reason.status, refused.document(head.correlation_id))
+
+    def _note(self, book: str, command: str, head: Head, outcome: str, code: str) -> None:
+        """Count and log what was not simply accepted; strangers' names make no new counters."""
+        known = self._service.met(book) is not None and command in COMMANDS
+        self._metrics.count(*((book, command) if known else ("", "")), outcome, code)
+        _log.info(
+            f"command {outcome}",
+            book=book,
+            command=command,
+            code=code,
+            correlation_id=head.correlation_id,
+        )
+
+
+def _response(answer: Answer) -> Response:
+    headers = _REPLAYED if answer.replayed else None
+    if answer.accepted:
+        return Response(answer.body, answer.status, headers, "application/json")
+    return problems.document(answer.status, answer.body, headers=headers)

@@ -1,0 +1,99 @@
+"""What every request carries besides its body: who sends it, its key, its correlation id; and
+how its body is read without ever holding more than the limit.
+
+Works on the bare ASGI messages, because the command route has no time for anything richer.
+"""
+
+import itertools
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starlette.types import Receive, Scope
+
+from domain.rejections import BODY_TOO_LARGE, reject
+from ledger.write.admission import ID, Refused
+
+_BEARER = re.compile(r"Bearer +(\S+)\s*", re.IGNORECASE)
+
+#: New correlation ids are this process's own name and a number: asking the system for randomness
+#: each time would cost more than validating a command.
+_PROCESS = secrets.token_hex(8)
+_numbers = itertools.count(1)
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete."""
+
+
+@dataclass(slots=True)
+class Head:
+    """The headers that mean something to this service."""
+
+    correlation_id: str
+    bearer: str | None = None
+    idempotency_key: str | None = None
+    content_length: int | None = None
+
+
+def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
+    """Pick the headers out; a missing or unfit correlation id is replaced by a new one."""
+    bearer = key = length = correlation_id = None
+    for name, value in headers:
+        match name:
+            case b"authorization":
+                found = _BEARER.fullmatch(value.decode("latin-1"))
+                bearer = found[1] if found else None
+            case b"idempotency-key":
+                key = _unquoted(value.decode("latin-1"))
+            case b"content-length":
+                length = int(value)
+            case b"x-correlation-id":
+                correlation_id = value.decode("latin-1")
+            case _:
+                pass
+    if correlation_id is None or not ID.fullmatch(correlation_id):
+        correlation_id = f"{_PROCESS}-{next(_numbers):08x}"
+    return Head(correlation_id, bearer, key, length)
+
+
+def head_of(scope: Scope) -> Head:
+    """The request's head, as the gate has read it."""
+    head: Head = scope["tokenledger.head"]
+    return head
+
+
+async def read_body(head: Head, receive: Receive, limit: int) -> bytes:
+    """The whole body; raises Refused as soon as it is known to be over the limit."""
+    if head.content_length is not None and head.content_length > limit:
+        raise _too_large(head.content_length, limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        if len(body) > limit:
+            raise _too_large(len(body), limit)
+        return body
+    chunks, size = [body], len(body)
+    while message.get("more_body", False):
+        if size > limit:
+            raise _too_large(size, limit)
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    if size > limit:
+        raise _too_large(size, limit)
+    return b"".join(chunks)
+
+
+def _too_large(size: int, limit: int) -> Refused:
+    return Refused(reject(BODY_TOO_LARGE, what="the body", bytes=size, limit=limit))
+
+
+def _unquoted(key: str) -> str:
+    """The key itself, where it comes as the quoted string of the IETF draft."""
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        return key[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    return key

@@ -1,0 +1,140 @@
+"""Whether the service lives, whether it can serve, and its figures for Prometheus.
+
+Ready means: the database answers. A projection that failed or lags is told in detail but takes
+no instance out of service, because all instances share the read models and commands go on.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from starlette.responses import JSONResponse, Response
+
+from api.http.metrics import Metrics
+from api.http.problems import RETRY_AFTER_S
+from api.service import AwayError, Service
+from ledger.books import list_books
+from ledger.postgres import sql_files as queries
+
+_SQL = queries.load("health", "api")
+#: A projection further behind than this makes the service say that it is degraded.
+LAG_MAX_S = 30.0
+
+
+def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
+    """Add the routes at the root."""
+    metrics.watch(ProjectionFigures(service))
+
+    @app.get("/health/live", tags=["health"], summary="The process answers")
+    async def live() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get(
+        "/health/ready",
+        tags=["health"],
+        summary="The database answers; how the projections are",
+        responses={503: {"description": "Not ready"}},
+    )
+    def ready() -> JSONResponse:
+        try:
+            books = projections_by_book(service)
+        except AwayError:
+            return JSONResponse(
+                {"status": "unavailable", "database": {"status": "away"}, "books": {}},
+                503,
+                {"Retry-After": str(RETRY_AFTER_S)},
+            )
+        fine = all(p["status"] == "ok" for book in books.values() for p in book["projections"])
+        return JSONResponse(
+            {
+                "status": "ready" if fine else "degraded",
+                "database": {"status": "ok"},
+                "books": books,
+            }
+        )
+
+    @app.get("/metrics", tags=["health"], summary="Figures for Prometheus")
+    def figures() -> Response:
+        return Response(metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def projections_by_book(service: Service) -> dict[str, Any]:
+    """Every book's head and projections; raises `AwayError`."""
+    with service.reading() as connection:
+        books = list_books(connection)
+    found = {}
+    for book in books:
+        with service.reading(book) as connection:
+            rows = connection.execute(_SQL["projections"]).fetchall()
+        found[book.name] = {
+            "head": rows[0][0],
+            "projections": [_projection(*row) for row in rows if row[1] is not None],
+        }
+    return found
+
+
+def _projection(  # noqa: PLR0917 -- the columns of a row
+    head: int,
+    name: str,
+    position: int,
+    lag_s: float,
+    failed_at: int | None,
+    failure: str | None,
+) -> dict[str, Any]:
+    status = "ok"
+    if failure is not None:
+        status = "failed"
+    elif lag_s > LAG_MAX_S:
+        status = "behind"
+    shown = {
+        "name": name,
+        "status": status,
+        "position": position,
+        "lag_events": head - position,
+        "lag_s": round(lag_s, 3),
+    }
+    return shown if failure is None else shown | {"failed_at": failed_at, "failure": failure}
+
+
+class ProjectionFigures(Collector):
+    """How far the projections are, asked of the database when somebody looks."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing in advance: registering asks no database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """One sample per book and projection; only `tokenledger_database_up` if it is away."""
+        up = GaugeMetricFamily("tokenledger_database_up", "Whether the database answers")
+        labels = ["book", "projection"]
+        position = GaugeMetricFamily(
+            "tokenledger_projection_position", "How far a projection has read", labels=labels
+        )
+        lag = GaugeMetricFamily(
+            "tokenledger_projection_lag_seconds", "Age of what is not yet read", labels=labels
+        )
+        failed = GaugeMetricFamily(
+            "tokenledger_projection_failed", "Whether a projection has stopped", labels=labels
+        )
+        head = GaugeMetricFamily("tokenledger_head", "Last position of a book", labels=["book"])
+        try:
+            books = projections_by_book(self._service)
+        except AwayError:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        for book, shown in books.items():
+            head.add_metric([book], shown["head"])
+            for projection in shown["projections"]:
+                place = [book, projection["name"]]
+                position.add_metric(place, projection["position"])
+                lag.add_metric(place, projection["lag_s"])
+                failed.add_metric(place, projection["status"] == "failed")
+        yield from (up, head, position, lag, failed)

@@ -1,0 +1,152 @@
+"""The OpenAPI page: every command with its schema, its roles and its refusals.
+
+Commands are read by one handler and not by the framework, so their part of the document is
+made here, from the catalogue, and cannot fall behind it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.responses import Response
+
+from api.http.schemas import ANSWERS
+from domain.command import COMMANDS, Command
+from ledger.write.admission import ID
+
+DESCRIPTION = """\
+The event-sourced book of record of a creator platform. Commands are sent with an idempotency
+key and answered with the same bytes for ever; queries answer as of a position of the log.
+"""
+_COMPONENTS = "#/components/schemas/{model}"
+_PROBLEM = "application/problem+json"
+_REFUSALS = {
+    400: "The request is malformed; `errors` names every wrong field",
+    401: "No valid API key of this book",
+    402: "Not enough tokens",
+    403: "The key's role may not do this",
+    404: "Unknown book, or a reference that is not known",
+    409: "Contradicts the present state",
+    413: "Over the size limit",
+    422: "Against another rule, or an idempotency key used for another content",
+    503: "Nothing can be written at present: send the same request again",
+}
+
+
+def parameter(
+    name: str, place: str, description: str, *, required: bool, pattern: str | None = None
+) -> dict[str, Any]:
+    """A header or path parameter."""
+    schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
+    return {
+        "name": name,
+        "in": place,
+        "description": description,
+        "required": required,
+        "schema": schema,
+    }
+
+
+BOOK = parameter("book", "path", "the book's name", required=True, pattern=ID.pattern)
+CORRELATION = parameter(
+    "X-Correlation-Id", "header", "appears in the answer and in logs", required=False
+)
+_KEY = "names this request for ever; a replay gets the first answer"
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` entries of these statuses."""
+    content = {_PROBLEM: {"schema": {"$ref": _COMPONENTS.format(model="ProblemDocument")}}}
+    return {status: {"description": _REFUSALS[status], "content": content} for status in statuses}
+
+
+def command_responses() -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a command route."""
+    content = {"application/json": {"schema": {"$ref": _COMPONENTS.format(model="CommandAnswer")}}}
+    accepted: dict[int | str, dict[str, Any]] = {
+        201: {"description": "Accepted", "content": content},
+        202: {"description": "A notice that was kept but not applied", "content": content},
+    }
+    return accepted | refusals(*_REFUSALS)
+
+
+def command_extra(model: type[Command]) -> dict[str, Any]:
+    """What a command's operation says besides: parameters, body, security."""
+    parameters = [BOOK, CORRELATION]
+    if not is_notice(model):
+        required = not may_be_notice(model)
+        parameters.append(parameter("Idempotency-Key", "header", _KEY, required=required))
+    schema = {"$ref": _COMPONENTS.format(model=model.__name__)}
+    return {
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "security": [{"key": []}],
+    }
+
+
+def question(answer: str, *statuses: int) -> dict[str, Any]:
+    """What the operation of a query says: its answer's shape, its refusals, its headers."""
+    schema = {"$ref": _COMPONENTS.format(model=answer)}
+    content = {"application/json": {"schema": schema}}
+    found: dict[int | str, dict[str, Any]] = {200: {"description": "OK", "content": content}}
+    wait = parameter("Prefer", "header", "`wait=N` seconds for `min_position`", required=False)
+    return {
+        "tags": ["queries"],
+        "response_class": Response,
+        "responses": found | refusals(400, 401, 403, 404, 503, *statuses),
+        "openapi_extra": {"parameters": [CORRELATION, wait], "security": [{"key": []}]},
+    }
+
+
+def command_text(model: type[Command]) -> tuple[str, str]:
+    """Summary and description of a command."""
+    summary = (model.__doc__ or model.name).strip().splitlines()[0]
+    roles = ", ".join(f"`{role}`" for role in sorted(model.roles))
+    kind = (
+        "A notice: known by `processor` and `processor_ref`, never rejected. "
+        if is_notice(model)
+        else ""
+    )
+    return summary, f"{summary}\n\n{kind}Roles: {roles}."
+
+
+def is_notice(model: type[Command]) -> bool:
+    """Whether every such command is a notice."""
+    return may_be_notice(model) and model.model_fields["processor"].is_required()
+
+
+def may_be_notice(model: type[Command]) -> bool:
+    """Whether such a command is a notice at least when it names a processor's payment."""
+    return model.notice_id is not Command.notice_id
+
+
+def install(app: FastAPI) -> None:
+    """Let the app's document hold what its routes refer to."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas.update(_schemas([*COMMANDS.values(), *ANSWERS.values()]))
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return document
+
+
+def _schemas(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
+    wanted = [(model, "validation") for model in models]
+    _, schemas = models_json_schema(wanted, ref_template=_COMPONENTS)  # type: ignore[arg-type]
+    found: dict[str, Any] = schemas["$defs"]
+    return found

@@ -1,0 +1,128 @@
+"""Problem documents: how every refusal and every fault leaves the service (RFC 9457).
+
+The framework's own errors pass through here too, so that a client meets one shape whatever
+went wrong. A fault says nothing about what is inside.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.http.headers import head_of
+from api.service import AwayError
+from domain.catalogue import Problem
+from domain.rejections import INVALID_REQUEST, UNAVAILABLE, Reason, Rejection, reject
+from ledger import logs
+from ledger.write.admission import Refused
+from ledger.write.answer import problem
+from ledger.write.writer import Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1
+
+#: Reasons that only the framework gives.
+_NOT_FOUND = Reason("NOT_FOUND", 404, "Not found", "there is nothing at this address")
+_METHOD_NOT_ALLOWED = Reason(
+    "METHOD_NOT_ALLOWED", 405, "Method not allowed", "this address does not answer {method}"
+)
+_FAULT = Reason("INTERNAL", 500, "Internal error", "the service failed; the log says why")
+
+_log = logs.get_logger(__name__)
+
+
+def refusal(
+    rejection: Rejection,
+    correlation_id: str,
+    *,
+    problems: Sequence[Problem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer that a rejection makes."""
+    refused = Refused(rejection, list(problems))
+    return document(rejection.reason.status, refused.document(correlation_id), headers=headers)
+
+
+def document(status: int, body: bytes, *, headers: Mapping[str, str] | None = None) -> Response:
+    """A problem document that is rendered already, with the headers that its status asks for."""
+    more = dict(headers or {})
+    if status in {429, 503}:
+        more.setdefault("Retry-After", str(RETRY_AFTER_S))
+    if status == 401:
+        more["WWW-Authenticate"] = "Bearer"
+    if status == 413:  # the rest of the body is not going to be read
+        more["Connection"] = "close"
+    return Response(body, status, more or None, MEDIA_TYPE)
+
+
+def unavailable(away: Unavailable, correlation_id: str) -> Response:
+    """503: nothing can be written at present; the same request may be sent again."""
+    return refusal(
+        reject(UNAVAILABLE, what=away.reason),
+        correlation_id,
+        headers={"Retry-After": str(away.retry_after_s)},
+    )
+
+
+def database_away(correlation_id: str) -> Response:
+    """503: nothing can be looked up at present."""
+    return refusal(reject(UNAVAILABLE, what="the database is away"), correlation_id)
+
+
+def fault(correlation_id: str) -> Response:
+    """500: a bug of ours. What is known about it stands in the log only."""
+    return Response(problem(reject(_FAULT), correlation_id), 500, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make the framework's own errors problem documents."""
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(Refused, _on_refused)
+    app.add_exception_handler(AwayError, _on_away)
+    app.add_exception_handler(Exception, _on_fault)
+
+
+def correlation_id(request: Request) -> str:
+    """The id under which this request appears in answers and logs."""
+    return head_of(request.scope).correlation_id
+
+
+async def _on_refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    code = error.rejection.reason.code
+    _log.info("query refused", code=code, path=request.url.path)
+    return refusal(error.rejection, correlation_id(request), problems=error.problems)
+
+
+async def _on_fault(request: Request, _: Exception) -> Response:
+    return fault(correlation_id(request))
+
+
+async def _on_away(request: Request, _: Exception) -> Response:
+    return database_away(correlation_id(request))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        rejection = reject(_NOT_FOUND)
+    elif error.status_code == 405:
+        rejection = reject(_METHOD_NOT_ALLOWED, method=request.method)
+    else:
+        rejection = reject(_FAULT)
+    return refusal(rejection, correlation_id(request), headers=error.headers)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        Problem("".join(f"/{part}" for part in e["loc"][1:]), e["msg"]) for e in error.errors()
+    ]
+    return refusal(
+        reject(INVALID_REQUEST, count=len(problems)),
+        correlation_id(request),
+        problems=problems,
+    )

@@ -1,0 +1,91 @@
+"""How a book begins: its schema, its read models, still empty, and its first policy, which goes
+through the write path like every other.
+
+Everything that can be known to be wrong is found before anything is made. A founding that was
+broken off in between is completed by running it again: its requests have fixed keys.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from domain.catalogue import read_command
+from domain.controls.policy_changes import ProposePolicy, losing_package
+from ledger.api_keys import Identity, Role
+from ledger.books import Book, BookExistsError, create_book, get_book
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Database, connect
+from ledger.write.admission import ID, Refused, admit
+from ledger.write.answer import Answer
+from ledger.write.writer import Writer
+from projections.catalogue import all_projections
+from projections.engine.install import install
+
+_SQL = queries.load("history", "api")
+_CLIENT = "book-create"
+
+
+class ProvisioningError(Exception):
+    """A book cannot be set up as asked; the message is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """A book's first policy, since when it is in force, and the two people behind it."""
+
+    policy: dict[str, Any]
+    effective_from: str
+    proposer: str
+    approver: str
+
+
+def found_book(where: Database, name: str, founding: Founding) -> Book:
+    """Make a book with its policy in force; raises InvalidRequest, ProvisioningError, BookError."""
+    proposal = {"body": founding.policy, "effective_from": founding.effective_from}
+    command = read_command(ProposePolicy.name, dict(proposal))
+    assert isinstance(command, ProposePolicy)
+    refusal = losing_package(command.body)
+    if refusal is not None:
+        raise ProvisioningError(f"the policy is refused: {refusal.detail}")
+    if founding.proposer == founding.approver:
+        raise ProvisioningError("proposer and approver must be two people")
+    if not ID.fullmatch(founding.proposer) or not ID.fullmatch(founding.approver):
+        raise ProvisioningError("proposer and approver are 1 to 64 of A-Z a-z 0-9 _ -")
+    body = command.body
+    try:
+        book = create_book(where.admin_url, name, currency=body.currency, time_zone=body.time_zone)
+    except BookExistsError:
+        book = _unfinished(where, name)
+    writer = Writer(book, partial(connect, where.service_url, book.schema, autocommit=True))
+    writer.start()
+    try:
+        with connect(where.service_url, book.schema, autocommit=True) as connection:
+            install(connection, all_projections())
+        _send(writer, "propose-policy", proposal, Role.ADMIN, founding.proposer)
+        _send(writer, "approve-policy", {"version": 1}, Role.APPROVER, founding.approver)
+    finally:
+        writer.stop()
+    return book
+
+
+def _unfinished(where: Database, name: str) -> Book:
+    """The book, if its founding was broken off before its policy was in force."""
+    with connect(where.service_url, autocommit=True) as connection:
+        book = get_book(connection, name)
+    with connect(where.service_url, book.schema, autocommit=True) as connection:
+        row = connection.execute(_SQL["head"]).fetchone()
+    if row is None or row[0] > 1:
+        raise BookExistsError(f"there is a book named {name!r} already")
+    return book
+
+
+def _send(writer: Writer, name: str, fields: dict[str, Any], role: Role, actor: str) -> Answer:
+    sender = Identity(role, actor, _CLIENT, "")
+    try:
+        request = admit(name, fields, sender, idempotency_key="founding", correlation_id=_CLIENT)
+    except Refused as refused:
+        raise ProvisioningError(f"{name} is refused: {refused.rejection.detail}") from None
+    (answer,) = writer.write([request])
+    if not answer.accepted:
+        raise ProvisioningError(f"{name} is refused: {answer.body.decode()}")
+    return answer

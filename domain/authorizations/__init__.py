@@ -1,0 +1,1 @@
+"""Card authorisations, captured or voided."""

@@ -1,0 +1,188 @@
+"""Authorisations: a card is asked for an amount before a session and charged after it.
+
+An authorisation is not money, so nothing is posted until the capture, which is a sale by card. It
+holds the terms of that sale: tier, commission, tax and maturity are those at authorisation,
+whatever happens to the creator or the policy afterwards.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem, Due
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+from domain.payments.payment import PaymentEvent, PaymentRecord, payment_key
+from domain.sales.sale import Sale
+
+AUTHORIZED = "AUTHORIZED"
+CAPTURED = "CAPTURED"
+VOIDED = "VOIDED"
+FAILED = "FAILED"
+EXPIRED = "EXPIRED"
+
+CANCELLED = "CANCELLED"
+"""Why one is voided that waited for as long as the policy lets it."""
+ABANDONED = "ABANDONED"
+"""Why one is voided whose own time, given for a session that runs, is over."""
+
+VOID_EVERY_S = 60
+TICK = timedelta(microseconds=1)
+
+
+def authorization_key(payment_id: str) -> str:
+    """The tag of an authorisation."""
+    return f"authorization:{payment_id}"
+
+
+class AuthorizationEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in an authorisation's life."""
+
+    def in_authorization(self, authorization: "Authorization") -> "Authorization":
+        """The authorisation after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@entity
+class Authorization(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """The terms of an authorisation and what became of it."""
+
+    KIND = "authorization"
+
+    state: str | None = None
+    terms: "PaymentAuthorized | None" = None
+
+    def state_at(self, now: datetime) -> str | None:
+        """Its state, expiry included whether or not a scheduler has seen to it."""
+        if self.state == AUTHORIZED and self.terms is not None:
+            expires_at = self.terms.expires_at
+            return EXPIRED if expires_at is not None and now > expires_at else AUTHORIZED
+        return self.state
+
+    def apply(self, key: str, event: Event) -> "Authorization":
+        """The authorisation after `event`: every event in its life says how."""
+        assert isinstance(event, AuthorizationEvent)
+        return event.in_authorization(self)
+
+
+class Share(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One of several payees, and with what weight."""
+
+    creator: str
+    weight: int
+
+
+@stored_as("payment.authorized.v1")
+class PaymentAuthorized(
+    AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True
+):
+    """A card stands for up to `amount` until `expires_at` (inclusive), on these terms."""
+
+    payment_id: str
+    session_id: str
+    user: str
+    creator: str
+    tier: str
+    commission_bps: int
+    amount: int
+    processor: str
+    processor_ref: str
+    country: str | None = None
+    vat_bps: int = 0
+    payees: tuple[Share, ...] = ()
+    maturity_days: int = 0
+    refund_window_days: int | None = None
+    frozen_creator_rule: str = "REJECT"
+    expires_at: datetime | None = None
+    expiry_reason: str = CANCELLED
+
+    @property
+    def weights(self) -> tuple[tuple[str, int], ...]:
+        """(creator, weight) of everybody who is to be paid."""
+        shares = tuple((share.creator, share.weight) for share in self.payees)
+        return shares or ((self.creator, 1),)
+
+    def tags(self) -> tuple[str, ...]:
+        """The authorisation, the payment's reference, the session, the agenda."""
+        return (
+            authorization_key(self.payment_id),
+            payment_key(self.processor_ref),
+            f"session:{self.session_id}",
+            AGENDA,
+        )
+
+    def agenda(self) -> tuple[str, Due | None]:
+        """It is voided once its time is over."""
+        item = authorization_key(self.payment_id)
+        if self.expires_at is None:
+            return item, None
+        fields = {"payment": self.payment_id, "reason_code": self.expiry_reason}
+        return item, Due(self.expires_at + TICK, "void", fields, VOID_EVERY_S)
+
+    def in_authorization(self, authorization: Authorization) -> Authorization:
+        """Open."""
+        return Authorization(state=AUTHORIZED, terms=self)
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """The reference is taken; there is no money yet."""
+        return payment.became(state=AUTHORIZED.lower(), processor=self.processor)
+
+
+class AuthorizationEnded(
+    AuthorizationEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True
+):
+    """An authorisation that ends without a capture: nothing is posted."""
+
+    payment_id: str
+    session_id: str
+    amount: int
+    reason: str
+
+    def tags(self) -> tuple[str, ...]:
+        """The authorisation, the session and the agenda."""
+        return authorization_key(self.payment_id), f"session:{self.session_id}", AGENDA
+
+    def agenda(self) -> tuple[str, Due | None]:
+        """Nothing is left to do."""
+        return authorization_key(self.payment_id), None
+
+
+@stored_as("payment.voided.v1")
+class PaymentVoided(AuthorizationEnded, frozen=True, kw_only=True, omit_defaults=True):
+    """It was given up, or its time was over."""
+
+    def in_authorization(self, authorization: Authorization) -> Authorization:
+        """Voided."""
+        return msgspec.structs.replace(authorization, state=VOIDED)
+
+
+@stored_as("payment.failed.v1")
+class PaymentFailed(AuthorizationEnded, frozen=True, kw_only=True, omit_defaults=True):
+    """The processor withdrew it."""
+
+    def in_authorization(self, authorization: Authorization) -> Authorization:
+        """Failed."""
+        return msgspec.structs.replace(authorization, state=FAILED)
+
+
+@stored_as("payment.captured.v1")
+class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """The card was charged, once; `voided` is what of the authorised amount it was not."""
+
+    payment_id: str
+    session_id: str
+    tier: str
+    voided: int = 0
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of a sale, the authorisation, the session and the agenda."""
+        tags = (*super().tags(), authorization_key(self.payment_id), f"session:{self.session_id}")
+        return tags if AGENDA in tags else (*tags, AGENDA)
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """Nothing is left to do but to let the earnings mature."""
+        return (authorization_key(self.payment_id), None), *super().agenda_items()
+
+    def in_authorization(self, authorization: Authorization) -> Authorization:
+        """Captured."""
+        return msgspec.structs.replace(authorization, state=CAPTURED)

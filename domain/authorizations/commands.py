@@ -1,0 +1,325 @@
+"""Capturing: a payment is authorised, then captured, voided or failed; the first of these wins.
+
+The amount, the cancellation fee and the tier come with the commands: what a session costs is the
+platform's business. What is captured is never more than was authorised.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.authorizations.authorization import (
+    ABANDONED,
+    AUTHORIZED,
+    CANCELLED,
+    CAPTURED,
+    EXPIRED,
+    Authorization,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentVoided,
+    Share,
+    authorization_key,
+)
+from domain.command import Command, Decision, Given, Parked, command
+from domain.creators.creator import Creator
+from domain.entity import States
+from domain.fields import Code, Country, Id, Instant, PositiveAmount
+from domain.money import BPS
+from domain.payments.payment import PaymentRecord, payment_key
+from domain.payments.suspense import suspended
+from domain.policy import Policy, refund_end
+from domain.rejections import (
+    CAPTURE_EXCEEDS_HOLD,
+    CREATOR_FROZEN,
+    HOLD_NOT_OPEN,
+    INVALID_TRANSITION,
+    NO_POLICY,
+    OFFER_EXPIRED,
+    SELF_DEALING,
+    UNKNOWN_AUTHORIZATION,
+    UNKNOWN_TIER,
+    Rejection,
+    reject,
+)
+from domain.sales.amounts import card_amounts
+from domain.sales.commands import maturity, party_refusal, price_refusal
+from domain.sales.invoices import for_sale
+from domain.sales.sale import CARD
+from domain.wallets.wallet import Wallet
+
+PAYEES_MAX = 100
+
+
+class Payee(BaseModel):
+    """One of several creators who share a payment."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    creator: Id
+    weight: PositiveAmount
+
+
+@command
+class Authorize(Command):
+    """Note that a card stands for a session's amount, on the terms of today."""
+
+    name = "authorize"
+
+    session: Id
+    user: Id
+    payee: Id
+    tier: Id
+    amount: PositiveAmount
+    processor: Id
+    processor_ref: Id
+    expires_at: Instant | None = None
+    country: Country | None = None
+    payees: (
+        Annotated[tuple[Payee, ...], Field(strict=False, min_length=1, max_length=PAYEES_MAX)]
+        | None
+    ) = None
+
+    @property
+    def creator(self) -> str:
+        """The creator whom the session is with."""
+        return self.payee
+
+    @property
+    def product(self) -> str:
+        """A session is a product of its own."""
+        return "session"
+
+    @property
+    def funding(self) -> str:
+        """Sessions are paid by card."""
+        return CARD
+
+    @property
+    def paid(self) -> tuple[str, ...]:
+        """Everybody who is to be paid."""
+        return tuple(payee.creator for payee in self.payees or ()) or (self.payee,)
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Each payee once, the session's own creator among them."""
+        if len(set(self.paid)) < len(self.paid):
+            yield "/payees", "names a creator twice"
+        if self.payee not in self.paid:
+            yield "/payees", "does not name the payee"
+
+    def entities(self) -> tuple[str, ...]:
+        """The buyer, the creators, the payment's reference."""
+        creators = (f"creator:{creator}" for creator in self.paid)
+        return f"wallet:{self.user}", *creators, payment_key(self.processor_ref)
+
+    def decide(self, given: Given) -> Decision:
+        """The authorisation with all that its capture will need, or why not."""
+        version = given.policy
+        if version is None:
+            return reject(NO_POLICY, at=given.now)
+        policy = version.policy
+        refusal = self._refusal(given, policy)
+        if refusal is not None:
+            return refusal
+        country = self.country or policy.default_country
+        expires_at = self.expires_at
+        if expires_at is None and policy.hold_expiry_hours is not None:
+            expires_at = given.now + timedelta(hours=policy.hold_expiry_hours)
+        event = PaymentAuthorized(
+            payment_id=given.new_id,
+            session_id=self.session,
+            user=self.user,
+            creator=self.payee,
+            tier=self.tier,
+            commission_bps=BPS - policy.revenue_share.of("session", self.tier),
+            amount=self.amount,
+            processor=self.processor,
+            processor_ref=self.processor_ref,
+            country=country,
+            vat_bps=policy.vat_bps(country),
+            payees=tuple(Share(payee.creator, payee.weight) for payee in self.payees or ()),
+            maturity_days=policy.maturity_days,
+            refund_window_days=policy.refund_window_days,
+            frozen_creator_rule=policy.frozen_creator_rule,
+            expires_at=expires_at,
+            expiry_reason=CANCELLED if self.expires_at is None else ABANDONED,
+        )
+        return (event,)
+
+    def _refusal(self, given: Given, policy: Policy) -> Rejection | None:
+        """The tier, then parties, price and offer as for any sale, then the reference."""
+        if self.tier not in policy.revenue_share.tiers:
+            return reject(UNKNOWN_TIER, tier=self.tier)
+        wallet = given.state(Wallet, self.user)
+        creators = given.states_of(Creator, self.paid)
+        frozen = next((c for c in self.paid if "EARN" in creators[c].frozen), None)
+        rejects = policy.frozen_creator_rule == "REJECT" and "SPEND" not in wallet.frozen
+        if frozen is not None and rejects:
+            return reject(CREATOR_FROZEN, creator=frozen, scope="EARN")
+        terms = policy.sales["session"]
+        refusal = party_refusal(self, terms, wallet, creators[self.payee])
+        if refusal is not None:
+            return refusal
+        if self.user in self.paid:
+            return reject(SELF_DEALING, user=self.user)
+        refusal = price_refusal("session", self.amount, terms)
+        if refusal is not None:
+            return refusal
+        if self.expires_at is not None and self.expires_at <= given.now:
+            return reject(OFFER_EXPIRED, expired_at=self.expires_at)
+        state = given.state(PaymentRecord, self.processor_ref).state
+        if state is not None:
+            return reject(INVALID_TRANSITION, subject=f"payment {self.processor_ref}", state=state)
+        return None
+
+
+class AuthorizationCommand(Command):
+    """What commands about an authorisation carry."""
+
+    payment: Id
+
+    def entities(self) -> tuple[str, ...]:
+        """The authorisation."""
+        return (authorization_key(self.payment),)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The parties of an authorisation that is there."""
+        authorization = states[authorization_key(self.payment)]
+        assert isinstance(authorization, Authorization)
+        terms = authorization.terms
+        if terms is None:
+            return ()
+        return f"wallet:{terms.user}", *(f"creator:{creator}" for creator, _ in terms.weights)
+
+    def not_open(self, state: str | None) -> Rejection:
+        """Too late."""
+        return reject(HOLD_NOT_OPEN, hold=self.payment, state=state)
+
+
+@command
+class Capture(AuthorizationCommand):
+    """Charge up to the authorised amount, once; the rest is voided."""
+
+    name = "capture"
+
+    amount: PositiveAmount
+
+    def decide(self, given: Given) -> Decision:
+        """The sale on the terms of the authorisation, or why not."""
+        authorization = given.state(Authorization, self.payment)
+        terms = authorization.terms
+        if terms is None:
+            return reject(UNKNOWN_AUTHORIZATION, payment=self.payment)
+        creators = given.states_of(Creator, [creator for creator, _ in terms.weights])
+        frozen = next((c for c, state in creators.items() if "EARN" in state.frozen), None)
+        if frozen is not None and terms.frozen_creator_rule == "REJECT":
+            return reject(CREATOR_FROZEN, creator=frozen, scope="EARN")
+        state = authorization.state_at(given.now)
+        if state != AUTHORIZED:
+            return self.not_open(state)
+        if self.amount > terms.amount:
+            return reject(CAPTURE_EXCEEDS_HOLD, requested=self.amount, held=terms.amount)
+        sale = self._sale(given, terms, creators.values(), escrowed=frozen is not None)
+        return (sale, *for_sale(given, sale))
+
+    def _sale(
+        self,
+        given: Given,
+        terms: PaymentAuthorized,
+        creators: Iterable[Creator],
+        *,
+        escrowed: bool,
+    ) -> PaymentCaptured:
+        mature_at = maturity(given.now, terms.maturity_days)
+        amounts = card_amounts(
+            self.amount, terms.weights, bps=BPS - terms.commission_bps, vat_bps=terms.vat_bps
+        )
+        return PaymentCaptured(
+            sale_id=given.new_id,
+            buyer=terms.user,
+            creator=terms.creator,
+            product="session",
+            funding=CARD,
+            gross=self.amount,
+            discount=0,
+            mature_at=mature_at,
+            on_agenda=any(creator.first_at(mature_at) for creator in creators),
+            escrowed_at=given.now if escrowed else None,
+            refund_until=refund_end(given.now, terms.refund_window_days),
+            processor=terms.processor,
+            processor_ref=terms.processor_ref,
+            country=terms.country,
+            payment_id=self.payment,
+            session_id=terms.session_id,
+            tier=terms.tier,
+            voided=terms.amount - self.amount,
+            tax=amounts.tax,
+            creator_share=amounts.creator_share,
+            platform_share=amounts.platform_share,
+            payees=amounts.payees,
+            vat_bps=amounts.vat_bps,
+            tokens_paid=0,
+            tokens_promo=0,
+            released=0,
+        )
+
+
+@command
+class Void(AuthorizationCommand):
+    """Give up an authorisation."""
+
+    name = "void"
+
+    reason_code: Code
+
+    def decide(self, given: Given) -> Decision:
+        """The end of one that is open, or that is over and nobody had noticed."""
+        authorization = given.state(Authorization, self.payment)
+        terms = authorization.terms
+        if terms is None:
+            return reject(UNKNOWN_AUTHORIZATION, payment=self.payment)
+        if authorization.state != AUTHORIZED:
+            return self.not_open(authorization.state)
+        event = PaymentVoided(
+            payment_id=self.payment,
+            session_id=terms.session_id,
+            amount=terms.amount,
+            reason=self.reason_code,
+        )
+        return (event,)
+
+
+@command
+class FailPayment(AuthorizationCommand):
+    """Note that the processor withdrew an authorisation (notice)."""
+
+    name = "fail-payment"
+
+    reason_code: Code
+    processor: Id
+    processor_ref: Id
+
+    def notice_id(self) -> tuple[str, str]:
+        """The processor's reference of this notice."""
+        return self.processor, self.processor_ref
+
+    def decide(self, given: Given) -> Decision:
+        """The failure; nothing where it is over anyway; one after the capture contradicts it."""
+        authorization = given.state(Authorization, self.payment)
+        terms = authorization.terms
+        if terms is None:
+            return Parked(authorization_key(self.payment))
+        if authorization.state == CAPTURED:
+            return suspended(self, 0, INVALID_TRANSITION.code)
+        if authorization.state_at(given.now) not in (AUTHORIZED, EXPIRED):
+            return ()
+        event = PaymentFailed(
+            payment_id=self.payment,
+            session_id=terms.session_id,
+            amount=terms.amount,
+            reason=self.reason_code,
+        )
+        return (event,)

@@ -1,0 +1,1 @@
+"""Calls, charged by the block."""

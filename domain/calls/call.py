@@ -1,0 +1,263 @@
+"""Calls: what a call between a fan and a creator is, and the events of its life.
+
+Time is the server's. A block of active time (elapsed minus pauses) is paid once it is complete, so
+a call holds how far it is paid and the pauses since then; everything else follows from the clock.
+What a block costs and how it is shared is fixed when the call starts.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from domain.agenda import AGENDA, AgendaEvent, Due
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+from domain.sales.sale import Sale
+from domain.wallets.wallet import Wallet, WalletEvent
+
+ACTIVE = "ACTIVE"
+PAUSED = "PAUSED"
+ENDED = "ENDED"
+
+COMPLETED = "COMPLETED"
+INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+IDLE = "IDLE"
+
+IDLE_AFTER = timedelta(hours=4)
+"""Without a start, pause or resume for that long a call is over, however often it is metered."""
+LATE_WITHIN = timedelta(minutes=15)
+"""After its end a call may be metered for that long; then what is unpaid is written off."""
+
+LATE_EVERY_S = 300
+PAUSED_EVERY_S = 3_600
+
+Span = tuple[datetime, datetime]
+"""(from, to)"""
+
+
+class CallEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in a call's life."""
+
+    def in_call(self, call: "Call") -> "Call":
+        """The call after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@entity
+class Call(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """One call. `paid_to` is when the last block that was dealt with was complete."""
+
+    KIND = "call"
+
+    state: str | None = None
+    terms: "CallStarted | None" = None
+    blocks: int = 0
+    paid_to: datetime | None = None
+    #: Those that ended after `paid_to`.
+    pauses: tuple[Span, ...] = ()
+    paused_at: datetime | None = None
+    #: The last sign of life from its participants.
+    touched_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def idle_at(self) -> datetime:
+        """When the call is over unless somebody does something."""
+        assert self.touched_at is not None
+        return self.touched_at + IDLE_AFTER
+
+    def unpaid(self, until: datetime) -> Iterator[Span]:
+        """The blocks complete at `until` and not paid, each from its first to its last moment.
+
+        A partial block at the end of a call counts as one where its terms say so.
+        """
+        assert self.terms is not None
+        block = timedelta(seconds=self.terms.block_seconds)
+        lacking, begun, last = block, None, until
+        for start, end in self._talk(until):
+            at = start
+            while end - at >= lacking:
+                yield begun or at, at + lacking
+                at, lacking, begun = at + lacking, block, None
+            if at < end:
+                lacking, begun, last = lacking - (end - at), begun or at, end
+        if begun is not None and self._pays_part(until):
+            yield begun, last
+
+    def _talk(self, until: datetime) -> list[Span]:
+        """The spans of active time between `paid_to` and `until`."""
+        assert self.paid_to is not None
+        at, spans = self.paid_to, []
+        end = min(until, self.paused_at or until, self.ended_at or until)
+        for paused, resumed in self.pauses:
+            if paused >= end:
+                break
+            spans.append((at, paused))
+            at = resumed
+        if at < end:
+            spans.append((at, end))
+        return spans
+
+    def _pays_part(self, until: datetime) -> bool:
+        return (
+            self.ended_at is not None
+            and until >= self.ended_at
+            and self.terms is not None
+            and self.terms.final_block == "CHARGED"
+        )
+
+    def dealt_with(self, block_no: int, paid_to: datetime) -> "Call":
+        """The call once a block is charged or written off."""
+        later = tuple(pause for pause in self.pauses if pause[1] > paid_to) if self.pauses else ()
+        return msgspec.structs.replace(self, blocks=block_no, paid_to=paid_to, pauses=later)
+
+    def apply(self, key: str, event: Any) -> "Call":
+        """The call after `event`: every event in a call's life says how."""
+        after: Call = event.in_call(self)
+        return after
+
+
+class CallTurn(CallEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A turn in a call's life at the server's time `at`; `rate` in tokens a minute."""
+
+    call_id: str
+    fan: str
+    creator: str
+    rate: int
+    block_seconds: int
+    at: datetime
+    reason: str | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        """The call, and the agenda of what is to be metered."""
+        return f"call:{self.call_id}", AGENDA
+
+    def agenda(self) -> tuple[str, Due | None]:
+        """The call has to be metered, at first when a block can be complete."""
+        return f"call:{self.call_id}", Due(
+            self.at + timedelta(seconds=self.block_seconds),
+            "meter-call",
+            {"call": self.call_id},
+            self.block_seconds,
+        )
+
+
+@stored_as("call.started.v1")
+class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A call began. `block_tokens`: what a block costs; the rest is how a block is shared."""
+
+    block_tokens: int
+    unit_value: int
+    share_bps: int
+    final_block: str
+    maturity_days: int = 0
+    refund_window_days: int | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of any turn, and the fan's wallet: one call at a time."""
+        return (*super().tags(), f"wallet:{self.fan}")
+
+    def in_call(self, call: Call) -> Call:
+        """Active from now on."""
+        return Call(state=ACTIVE, terms=self, paid_to=self.at, touched_at=self.at)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """The fan is in this call."""
+        return msgspec.structs.replace(wallet, call=self.call_id)
+
+
+@stored_as("call.paused.v1")
+class CallPaused(CallTurn, frozen=True, kw_only=True, omit_defaults=True):
+    """No active time passes from now on."""
+
+    def agenda(self) -> tuple[str, Due | None]:
+        """What was complete is metered soon, and then there is only the idle limit."""
+        item, due = super().agenda()
+        assert due is not None
+        return item, msgspec.structs.replace(due, every_s=PAUSED_EVERY_S)
+
+    def in_call(self, call: Call) -> Call:
+        """Paused."""
+        return msgspec.structs.replace(call, state=PAUSED, paused_at=self.at, touched_at=self.at)
+
+
+@stored_as("call.resumed.v1")
+class CallResumed(CallTurn, frozen=True, kw_only=True, omit_defaults=True):
+    """Active time passes again."""
+
+    def in_call(self, call: Call) -> Call:
+        """Active, with one more pause."""
+        assert call.paused_at is not None
+        return msgspec.structs.replace(
+            call,
+            state=ACTIVE,
+            pauses=(*call.pauses, (call.paused_at, self.at)),
+            paused_at=None,
+            touched_at=self.at,
+        )
+
+
+@stored_as("call.ended.v1")
+class CallEnded(CallTurn, WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """The call is over, for `reason`; `at` may lie before the moment at which it was found out."""
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of any turn, and the fan's wallet, which is free for another call."""
+        return (*super().tags(), f"wallet:{self.fan}")
+
+    def agenda(self) -> tuple[str, Due | None]:
+        """Blocks that were complete are metered now, and written off after a while."""
+        item, due = super().agenda()
+        assert due is not None
+        return item, msgspec.structs.replace(due, at=self.at, every_s=LATE_EVERY_S)
+
+    def in_call(self, call: Call) -> Call:
+        """Ended."""
+        return msgspec.structs.replace(call, state=ENDED, ended_at=self.at, reason=self.reason)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """The fan is in no call."""
+        return msgspec.structs.replace(wallet, call=None)
+
+
+@stored_as("call_block.charged.v1")
+class CallBlockCharged(Sale, CallEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A complete block of a call was paid; its first and last moment on the server's clock.
+
+    `seconds` are those it was charged for, whatever pauses lie in between.
+    """
+
+    call_id: str
+    block_no: int
+    active_from: datetime
+    active_to: datetime
+    seconds: int = 0
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of a sale, and the call."""
+        return (*super().tags(), f"call:{self.call_id}")
+
+    def in_call(self, call: Call) -> Call:
+        """Paid up to the end of this block."""
+        return call.dealt_with(self.block_no, self.active_to)
+
+
+@stored_as("call_block.written_off.v1")
+class CallBlockWrittenOff(CallEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A complete block that nobody paid in time; `cost` in tokens. The creator gets nothing."""
+
+    call_id: str
+    block_no: int
+    cost: int
+    active_to: datetime
+
+    def tags(self) -> tuple[str, ...]:
+        """The call."""
+        return (f"call:{self.call_id}",)
+
+    def in_call(self, call: Call) -> Call:
+        """Nothing is owed up to the end of this block."""
+        return call.dealt_with(self.block_no, self.active_to)

@@ -1,0 +1,260 @@
+"""Calling: a call is started, paused, resumed and ended, by its participants or for them.
+
+The clock is the server's: whatever time such a command claims is ignored. No block is charged
+here; that is metering.
+"""
+
+from datetime import datetime
+
+from pydantic import field_validator
+
+from domain.calls.call import (
+    ACTIVE,
+    COMPLETED,
+    ENDED,
+    IDLE,
+    PAUSED,
+    Call,
+    CallEnded,
+    CallPaused,
+    CallResumed,
+    CallStarted,
+    CallTurn,
+)
+from domain.command import Command, Decision, Given, command
+from domain.creators.creator import Creator
+from domain.entity import States
+from domain.fields import Id, PositiveAmount
+from domain.money import AMOUNT_MAX, block_cost
+from domain.policy import Policy
+from domain.rejections import (
+    CALL_ALREADY_ACTIVE,
+    CALL_NOT_ACTIVE,
+    CREATOR_FROZEN,
+    CREATOR_NOT_VERIFIED,
+    INSUFFICIENT_TOKENS,
+    INVALID_AMOUNT,
+    INVALID_TRANSITION,
+    NO_POLICY,
+    UNKNOWN_CALL,
+    Rejection,
+    reject,
+)
+from domain.sales.commands import party_refusal, price_refusal
+from domain.wallets.wallet import Wallet
+
+
+class CallCommand(Command):
+    """What every command about a call carries."""
+
+    call: Id
+
+    @field_validator("occurred_at")
+    @classmethod
+    def _servers_clock(cls, _claimed: datetime | None) -> None:
+        """Calls go by the server's clock alone."""
+
+    def entities(self) -> tuple[str, ...]:
+        """The call."""
+        return (f"call:{self.call}",)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The parties of a call that is there."""
+        call = states[f"call:{self.call}"]
+        assert isinstance(call, Call)
+        terms = call.terms
+        return () if terms is None else (f"wallet:{terms.fan}", f"creator:{terms.creator}")
+
+    def found(self, given: Given) -> tuple[Call, CallStarted] | Rejection:
+        """The call and its terms; somebody else's call is as unknown as one that never was."""
+        call = given.state(Call, self.call)
+        terms = call.terms
+        if terms is None or self.on_behalf_of not in (None, terms.fan, terms.creator):
+            return reject(UNKNOWN_CALL, call=self.call)
+        return call, terms
+
+
+@command
+class StartCall(CallCommand):
+    """Start a call at `rate` tokens a minute; the wallet must cover its first block."""
+
+    name = "start-call"
+
+    user: Id
+    creator: Id
+    rate: PositiveAmount
+
+    @property
+    def product(self) -> str:
+        """A call is a product of its own."""
+        return "call"
+
+    @property
+    def funding(self) -> str:
+        """Calls are paid in tokens."""
+        return "TOKEN"
+
+    def entities(self) -> tuple[str, ...]:
+        """The call, the fan's wallet, the creator."""
+        return f"call:{self.call}", f"wallet:{self.user}", f"creator:{self.creator}"
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The call that the fan is in."""
+        wallet = states[f"wallet:{self.user}"]
+        assert isinstance(wallet, Wallet)
+        return () if wallet.call is None else (f"call:{wallet.call}",)
+
+    def decide(self, given: Given) -> Decision:
+        """The start, with everything that its blocks will need, or why not.
+
+        A call of the fan's that had been idle for too long, and was only not found out yet, ends.
+        """
+        version = given.policy
+        if version is None:
+            return reject(NO_POLICY, at=given.now)
+        policy = version.policy
+        unit_value = policy.unit_value or 0
+        tokens = block_cost(self.rate, policy.block_seconds)
+        refusal = self._refusal(given, policy, tokens)
+        if refusal is not None:
+            return refusal
+        event = CallStarted(
+            call_id=self.call,
+            fan=self.user,
+            creator=self.creator,
+            rate=self.rate,
+            block_seconds=policy.block_seconds,
+            at=given.now,
+            block_tokens=tokens,
+            unit_value=unit_value,
+            share_bps=policy.revenue_share.of("call"),
+            final_block=policy.final_block,
+            maturity_days=policy.maturity_days,
+            refund_window_days=policy.refund_window_days,
+        )
+        idle = _before(given, self.user)
+        if idle is None:
+            return (event,)
+        assert idle.terms is not None
+        return turn(CallEnded, idle.terms, idle.idle_at, IDLE), event
+
+    def _refusal(self, given: Given, policy: Policy, tokens: int) -> Rejection | None:
+        """Parties and price as for any sale; then who is verified, who is free, who can pay."""
+        wallet = given.state(Wallet, self.user)
+        creator = given.state(Creator, self.creator)
+        if "EARN" in creator.frozen and "SPEND" not in wallet.frozen:
+            return reject(CREATOR_FROZEN, creator=self.creator, scope="EARN")
+        terms = policy.sales["call"]
+        unit_value = terms.unit_value
+        refusal = party_refusal(self, terms, wallet, creator)
+        refusal = refusal or price_refusal("call", self.rate * unit_value, terms)
+        if refusal is not None:
+            return refusal
+        if tokens * unit_value > AMOUNT_MAX:
+            return reject(
+                INVALID_AMOUNT, field="block", amount=tokens * unit_value, limit=AMOUNT_MAX
+            )
+        if not creator.verified:
+            return reject(CREATOR_NOT_VERIFIED, creator=self.creator)
+        before = _before(given, self.user)
+        if before is not None and given.now < before.idle_at:
+            return reject(CALL_ALREADY_ACTIVE, user=self.user, call=wallet.call)
+        state = given.state(Call, self.call).state
+        if state is not None:
+            return reject(INVALID_TRANSITION, subject=f"call {self.call}", state=state)
+        current = wallet.spendable(given.now)
+        if current < tokens:
+            return reject(
+                INSUFFICIENT_TOKENS, required=tokens, current=current, shortfall=tokens - current
+            )
+        return None
+
+
+def _before(given: Given, fan: str) -> Call | None:
+    """The call that `fan` is in, as far as anybody has found out."""
+    call = given.state(Wallet, fan).call
+    return None if call is None else given.state(Call, call)
+
+
+class TurnCommand(CallCommand):
+    """What pausing, resuming and ending share."""
+
+    def turn(
+        self, kind: type[CallTurn], terms: CallStarted, at: datetime, reason: str | None = None
+    ) -> Decision:
+        """The event of this command."""
+        return (turn(kind, terms, at, reason),)
+
+    def not_active(self, call: Call, now: datetime) -> Rejection | None:
+        """Over, or over for want of anybody doing anything and only not found out yet."""
+        if call.state == ENDED or now >= call.idle_at:
+            return reject(CALL_NOT_ACTIVE, call=self.call, state=ENDED)
+        return None
+
+
+def turn(
+    kind: type[CallTurn], terms: CallStarted, at: datetime, reason: str | None = None
+) -> CallTurn:
+    """A turn in the life of the call with these terms."""
+    return kind(
+        call_id=terms.call_id,
+        fan=terms.fan,
+        creator=terms.creator,
+        rate=terms.rate,
+        block_seconds=terms.block_seconds,
+        at=at,
+        reason=reason,
+    )
+
+
+@command
+class PauseCall(TurnCommand):
+    """Let no active time pass until the call is resumed."""
+
+    name = "pause-call"
+
+    def decide(self, given: Given) -> Decision:
+        """The pause of an active call."""
+        found = self.found(given)
+        if isinstance(found, Rejection):
+            return found
+        call, terms = found
+        if call.state == PAUSED:
+            return reject(CALL_NOT_ACTIVE, call=self.call, state=PAUSED)
+        return self.not_active(call, given.now) or self.turn(CallPaused, terms, given.now)
+
+
+@command
+class ResumeCall(TurnCommand):
+    """Let active time pass again."""
+
+    name = "resume-call"
+
+    def decide(self, given: Given) -> Decision:
+        """The end of a pause."""
+        found = self.found(given)
+        if isinstance(found, Rejection):
+            return found
+        call, terms = found
+        if call.state == ACTIVE:
+            return reject(INVALID_TRANSITION, subject=f"call {self.call}", state=ACTIVE)
+        return self.not_active(call, given.now) or self.turn(CallResumed, terms, given.now)
+
+
+@command
+class EndCall(TurnCommand):
+    """End a call. Complete blocks that are not paid yet may be metered for 15 minutes more."""
+
+    name = "end-call"
+
+    def decide(self, given: Given) -> Decision:
+        """The end: now, or when the call had been idle for too long."""
+        found = self.found(given)
+        if isinstance(found, Rejection):
+            return found
+        call, terms = found
+        if call.state == ENDED:
+            return reject(CALL_NOT_ACTIVE, call=self.call, state=ENDED)
+        if given.now >= call.idle_at:
+            return self.turn(CallEnded, terms, call.idle_at, IDLE)
+        return self.turn(CallEnded, terms, given.now, COMPLETED)

@@ -1,0 +1,151 @@
+"""Metering: complete blocks of a call are charged, however late, often or concurrently one asks.
+
+What is due follows from the call and the clock alone: elapsed time without pauses, in complete
+blocks, less what was charged. So a missed tick is caught up, and a second one finds nothing to do.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import islice
+
+from domain.calls.call import (
+    ENDED,
+    IDLE,
+    INSUFFICIENT_FUNDS,
+    LATE_WITHIN,
+    Call,
+    CallBlockCharged,
+    CallBlockWrittenOff,
+    CallEnded,
+    CallStarted,
+    Span,
+)
+from domain.calls.commands import CallCommand, turn
+from domain.command import Decision, Given, command
+from domain.creators.creator import Creator
+from domain.event import Event
+from domain.fields import Instant
+from domain.policy import refund_end
+from domain.rejections import (
+    ACCOUNT_FROZEN,
+    CALL_NOT_ACTIVE,
+    CLOCK_SKEW,
+    CREATOR_FROZEN,
+    Rejection,
+    reject,
+)
+from domain.sales.amounts import token_amounts
+from domain.sales.commands import maturity
+from domain.sales.sale import TOKEN
+from domain.wallets.wallet import Wallet
+
+AHEAD_MAX = timedelta(seconds=5)
+BLOCKS_MAX = 480
+"""Blocks that one command charges at most; the next one goes on where it stopped."""
+
+
+@command
+class MeterCall(CallCommand):
+    """Charge the complete blocks of a call up to `as_of`, by default up to now."""
+
+    name = "meter-call"
+
+    as_of: Instant | None = None
+
+    def decide(self, given: Given) -> Decision:
+        """Blocks charged or, long after the end, written off; and the end where one is due."""
+        if self.as_of is not None and self.as_of > given.now + AHEAD_MAX:
+            return reject(CLOCK_SKEW, field="as_of", given=self.as_of, now=given.now)
+        found = self.found(given)
+        if type(found) is Rejection:
+            return found
+        call, terms = found
+        if call.ended_at is not None and given.now > call.ended_at + LATE_WITHIN:
+            late = islice(call.unpaid(call.ended_at), BLOCKS_MAX)
+            return _written_off(call, terms, late) or reject(
+                CALL_NOT_ACTIVE, call=self.call, state=ENDED
+            )
+        return _metered(call, terms, given, min(self.as_of or given.now, given.now))
+
+
+def _written_off(call: Call, terms: CallStarted, late: Iterable[Span]) -> tuple[Event, ...]:
+    """Nobody pays for these blocks any more."""
+    return tuple(
+        CallBlockWrittenOff(
+            call_id=terms.call_id, block_no=number, cost=terms.block_tokens, active_to=ended
+        )
+        for number, (_, ended) in enumerate(late, call.blocks + 1)
+    )
+
+
+def _metered(call: Call, terms: CallStarted, given: Given, moment: datetime) -> tuple[Event, ...]:
+    """The blocks complete at `moment`, each charged in full or not at all, and the end if due."""
+    wallet = given.state(Wallet, terms.fan)
+    creator = given.state(Creator, terms.creator)
+    over = call.state == ENDED
+    if "SPEND" in wallet.frozen:
+        return () if over else (turn(CallEnded, terms, given.now, ACCOUNT_FROZEN.code),)
+    if over and call.reason == INSUFFICIENT_FUNDS:
+        return ()
+    until = moment if over else min(moment, call.idle_at)
+    blocks: list[CallBlockCharged] = []
+    for span in call.unpaid(until):
+        if blocks:
+            if len(blocks) == BLOCKS_MAX:
+                return tuple(blocks)
+            wallet = blocks[-1].in_wallet(wallet, terms.fan)
+        number = call.blocks + len(blocks) + 1
+        block = _block(number, span, terms, given, wallet=wallet, creator=creator)
+        if block is None:
+            if over:
+                return tuple(blocks)
+            return (*blocks, turn(CallEnded, terms, span[1], INSUFFICIENT_FUNDS))
+        blocks.append(block)
+    if not over and "EARN" in creator.frozen:
+        return (*blocks, turn(CallEnded, terms, given.now, CREATOR_FROZEN.code))
+    if not over and moment >= call.idle_at:
+        return (*blocks, turn(CallEnded, terms, call.idle_at, IDLE))
+    return tuple(blocks)
+
+
+def _block(
+    number: int, span: Span, terms: CallStarted, given: Given, *, wallet: Wallet, creator: Creator
+) -> CallBlockCharged | None:
+    """One block's sale on the terms of its call; None if the wallet does not cover it."""
+    amounts = token_amounts(
+        wallet,
+        terms.block_tokens,
+        terms.creator,
+        now=given.now,
+        unit_value=terms.unit_value,
+        bps=terms.share_bps,
+    )
+    if type(amounts) is Rejection:
+        return None
+    mature_at = maturity(given.now, terms.maturity_days)
+    return CallBlockCharged(
+        sale_id=f"{given.new_id}-{number}",
+        buyer=terms.fan,
+        creator=terms.creator,
+        product="call",
+        funding=TOKEN,
+        gross=terms.block_tokens * terms.unit_value,
+        discount=0,
+        mature_at=mature_at,
+        on_agenda=creator.first_at(mature_at),
+        escrowed_at=given.now if "EARN" in creator.frozen else None,
+        refund_until=refund_end(given.now, terms.refund_window_days),
+        call_id=terms.call_id,
+        block_no=number,
+        active_from=span[0],
+        active_to=span[1],
+        seconds=terms.block_seconds,
+        tokens_paid=amounts.tokens_paid,
+        tokens_promo=amounts.tokens_promo,
+        released=amounts.released,
+        tax=0,
+        creator_share=amounts.creator_share,
+        platform_share=amounts.platform_share,
+        lots=amounts.lots,
+        payees=amounts.payees,
+    )

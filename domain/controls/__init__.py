@@ -1,0 +1,1 @@
+"""What finance and administrators do: adjustments, policies, periods, freezes, erasure."""

@@ -1,0 +1,320 @@
+"""Adjustments: postings that no other command makes, proposed by one person, approved by another.
+
+Nothing in the log is ever changed; what was wrong is put right by a new event with its reason and
+the hash of its evidence. An adjustment is checked when proposed and again when approved, because
+balances, lots and open days may have changed in between.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated
+
+from msgspec import field
+from msgspec.structs import replace
+from pydantic import Field
+
+from domain.accounts import Assets, Posting
+from domain.command import Command, Decision, Given, command
+from domain.controls import adjustment_postings as corrections
+from domain.controls.adjustment_postings import Effect
+from domain.controls.periods import PERIODS, Day, Periods
+from domain.creators.creator import Creator, CreatorEvent
+from domain.entity import State, States, entity
+from domain.event import Event, stored_as
+from domain.fields import Code, Id
+from domain.money import AMOUNT_MAX
+from domain.payouts.payout import cancelled_by
+from domain.rejections import (
+    CLOCK_SKEW,
+    INVALID_TRANSITION,
+    SELF_APPROVAL_FORBIDDEN,
+    UNKNOWN_ADJUSTMENT,
+    Rejection,
+    reject,
+)
+from domain.texts import Text, sealed
+from domain.wallets.wallet import Lot, LotUse, Wallet, WalletEvent
+
+PROPOSED = "proposed"
+APPROVED = "approved"
+REJECTED = "rejected"
+LEGS_MAX = 100
+
+Name = Annotated[str, Field(max_length=140)]
+Moved = Annotated[int, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+Leg = Annotated[tuple[Name, Name, Moved], Field(strict=False)]
+Legs = Annotated[tuple[Leg, ...], Field(strict=False, min_length=2, max_length=LEGS_MAX)]
+
+
+@entity
+class Adjustment(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """One adjustment; `status` is None where there is none."""
+
+    KIND = "adjustment"
+    CACHED = False
+
+    status: str | None = None
+    legs: tuple[Posting, ...] = ()
+    reason: str = ""
+    proposer: str = ""
+    effective_on: date | None = None
+
+    def apply(self, key: str, event: Event) -> "Adjustment":
+        """The adjustment after `event`: every event in its life says how."""
+        assert isinstance(event, AdjustmentEvent)
+        return event.in_adjustment(self)
+
+
+def parties(legs: tuple[Posting, ...]) -> tuple[str, ...]:
+    """The tags of every wallet and creator whose account the postings name."""
+    wallets = (f"wallet:{user}" for user in corrections.users(legs))
+    return *wallets, *(f"creator:{creator}" for creator in corrections.creators(legs))
+
+
+class AdjustmentEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in the life of an adjustment; `legs` are its postings."""
+
+    adjustment_id: str
+    legs: tuple[Posting, ...] = field(name="postings")
+    reason: str
+    proposer: str
+
+    def tags(self) -> tuple[str, ...]:
+        """The adjustment, and every wallet and creator whose account it names."""
+        return f"adjustment:{self.adjustment_id}", *parties(self.legs)
+
+    def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
+        """The adjustment after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """Nothing moves before the approval."""
+        return wallet
+
+    def in_creator(self, creator: Creator, creator_id: str) -> Creator:
+        """Nothing moves before the approval."""
+        return creator
+
+
+@stored_as("adjustment.proposed.v1")
+class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """Postings wait for approval. `evidence`: the salted hash of a text kept beside the log."""
+
+    evidence: str | None = None
+    effective_on: date | None = None
+
+    def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
+        """It waits."""
+        return Adjustment(
+            status=PROPOSED,
+            legs=self.legs,
+            reason=self.reason,
+            proposer=self.proposer,
+            effective_on=self.effective_on,
+        )
+
+
+@stored_as("adjustment.approved.v1")
+class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody other than the proposer agreed: the postings are booked."""
+
+    approver: str
+    effective_on: date | None = None
+    taken: dict[str, tuple[LotUse, ...]] = field(default_factory=dict)
+    made: dict[str, tuple[Lot, ...]] = field(default_factory=dict)
+
+    def stated_date(self) -> date | None:
+        """The date that the proposal named."""
+        return self.effective_on
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """As proposed."""
+        return self.legs
+
+    def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
+        """Over."""
+        return replace(adjustment, status=APPROVED)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """Lots are taken and made; debts change."""
+        after = wallet.without(self.taken.get(user, ())).with_lots(*self.made.get(user, ()))
+        return replace(after, debt=after.debt + corrections.debt(self.legs, user))
+
+    def in_creator(self, creator: Creator, creator_id: str) -> Creator:
+        """What is available changes."""
+        change = corrections.creators(self.legs)[creator_id]
+        return replace(creator, available=creator.available + change)
+
+
+@stored_as("adjustment.rejected.v1")
+class AdjustmentRejected(AdjustmentEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody did not agree: nothing is booked."""
+
+    code: str
+
+    def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
+        """Over."""
+        return replace(adjustment, status=REJECTED)
+
+
+@command
+class ProposeAdjustment(Command):
+    """Propose postings `[account, asset, amount]`, a debit positive, that sum to zero by asset."""
+
+    name = "propose-adjustment"
+    roles = frozenset({"finance"})
+    text_fields = ("evidence",)
+
+    postings: Legs
+    reason_code: Code
+    evidence: Text | None = None
+    effective_on: Day | None = None
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Accounts are of the chart, and such as adjustments may name; no amount is zero."""
+        for nth, (account, _, amount) in enumerate(self.postings):
+            wrong = corrections.problem(account)
+            if wrong is not None:
+                yield f"/postings/{nth}/0", wrong
+            if not amount:
+                yield f"/postings/{nth}/2", "is zero"
+
+    def entities(self) -> tuple[str, ...]:
+        """Everybody whose account it names; the periods, if it names a date."""
+        dated = () if self.effective_on is None else (PERIODS,)
+        return *parties(self.postings), *dated
+
+    def decide(self, given: Given) -> Decision:
+        """The proposal, if it could be approved as things stand."""
+        refusal = corrections.refusal(self.postings, given.assets) or _date_refusal(
+            given, self.effective_on
+        )
+        if refusal is not None:
+            return refusal
+        effect = _effect(given, self.postings, given.new_id)
+        if isinstance(effect, Rejection):
+            return effect
+        event = AdjustmentProposed(
+            adjustment_id=given.new_id,
+            legs=self.postings,
+            reason=self.reason_code,
+            proposer=given.actor,
+            evidence=sealed(given.salt, self.evidence),
+            effective_on=self.effective_on,
+        )
+        return (event,)
+
+
+class AdjustmentCommand(Command):
+    """A decision on the proposed adjustment `adjustment`."""
+
+    roles = frozenset({"approver"})
+
+    adjustment: Id
+
+    def entities(self) -> tuple[str, ...]:
+        """The adjustment."""
+        return (f"adjustment:{self.adjustment}",)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """Everybody whose account it names."""
+        adjustment = states[f"adjustment:{self.adjustment}"]
+        assert isinstance(adjustment, Adjustment)
+        return parties(adjustment.legs)
+
+    def waiting(self, given: Given) -> Adjustment | Rejection:
+        """The adjustment, if it waits for this decision."""
+        adjustment = given.state(Adjustment, self.adjustment)
+        if adjustment.status is None:
+            return reject(UNKNOWN_ADJUSTMENT, adjustment=self.adjustment)
+        refusal = self.forbids(given, adjustment)
+        if refusal is not None:
+            return refusal
+        if adjustment.status != PROPOSED:
+            subject = f"adjustment {self.adjustment}"
+            return reject(INVALID_TRANSITION, subject=subject, state=adjustment.status)
+        return adjustment
+
+    def forbids(self, given: Given, adjustment: Adjustment) -> Rejection | None:
+        """Why this person may not decide."""
+        return None
+
+
+@command
+class ApproveAdjustment(AdjustmentCommand):
+    """Book an adjustment that somebody else proposed."""
+
+    name = "approve-adjustment"
+
+    def forbids(self, given: Given, adjustment: Adjustment) -> Rejection | None:
+        """Neither its proposer nor whoever gains or loses by it."""
+        named = {*corrections.users(adjustment.legs), *corrections.creators(adjustment.legs)}
+        if given.actor == adjustment.proposer or given.actor in named:
+            return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)
+        return None
+
+    def decide(self, given: Given) -> Decision:
+        """The booking, and the end of payouts that it leaves without cover."""
+        adjustment = self.waiting(given)
+        if isinstance(adjustment, Rejection):
+            return adjustment
+        refusal = _date_refusal(given, adjustment.effective_on)
+        if refusal is not None:
+            return refusal
+        effect = _effect(given, adjustment.legs, self.adjustment)
+        if isinstance(effect, Rejection):
+            return effect
+        approved = AdjustmentApproved(
+            adjustment_id=self.adjustment,
+            legs=adjustment.legs,
+            reason=adjustment.reason,
+            proposer=adjustment.proposer,
+            approver=given.actor,
+            effective_on=adjustment.effective_on,
+            taken=effect.taken,
+            made=effect.made,
+        )
+        cancelled: tuple[Event, ...] = ()
+        for creator_id, change in corrections.creators(adjustment.legs).items():
+            creator = given.state(Creator, creator_id)
+            cancelled += cancelled_by(creator, creator_id, creator.available + change)
+        return (approved, *cancelled)
+
+
+@command
+class RejectAdjustment(AdjustmentCommand):
+    """Turn a proposed adjustment down."""
+
+    name = "reject-adjustment"
+
+    reason_code: Code
+
+    def decide(self, given: Given) -> Decision:
+        """The end of it."""
+        adjustment = self.waiting(given)
+        if isinstance(adjustment, Rejection):
+            return adjustment
+        event = AdjustmentRejected(
+            adjustment_id=self.adjustment,
+            legs=adjustment.legs,
+            reason=adjustment.reason,
+            proposer=adjustment.proposer,
+            code=self.reason_code,
+        )
+        return (event,)
+
+
+def _effect(given: Given, legs: tuple[Posting, ...], lot_id: str) -> Effect | Rejection:
+    wallets = {user: given.state(Wallet, user) for user in corrections.users(legs)}
+    for creator in corrections.creators(legs):
+        given.state(Creator, creator)
+    return corrections.effect(legs, given.assets, wallets, now=given.now, lot_id=lot_id)
+
+
+def _date_refusal(given: Given, effective_on: date | None) -> Rejection | None:
+    """A date to come, or of a closed period."""
+    if effective_on is None:
+        return None
+    if effective_on > given.today:
+        return reject(CLOCK_SKEW, field="effective_on", given=effective_on, now=given.today)
+    return given.state(Periods, "book").refuses(effective_on)

@@ -1,0 +1,102 @@
+"""Freezes: what a wallet or a creator may not do until somebody lifts it."""
+
+from typing import Literal
+
+import msgspec
+
+from domain.command import Command, Decision, Given, command
+from domain.creators.creator import Creator, CreatorEvent
+from domain.event import stored_as
+from domain.fields import Code, Id, Scope
+from domain.wallets.wallet import Wallet, WalletEvent
+
+
+class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """What freezing and unfreezing record."""
+
+    subject: str
+    kind: str
+    scope: str
+    reason: str
+
+    def tags(self) -> tuple[str, ...]:
+        """The wallet or creator, as `kind` says."""
+        return (f"{self.kind}:{self.subject}",)
+
+    def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        """The frozen scopes afterwards."""
+        raise NotImplementedError(type(self).__name__)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """Its scopes change."""
+        return msgspec.structs.replace(wallet, frozen=self.scopes(wallet.frozen))
+
+    def in_creator(self, creator: Creator, creator_id: str) -> Creator:
+        """Its scopes change."""
+        return msgspec.structs.replace(creator, frozen=self.scopes(creator.frozen))
+
+
+@stored_as("account.frozen.v1")
+class AccountFrozen(FreezeEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """Nothing within `scope` from now on."""
+
+    def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        """One more."""
+        return tuple(sorted({*before, self.scope}))
+
+
+@stored_as("account.unfrozen.v1")
+class AccountUnfrozen(FreezeEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """`scope` is free again."""
+
+    def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        """One less."""
+        return tuple(scope for scope in before if scope != self.scope)
+
+
+class FreezeCommand(Command):
+    """What both commands carry: `subject` is a user (wallet) or a creator."""
+
+    roles = frozenset({"service", "finance", "moderator"})
+
+    subject: Id
+    kind: Literal["wallet", "creator"]
+    scope: Scope
+    reason_code: Code
+
+    def entities(self) -> tuple[str, ...]:
+        """The wallet or creator."""
+        return (f"{self.kind}:{self.subject}",)
+
+    def is_frozen(self, given: Given) -> bool:
+        """Whether the scope is frozen at present."""
+        kind: type[Wallet | Creator] = Wallet if self.kind == "wallet" else Creator
+        return self.scope in given.state(kind, self.subject).frozen
+
+    def changed(self, event: type[FreezeEvent]) -> tuple[FreezeEvent, ...]:
+        """The event of this command."""
+        return (
+            event(subject=self.subject, kind=self.kind, scope=self.scope, reason=self.reason_code),
+        )
+
+
+@command
+class Freeze(FreezeCommand):
+    """Freeze a wallet or a creator; nothing happens to one that is frozen already."""
+
+    name = "freeze"
+
+    def decide(self, given: Given) -> Decision:
+        """The freeze."""
+        return () if self.is_frozen(given) else self.changed(AccountFrozen)
+
+
+@command
+class Unfreeze(FreezeCommand):
+    """Lift a freeze; nothing happens where there is none."""
+
+    name = "unfreeze"
+
+    def decide(self, given: Given) -> Decision:
+        """The end of the freeze."""
+        return self.changed(AccountUnfrozen) if self.is_frozen(given) else ()

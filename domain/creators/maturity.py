@@ -1,0 +1,119 @@
+"""Maturity and escrow: when a creator's earnings become available.
+
+Both post a watermark, not a list of sales: what is due up to `through` moves in one event. A
+scheduler does it, but nothing depends on its being on time: a payout counts what is due anyway.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.command import Command, Decision, Given, command
+from domain.creators.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
+from domain.event import stored_as
+from domain.fields import Id
+from domain.rejections import CREATOR_FROZEN, reject
+
+
+class EarningsMoved(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """What is due up to and including `through`: `amount` minor units."""
+
+    creator: str
+    through: datetime
+    amount: int
+
+    def tags(self) -> tuple[str, ...]:
+        """The creator."""
+        return (f"creator:{self.creator}",)
+
+    def legs(self, source: str, assets: Assets) -> tuple[Posting, ...]:
+        """From `source` to what is available."""
+        return (
+            (accounts.creator(self.creator, source), assets.currency, self.amount),
+            (accounts.creator(self.creator, AVAILABLE), assets.currency, -self.amount),
+        )
+
+
+@stored_as("earnings.matured.v1")
+class EarningsMatured(EarningsMoved, frozen=True, kw_only=True, omit_defaults=True):
+    """Earnings that mature up to `through`, net of clawbacks."""
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`cr.pending -> cr.available`."""
+        return self.legs(PENDING, assets)
+
+    def in_creator(self, creator: Creator, creator_id: str) -> Creator:
+        """The watermark moves; what is below it is available."""
+        return msgspec.structs.replace(
+            creator,
+            available=creator.available + self.amount,
+            maturing=tuple(hour for hour in creator.maturing if hour[0] > self.through),
+            matured_through=self.through,
+        )
+
+
+@stored_as("escrow.released.v1")
+class EscrowReleased(EarningsMoved, frozen=True, kw_only=True, omit_defaults=True):
+    """Earnings that were put into escrow up to `through`."""
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`cr.reserved -> cr.available`."""
+        return self.legs(RESERVED, assets)
+
+    def in_creator(self, creator: Creator, creator_id: str) -> Creator:
+        """Nothing is in escrow; what disputes hold back stays reserved."""
+        return msgspec.structs.replace(
+            creator,
+            available=creator.available + self.amount,
+            reserved=creator.reserved - self.amount,
+            escrowed=creator.escrowed - self.amount,
+            escrow_released_through=self.through,
+        )
+
+
+def matured(creator: Creator, creator_id: str, now: datetime) -> tuple[EarningsMatured, ...]:
+    """The posting of what is due at `now`; nothing where no hour of earnings has come."""
+    if not any(at <= now for at, _ in creator.maturing):
+        return ()
+    return (EarningsMatured(creator=creator_id, through=now, amount=creator.due(now)),)
+
+
+class EarningsCommand(Command):
+    """A command on one creator's earnings."""
+
+    roles = frozenset({"service", "finance"})
+
+    creator: Id
+
+    def entities(self) -> tuple[str, ...]:
+        """The creator."""
+        return (f"creator:{self.creator}",)
+
+
+@command
+class MatureEarnings(EarningsCommand):
+    """Post what has matured; nothing happens where nothing is due."""
+
+    name = "mature-earnings"
+
+    def decide(self, given: Given) -> Decision:
+        """All that is due."""
+        return matured(given.state(Creator, self.creator), self.creator, given.now)
+
+
+@command
+class ReleaseEscrow(EarningsCommand):
+    """Release what was earned while frozen; not before the freeze is lifted."""
+
+    name = "release-escrow"
+
+    def decide(self, given: Given) -> Decision:
+        """All that is in escrow."""
+        creator = given.state(Creator, self.creator)
+        if "EARN" in creator.frozen:
+            return reject(CREATOR_FROZEN, creator=self.creator, scope="EARN")
+        if not creator.escrowed:
+            return ()
+        return (EscrowReleased(creator=self.creator, through=given.now, amount=creator.escrowed),)

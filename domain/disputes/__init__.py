@@ -1,0 +1,1 @@
+"""Disputes (chargebacks) of sales and of token purchases."""

@@ -1,0 +1,323 @@
+"""Disputes: a buyer's bank takes a payment back, for the time being or for good.
+
+While a dispute is open its amount stands in `disputed`, creators' parts are reserved and unspent
+tokens are held. When it is lost, the parties pay; when it is won, even later, all goes back.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+import msgspec
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+from domain.purchases.disputed_lots import (
+    LotCancelled,
+    Moves,
+    setting_free,
+    with_restored,
+    without_cancelled,
+)
+from domain.purchases.purchase import PurchaseDispute, PurchaseEvent, PurchaseRecord
+from domain.reversals.card_sales import LOST, OPEN, WON, with_dispute
+from domain.reversals.clawback import Reversal
+from domain.reversals.token_sales import ends, token_legs
+from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
+from domain.sales.sale import Charge, SaleDispute, SaleEvent, SaleRecord
+from domain.wallets.wallet import LotUse, Wallet, WalletEvent
+
+
+@entity
+class DisputeRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """A dispute: OPEN, WON or LOST; None while unknown."""
+
+    KIND = "dispute"
+    CACHED = False
+
+    state: str | None = None
+    opened: "DisputeOpened | None" = None
+
+    def apply(self, key: str, event: Event) -> "DisputeRecord":
+        """The dispute after `event`."""
+        assert isinstance(event, DisputeEvent)
+        return event.in_dispute(self)
+
+
+class DisputeEvent(
+    Reversal,
+    SaleEvent,
+    PurchaseEvent,
+    WalletEvent,
+    EntitlementEvent,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+):
+    """An event in the life of a dispute of a sale by card or of a purchase of tokens.
+
+    The dispute is known by its id and by the processor's reference of the notice that opened it.
+    """
+
+    state: ClassVar[str]
+
+    dispute_id: str
+    dispute_ref: str
+    user: str
+    amount: int
+    processor: str
+    bearer: str
+    sale_id: str | None = None
+    purchase_id: str | None = None
+    fee: int = 0
+    #: Unspent tokens of a purchase that are held from now on.
+    held: tuple[LotUse, ...] = ()
+    #: The items whose entitlement ends with a lost sale, or is given back.
+    items: tuple[str, ...] = ()
+
+    def tags(self) -> tuple[str, ...]:
+        """The dispute by both its names, what is disputed, and everybody it concerns."""
+        disputed = f"sale:{self.sale_id}"
+        if self.sale_id is None:
+            disputed = f"purchase:{self.purchase_id}"
+        sales = dict.fromkeys(f"sale:{claw.sale_id}" for claw in self.shares if claw.sale_id)
+        return (
+            *dict.fromkeys((f"dispute:{self.dispute_id}", f"dispute:{self.dispute_ref}")),
+            f"wallet:{self.user}",
+            disputed,
+            *sales,
+            *self.creator_tags(),
+            *(entitlement_key(self.user, item) for item in self.items),
+        )
+
+    def holding_legs(self, held: tuple[LotUse, ...], assets: Assets) -> tuple[Posting, ...]:
+        """`w.free -> w.held`."""
+        free, aside = accounts.wallet_free(self.user), accounts.wallet_held(self.user)
+        return token_legs(held, free, aside, assets)
+
+    def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
+        """The dispute after this event."""
+        return msgspec.structs.replace(record, state=self.state)
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """The disputes of a sale by card; a sale that a disputed purchase paid has `charges`."""
+        if self.sale_id is None:
+            return record
+        dispute = SaleDispute(self.dispute_id, self.amount, self.bearer, self.state)
+        return with_dispute(record, dispute)
+
+    def moves(self) -> Moves:
+        """What it does to the tokens of a purchase."""
+        return Moves(held=self.held)
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """The dispute as it is now, and what became of tokens."""
+        known = {one.dispute: one.amount for one in record.disputes}
+        amount = known.get(self.dispute_id, self.amount)
+        dispute = PurchaseDispute(self.dispute_id, amount, self.state)
+        return record.with_dispute(dispute).moved(self.moves())
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """What became of tokens."""
+        moves = self.moves()
+        wallet = with_restored(wallet, moves.restored)
+        if moves.held:
+            wallet = wallet.holding(moves.held)
+        wallet = without_cancelled(wallet, moves.cancelled)
+        return wallet.holding(setting_free(moves.freed)) if moves.freed else wallet
+
+    def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
+        """The entitlement to one of `items` after this event."""
+        return entitlement
+
+
+@stored_as("dispute.opened.v1")
+class DisputeOpened(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A bank took back `amount` and the processor charged `fee`; nobody has lost anything yet."""
+
+    state = OPEN
+
+    fee_refundable: bool = False
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`disputed -> psp`, `exp.dispute -> psp`, `cr.* -> cr.reserved`, `w.free -> w.held`."""
+        money = assets.currency
+        return (
+            (accounts.DISPUTED, money, self.amount),
+            (accounts.DISPUTE_COST, money, self.fee),
+            (accounts.processor(self.processor), money, -self.amount - self.fee),
+            *self.creator_legs(assets),
+            *self.holding_legs(self.held, assets),
+        )
+
+    def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
+        """It begins."""
+        return DisputeRecord(state=OPEN, opened=self)
+
+
+def common(dispute: DisputeOpened) -> dict[str, Any]:
+    """The fields by which every event of a dispute says which one it is."""
+    names = ("dispute_id", "dispute_ref", "user", "amount", "processor", "bearer")
+    return {name: getattr(dispute, name) for name in (*names, "sale_id", "purchase_id")}
+
+
+class DisputeClosed(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a dispute: part `part` of `parts`, of which each balances by itself.
+
+    Who bears a loss of `amount`: shares (the creators), `platform_share` (commission of a sale,
+    margin of a purchase), `tax`, `released` (deferred revenue of unspent tokens), `debt` (the
+    buyer) and `excess` (the platform). A win after a loss has them all negative.
+    """
+
+    part: int = 1
+    parts: int = 1
+    platform_share: int = 0
+    tax: int = 0
+    country: str | None = None
+    released: int = 0
+    debt: int = 0
+    excess: int = 0
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """What became of tokens, and what the buyer owes now."""
+        wallet = super().in_wallet(wallet, user)
+        return msgspec.structs.replace(wallet, debt=wallet.debt + self.debt)
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """What this part took, or gave back, too."""
+        record = super().in_purchase(record)
+        return msgspec.structs.replace(
+            record,
+            lost_tax=record.lost_tax + self.tax,
+            lost_net=record.lost_net + self.released,
+            debt=record.debt + self.debt,
+        )
+
+    def charged(self, record: SaleRecord, *, cleared: bool = False) -> SaleRecord:
+        """The record of a sale that the disputed purchase paid, once it is charged its share."""
+        sale = record.sale
+        if sale is None or self.purchase_id is None:
+            return record
+        taken = {claw.creator: claw.share for claw in self.shares if claw.sale_id == sale.sale_id}
+        before = {charge.purchase: charge.shares for charge in record.charges}
+        known = before.pop(self.purchase_id, (0,) * len(sale.payees))
+        charges = [Charge(purchase, shares) for purchase, shares in before.items()]
+        if not cleared:
+            shares = tuple(
+                share + taken.get(payee.creator, 0)
+                for payee, share in zip(sale.payees, known, strict=True)
+            )
+            charges.append(Charge(self.purchase_id, shares))
+        return msgspec.structs.replace(record, charges=tuple(charges))
+
+    def bearers(self, assets: Assets) -> tuple[Posting, ...]:
+        """Everybody's part of it."""
+        money = assets.currency
+        income = accounts.MARGIN if self.sale_id is None else accounts.COMMISSION
+        return (
+            *self.creator_legs(assets),
+            (income, money, self.platform_share),
+            (accounts.vat(self.country or ""), money, self.tax),
+            (accounts.DEFERRED, money, self.released),
+            (accounts.fan_debt(self.user), money, self.debt),
+            (accounts.BAD_DEBT, money, self.excess),
+        )
+
+
+@stored_as("dispute.lost.v1")
+class DisputeLost(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
+    """The bank keeps `amount`; `lots` are unspent tokens that are cancelled."""
+
+    state = LOST
+
+    lots: tuple[LotCancelled, ...] = ()
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """Everybody's part `-> disputed`, and `w.held -> supply`."""
+        return (
+            *self.bearers(assets),
+            (accounts.DISPUTED, assets.currency, -self.amount),
+            *self.holding_legs(self.held, assets),
+            *token_legs(self.lots, accounts.wallet_held(self.user), accounts.SUPPLY, assets),
+        )
+
+    def moves(self) -> Moves:
+        """Tokens are cancelled."""
+        return Moves(held=self.held, cancelled=self.lots)
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """The sale's dispute is lost, or the sale is charged for a purchase that was."""
+        return self.charged(record) if self.sale_id is None else super().in_sale(record)
+
+    def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
+        """It ends like after a full refund."""
+        return entitlement.without(self.sale_id)
+
+
+@stored_as("dispute.won.v1")
+class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """The bank gives `amount` back, and the processor `fee`.
+
+    `freed` are held tokens that are free again; after a loss `restored` ones come back, of which
+    other disputes may hold some. `cleared`: no loss of the purchase is left.
+    """
+
+    state = WON
+
+    after_loss: bool = False
+    freed: tuple[LotUse, ...] = ()
+    restored: tuple[LotCancelled, ...] = ()
+    cleared: bool = False
+    #: Until when `items` may be used again.
+    valid_until: datetime | None = None
+    #: Whether the agenda has to learn of earnings that mature and of lots that end.
+    on_agenda: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of any dispute; the agenda, if time acts on what goes back."""
+        return (*super().tags(), AGENDA) if self.on_agenda else super().tags()
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """Earnings go back to where they mature, lots to where they end."""
+        return self.timed() if self.on_agenda else ()
+
+    def timed(self) -> tuple[AgendaItem, ...]:
+        """All that time acts on of what goes back."""
+        lots = (*ends(self.user, self.freed), *ends(self.user, self.restored))
+        return (*self.maturing_again(), *lots)
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`psp -> disputed`, or after a loss `psp ->` everybody's part; the fee comes back."""
+        money = assets.currency
+        return (
+            (accounts.processor(self.processor), money, self.amount + self.fee),
+            (accounts.DISPUTE_COST, money, -self.fee),
+            (accounts.DISPUTED, money, 0 if self.after_loss else -self.amount),
+            *self.bearers(assets),
+            *token_legs(self.restored, accounts.SUPPLY, accounts.wallet_free(self.user), assets),
+            *self.holding_legs(self.held, assets),
+            *self.holding_legs(setting_free(self.freed), assets),
+        )
+
+    def moves(self) -> Moves:
+        """Tokens come back."""
+        return Moves(restored=self.restored, held=self.held, freed=self.freed)
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """The sale's dispute is won, or the sale is charged less."""
+        if self.sale_id is not None:
+            return super().in_sale(record)
+        return self.charged(record, cleared=self.cleared)
+
+    def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
+        """What a loss ended is given back."""
+        if self.sale_id is None:
+            return entitlement
+        return entitlement.granted(self.sale_id, self.valid_until)
+
+
+def on_agenda(won: DisputeWon) -> DisputeWon:
+    """The win, told to the agenda if time acts on what goes back."""
+    return msgspec.structs.replace(won, on_agenda=True) if won.timed() else won

@@ -1,0 +1,90 @@
+"""What the dispute of a sale by card does at each step: what is reserved, taken, given back.
+
+All of it is the difference between two standings of the sale, so the order in which refunds and
+disputes are heard of does not matter.
+"""
+
+import msgspec
+
+from domain.command import Given
+from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon, common, on_agenda
+from domain.event import Event
+from domain.refunds.commands import entitled_items, entitled_until
+from domain.reversals.card_sales import (
+    LOST,
+    OPEN,
+    WON,
+    Standing,
+    change,
+    clawbacks,
+    over,
+    standing,
+    undone_of,
+    with_dispute,
+)
+from domain.sales.invoices import Document, for_refund, invoice
+from domain.sales.sale import Sale, SaleDispute, SaleRecord
+
+
+def opened_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> DisputeOpened:
+    """The dispute, with what is reserved of the creators' parts."""
+    sale, _, moved = _moved(record, dispute, OPEN)
+    shares = clawbacks(given, sale, moved.clawed, moved.reserved)
+    return msgspec.structs.replace(dispute, shares=shares)
+
+
+def lost_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Event, ...]:
+    """The loss, and the credit note of the VAT it takes back."""
+    sale, after, moved = _moved(record, dispute, LOST)
+    lost = DisputeLost(
+        **common(dispute),
+        shares=clawbacks(given, sale, moved.clawed, moved.reserved),
+        platform_share=moved.platform,
+        tax=moved.tax,
+        country=sale.country,
+        excess=moved.excess,
+        items=entitled_items(sale),
+    )
+    amount = undone_of(after) - undone_of(record)
+    note = for_refund(given, sale, amount=amount, tax=moved.tax, refund_id=dispute.dispute_id)
+    return lost, *note
+
+
+def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Event, ...]:
+    """The win; after a loss, all that was taken goes back, and its VAT is invoiced again."""
+    sale, after, moved = _moved(record, dispute, WON)
+    after_loss = any(
+        one.dispute == dispute.dispute_id and one.state == LOST for one in record.disputes
+    )
+    back = after_loss and not over(after) and not after.disputed(LOST)
+    won = DisputeWon(
+        **common(dispute),
+        fee=dispute.fee if dispute.fee_refundable else 0,
+        shares=clawbacks(given, sale, moved.clawed, moved.reserved),
+        platform_share=moved.platform,
+        tax=moved.tax,
+        country=sale.country,
+        excess=moved.excess,
+        after_loss=after_loss,
+        items=entitled_items(sale) if back else (),
+        valid_until=entitled_until(sale),
+    )
+    amount = undone_of(record) - undone_of(after)
+    document = Document(
+        country=sale.country,
+        net=amount + moved.tax,
+        vat=-moved.tax,
+        rate=sale.vat_bps,
+        sale_id=sale.sale_id,
+    )
+    return on_agenda(won), *invoice(given, document)
+
+
+def _moved(
+    record: SaleRecord, dispute: DisputeOpened, state: str
+) -> tuple[Sale, SaleRecord, Standing]:
+    """The sale, its record once the dispute is in `state`, and what that moves."""
+    assert record.sale is not None
+    known = SaleDispute(dispute.dispute_id, dispute.amount, dispute.bearer, state)
+    after = with_dispute(record, known)
+    return record.sale, after, change(standing(record), standing(after))

@@ -1,0 +1,1 @@
+"""Tokens set aside, settled batch by batch, released."""

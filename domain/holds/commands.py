@@ -1,0 +1,187 @@
+"""Holding: credits are held for a campaign, its batches settled, and the rest released.
+
+A batch may be reported again and again; what it used counts once. Whether a hold is still open is
+a matter of the clock, not of a scheduler's punctuality.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from domain.command import Command, Decision, Given, command
+from domain.entity import States
+from domain.event import Event
+from domain.fields import Amount, Id, Instant, PositiveAmount
+from domain.holds.hold import EXPIRED, OPEN, RELEASED, CreditsHeld, Hold, HoldReleased, HoldSettled
+from domain.rejections import (
+    ACCOUNT_FROZEN,
+    CAPTURE_EXCEEDS_HOLD,
+    HOLD_NOT_OPEN,
+    INSUFFICIENT_TOKENS,
+    INVALID_TRANSITION,
+    NO_POLICY,
+    OFFER_EXPIRED,
+    PRODUCT_DISABLED,
+    UNKNOWN_HOLD,
+    Rejection,
+    reject,
+)
+from domain.wallets.expiry import PromoTokensExpired, TokensLapsed
+from domain.wallets.wallet import PROMO, LotUse, Wallet
+
+
+@command
+class HoldCredits(Command):
+    """Set tokens aside, until `expires_at` or as long as the policy lets holds stand."""
+
+    name = "hold-credits"
+
+    user: Id
+    tokens: PositiveAmount
+    expires_at: Instant | None = None
+
+    def entities(self) -> tuple[str, ...]:
+        """The wallet."""
+        return (f"wallet:{self.user}",)
+
+    def decide(self, given: Given) -> Decision:
+        """The hold, or why not."""
+        version = given.policy
+        if version is None:
+            return reject(NO_POLICY, at=given.now)
+        policy, wallet = version.policy, given.state(Wallet, self.user)
+        if "SPEND" in wallet.frozen:
+            return reject(ACCOUNT_FROZEN, user=self.user, scope="SPEND")
+        if "hold" not in policy.products_enabled or "TOKEN" not in policy.funding:
+            return reject(PRODUCT_DISABLED, product="hold", funding="TOKEN")
+        expires_at = self.expires_at
+        if expires_at is None and policy.hold_expiry_hours is not None:
+            expires_at = given.now + timedelta(hours=policy.hold_expiry_hours)
+        if expires_at is not None and expires_at <= given.now:
+            return reject(OFFER_EXPIRED, expired_at=expires_at)
+        uses = wallet.take(self.tokens, given.now)
+        if uses is None:
+            current = wallet.spendable(given.now)
+            return reject(
+                INSUFFICIENT_TOKENS,
+                required=self.tokens,
+                current=current,
+                shortfall=self.tokens - current,
+            )
+        event = CreditsHeld(
+            hold_id=given.new_id,
+            user=self.user,
+            tokens=self.tokens,
+            lots=tuple(msgspec.structs.replace(use, released=0) for use in uses),
+            expires_at=expires_at,
+        )
+        return (event,)
+
+
+class HoldCommand(Command):
+    """What commands about a hold carry."""
+
+    hold: Id
+
+    def entities(self) -> tuple[str, ...]:
+        """The hold."""
+        return (f"hold:{self.hold}",)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The wallet of a hold that is there."""
+        hold = states[f"hold:{self.hold}"]
+        assert isinstance(hold, Hold)
+        return (f"wallet:{hold.user}",) if hold.state is not None else ()
+
+    def found(self, given: Given) -> Hold | Rejection:
+        """The hold, open or not."""
+        hold = given.state(Hold, self.hold)
+        return reject(UNKNOWN_HOLD, hold=self.hold) if hold.state is None else hold
+
+    def not_open(self, state: str | None) -> Rejection:
+        """Too late."""
+        return reject(HOLD_NOT_OPEN, hold=self.hold, state=state)
+
+
+@command
+class SettleBatch(HoldCommand):
+    """Use held tokens for a batch. Settling a batch again with the same figure changes nothing."""
+
+    name = "settle-batch"
+
+    batch_no: Amount
+    used: Amount
+
+    def decide(self, given: Given) -> Decision:
+        """The usage; a batch that was settled with another figure stays as it was."""
+        hold = self.found(given)
+        if isinstance(hold, Rejection):
+            return hold
+        before = dict(hold.batches).get(self.batch_no)
+        if before == self.used:
+            return ()
+        if before is not None:
+            return reject(
+                INVALID_TRANSITION,
+                subject=f"batch {self.batch_no} of hold {self.hold}",
+                state=f"settled with {before}",
+            )
+        state = hold.state_at(given.now)
+        if state != OPEN:
+            return self.not_open(state)
+        if self.used > hold.held:
+            return reject(CAPTURE_EXCEEDS_HOLD, requested=self.used, held=hold.held)
+        uses = hold.first(self.used, given.state(Wallet, hold.user))
+        event = HoldSettled(
+            hold_id=self.hold,
+            user=hold.user,
+            tokens=self.used,
+            lots=uses,
+            batch_no=self.batch_no,
+            released=sum(use.released for use in uses),
+        )
+        return (event,)
+
+
+@command
+class ReleaseHold(HoldCommand):
+    """Set the rest of a hold free."""
+
+    name = "release-hold"
+
+    def decide(self, given: Given) -> Decision:
+        """The release; tokens whose time ended while they were held end with it."""
+        hold = self.found(given)
+        if isinstance(hold, Rejection):
+            return hold
+        if hold.state != OPEN:
+            return self.not_open(hold.state)
+        state = hold.state_at(given.now)
+        released = HoldReleased(
+            hold_id=self.hold,
+            user=hold.user,
+            tokens=hold.held,
+            lots=hold.lots,
+            reason=RELEASED if state == OPEN else EXPIRED,
+        )
+        wallet = given.state(Wallet, hold.user)
+        ended = (_ended(use, wallet, hold.user, given.now) for use in hold.lots)
+        return (released, *(event for event in ended if event is not None))
+
+
+def _ended(use: LotUse, wallet: Wallet, user: str, now: datetime) -> Event | None:
+    """The end of tokens whose lot is over by the time they are released."""
+    lot = wallet.lot(use.lot)
+    if lot is None or lot.expires_at is None or now < lot.expires_at:
+        return None
+    if lot.kind == PROMO:
+        return PromoTokensExpired(
+            lot_id=lot.lot, user=user, tokens=use.tokens, expires_at=lot.expires_at
+        )
+    return TokensLapsed(
+        lot_id=lot.lot,
+        user=user,
+        tokens=use.tokens,
+        expires_at=lot.expires_at,
+        released=lot.released(use.tokens),
+    )

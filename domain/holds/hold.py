@@ -1,0 +1,202 @@
+"""Holds: credits set aside for a campaign, used batch by batch, the rest released.
+
+A hold sets tokens aside in the lots they would be spent from. What a batch uses is consumed there,
+so a lot releases exactly its price whatever is held, spent and released in between. Nothing is
+owed to anybody for usage: what the tokens were sold for becomes the platform's revenue.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, Due
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+from domain.wallets.wallet import PROMO, LotUse, Wallet, WalletEvent
+
+OPEN = "OPEN"
+EXPIRED = "EXPIRED"
+RELEASED = "RELEASED"
+
+RELEASE_EVERY_S = 60
+TICK = timedelta(microseconds=1)
+
+
+def by_class(uses: tuple[LotUse, ...], assets: Assets) -> tuple[tuple[str, int], ...]:
+    """(asset, tokens) of both classes of token in `uses`."""
+    promo = sum(use.tokens for use in uses if use.kind == PROMO)
+    paid = sum(use.tokens for use in uses) - promo
+    return (assets.paid, paid), (assets.promo, promo)
+
+
+class HoldEvent(WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in a hold's life: `tokens` of the user's lots are concerned."""
+
+    hold_id: str
+    user: str
+    tokens: int
+    lots: tuple[LotUse, ...]
+
+    def tags(self) -> tuple[str, ...]:
+        """The hold and the wallet."""
+        return f"hold:{self.hold_id}", f"wallet:{self.user}"
+
+    def in_hold(self, hold: "Hold") -> "Hold":
+        """The hold after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@entity
+class Hold(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """What is still held, of which lots, and which batches are settled with how much."""
+
+    KIND = "hold"
+
+    state: str | None = None
+    user: str = ""
+    lots: tuple[LotUse, ...] = ()
+    expires_at: datetime | None = None
+    batches: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def held(self) -> int:
+        """Tokens neither used nor released."""
+        return sum(use.tokens for use in self.lots)
+
+    def state_at(self, now: datetime) -> str | None:
+        """Its state, expiry included whether or not a scheduler has seen to it."""
+        if self.state == OPEN and self.expires_at is not None and now > self.expires_at:
+            return EXPIRED
+        return self.state
+
+    def first(self, tokens: int, wallet: Wallet) -> tuple[LotUse, ...]:
+        """Which lots the next `tokens` of it come from, and what they release."""
+        uses = []
+        for use in self.lots:
+            taken = min(tokens, use.tokens)
+            if taken:
+                lot = wallet.lot(use.lot)
+                assert lot is not None, use
+                released = lot.released(taken)
+                uses.append(msgspec.structs.replace(use, tokens=taken, released=released))
+                tokens -= taken
+        return tuple(uses)
+
+    def without(self, uses: tuple[LotUse, ...]) -> tuple[LotUse, ...]:
+        """Its lots after `uses`."""
+        taken = {use.lot: use.tokens for use in uses}
+        left = (
+            msgspec.structs.replace(use, tokens=use.tokens - taken.get(use.lot, 0))
+            for use in self.lots
+        )
+        return tuple(use for use in left if use.tokens)
+
+    def apply(self, key: str, event: Event) -> "Hold":
+        """The hold after `event`: every event in its life says how."""
+        assert isinstance(event, HoldEvent)
+        return event.in_hold(self)
+
+
+@stored_as("credits.held.v1")
+class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """`tokens` were set aside, for good or until `expires_at` (inclusive)."""
+
+    expires_at: datetime | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of any hold; the agenda, if it ends by itself."""
+        return (*super().tags(), AGENDA) if self.expires_at is not None else super().tags()
+
+    def agenda(self) -> tuple[str, Due | None]:
+        """What is left is released once the time is over."""
+        item = f"hold:{self.hold_id}"
+        if self.expires_at is None:
+            return item, None
+        fields = {"hold": self.hold_id}
+        return item, Due(self.expires_at + TICK, "release-hold", fields, RELEASE_EVERY_S)
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`w.free -> w.held`."""
+        free, held = accounts.wallet_free(self.user), accounts.wallet_held(self.user)
+        return tuple(
+            leg
+            for asset, tokens in by_class(self.lots, assets)
+            for leg in ((free, asset, tokens), (held, asset, -tokens))
+        )
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """The tokens are set aside in their lots."""
+        return wallet.holding(self.lots)
+
+    def in_hold(self, hold: Hold) -> Hold:
+        """Open."""
+        return Hold(state=OPEN, user=self.user, lots=self.lots, expires_at=self.expires_at)
+
+
+@stored_as("hold.settled.v1")
+class HoldSettled(HoldEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """Batch `batch_no` used `tokens`, which release `released` minor units of their price."""
+
+    batch_no: int
+    released: int
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`w.held -> supply` and `deferred -> rev.usage`."""
+        held = accounts.wallet_held(self.user)
+        tokens = tuple(
+            leg
+            for asset, tokens in by_class(self.lots, assets)
+            for leg in ((held, asset, tokens), (accounts.SUPPLY, asset, -tokens))
+        )
+        return (
+            *tokens,
+            (accounts.DEFERRED, assets.currency, self.released),
+            (accounts.USAGE, assets.currency, -self.released),
+        )
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """Held tokens are consumed."""
+        return wallet.spending_held(self.lots)
+
+    def in_hold(self, hold: Hold) -> Hold:
+        """One batch more, so many tokens less."""
+        return msgspec.structs.replace(
+            hold,
+            lots=hold.without(self.lots),
+            batches=(*hold.batches, (self.batch_no, self.tokens)),
+        )
+
+
+@stored_as("hold.released.v1")
+class HoldReleased(HoldEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """The rest of a hold is free again; `reason`: RELEASED on request, EXPIRED by time."""
+
+    reason: str
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of any hold, and the agenda."""
+        return (*super().tags(), AGENDA)
+
+    def agenda(self) -> tuple[str, Due | None]:
+        """Nothing is left to do."""
+        return f"hold:{self.hold_id}", None
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`w.held -> w.free`."""
+        free, held = accounts.wallet_free(self.user), accounts.wallet_held(self.user)
+        return tuple(
+            leg
+            for asset, tokens in by_class(self.lots, assets)
+            for leg in ((held, asset, tokens), (free, asset, -tokens))
+        )
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """The tokens are free, each in its old place."""
+        back = (msgspec.structs.replace(use, tokens=-use.tokens) for use in self.lots)
+        return wallet.holding(tuple(back))
+
+    def in_hold(self, hold: Hold) -> Hold:
+        """Over."""
+        return msgspec.structs.replace(hold, state=self.reason, lots=())

@@ -1,0 +1,1 @@
+"""Payments by their processor reference, and money in suspense."""

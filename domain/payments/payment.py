@@ -1,0 +1,148 @@
+"""A payment, known by its processor's reference: what it became, and what waits in suspense."""
+
+from typing import Any
+
+import msgspec
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+
+SUSPENDED = "suspended"
+
+
+RELEASED = "released"
+
+
+APPLIED = "applied"
+
+
+def payment_key(processor_ref: str) -> str:
+    """The tag of a payment; references are unique over all payments of a book."""
+    return f"payment:{processor_ref}"
+
+
+class PaymentEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in the life of a payment."""
+
+    def in_payment(self, payment: "PaymentRecord") -> "PaymentRecord":
+        """The payment after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+
+class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Money in suspense: what `processor` had said, under the command `command`."""
+
+    processor: str
+    amount: int
+    command: str
+    notice: dict[str, Any]
+
+
+@entity
+class PaymentRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """What a processor's payment became: a sale, a purchase, or money in suspense.
+
+    More payments under its reference wait in suspense beside it, the oldest first, and change
+    nothing about it: what is settled or disputed is the first one.
+    """
+
+    KIND = "payment"
+    CACHED = False
+
+    state: str | None = None
+    sale_id: str | None = None
+    purchase_id: str | None = None
+    processor: str = ""
+    amount: int = 0
+    waiting: tuple[Waiting, ...] = ()
+
+    def is_another(self, processor: str) -> bool:
+        """Whether the reference is taken: a payment that another processor reports under it, or
+        one that has become something already, is another one."""
+        if self.sale_id is not None or self.purchase_id is not None:
+            return True
+        if self.state == SUSPENDED:
+            return self.waiting[0].processor != processor
+        return self.state not in {None, RELEASED}
+
+    def became(self, **what: Any) -> "PaymentRecord":
+        """The payment once it has become something; others go on waiting."""
+        return PaymentRecord(waiting=self.waiting, **what)
+
+    def apply(self, key: str, event: Event) -> "PaymentRecord":
+        """The payment after `event`: every event in a payment's life says how."""
+        assert isinstance(event, PaymentEvent)
+        return event.in_payment(self)
+
+
+@stored_as("payment.suspended.v1")
+class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A processor took `amount` minor units that no rule accepts; a person decides.
+
+    `code` says what was contradicted; `command` and `notice` what the processor had reported.
+    Of a refund that goes beyond its sale only what is new in the figure is the `amount`, negative.
+    """
+
+    processor: str
+    ref: str
+    amount: int
+    code: str
+    command: str
+    notice: dict[str, Any]
+    #: The sale that cannot bear this refund, or the reference of a payment that paid for none.
+    refund_of: str | None = None
+
+    def tags(self) -> tuple[str, ...]:
+        """The payment, and a refund's sale; nobody's wallet or earnings are changed by it."""
+        sale = () if self.refund_of is None else (f"sale:{self.refund_of}",)
+        return (payment_key(self.ref), *sale)
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`psp -> suspense`."""
+        return (
+            (accounts.processor(self.processor), assets.currency, self.amount),
+            (accounts.SUSPENSE, assets.currency, -self.amount),
+        )
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """It waits for a person; what the payment had become before stays known."""
+        waiting = Waiting(self.processor, self.amount, self.command, self.notice)
+        payment = msgspec.structs.replace(payment, waiting=(*payment.waiting, waiting))
+        if payment.state not in (None, RELEASED):
+            return payment
+        return msgspec.structs.replace(
+            payment, state=SUSPENDED, processor=self.processor, amount=self.amount
+        )
+
+
+@stored_as("payment.released.v1")
+class PaymentReleased(PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A person took a payment out of suspense: APPLY its notice anew, or RETURN the money."""
+
+    processor: str
+    ref: str
+    amount: int
+    resolution: str
+
+    def tags(self) -> tuple[str, ...]:
+        """The payment."""
+        return (payment_key(self.ref),)
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`suspense -> psp`; an applied notice then posts as it would have at first."""
+        return (
+            (accounts.SUSPENSE, assets.currency, self.amount),
+            (accounts.processor(self.processor), assets.currency, -self.amount),
+        )
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """The oldest waits no more."""
+        left = payment.waiting[1:]
+        payment = msgspec.structs.replace(payment, waiting=left)
+        if payment.state != SUSPENDED:
+            return payment
+        if not left:
+            return msgspec.structs.replace(payment, state=RELEASED)
+        return msgspec.structs.replace(payment, processor=left[0].processor, amount=left[0].amount)

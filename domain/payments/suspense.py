@@ -1,0 +1,88 @@
+"""Payments by their processor's reference, and what waits in suspense.
+
+Money that arrived and contradicts the policy or the state is not refused: it is in the house. It
+stays in `suspense`, with the whole notice kept, until a person releases it.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from domain.command import COMMANDS, Command, Decision, Given, Suspended, command, explicit_fields
+from domain.fields import Id
+from domain.payments.payment import (
+    SUSPENDED,
+    PaymentRecord,
+    PaymentReleased,
+    PaymentSuspended,
+    payment_key,
+)
+from domain.rejections import INVALID_TRANSITION, UNKNOWN_PAYMENT, reject
+
+
+def suspended(
+    command: Command, amount: int, code: str, *, refund_of: str | None = None
+) -> Suspended:
+    """The outcome of a notice that contradicts policy or state: its money waits in suspense."""
+    processor, processor_ref = command.notice_id() or ("", "")
+    event = PaymentSuspended(
+        processor=processor,
+        ref=processor_ref,
+        amount=amount,
+        code=code,
+        command=command.name,
+        notice=kept_fields(command),
+        refund_of=refund_of,
+    )
+    return Suspended(code, (event,))
+
+
+def kept_fields(command: Command) -> dict[str, Any]:
+    """What a command said, as JSON can keep it."""
+    encoded = msgspec.json.encode(explicit_fields(command), enc_hook=explicit_fields)
+    fields: dict[str, Any] = msgspec.json.decode(encoded)
+    return fields
+
+
+@command
+class ReleasePayment(Command):
+    """Take a payment out of suspense: APPLY decides its notice anew, RETURN sends it back."""
+
+    name = "release-payment"
+    roles = frozenset({"finance"})
+
+    payment_ref: Id
+    resolution: Literal["APPLY", "RETURN"]
+
+    def entities(self) -> tuple[str, ...]:
+        """The payment."""
+        return (payment_key(self.payment_ref),)
+
+    def decide(self, given: Given) -> Decision:
+        """The release, and what the notice does now if it is to be applied."""
+        payment = given.state(PaymentRecord, self.payment_ref)
+        if payment.state is None:
+            return reject(UNKNOWN_PAYMENT, payment_ref=self.payment_ref)
+        if not payment.waiting:
+            return reject(
+                INVALID_TRANSITION, subject=f"payment {self.payment_ref}", state=payment.state
+            )
+        waiting = payment.waiting[0]
+        released = PaymentReleased(
+            processor=waiting.processor,
+            ref=self.payment_ref,
+            amount=waiting.amount,
+            resolution=self.resolution,
+        )
+        if self.resolution == "RETURN":
+            return (released,)
+        notice = COMMANDS[waiting.command].model_validate(waiting.notice)
+        outcome = notice.decide(given)
+        if isinstance(outcome, tuple):
+            return (released, *outcome)
+        code = outcome.code if isinstance(outcome, Suspended) else "AWAITING_REFERENT"
+        return reject(
+            INVALID_TRANSITION,
+            subject=f"payment {self.payment_ref}",
+            state=f"{SUSPENDED}: its notice still contradicts ({code})",
+        )

@@ -1,0 +1,326 @@
+"""Paying out: the commands that take a payout from its request to its end.
+
+Two people stand behind every payout: the requester, and an approver who is neither the requester
+nor the creator. A freeze stops everything that leads to the processor, and nothing after it: what
+the processor reports is booked. What is due counts as available though the scheduler is late.
+"""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from domain.command import Command, Decision, Given, command
+from domain.creators.creator import Creator
+from domain.creators.maturity import matured
+from domain.entity import States
+from domain.fields import Code, Id, PositiveAmount
+from domain.money import half_up
+from domain.payouts.payout import (
+    APPROVED,
+    PAID,
+    REQUESTED,
+    SUBMITTED,
+    Payout,
+    PayoutApproved,
+    PayoutFailed,
+    PayoutPaid,
+    PayoutRejected,
+    PayoutRequested,
+    PayoutReturned,
+    PayoutSubmitted,
+)
+from domain.policy import Policy
+from domain.rejections import (
+    ACCOUNT_FROZEN,
+    BELOW_MINIMUM,
+    INSUFFICIENT_AVAILABLE,
+    INVALID_TRANSITION,
+    NEGATIVE_BALANCE,
+    NO_POLICY,
+    PAYOUT_ACCOUNT_NOT_READY,
+    PAYOUT_IN_PROGRESS,
+    PRODUCT_DISABLED,
+    SELF_APPROVAL_FORBIDDEN,
+    UNKNOWN_PAYOUT,
+    Rejection,
+    reject,
+)
+
+FINANCE = frozenset({"service", "finance"})
+APPROVERS = frozenset({"approver"})
+
+
+@command
+class RequestPayout(Command):
+    """Request a payout of `amount` minor units before fee and withholding.
+
+    `scheduled` stands for the current run of the payout schedule, which pays all there is, once,
+    to whom it can be paid; nothing happens where it cannot.
+    """
+
+    name = "request-payout"
+    roles = FINANCE
+
+    creator: Id
+    amount: PositiveAmount | None = None
+    instant: bool = False
+    scheduled: bool = False
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """An amount is for a person to say, and never for the schedule."""
+        if self.amount is None and not self.scheduled:
+            yield "/amount", "is required unless the payout is scheduled"
+        if self.scheduled and self.amount is not None:
+            yield "/amount", "is only for payouts that are not scheduled"
+        if self.scheduled and self.instant:
+            yield "/instant", "is only for payouts that are not scheduled"
+
+    def entities(self) -> tuple[str, ...]:
+        """The creator."""
+        return (f"creator:{self.creator}",)
+
+    def decide(self, given: Given) -> Decision:
+        """The request, after posting what has matured meanwhile."""
+        version = given.policy
+        if version is None:
+            return reject(NO_POLICY, at=given.now)
+        policy = version.policy
+        creator = given.state(Creator, self.creator)
+        available = creator.available + creator.due(given.now)
+        amount, run = self.amount, None
+        if amount is None:
+            amount, run = available, policy.payout_run(given.today)
+            done = creator.scheduled_through
+            if run is None or amount <= 0 or (done is not None and run <= done):
+                return ()
+        country = creator.country or policy.default_country
+        refusal = (
+            _frozen(creator, self.creator)
+            or self._not_offered(policy)
+            or self._against(creator, policy, country, amount, available)
+        )
+        if refusal is not None:
+            return () if self.scheduled else refusal
+        fee = half_up(amount, policy.instant_fee_bps or 0) if self.instant else 0
+        withheld = min(half_up(amount, policy.withholding_bps), amount - fee)
+        requested = PayoutRequested(
+            payout_id=given.new_id,
+            creator=self.creator,
+            gross=amount,
+            fee=fee,
+            withheld=withheld,
+            net=amount - fee - withheld,
+            instant=self.instant,
+            requester=given.actor,
+            country=country,
+            scheduled_for=run,
+        )
+        return (*matured(creator, self.creator, given.now), requested)
+
+    def _not_offered(self, policy: Policy) -> Rejection | None:
+        """Instant payouts are only for platforms that have them."""
+        if self.instant and policy.instant_fee_bps is None:
+            return reject(PRODUCT_DISABLED, product="instant-payout")
+        return None
+
+    def _against(
+        self, creator: Creator, policy: Policy, country: str | None, amount: int, available: int
+    ) -> Rejection | None:
+        """Bounds, then the state of the creator, then funds."""
+        if available < 0:
+            return reject(NEGATIVE_BALANCE, creator=self.creator, owed=-available)
+        minimum = policy.payout_minimum or 0
+        if amount < minimum:
+            shortfall = minimum - amount
+            return reject(BELOW_MINIMUM, minimum=minimum, requested=amount, shortfall=shortfall)
+        if not creator.payouts_enabled:
+            return reject(PAYOUT_ACCOUNT_NOT_READY, creator=self.creator, lacking="readiness")
+        if policy.withholding_bps and country is None:
+            return reject(PAYOUT_ACCOUNT_NOT_READY, creator=self.creator, lacking="a country")
+        if creator.payout is not None:
+            return reject(PAYOUT_IN_PROGRESS, creator=self.creator, payout=creator.payout.payout)
+        if amount > available:
+            return reject(INSUFFICIENT_AVAILABLE, available=available, requested=amount)
+        return None
+
+
+class PayoutCommand(Command):
+    """A step in the life of the payout `payout`; `steps_from` are the states that allow it."""
+
+    roles = FINANCE
+    steps_from: ClassVar[tuple[str, ...]]
+    #: Whether a freeze of the creator's payouts stops this step.
+    freezable: ClassVar[bool] = False
+
+    payout: Id
+
+    def entities(self) -> tuple[str, ...]:
+        """The payout."""
+        return (f"payout:{self.payout}",)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The creator of a payout that is there."""
+        payout = states[f"payout:{self.payout}"]
+        assert isinstance(payout, Payout)
+        return () if payout.status is None else (f"creator:{payout.creator}",)
+
+    def decide(self, given: Given) -> Decision:
+        """The step, if the payout is where it can be taken."""
+        payout = given.state(Payout, self.payout)
+        if payout.status is None:
+            return reject(UNKNOWN_PAYOUT, payout=self.payout)
+        creator = given.state(Creator, payout.creator)
+        refusal = (self.freezable and _frozen(creator, payout.creator)) or self.forbids(
+            given, payout
+        )
+        if refusal:
+            return refusal
+        if payout.status not in self.steps_from:
+            return reject(INVALID_TRANSITION, subject=f"payout {self.payout}", state=payout.status)
+        return self.step(given, payout)
+
+    def forbids(self, given: Given, payout: Payout) -> Rejection | None:
+        """Why this person may not take the step."""
+        return None
+
+    def step(self, given: Given, payout: Payout) -> Decision:
+        """What happens."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@command
+class ApprovePayout(PayoutCommand):
+    """Agree to a payout that somebody else requested."""
+
+    name = "approve-payout"
+    roles = APPROVERS
+    steps_from = (REQUESTED,)
+    freezable = True
+
+    def forbids(self, given: Given, payout: Payout) -> Rejection | None:
+        """Neither the requester nor the creator approves."""
+        if given.actor in (payout.requester, payout.creator):
+            return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)
+        return None
+
+    def step(self, given: Given, payout: Payout) -> Decision:
+        """Approved."""
+        return (
+            PayoutApproved(payout_id=self.payout, creator=payout.creator, approver=given.actor),
+        )
+
+
+@command
+class RejectPayout(PayoutCommand):
+    """Refuse a payout before it is submitted; the money is available again."""
+
+    name = "reject-payout"
+    roles = APPROVERS
+    steps_from = (REQUESTED, APPROVED)
+
+    reason_code: Code
+
+    def step(self, given: Given, payout: Payout) -> Decision:
+        """Rejected."""
+        event = PayoutRejected(
+            payout_id=self.payout,
+            creator=payout.creator,
+            gross=payout.gross,
+            reason=self.reason_code,
+        )
+        return (event,)
+
+
+@command
+class SubmitPayout(PayoutCommand):
+    """Note that the processor was asked to pay; once only, whatever becomes of it."""
+
+    name = "submit-payout"
+    steps_from = (APPROVED,)
+    freezable = True
+
+    processor: Id
+    processor_ref: Id
+
+    def step(self, given: Given, payout: Payout) -> Decision:
+        """Submitted."""
+        event = PayoutSubmitted(
+            payout_id=self.payout,
+            creator=payout.creator,
+            processor=self.processor,
+            processor_ref=self.processor_ref,
+        )
+        return (event,)
+
+
+@command
+class ConfirmPayout(PayoutCommand):
+    """The processor has paid."""
+
+    name = "confirm-payout"
+    steps_from = (SUBMITTED,)
+
+    def step(self, given: Given, payout: Payout) -> Decision:
+        """Paid."""
+        event = PayoutPaid(
+            payout_id=self.payout,
+            creator=payout.creator,
+            at=self.occurred_at or given.now,
+            gross=payout.gross,
+            fee=payout.fee,
+            withheld=payout.withheld,
+            net=payout.net,
+            country=payout.country,
+        )
+        return (event,)
+
+
+@command
+class FailPayout(PayoutCommand):
+    """The processor could not pay; the money is available again, without a fee."""
+
+    name = "fail-payout"
+    steps_from = (SUBMITTED,)
+
+    reason_code: Code
+
+    def step(self, given: Given, payout: Payout) -> Decision:
+        """Failed."""
+        event = PayoutFailed(
+            payout_id=self.payout,
+            creator=payout.creator,
+            gross=payout.gross,
+            reason=self.reason_code,
+        )
+        return (event,)
+
+
+@command
+class ReturnPayout(PayoutCommand):
+    """A payment came back from the creator's bank."""
+
+    name = "return-payout"
+    steps_from = (PAID,)
+
+    reason_code: Code
+
+    def step(self, given: Given, payout: Payout) -> Decision:
+        """Returned."""
+        event = PayoutReturned(
+            payout_id=self.payout,
+            creator=payout.creator,
+            at=self.occurred_at or given.now,
+            gross=payout.gross,
+            fee=payout.fee,
+            withheld=payout.withheld,
+            net=payout.net,
+            country=payout.country,
+            reason=self.reason_code,
+        )
+        return (event,)
+
+
+def _frozen(creator: Creator, creator_id: str) -> Rejection | None:
+    """Why nothing may be paid to this creator at present."""
+    if "PAYOUT" in creator.frozen:
+        return reject(ACCOUNT_FROZEN, user=creator_id, scope="PAYOUT")
+    return None

@@ -1,0 +1,211 @@
+"""Tokens of a disputed purchase: held while it is open, cancelled when it is lost, restored if won.
+
+How many tokens are held and how many are cancelled follows from how much of the price is disputed
+and lost by now, whichever disputes said so in whatever order. The last lots in the spending order
+go first and come back last, each exactly as it was.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from domain.money import portion
+from domain.wallets.wallet import PAID, PROMO, Lot, LotUse, Wallet
+
+
+class LotCancelled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """`tokens` of a lot that a loss cancels or a win restores, worth `released` of its price.
+
+    `lot_tokens` and `lot_price` say what the whole lot was.
+    """
+
+    lot: str
+    purchase: str
+    kind: str
+    tokens: int
+    released: int
+    lot_tokens: int
+    lot_price: int
+    expires_at: datetime | None = None
+
+    def whole(self, consumed: int) -> Lot:
+        """The lot with so much of it consumed."""
+        return Lot(
+            self.lot,
+            self.purchase,
+            self.kind,
+            self.lot_tokens,
+            self.lot_price,
+            consumed,
+            self.expires_at,
+        )
+
+
+class Moves(msgspec.Struct, frozen=True):
+    """What becomes of a purchase's unspent tokens: in this order."""
+
+    restored: tuple[LotCancelled, ...] = ()
+    held: tuple[LotUse, ...] = ()
+    cancelled: tuple[LotCancelled, ...] = ()
+    freed: tuple[LotUse, ...] = ()
+
+
+class Aims(msgspec.Struct, frozen=True):
+    """Of `whole` minor units of the price, how much is disputed or lost, and how much is lost."""
+
+    whole: int
+    disputed: int
+    lost: int
+
+    def of(self, tokens: int) -> tuple[int, int]:
+        """Of the tokens that were unspent: (held or cancelled, cancelled), rounded down."""
+        if not self.whole:
+            return 0, 0
+        return (
+            tokens * min(self.whole, self.disputed) // self.whole,
+            tokens * min(self.whole, self.lost) // self.whole,
+        )
+
+
+def moves(
+    lots: Iterable[Lot],
+    held: dict[str, int],
+    cancelled: tuple[LotCancelled, ...],
+    aims: Aims,
+    *,
+    won: bool = False,
+) -> Moves:
+    """From what disputes hold and have cancelled of a purchase to what `aims` ask for.
+
+    `lots` are the purchase's in the wallet; `held` is by lot. Only a win sets free or restores,
+    only a loss cancels, whatever was spent in between.
+    """
+    found = Moves()
+    for kind in (PAID, PROMO):
+        mine = [lot for lot in lots if lot.kind == kind]
+        gone = [lot for lot in cancelled if lot.kind == kind]
+        part = _moves(mine, held, gone, aims, won=won)
+        found = Moves(
+            restored=found.restored + part.restored,
+            held=found.held + part.held,
+            cancelled=found.cancelled + part.cancelled,
+            freed=found.freed + part.freed,
+        )
+    return found
+
+
+def _moves(
+    lots: list[Lot], held: dict[str, int], cancelled: list[LotCancelled], aims: Aims, *, won: bool
+) -> Moves:
+    """The same for one class of tokens."""
+    wallet = Wallet(lots=tuple(lots))
+    before = sum(lot.tokens for lot in cancelled)
+    pool = {lot.lot: held[lot.lot] for lot in lots if held.get(lot.lot)}
+    free = sum(lot.free for lot in lots)
+    both, lost = aims.of(free + sum(pool.values()) + before)
+    at_least_or_most = min if won else max
+    lost = at_least_or_most(lost, before)
+    both = max(lost, at_least_or_most(both, before + sum(pool.values())))
+    restored = _restored(wallet, cancelled, before - lost)
+    wallet = with_restored(wallet, restored)
+    kept = before - sum(lot.tokens for lot in restored)
+    wanted = both - kept - sum(pool.values())
+    taken = _taken(wallet, wanted)
+    wallet = wallet.holding(taken)
+    for use in taken:
+        pool[use.lot] = pool.get(use.lot, 0) + use.tokens
+    gone = _cancelled(wallet, pool, lost - kept)
+    for lot in gone:
+        pool[lot.lot] -= lot.tokens
+    freed = _freed(wallet, pool, -wanted)
+    return Moves(restored, taken, gone, freed)
+
+
+def with_restored(wallet: Wallet, lots: Iterable[LotCancelled]) -> Wallet:
+    """The wallet with cancelled tokens back in their lots."""
+    for back in lots:
+        lot = wallet.lot(back.lot)
+        others = tuple(other for other in wallet.lots if other.lot != back.lot)
+        if lot is None:
+            lot = back.whole(back.lot_tokens)
+        lot = msgspec.structs.replace(lot, consumed=lot.consumed - back.tokens)
+        wallet = msgspec.structs.replace(wallet, lots=others).with_lots(lot)
+    return wallet
+
+
+def without_cancelled(wallet: Wallet, lots: Iterable[LotCancelled]) -> Wallet:
+    """The wallet once held tokens are cancelled."""
+    uses = tuple(LotUse(lot.lot, lot.purchase, lot.kind, lot.tokens, lot.released) for lot in lots)
+    return wallet.spending_held(uses) if uses else wallet
+
+
+def setting_free(uses: Iterable[LotUse]) -> tuple[LotUse, ...]:
+    """What `Wallet.holding` understands as setting these tokens free."""
+    return tuple(msgspec.structs.replace(use, tokens=-use.tokens) for use in uses)
+
+
+def _restored(
+    wallet: Wallet, cancelled: list[LotCancelled], tokens: int
+) -> tuple[LotCancelled, ...]:
+    """`tokens` of the cancelled ones, the first in the spending order first, worth what they are.
+
+    That is the end of what the lot has released, so that it goes on as if they had stayed.
+    """
+    found = []
+    for lot in sorted(cancelled, key=lambda gone: gone.whole(0).order()):
+        back = min(lot.tokens, tokens)
+        if back <= 0:
+            break
+        tokens -= back
+        now = wallet.lot(lot.lot)
+        consumed = lot.lot_tokens if now is None else now.consumed
+        worth = portion(lot.lot_price, consumed, lot.lot_tokens) - portion(
+            lot.lot_price, consumed - back, lot.lot_tokens
+        )
+        found.append(msgspec.structs.replace(lot, tokens=back, released=worth))
+    return tuple(found)
+
+
+def _taken(wallet: Wallet, tokens: int) -> tuple[LotUse, ...]:
+    """`tokens` of the free ones, the last in the spending order first."""
+    found = []
+    for lot in reversed(wallet.lots):
+        taken = min(tokens, lot.free)
+        if taken > 0:
+            tokens -= taken
+            found.append(LotUse(lot.lot, lot.purchase, lot.kind, taken, 0, lot.expires_at))
+    return tuple(found)
+
+
+def _cancelled(wallet: Wallet, pool: dict[str, int], tokens: int) -> tuple[LotCancelled, ...]:
+    """`tokens` of the held ones, the last in the spending order first."""
+    found = []
+    for lot in reversed(wallet.lots):
+        gone = min(tokens, pool.get(lot.lot, 0))
+        if gone > 0:
+            tokens -= gone
+            found.append(
+                LotCancelled(
+                    lot=lot.lot,
+                    purchase=lot.purchase,
+                    kind=lot.kind,
+                    tokens=gone,
+                    released=lot.released(gone),
+                    lot_tokens=lot.tokens,
+                    lot_price=lot.price,
+                    expires_at=lot.expires_at,
+                )
+            )
+    return tuple(found)
+
+
+def _freed(wallet: Wallet, pool: dict[str, int], tokens: int) -> tuple[LotUse, ...]:
+    """`tokens` of the held ones, the first in the spending order first."""
+    found = []
+    for lot in wallet.lots:
+        freed = min(tokens, pool.get(lot.lot, 0))
+        if freed > 0:
+            tokens -= freed
+            found.append(LotUse(lot.lot, lot.purchase, lot.kind, freed, 0, lot.expires_at))
+    return tuple(found)

@@ -1,0 +1,234 @@
+"""A purchase of tokens and what became of it: refunds, disputes, what they took back.
+
+Folded from the log when a decision asks for it; nothing that sells or spends ever does.
+"""
+
+from collections import Counter
+from datetime import datetime
+
+import msgspec
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+from domain.payments.payment import APPLIED, PaymentEvent, PaymentRecord, payment_key
+from domain.purchases.disputed_lots import LotCancelled, Moves
+from domain.wallets.wallet import PAID, PROMO, Lot, Wallet, WalletEvent
+
+
+class PurchaseDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A dispute of a purchase: OPEN, WON or LOST."""
+
+    dispute: str
+    amount: int
+    state: str
+
+
+@entity
+class PurchaseRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """A purchase: `tokens` with a price and `bonus` ones without; minor units as paid."""
+
+    KIND = "purchase"
+    CACHED = False
+
+    purchase_id: str | None = None
+    user: str = ""
+    tokens: int = 0
+    bonus: int = 0
+    price: int = 0
+    tax: int = 0
+    vat_bps: int = 0
+    country: str | None = None
+    processor: str = ""
+    #: What refunds took back: worth of the price, of it tax; bonus tokens that were spent and
+    #: deducted.
+    refunded: int = 0
+    refunded_tax: int = 0
+    bonus_deducted: int = 0
+    disputes: tuple[PurchaseDispute, ...] = ()
+    #: Tokens that disputes hold, by lot, and those that lost ones have cancelled.
+    held: dict[str, int] = msgspec.field(default_factory=dict)
+    cancelled: tuple[LotCancelled, ...] = ()
+    #: What lost disputes took of tax and of the price of unspent tokens, and what they left the
+    #: buyer owing.
+    lost_tax: int = 0
+    lost_net: int = 0
+    debt: int = 0
+
+    @property
+    def net(self) -> int:
+        """The price without VAT: what its tokens release."""
+        return self.price - self.tax
+
+    @property
+    def refundable(self) -> int:
+        """Minor units of its price that no refund took back."""
+        return self.price - self.refunded
+
+    def disputed(self, *states: str) -> int:
+        """Minor units of its disputes in these states."""
+        return sum(dispute.amount for dispute in self.disputes if dispute.state in states)
+
+    @property
+    def settled(self) -> int:
+        """Minor units of its price that lost disputes took; the rest is more than there was."""
+        return min(self.refundable, self.disputed("LOST"))
+
+    def with_dispute(self, dispute: PurchaseDispute) -> "PurchaseRecord":
+        """The record with a new dispute, or with a known one as it is now."""
+        others = [other for other in self.disputes if other.dispute != dispute.dispute]
+        return msgspec.structs.replace(self, disputes=(*others, dispute))
+
+    def moved(self, moves: Moves) -> "PurchaseRecord":
+        """The record after tokens were held, cancelled, restored or set free."""
+        held = Counter(self.held)
+        gone = {lot.lot: lot for lot in self.cancelled}
+        for use in moves.held:
+            held[use.lot] += use.tokens
+        for use in moves.freed:
+            held[use.lot] -= use.tokens
+        for lot in moves.cancelled:
+            held[lot.lot] -= lot.tokens
+            before = gone.get(lot.lot)
+            tokens = lot.tokens + (before.tokens if before else 0)
+            gone[lot.lot] = msgspec.structs.replace(lot, tokens=tokens, released=0)
+        for lot in moves.restored:
+            left = gone[lot.lot].tokens - lot.tokens
+            gone[lot.lot] = msgspec.structs.replace(lot, tokens=left, released=0)
+        return msgspec.structs.replace(
+            self,
+            held={lot: tokens for lot, tokens in held.items() if tokens},
+            cancelled=tuple(lot for lot in gone.values() if lot.tokens),
+        )
+
+    def apply(self, key: str, event: Event) -> "PurchaseRecord":
+        """The record after `event`: every event in a purchase's life says how."""
+        assert isinstance(event, PurchaseEvent)
+        return event.in_purchase(self)
+
+
+class PurchaseEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in the life of a purchase."""
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """The purchase's record after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@stored_as("tokens.purchased.v1")
+class TokensPurchased(
+    WalletEvent,
+    PaymentEvent,
+    AgendaEvent,
+    PurchaseEvent,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+):
+    """`tokens` and `bonus` tokens for `price` minor units, of which `tax` is VAT.
+
+    Bonus tokens of class PROMO are a lot of their own that releases nothing; of class PAID they
+    share the purchase's lot and its price.
+    """
+
+    purchase_id: str
+    user: str
+    package_id: str
+    tokens: int
+    bonus: int
+    bonus_class: str
+    price: int
+    tax: int
+    processor: str
+    processor_ref: str
+    country: str | None = None
+    bonus_expires_at: datetime | None = None
+    #: When what is left of the purchased tokens lapses (exclusive).
+    lapses_at: datetime | None = None
+    #: The inclusive rate that `tax` was computed with.
+    vat_bps: int = 0
+    #: Whether the agenda has to learn of the end of bonus or tokens.
+    on_agenda: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        """The wallet, the purchase and the payment; the agenda, if any of it ends by itself."""
+        tags = (
+            f"wallet:{self.user}",
+            f"purchase:{self.purchase_id}",
+            payment_key(self.processor_ref),
+        )
+        return (*tags, AGENDA) if self.on_agenda else tags
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """What is left of bonus and tokens ends."""
+        if not self.on_agenda:
+            return ()
+        lot = self.purchase_id
+        return (
+            *ending(f"{lot}b", "expire-promo", self.user, self.bonus_expires_at),
+            *ending(lot, "lapse-tokens", self.user, self.lapses_at),
+        )
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`psp -> deferred + vat` and `supply -> w.free`."""
+        free = accounts.wallet_free(self.user)
+        promo = self.bonus if self.bonus_class == PROMO else 0
+        paid = self.tokens + self.bonus - promo
+        return (
+            (accounts.processor(self.processor), assets.currency, self.price),
+            (accounts.vat(self.country or ""), assets.currency, -self.tax),
+            (accounts.DEFERRED, assets.currency, self.tax - self.price),
+            (accounts.SUPPLY, assets.paid, paid),
+            (free, assets.paid, -paid),
+            (accounts.SUPPLY, assets.promo, promo),
+            (free, assets.promo, -promo),
+        )
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """The new lots stand at their places."""
+        promo = self.bonus if self.bonus_class == PROMO else 0
+        paid = Lot(
+            self.purchase_id,
+            self.purchase_id,
+            PAID,
+            self.tokens + self.bonus - promo,
+            self.price - self.tax,
+            expires_at=self.lapses_at,
+        )
+        if not promo:
+            return wallet.with_lots(paid)
+        bonus = Lot(
+            f"{self.purchase_id}b",
+            self.purchase_id,
+            PROMO,
+            promo,
+            0,
+            expires_at=self.bonus_expires_at,
+        )
+        return wallet.with_lots(paid, bonus)
+
+    def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
+        """The purchase begins its record."""
+        promo = self.bonus if self.bonus_class == PROMO else 0
+        return PurchaseRecord(
+            purchase_id=self.purchase_id,
+            user=self.user,
+            tokens=self.tokens + self.bonus - promo,
+            bonus=promo,
+            price=self.price,
+            tax=self.tax,
+            vat_bps=self.vat_bps,
+            country=self.country,
+            processor=self.processor,
+        )
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """The payment bought tokens."""
+        return payment.became(
+            state=APPLIED,
+            purchase_id=self.purchase_id,
+            processor=self.processor,
+            amount=self.price,
+        )

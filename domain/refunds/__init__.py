@@ -1,0 +1,1 @@
+"""Refunds of sales and of token purchases."""

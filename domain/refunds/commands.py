@@ -1,0 +1,294 @@
+"""Refunding: who may ask for a refund, what a processor reports of it, and what follows.
+
+A request is refused where something stands against it. A processor's report never is: its figures
+are cumulative, so that what is reported twice or late changes nothing.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from domain.command import Command, Decision, Given, Parked, Suspended, command
+from domain.event import Event
+from domain.fields import Code, Id, PositiveAmount
+from domain.payments.payment import PaymentRecord, payment_key
+from domain.payments.suspense import suspended
+from domain.purchases.purchase import PurchaseRecord
+from domain.refunds.refund import (
+    FAILED,
+    RECORDED,
+    Confirmed,
+    RefundFailed,
+    RefundRecord,
+    RefundRecorded,
+    RefundRequested,
+)
+from domain.rejections import (
+    DISPUTE_OPEN,
+    INVALID_TRANSITION,
+    REFUND_EXCEEDS_REMAINING,
+    REFUND_WINDOW_CLOSED,
+    UNKNOWN_SALE,
+    Rejection,
+    reject,
+)
+from domain.reversals.card_sales import (
+    OPEN,
+    change,
+    clawbacks,
+    over,
+    standing,
+    undone_of,
+    with_refund,
+)
+from domain.reversals.clawback import with_cancelled_payouts
+from domain.reversals.token_sales import ends, refundable, undone
+from domain.sales.entitlement import Entitlement, EntitlementEvent
+from domain.sales.invoices import for_refund
+from domain.sales.sale import CARD, TOKEN, InFlight, Sale, SaleRecord
+
+
+@command
+class Refund(Command):
+    """Refund `amount` of a sale: tokens, or minor units of a sale by card."""
+
+    name = "refund"
+    roles = frozenset({"service", "finance"})
+
+    sale: Id
+    amount: PositiveAmount
+    reason_code: Code
+
+    def entities(self) -> tuple[str, ...]:
+        """The sale."""
+        return (f"sale:{self.sale}",)
+
+    def decide(self, given: Given) -> Decision:
+        """Tokens come back at once; of a card the refund is requested."""
+        record = given.state(SaleRecord, self.sale)
+        refusal = _refusal(given, record, self.sale, self.amount)
+        if refusal is not None:
+            return refusal
+        assert record.sale is not None
+        if record.sale.funding == CARD:
+            requested = RefundRequested(
+                refund_id=given.new_id,
+                sale_id=self.sale,
+                amount=self.amount,
+                reason=self.reason_code,
+            )
+            return (requested,)
+        return with_cancelled_payouts(given, (self._of_tokens(given, record, record.sale),))
+
+    def _of_tokens(self, given: Given, record: SaleRecord, sale: Sale) -> RefundRecorded:
+        back = undone(record, self.amount, given.new_id, given.now)
+        cumulative = record.refunded + self.amount
+        return RefundRecorded(
+            refund_id=given.new_id,
+            sale_id=sale.sale_id,
+            buyer=sale.buyer,
+            funding=TOKEN,
+            amount=self.amount,
+            cumulative=cumulative,
+            reason=self.reason_code,
+            shares=clawbacks(given, sale, back.clawed),
+            platform_share=back.released + back.promo_part - sum(back.clawed),
+            released=back.released,
+            promo_part=back.promo_part,
+            lots=back.lots,
+            revoked=entitled_items(sale) if cumulative == record.paid else (),
+            on_agenda=bool(ends(sale.buyer, [lot for lot in back.lots if not lot.lapsed])),
+        )
+
+
+@command
+class RecordRefund(Command):
+    """A processor refunded a card: `cumulative` minor units of the sale by now (notice).
+
+    `sale` is the sale's id, or the processor's reference of its payment. The sale bears its price;
+    the rest of the highest figure waits in suspense.
+    """
+
+    name = "record-refund"
+
+    sale: Id
+    cumulative: PositiveAmount
+    processor: Id
+    processor_ref: Id
+
+    def notice_id(self) -> tuple[str, str]:
+        """The processor's reference of the refund."""
+        return self.processor, self.processor_ref
+
+    def entities(self) -> tuple[str, ...]:
+        """The sale."""
+        return (f"sale:{self.sale}",)
+
+    def decide(self, given: Given) -> Decision:
+        """What is new in the figure; nothing where a later one was heard first.
+
+        A figure beyond the sale is for a person each time, also where nothing in it is new.
+        """
+        record = sale_of(given, self.sale)
+        if isinstance(record, Parked):
+            return record
+        borne = min(self.cumulative, record.by_card)
+        events: tuple[Event, ...] = ()
+        if record.sale is not None and borne > record.refunded:
+            recorded = self._recorded(given, record, record.sale, borne)
+            events = with_cancelled_payouts(given, recorded)
+        if borne == self.cumulative:
+            return events
+        return Suspended(INVALID_TRANSITION.code, (*events, *self._beyond(record, borne).events))
+
+    def _beyond(self, record: SaleRecord, borne: int) -> Suspended:
+        """What nobody has heard of yet in what goes beyond the sale."""
+        new = max(0, self.cumulative - borne - record.over_refunded)
+        name = self.sale if record.sale is None else record.sale.sale_id
+        return suspended(self, -new, INVALID_TRANSITION.code, refund_of=name)
+
+    def _recorded(
+        self, given: Given, record: SaleRecord, sale: Sale, cumulative: int
+    ) -> tuple[Event, ...]:
+        amount = cumulative - record.refunded
+        after = with_refund(record, cumulative)
+        moved = change(standing(record), standing(after))
+        confirms = tuple(_confirmed(record.in_flight, amount))
+        refund_id = confirms[0].refund_id if confirms else given.new_id
+        recorded = RefundRecorded(
+            refund_id=refund_id,
+            sale_id=sale.sale_id,
+            buyer=sale.buyer,
+            funding=CARD,
+            amount=amount,
+            cumulative=cumulative,
+            reason="REQUESTED" if confirms else "PROCESSOR",
+            shares=clawbacks(given, sale, moved.clawed, moved.reserved),
+            tax=moved.tax,
+            platform_share=moved.platform,
+            excess=moved.excess,
+            processor=self.processor,
+            processor_ref=self.processor_ref,
+            country=sale.country,
+            confirms=confirms,
+            revoked=entitled_items(sale) if over(after) else (),
+        )
+        documented = undone_of(after) - undone_of(record)
+        note = for_refund(given, sale, amount=documented, tax=moved.tax, refund_id=refund_id)
+        return recorded, *note
+
+
+@command
+class FailRefund(Command):
+    """A processor did not carry out a requested refund (notice)."""
+
+    name = "fail-refund"
+
+    refund: Id
+    reason_code: Code
+    processor: Id
+    processor_ref: Id
+
+    def notice_id(self) -> tuple[str, str]:
+        """The processor's reference of the failure."""
+        return self.processor, self.processor_ref
+
+    def entities(self) -> tuple[str, ...]:
+        """The refund."""
+        return (f"refund:{self.refund}",)
+
+    def decide(self, given: Given) -> Decision:
+        """The amount is free to be refunded again; a failure after success is an anomaly."""
+        refund = given.state(RefundRecord, self.refund)
+        if refund.state is None:
+            return Parked(f"refund:{self.refund}")
+        if refund.state == FAILED:
+            return ()
+        if refund.state == RECORDED:
+            return suspended(self, 0, INVALID_TRANSITION.code)
+        record = given.state(SaleRecord, refund.sale_id)
+        failed = RefundFailed(
+            refund_id=self.refund,
+            sale_id=refund.sale_id,
+            amount=sum(one.amount for one in record.in_flight if one.refund == self.refund),
+            reason=self.reason_code,
+        )
+        return (failed,)
+
+
+def sale_of(given: Given, reference: str) -> SaleRecord | Parked:
+    """The sale called `reference`, or the one that this payment paid; parked until there is one.
+
+    A payment that bought something else answers an empty record.
+    """
+    record = given.state(SaleRecord, reference)
+    if record.sale is not None:
+        return record
+    payment = given.state(PaymentRecord, reference)
+    if payment.sale_id is not None:
+        return given.state(SaleRecord, payment.sale_id)
+    return record if payment.purchase_id is not None else Parked(payment_key(reference))
+
+
+def entitled_items(sale: Sale) -> tuple[str, ...]:
+    """The items that a sale entitles its buyer to."""
+    mine = f"entitlement:{sale.buyer}:"
+    return tuple(tag.removeprefix(mine) for tag in sale.tags() if tag.startswith(mine))
+
+
+def entitled_until(sale: Sale) -> datetime | None:
+    """Until when a sale by itself entitles its buyer."""
+    if isinstance(sale, EntitlementEvent):
+        granted = sale.in_entitlement(Entitlement()).longest
+        return None if granted is None else granted.valid_until
+    return None
+
+
+def _refusal(given: Given, record: SaleRecord, sale_id: str, amount: int) -> Rejection | None:
+    """What stands against a request, in the order of refusals."""
+    sale = record.sale
+    if sale is None:
+        return reject(UNKNOWN_SALE, sale=sale_id)
+    if sale.refund_until is not None and sale.refund_until <= given.now:
+        return reject(REFUND_WINDOW_CLOSED, sale=sale_id, refund_until=sale.refund_until)
+    if record.disputed(OPEN) or _purchases_disputed(given, sale):
+        return reject(DISPUTE_OPEN, subject=f"sale {sale_id}", sale=sale_id)
+    remaining = _remaining(record, sale)
+    if amount > remaining:
+        return reject(
+            REFUND_EXCEEDS_REMAINING,
+            subject=f"sale {sale_id}",
+            requested=amount,
+            remaining=remaining,
+        )
+    return None
+
+
+def _purchases_disputed(given: Given, sale: Sale) -> bool:
+    """Whether a purchase whose tokens paid this sale is being disputed."""
+    purchases = dict.fromkeys(use.purchase for use in sale.lots)
+    records = given.states_of(PurchaseRecord, purchases)
+    return any(record.disputed(OPEN) for record in records.values())
+
+
+def _remaining(record: SaleRecord, sale: Sale) -> int:
+    """What could still be refunded: what is in flight or was charged back is gone."""
+    if sale.funding == TOKEN:
+        return sum(refundable(record))
+    in_flight = sum(one.amount for one in record.in_flight)
+    return max(0, record.paid - record.refunded - record.disputed("LOST") - in_flight)
+
+
+def _confirmed(in_flight: Iterable[InFlight], amount: int) -> Iterable[Confirmed]:
+    """Which requested refunds a recorded `amount` confirms: one of that amount, else the oldest."""
+    waiting = list(in_flight)
+    for flight in waiting:
+        if flight.amount == amount:
+            return [Confirmed(flight.refund)]
+    found = []
+    for flight in waiting:
+        if not amount:
+            break
+        part = min(amount, flight.amount)
+        found.append(Confirmed(flight.refund, flight.amount - part))
+        amount -= part
+    return found

@@ -1,0 +1,218 @@
+"""Refunds: a sale is undone in part or whole, and every party gives back its part.
+
+A refund of tokens returns tokens, at once. A refund by card is requested, and recorded when the
+processor confirms it; what is in flight counts as refunded until the processor says it failed.
+"""
+
+import msgspec
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+from domain.reversals.clawback import Reversal
+from domain.reversals.token_sales import LotReturned, ends, supply_legs, with_returned
+from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
+from domain.sales.sale import TOKEN, InFlight, SaleEvent, SaleRecord
+from domain.wallets.wallet import Wallet, WalletEvent
+
+REQUESTED = "requested"
+RECORDED = "recorded"
+FAILED = "failed"
+
+
+class RefundEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in the life of a refund."""
+
+    def in_refund(self, refund: "RefundRecord", refund_id: str) -> "RefundRecord":
+        """The refund called `refund_id` after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@entity
+class RefundRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """A refund: requested, recorded or failed; None while unknown."""
+
+    KIND = "refund"
+    CACHED = False
+
+    state: str | None = None
+    sale_id: str = ""
+
+    def apply(self, key: str, event: Event) -> "RefundRecord":
+        """The refund after `event`."""
+        assert isinstance(event, RefundEvent)
+        return event.in_refund(self, key[7:])
+
+
+@stored_as("refund.requested.v1")
+class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """`amount` minor units shall go back to a card."""
+
+    refund_id: str
+    sale_id: str
+    amount: int
+    reason: str
+
+    def tags(self) -> tuple[str, ...]:
+        """The sale and the refund."""
+        return f"sale:{self.sale_id}", f"refund:{self.refund_id}"
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """One more refund is in flight."""
+        flight = InFlight(self.refund_id, self.amount)
+        return msgspec.structs.replace(record, in_flight=(*record.in_flight, flight))
+
+    def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
+        """It begins."""
+        return RefundRecord(state=REQUESTED, sale_id=self.sale_id)
+
+
+@stored_as("refund.failed.v1")
+class RefundFailed(SaleEvent, RefundEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """The processor did not carry out a refund."""
+
+    refund_id: str
+    sale_id: str
+    amount: int
+    reason: str
+
+    def tags(self) -> tuple[str, ...]:
+        """The sale and the refund."""
+        return f"sale:{self.sale_id}", f"refund:{self.refund_id}"
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """It is in flight no more."""
+        flights = tuple(one for one in record.in_flight if one.refund != self.refund_id)
+        return msgspec.structs.replace(record, in_flight=flights)
+
+    def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
+        """It is over."""
+        return msgspec.structs.replace(refund, state=FAILED)
+
+
+class Confirmed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A requested refund that a recorded one confirms, and what of it is still in flight."""
+
+    refund_id: str
+    left: int = 0
+
+
+@stored_as("refund.recorded.v1")
+class RefundRecorded(
+    Reversal,
+    SaleEvent,
+    WalletEvent,
+    EntitlementEvent,
+    RefundEvent,
+    AgendaEvent,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+):
+    """`amount` went back to the buyer, `cumulative` in all: minor units (CARD) or tokens (TOKEN).
+
+    CARD: amount = tax + shares + platform_share (commission) + excess (beyond the sale).
+    TOKEN: released + promo_part = shares + platform_share (the margin).
+    """
+
+    refund_id: str
+    sale_id: str
+    buyer: str
+    funding: str
+    amount: int
+    cumulative: int
+    reason: str
+    tax: int = 0
+    platform_share: int = 0
+    excess: int = 0
+    released: int = 0
+    promo_part: int = 0
+    processor: str | None = None
+    processor_ref: str | None = None
+    country: str | None = None
+    lots: tuple[LotReturned, ...] = ()
+    confirms: tuple[Confirmed, ...] = ()
+    #: The items whose entitlement ends with a full refund.
+    revoked: tuple[str, ...] = ()
+    #: Whether the agenda has to learn when returned lots end.
+    on_agenda: bool = False
+
+    def tags(self) -> tuple[str, ...]:
+        """Wallet, sale, refunds, creators, and the entitlements that end."""
+        refunds = {self.refund_id: 0} | {done.refund_id: 0 for done in self.confirms}
+        return (
+            f"wallet:{self.buyer}",
+            f"sale:{self.sale_id}",
+            *(f"refund:{refund}" for refund in refunds),
+            *self.creator_tags(),
+            *(entitlement_key(self.buyer, item) for item in self.revoked),
+            *((AGENDA,) if self.on_agenda else ()),
+        )
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """Returned lots end when their first lots do."""
+        if not self.on_agenda:
+            return ()
+        return ends(self.buyer, [lot for lot in self.lots if not lot.lapsed])
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """CARD: parties and tax to the processor. TOKEN: supply to wallet, parties to deferred."""
+        money = assets.currency
+        if self.funding == TOKEN:
+            return (
+                *supply_legs(self.buyer, self.lots, assets),
+                *self.creator_legs(assets),
+                (accounts.MARGIN, money, self.platform_share),
+                (accounts.DEFERRED, money, -self.released),
+                (accounts.PROMO, money, -self.promo_part),
+            )
+        return (
+            *self.creator_legs(assets),
+            (accounts.COMMISSION, money, self.platform_share),
+            (accounts.vat(self.country or ""), money, self.tax),
+            (accounts.BAD_DEBT, money, self.excess),
+            (accounts.processor(self.processor or ""), money, -self.amount),
+        )
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """So much more is refunded; what was confirmed is not in flight any more."""
+        left = {done.refund_id: done.left for done in self.confirms}
+        flights = (
+            InFlight(one.refund, left.get(one.refund, one.amount)) for one in record.in_flight
+        )
+        record = msgspec.structs.replace(
+            record,
+            refunded=self.cumulative,
+            in_flight=tuple(one for one in flights if one.amount),
+        )
+        if self.funding != TOKEN or record.sale is None:
+            return record
+        back = {lot.origin: lot.tokens for lot in self.lots}
+        taken = {claw.creator: claw.share for claw in self.shares}
+        uses, payees = record.sale.lots, record.sale.payees
+        return msgspec.structs.replace(
+            record,
+            returned=tuple(
+                before + back.get(use.lot, 0)
+                for use, before in zip(uses, record.returned, strict=True)
+            ),
+            clawed=tuple(
+                before + taken.get(payee.creator, 0)
+                for payee, before in zip(payees, record.clawed, strict=True)
+            ),
+        )
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """The returned lots stand at their places."""
+        return with_returned(wallet, self.lots)
+
+    def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
+        """Only what other sales grant is left."""
+        return entitlement.without(self.sale_id)
+
+    def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
+        """It is done, unless only a part of it was."""
+        left = {done.refund_id: done.left for done in self.confirms}.get(refund_id, 0)
+        return RefundRecord(state=REQUESTED if left else RECORDED, sale_id=self.sale_id)

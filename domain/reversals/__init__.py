@@ -1,0 +1,1 @@
+"""What refunds and disputes share: what is taken back, and from whom."""

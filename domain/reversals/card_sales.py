@@ -1,0 +1,156 @@
+"""Reversals: what a refund or a dispute takes back from the parties of a sale by card.
+
+Everything is a function of three sums: what was refunded, what was lost in disputes and what is
+still disputed. A reversal posts the difference between two values of that function. So notices of
+one payment end in the same balances in whatever order they arrive, no share is taken back twice,
+and no rounding is lost.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from domain.command import Given
+from domain.creators.creator import Creator
+from domain.money import split_among, split_by_weight
+from domain.reversals.clawback import Clawback
+from domain.sales.sale import Sale, SaleDispute, SaleRecord
+
+OPEN = "OPEN"
+WON = "WON"
+LOST = "LOST"
+
+CREATOR_PROPORTIONAL = "CREATOR_PROPORTIONAL"
+PLATFORM = "PLATFORM"
+
+
+class Parts(NamedTuple):
+    """What belongs to whom of an amount paid by card; creators in the order of the payees."""
+
+    tax: int
+    creators: tuple[int, ...]
+    platform: int
+
+
+class Standing(NamedTuple):
+    """All that was taken back of a sale so far; `excess` is what the platform pays on top.
+
+    `reserved` is held back from creators for open disputes.
+    """
+
+    tax: int
+    platform: int
+    excess: int
+    clawed: tuple[int, ...]
+    reserved: tuple[int, ...]
+
+    @property
+    def creators(self) -> int:
+        """Taken back from all creators together."""
+        return sum(self.clawed)
+
+
+def parts_of(sale: Sale, amount: int) -> Parts:
+    """How the first `amount` minor units of a sale by card are divided.
+
+    Nested two-way splits by the sale's own amounts: tax and net, then creators and platform, then
+    the creators one by one in the order of their ids. Ties go to the creators.
+    """
+    paid = sale.gross - sale.discount
+    net = split_by_weight(amount, paid - sale.tax, sale.tax)[0] if paid else 0
+    if paid == sale.tax:
+        return Parts(amount, (0,) * len(sale.payees), 0)
+    creators, platform = split_by_weight(net, sale.creator_share, sale.platform_share)
+    return Parts(amount - net, among_payees(sale, creators), platform)
+
+
+def among_payees(sale: Sale, amount: int) -> tuple[int, ...]:
+    """What each payee bears of the creators' part of a sale, in the order of the payees."""
+    payees = sale.payees
+    order = sorted(range(len(payees)), key=lambda at: payees[at].creator)
+    found = split_among(amount, [payees[at].share for at in order])
+    return tuple(part for _, part in sorted(zip(order, found, strict=True)))
+
+
+def standing(record: SaleRecord) -> Standing:
+    """What was taken back of a sale by card, as its refunds and disputes stand.
+
+    Creators bear refunds, and disputes if the dispute's bearer says so; tax and commission are
+    given back for both. What goes beyond the sale, or what creators need not bear, is the
+    platform's.
+    """
+    sale = record.sale
+    assert sale is not None
+    paid, refunded, lost = record.paid, record.refunded, record.disputed(LOST)
+    borne = refunded + record.disputed(LOST, CREATOR_PROPORTIONAL)
+    disputed = borne + record.disputed(OPEN, CREATOR_PROPORTIONAL)
+    whole = parts_of(sale, min(paid, refunded + lost))
+    clawed = parts_of(sale, min(paid, borne)).creators
+    claimed = parts_of(sale, min(paid, disputed)).creators
+    return Standing(
+        tax=whole.tax,
+        platform=whole.platform,
+        excess=refunded + lost - whole.tax - whole.platform - sum(clawed),
+        clawed=clawed,
+        reserved=tuple(claim - taken for claim, taken in zip(claimed, clawed, strict=True)),
+    )
+
+
+def change(before: Standing, after: Standing) -> Standing:
+    """What one standing takes back more than another."""
+    return Standing(
+        tax=after.tax - before.tax,
+        platform=after.platform - before.platform,
+        excess=after.excess - before.excess,
+        clawed=_less(after.clawed, before.clawed),
+        reserved=_less(after.reserved, before.reserved),
+    )
+
+
+def clawbacks(
+    given: Given, sale: Sale, clawed: tuple[int, ...], reserved: tuple[int, ...] = ()
+) -> tuple[Clawback, ...]:
+    """What is taken from each payee, from the bucket where the sale stands now."""
+    found = []
+    for nth, payee in enumerate(sale.payees):
+        share = clawed[nth]
+        held = reserved[nth] if reserved else 0
+        if not share and not held:
+            continue
+        creator = given.state(Creator, payee.creator)
+        bucket = creator.bucket(sale.escrowed_at, sale.mature_at)
+        found.append(
+            Clawback(
+                creator=payee.creator,
+                share=share,
+                reserved=held,
+                bucket=bucket,
+                mature_at=sale.mature_at,
+            )
+        )
+    return tuple(found)
+
+
+def over(record: SaleRecord) -> bool:
+    """Whether the buyer has everything back."""
+    return record.refunded + record.disputed(LOST) >= record.paid > 0
+
+
+def with_dispute(record: SaleRecord, dispute: SaleDispute) -> SaleRecord:
+    """The record with a dispute as it is now."""
+    others = [one for one in record.disputes if one.dispute != dispute.dispute]
+    return msgspec.structs.replace(record, disputes=(*others, dispute))
+
+
+def undone_of(record: SaleRecord) -> int:
+    """How much of a sale by card the buyer has back: what documents of its VAT speak of."""
+    return min(record.paid, record.refunded + record.disputed(LOST))
+
+
+def with_refund(record: SaleRecord, cumulative: int) -> SaleRecord:
+    """The record once `cumulative` is refunded in all."""
+    return msgspec.structs.replace(record, refunded=cumulative)
+
+
+def _less(after: tuple[int, ...], before: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(a - b for a, b in zip(after, before, strict=True))

@@ -1,0 +1,135 @@
+"""The trail of a purchase: which sales its tokens paid, and how those sales stand now.
+
+Only a dispute or the refund of the purchase asks for it, so no sale carries a tag of its own for
+it: the trail is folded from all that happened to the wallet, when a decision needs it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from domain.controls.adjustments import AdjustmentApproved
+from domain.entity import State, entity
+from domain.event import Event
+from domain.holds.hold import HoldSettled
+from domain.reversals.token_sales import paid_parts_left, released_by
+from domain.sales.sale import Sale, SaleEvent, SaleRecord
+from domain.wallets.wallet import PAID, PROMO, LotUse
+
+
+@entity
+class Trail(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """`trail:user:purchase`; the events of sales that matter as a chain, newest first."""
+
+    KIND = "trail"
+    CACHED = False
+    FOLDED_FROM = "wallet"
+
+    newest: Any = None
+    #: Bonus tokens of the purchase that were used without a sale.
+    bonus_used: int = 0
+
+    def apply(self, key: str, event: Event) -> "Trail":
+        """The trail after an event of the wallet: what it paid for, and what became of sales."""
+        _, user, purchase = key.split(":")
+        used = _bonus_of(purchase, _used_without_sale(event, user))
+        if used:
+            return msgspec.structs.replace(self, bonus_used=self.bonus_used + used)
+        if not isinstance(event, SaleEvent):
+            return self
+        if isinstance(event, Sale) and all(use.purchase != purchase for use in event.lots):
+            return self
+        return msgspec.structs.replace(self, newest=(event, self.newest))
+
+    def sales(self) -> dict[str, SaleRecord]:
+        """The sales that the purchase's tokens paid, in the order in which they were made."""
+        records: dict[str, SaleRecord] = {}
+        for event in reversed(list(self._chain())):
+            if isinstance(event, Sale):
+                records[event.sale_id] = event.in_sale(SaleRecord())
+                continue
+            for tag in event.tags():
+                sale_id = tag.removeprefix("sale:")
+                if sale_id in records:
+                    records[sale_id] = event.in_sale(records[sale_id])
+        return records
+
+    def _chain(self) -> Iterator[Any]:
+        link = self.newest
+        while link is not None:
+            event, link = link
+            yield event
+
+
+class Paid(msgspec.Struct, frozen=True):
+    """What the tokens of one purchase still pay of a sale, refunds deducted.
+
+    `parts` are minor units of the payees' paid parts, in the order of the payees; `charged` what
+    lost disputes of the purchase have taken of them.
+    """
+
+    record: SaleRecord
+    released: int
+    parts: tuple[int, ...]
+    charged: tuple[int, ...]
+
+
+def paid_by(purchase: str, record: SaleRecord) -> Paid:
+    """The part of a sale that the tokens of `purchase` pay.
+
+    Paid parts are divided among the paid lots by their tokens, cumulatively in the lots' order.
+    """
+    sale = record.sale
+    assert sale is not None
+    released = before = 0
+    kept = [
+        (use, back, use.tokens - back if use.kind == PAID else 0)
+        for use, back in zip(sale.lots, record.returned, strict=True)
+    ]
+    whole = sum(tokens for _, _, tokens in kept)
+    left = paid_parts_left(record)
+    parts = [0] * len(left)
+    for use, back, tokens in kept:
+        if use.purchase == purchase:
+            released += use.released - released_by(use, back)
+            for nth, part in enumerate(left):
+                parts[nth] += _share(part, before + tokens, whole) - _share(part, before, whole)
+        before += tokens
+    charged = [charge.shares for charge in record.charges if charge.purchase == purchase]
+    return Paid(
+        record,
+        released,
+        tuple(parts),
+        tuple(sum(each) for each in zip(*charged, strict=True)) if charged else (0,) * len(left),
+    )
+
+
+def bonus_spent(purchase: str, trail: Trail) -> int:
+    """Bonus tokens of `purchase` that were used, by whatever, and that no refund returned.
+
+    Those that expired, were cancelled or are left were not.
+    """
+    return trail.bonus_used + sum(
+        use.tokens - back
+        for record in trail.sales().values()
+        if record.sale is not None
+        for use, back in zip(record.sale.lots, record.returned, strict=True)
+        if use.purchase == purchase and use.kind == PROMO
+    )
+
+
+def _used_without_sale(event: Event, user: str) -> tuple[LotUse, ...]:
+    """What a batch of a hold used of the lots of `user`, or a correction took of them."""
+    if isinstance(event, HoldSettled):
+        return event.lots
+    return event.taken.get(user, ()) if isinstance(event, AdjustmentApproved) else ()
+
+
+def _bonus_of(purchase: str, uses: tuple[LotUse, ...]) -> int:
+    return sum(use.tokens for use in uses if use.purchase == purchase and use.kind == PROMO)
+
+
+def _share(part: int, tokens: int, whole: int) -> int:
+    """Of `part`, what the first `tokens` of `whole` bear, rounded half up."""
+    return (2 * part * tokens + whole) // (2 * whole) if whole else 0

@@ -1,0 +1,1 @@
+"""Sales: a fan pays a creator, in tokens or by card."""

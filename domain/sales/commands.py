@@ -1,0 +1,256 @@
+"""Selling: how a sale comes about, in tokens or by card, or why it does not.
+
+Every command that sells something shares the order of refusals: frozen parties, products that
+are off, dealing with oneself, price bounds, the offer, what the buyer has already, funds. A card
+is already charged when we hear of it: what would be refused goes to suspense instead.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.command import Command, Decision, Given
+from domain.creators.creator import Creator
+from domain.fields import Country, Funding, Id
+from domain.money import AMOUNT_MAX
+from domain.payments.payment import PaymentRecord, payment_key
+from domain.payments.suspense import suspended
+from domain.policy import Policy, SaleTerms, refund_end
+from domain.rejections import (
+    ACCOUNT_FROZEN,
+    CREATOR_FROZEN,
+    DUPLICATE_PAYMENT,
+    INVALID_AMOUNT,
+    NO_POLICY,
+    PRICE_OUT_OF_RANGE,
+    PRODUCT_DISABLED,
+    SELF_DEALING,
+    Rejection,
+    reject,
+)
+from domain.sales.amounts import Amounts, card_amounts, token_amounts
+from domain.sales.invoices import for_sale
+from domain.sales.sale import CARD, TOKEN, Sale
+from domain.wallets.wallet import Wallet
+
+
+class Attribution(BaseModel):
+    """What brought the buyer here."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    source: Id | None = None
+    connection_id: Id | None = None
+    campaign_id: Id | None = None
+
+
+class SaleCommand(Command):
+    """What every command that sells something carries."""
+
+    product: ClassVar[str]
+    event: ClassVar[type[Sale]]
+
+    user: Id
+    creator: Id
+    funding: Funding
+    attribution: Attribution | None = None
+    processor: Id | None = None
+    processor_ref: Id | None = None
+    country: Country | None = None
+
+    def notice_id(self) -> tuple[str, str] | None:
+        """A card sale is a notice: the card is already charged."""
+        if self.funding == CARD and self.processor is not None and self.processor_ref is not None:
+            return self.processor, self.processor_ref
+        return None
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """The processor's fields are mandatory for CARD and have no meaning for TOKEN."""
+        if self.funding == CARD:
+            return [
+                (f"/{field}", "is required when funding is CARD")
+                for field in ("processor", "processor_ref")
+                if getattr(self, field) is None
+            ]
+        if self.processor is None and self.processor_ref is None and self.country is None:
+            return ()
+        return [
+            (f"/{field}", "is only for funding CARD")
+            for field in ("country", "processor", "processor_ref")
+            if getattr(self, field) is not None
+        ]
+
+    def entities(self) -> tuple[str, ...]:
+        """The buyer's wallet and freeze, the creator, and what stands under the reference."""
+        wallet, creator = f"wallet:{self.user}", f"creator:{self.creator}"
+        if self.processor_ref is None:
+            return wallet, creator
+        return wallet, creator, payment_key(self.processor_ref)
+
+    def prices(self) -> tuple[int, int]:
+        """(price before discount, discount), in tokens or minor units as funded."""
+        raise NotImplementedError(type(self).__name__)
+
+    def refusal(self, given: Given) -> Rejection | None:
+        """The first reason of this product's own against the sale, after the common ones."""
+        return None
+
+    def bought(self) -> tuple[str | None, datetime | None]:
+        """The item, if it is one that is sold, and until when it may be used (None: for good)."""
+        return None, None
+
+    def decide(self, given: Given) -> Decision:
+        """The sale, or why not; a card that was charged for a refused sale goes to suspense."""
+        version = given.policy
+        if version is None:
+            sale: Sale | Rejection = reject(NO_POLICY, at=given.now)
+        else:
+            sale = self._sale(given, version.policy)
+        if type(sale) is Rejection:
+            if self.funding == TOKEN:
+                return sale
+            code = sale.reason.code
+        elif sale.funding == CARD and self._paid_before(given):
+            code = DUPLICATE_PAYMENT
+        else:
+            return (sale, *for_sale(given, sale))
+        price, discount = self.prices()
+        return suspended(self, price - discount, code)
+
+    def _paid_before(self, given: Given) -> bool:
+        """Whether another payment has this one's reference."""
+        assert self.processor is not None and self.processor_ref is not None
+        return given.state(PaymentRecord, self.processor_ref).is_another(self.processor)
+
+    def _sale(self, given: Given, policy: Policy) -> Sale | Rejection:
+        product, user, payee = self.product, self.user, self.creator
+        wallet = given.state(Wallet, user)
+        creator = given.state(Creator, payee)
+        terms = policy.sales[product]
+        price, discount = self.prices()
+        by_token = self.funding == TOKEN
+        unit_value = terms.unit_value if by_token else 1
+        refusal = (
+            party_refusal(self, terms, wallet, creator)
+            or price_refusal(product, price * unit_value, terms)
+            or self.refusal(given)
+        )
+        if refusal is not None:
+            return refusal
+        country = None
+        bps = terms.share_bps
+        paid = price - discount
+        if by_token:
+            amounts = token_amounts(
+                wallet, paid, payee, now=given.now, unit_value=unit_value, bps=bps
+            )
+            if type(amounts) is Rejection:
+                return amounts
+        else:
+            country = self.country or policy.default_country
+            vat_bps = policy.vat_bps(country)
+            amounts = card_amounts(paid, ((payee, 1),), bps=bps, vat_bps=vat_bps)
+        gross, discount = price * unit_value, discount * unit_value
+        return self._event(
+            given, creator, terms, amounts, gross=gross, discount=discount, country=country
+        )
+
+    def _event(
+        self,
+        given: Given,
+        creator: Creator,
+        terms: SaleTerms,
+        amounts: Amounts,
+        *,
+        gross: int,
+        discount: int,
+        country: str | None,
+    ) -> Sale:
+        now = given.now
+        sold_at = self.occurred_at or now
+        mature_at = maturity(sold_at, terms.maturity_days, now)
+        item, usable_until = self.bought()
+        attribution = self.attribution
+        return self.event(
+            sale_id=given.new_id,
+            buyer=self.user,
+            creator=self.creator,
+            product=self.product,
+            funding=self.funding,
+            gross=gross,
+            discount=discount,
+            tokens_paid=amounts.tokens_paid,
+            tokens_promo=amounts.tokens_promo,
+            released=amounts.released,
+            tax=amounts.tax,
+            creator_share=amounts.creator_share,
+            platform_share=amounts.platform_share,
+            item_id=item,
+            attribution=None if attribution is None else attribution.model_dump(exclude_none=True),
+            mature_at=mature_at,
+            escrowed_at=now if "EARN" in creator.frozen else None,
+            expires_at=usable_until,
+            processor=self.processor,
+            processor_ref=self.processor_ref,
+            country=country,
+            lots=amounts.lots,
+            payees=amounts.payees,
+            vat_bps=amounts.vat_bps,
+            refund_until=refund_end(sold_at, terms.refund_window_days),
+            on_agenda=creator.first_at(mature_at),
+        )
+
+
+class _Dealing(Protocol):
+    """A command by which `user` pays `creator`: a sale, or the start of what will be some."""
+
+    @property
+    def user(self) -> str: ...
+    @property
+    def creator(self) -> str: ...
+    @property
+    def product(self) -> str: ...
+    @property
+    def funding(self) -> str: ...
+
+
+def party_refusal(
+    deal: _Dealing, terms: SaleTerms, wallet: Wallet, creator: Creator
+) -> Rejection | None:
+    """Frozen parties, products and fundings that are not offered, dealing with oneself."""
+    if "SPEND" in wallet.frozen:
+        return reject(ACCOUNT_FROZEN, user=deal.user, scope="SPEND")
+    if "EARN" in creator.frozen and terms.rejects_frozen:
+        return reject(CREATOR_FROZEN, creator=deal.creator, scope="EARN")
+    if deal.funding not in terms.fundings:
+        return reject(PRODUCT_DISABLED, product=deal.product, funding=deal.funding)
+    if deal.user == deal.creator:
+        return reject(SELF_DEALING, user=deal.user)
+    return None
+
+
+def price_refusal(product: str, price: int, terms: SaleTerms) -> Rejection | None:
+    """Bounds hold for the price before discount, in minor units; a free item needs no price."""
+    if price > AMOUNT_MAX:
+        return reject(INVALID_AMOUNT, field="price", amount=price, limit=AMOUNT_MAX)
+    if price and not terms.low <= price <= terms.high:
+        return reject(
+            PRICE_OUT_OF_RANGE, product=product, price=price, min=terms.low, max=terms.high
+        )
+    return None
+
+
+def maturity(sold_at: datetime, days: int, now: datetime | None = None) -> datetime | None:
+    """When the earnings of a sale mature, if not at once: `days` later, at the next full hour.
+
+    Full hours keep what a creator's state holds of unmatured earnings within days × 24 sums,
+    however many sales there are. A late fact may be mature already at `now`.
+    """
+    if not days:
+        return None
+    exact = sold_at + timedelta(days=days)
+    hour = exact.replace(minute=0, second=0, microsecond=0)
+    matures_at = hour if hour == exact else hour + timedelta(hours=1)
+    return None if now is not None and matures_at <= now else matures_at

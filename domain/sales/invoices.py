@@ -1,0 +1,126 @@
+"""Invoices and credit notes: what documents VAT, numbered without gaps in each country.
+
+A document is issued in the same command as the fact it documents, so numbers follow the log and
+none is ever lost. Invoices and credit notes of a country share one series. A sale without tax
+needs no invoice and costs nothing here.
+"""
+
+import msgspec
+
+from domain.command import Given
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+from domain.sales.sale import Sale, SaleEvent, SaleRecord
+
+
+@entity
+class Series(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """The documents of one country: how many there are."""
+
+    KIND = "invoices"
+
+    last: int = 0
+
+    def apply(self, key: str, event: Event) -> "Series":
+        """One more document."""
+        assert isinstance(event, VatDocument)
+        return Series(last=event.ordinal)
+
+
+class VatDocument(SaleEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """What an invoice and a credit note say: `net` and `vat` in minor units, `rate` in bps.
+
+    Either `sale_id` or `purchase_id` names what it documents.
+    """
+
+    number: str
+    country: str
+    net: int
+    vat: int
+    rate: int
+    sale_id: str | None = None
+    purchase_id: str | None = None
+
+    @property
+    def ordinal(self) -> int:
+        """Its place in the series of its country."""
+        return int(self.number.partition("-")[2])
+
+    def tags(self) -> tuple[str, ...]:
+        """The country's series, and the sale."""
+        series = f"invoices:{self.country}"
+        return (series,) if self.sale_id is None else (series, f"sale:{self.sale_id}")
+
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """A document changes nothing about a sale."""
+        return record
+
+
+@stored_as("invoice.issued.v1")
+class InvoiceIssued(VatDocument, frozen=True, kw_only=True, omit_defaults=True):
+    """The VAT of a sale by card, or of a purchase of tokens."""
+
+
+@stored_as("credit_note.issued.v1")
+class CreditNoteIssued(VatDocument, frozen=True, kw_only=True, omit_defaults=True):
+    """The VAT that a refund or a lost dispute took back."""
+
+    refund_id: str | None = None
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be documented."""
+
+    country: str | None
+    net: int
+    vat: int
+    rate: int
+    sale_id: str | None = None
+    purchase_id: str | None = None
+
+    def numbered(self, given: Given, nth: int) -> dict[str, object]:
+        """Its fields with the next number; `nth`: documents of this country before it in the
+        same command.
+        """
+        country = self.country or ""
+        last = given.state(Series, country).last
+        fields = msgspec.structs.asdict(self)
+        return {**fields, "country": country, "number": f"{country}-{last + nth + 1:06d}"}
+
+
+def invoice(given: Given, document: Document, nth: int = 0) -> tuple[Event, ...]:
+    """The invoice; none where there is no VAT."""
+    if not document.vat:
+        return ()
+    return (InvoiceIssued(**document.numbered(given, nth)),)  # type: ignore[arg-type]
+
+
+def credit_note(
+    given: Given, document: Document, refund_id: str | None = None, nth: int = 0
+) -> tuple[Event, ...]:
+    """The credit note; none where no VAT is taken back."""
+    if not document.vat:
+        return ()
+    fields = document.numbered(given, nth)
+    return (CreditNoteIssued(**fields, refund_id=refund_id),)  # type: ignore[arg-type]
+
+
+def for_sale(given: Given, sale: Sale) -> tuple[Event, ...]:
+    """The invoice of a sale by card; none where it bears no VAT."""
+    if not sale.tax:
+        return ()
+    net = sale.gross - sale.discount - sale.tax
+    document = Document(
+        country=sale.country, net=net, vat=sale.tax, rate=sale.vat_bps, sale_id=sale.sale_id
+    )
+    return invoice(given, document)
+
+
+def for_refund(
+    given: Given, sale: Sale, *, amount: int, tax: int, refund_id: str, nth: int = 0
+) -> tuple[Event, ...]:
+    """The credit note of `amount` refunded on a sale, of which `tax` is VAT."""
+    document = Document(
+        country=sale.country, net=amount - tax, vat=tax, rate=sale.vat_bps, sale_id=sale.sale_id
+    )
+    return credit_note(given, document, refund_id, nth)

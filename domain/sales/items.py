@@ -1,0 +1,110 @@
+"""Items: content, priced messages and tickets. A sale of one entitles its buyer to it.
+
+The charge and the entitlement are one event, so double clicks, retries and two devices yield one
+sale. A free item entitles without postings.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from domain.command import Given, command
+from domain.event import stored_as
+from domain.fields import Amount, Id, Instant
+from domain.payments.payment import payment_key
+from domain.rejections import ALREADY_ENTITLED, OFFER_EXPIRED, Rejection, reject
+from domain.sales.commands import SaleCommand
+from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
+from domain.sales.sale import Sale
+
+
+class ItemSold(Sale, EntitlementEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """A sale that entitles its buyer to `item_id` until `expires_at` (None: for good)."""
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of a sale, and the entitlement."""
+        return (*super().tags(), entitlement_key(self.buyer, self.item_id or ""))
+
+    def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
+        """This sale entitles from now on."""
+        return entitlement.granted(self.sale_id, self.expires_at)
+
+
+@stored_as("content.unlocked.v1")
+class ContentUnlocked(ItemSold, frozen=True, kw_only=True, omit_defaults=True):
+    """Content was unlocked."""
+
+
+@stored_as("message.unlocked.v1")
+class MessageUnlocked(ItemSold, frozen=True, kw_only=True, omit_defaults=True):
+    """A priced message was unlocked."""
+
+
+@stored_as("ticket.sold.v1")
+class TicketSold(ItemSold, frozen=True, kw_only=True, omit_defaults=True):
+    """A ticket to a stream was sold."""
+
+
+class BuyItem(SaleCommand):
+    """What the commands that buy an item share. `price` before discount; 0 is free."""
+
+    item: Id
+    price: Amount
+    discount: Amount = 0
+    offer_expires_at: Instant | None = None
+    access_until: Instant | None = None
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A discount takes at most the whole price."""
+        if self.discount > self.price:
+            return (*super().problems(), ("/discount", "is more than the price"))
+        return super().problems()
+
+    def entities(self) -> tuple[str, ...]:
+        """Buyer, creator, the entitlement, and what stands under the reference."""
+        user = self.user
+        keys = f"wallet:{user}", f"creator:{self.creator}", entitlement_key(user, self.item)
+        return keys if self.processor_ref is None else (*keys, payment_key(self.processor_ref))
+
+    def prices(self) -> tuple[int, int]:
+        """Price and discount as quoted."""
+        return self.price, self.discount
+
+    def refusal(self, given: Given) -> Rejection | None:
+        """The offer must still stand, and the item must not be the buyer's already."""
+        if self.offer_expires_at is not None and self.offer_expires_at <= given.now:
+            return reject(OFFER_EXPIRED, expired_at=self.offer_expires_at)
+        held = given.state(Entitlement, f"{self.user}:{self.item}").live(given.now)
+        if held is not None:
+            return reject(ALREADY_ENTITLED, user=self.user, item=self.item, sale_id=held.sale_id)
+        return None
+
+    def bought(self) -> tuple[str, datetime | None]:
+        """The item, and until when it may be used."""
+        return self.item, self.access_until
+
+
+@command
+class Unlock(BuyItem):
+    """Unlock a piece of content."""
+
+    name = "unlock"
+    product = "unlock"
+    event = ContentUnlocked
+
+
+@command
+class UnlockMessage(BuyItem):
+    """Unlock a priced message."""
+
+    name = "unlock-message"
+    product = "message"
+    event = MessageUnlocked
+
+
+@command
+class BuyTicket(BuyItem):
+    """Buy a ticket to a stream; the ticket to a public stream costs 0."""
+
+    name = "buy-ticket"
+    product = "ticket"
+    event = TicketSold

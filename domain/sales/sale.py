@@ -1,0 +1,247 @@
+"""A sale: a fan pays a creator, in tokens or by card. Tips, unlocks and tickets are sales.
+
+This module says what a sale is and how it posts; `selling` says how one comes about. Tokens: the
+lots consumed release what was paid for them; the creator gets a share of the tokens' unit value,
+whatever they were bought for; the difference is the platform's margin. Promotional tokens
+release nothing, so their part of the share is the platform's expense. Card: tax comes out first,
+then creator and platform split the rest.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem, maturing
+from domain.creators.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
+from domain.entity import State, entity
+from domain.event import Event
+from domain.payments.payment import (
+    APPLIED,
+    PaymentEvent,
+    PaymentRecord,
+    PaymentSuspended,
+    payment_key,
+)
+from domain.wallets.wallet import LotUse, Wallet, WalletEvent
+
+TOKEN = "TOKEN"
+CARD = "CARD"
+
+
+class Payee(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A creator's share in minor units; of a token sale, what paid and promo tokens bear of it."""
+
+    creator: str
+    share: int
+    paid_part: int = 0
+    promo_part: int = 0
+
+
+class SaleEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in the life of a sale."""
+
+    def in_sale(self, record: "SaleRecord") -> "SaleRecord":
+        """The sale's record after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+
+class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A refund by card that was requested and that the processor has not confirmed."""
+
+    refund: str
+    amount: int
+
+
+class SaleDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A dispute of a sale by card: OPEN, WON or LOST."""
+
+    dispute: str
+    amount: int
+    bearer: str
+    state: str
+
+
+class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What lost disputes of a purchase took of a sale that its tokens paid, by payee."""
+
+    purchase: str
+    shares: tuple[int, ...]
+
+
+@entity
+class SaleRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """A sale and what became of it. Tuples of numbers follow the sale's payees, or its lots."""
+
+    KIND = "sale"
+    CACHED = False
+
+    sale: "Sale | None" = None
+    #: Minor units (CARD) or tokens (TOKEN) refunded so far.
+    refunded: int = 0
+    in_flight: tuple[InFlight, ...] = ()
+    disputes: tuple[SaleDispute, ...] = ()
+    #: TOKEN: what refunds took back of each payee's share, and returned of each lot.
+    clawed: tuple[int, ...] = ()
+    returned: tuple[int, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    #: Minor units that a processor refunded beyond what a card had paid: they went to suspense.
+    over_refunded: int = 0
+
+    @property
+    def by_card(self) -> int:
+        """Minor units that a card paid: what refunds and disputes by card can take back."""
+        return self.paid if self.sale is not None and self.sale.funding == CARD else 0
+
+    @property
+    def paid(self) -> int:
+        """What the buyer paid: minor units (CARD) or tokens (TOKEN)."""
+        if self.sale is None:
+            return 0
+        if self.sale.funding == TOKEN:
+            return self.sale.tokens_paid + self.sale.tokens_promo
+        return self.sale.gross - self.sale.discount
+
+    def disputed(self, state: str, bearer: str | None = None) -> int:
+        """The amount of its disputes in this state, of every bearer or of one."""
+        return sum(
+            dispute.amount
+            for dispute in self.disputes
+            if dispute.state == state and bearer in (None, dispute.bearer)
+        )
+
+    def apply(self, key: str, event: Event) -> "SaleRecord":
+        """The record after `event`: every event in a sale's life says how.
+
+        Money in suspense is in nobody's life; it is remembered, so as to count once.
+        """
+        if isinstance(event, PaymentSuspended):
+            return msgspec.structs.replace(self, over_refunded=self.over_refunded - event.amount)
+        assert isinstance(event, SaleEvent)
+        return event.in_sale(self)
+
+
+class Sale(
+    WalletEvent,
+    CreatorEvent,
+    SaleEvent,
+    PaymentEvent,
+    AgendaEvent,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+):
+    """The body every sale shares. Amounts in minor units, tokens in tokens.
+
+    CARD: gross - discount = tax + creator_share + platform_share.
+    TOKEN: released + promo parts = creator_share + platform_share (the margin).
+    """
+
+    sale_id: str
+    buyer: str
+    creator: str
+    product: str
+    funding: str
+    gross: int
+    discount: int
+    tokens_paid: int
+    tokens_promo: int
+    released: int
+    tax: int
+    creator_share: int
+    platform_share: int
+    item_id: str | None = None
+    attribution: dict[str, str] | None = None
+    mature_at: datetime | None = None
+    escrowed_at: datetime | None = None
+    expires_at: datetime | None = None
+    processor: str | None = None
+    processor_ref: str | None = None
+    country: str | None = None
+    lots: tuple[LotUse, ...] = ()
+    payees: tuple[Payee, ...] = ()
+    #: The inclusive rate that `tax` was computed with.
+    vat_bps: int = 0
+    #: Until when a refund may be requested (exclusive).
+    refund_until: datetime | None = None
+    #: Whether the agenda has to learn that earnings mature at `mature_at`.
+    on_agenda: bool = False
+
+    @property
+    def bucket(self) -> str:
+        """Where the creator's share goes: pending until mature, reserved under escrow."""
+        if self.escrowed_at is not None:
+            return RESERVED
+        return AVAILABLE if self.mature_at is None else PENDING
+
+    def tags(self) -> tuple[str, ...]:
+        """Buyer's wallet, creators, the sale itself, and the payment of a card sale."""
+        tags = [f"wallet:{self.buyer}", f"sale:{self.sale_id}"]
+        for payee in self.payees:
+            tags.append(f"creator:{payee.creator}")  # noqa: PERF401 -- hot, mostly one payee
+        if self.processor_ref is not None:
+            tags.append(payment_key(self.processor_ref))
+        if self.on_agenda:
+            tags.append(AGENDA)
+        return tuple(tags)
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """The earnings mature."""
+        if self.mature_at is None or not self.on_agenda:
+            return ()
+        at = self.mature_at
+        return tuple(maturing(payee.creator, at) for payee in self.payees)
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """Tokens to supply and deferred revenue released; or the card payment to its parties."""
+        money = assets.currency
+        bucket = self.bucket
+        credits: list[Posting] = []
+        for payee in self.payees:  # nearly always one: a comprehension would be one more call
+            account = accounts.creator(payee.creator, bucket)
+            credits.append((account, money, -payee.share))
+        if self.funding == CARD:
+            paid = self.gross - self.discount
+            return (
+                (accounts.processor(self.processor or ""), money, paid),
+                (accounts.vat(self.country or ""), money, -self.tax),
+                *credits,
+                (accounts.COMMISSION, money, -self.platform_share),
+            )
+        free = accounts.wallet_free(self.buyer)
+        promo_part = self.creator_share + self.platform_share - self.released
+        return (
+            (free, assets.paid, self.tokens_paid),
+            (accounts.SUPPLY, assets.paid, -self.tokens_paid),
+            (free, assets.promo, self.tokens_promo),
+            (accounts.SUPPLY, assets.promo, -self.tokens_promo),
+            (accounts.DEFERRED, money, self.released),
+            (accounts.PROMO, money, promo_part),
+            *credits,
+            (accounts.MARGIN, money, -self.platform_share),
+        )
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """The buyer's lots are consumed; a card sale leaves the wallet alone."""
+        return wallet.without(self.lots) if self.lots else wallet
+
+    def in_creator(self, creator: Creator, creator_id: str) -> Creator:
+        """The share is earned into the sale's bucket."""
+        for payee in self.payees:
+            if payee.creator == creator_id:
+                return creator.earned(payee.share, self.bucket, self.mature_at)
+        return creator
+
+    def in_sale(self, record: "SaleRecord") -> "SaleRecord":
+        """The sale itself begins its record."""
+        return SaleRecord(sale=self, clawed=(0,) * len(self.payees), returned=(0,) * len(self.lots))
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """The payment bought this."""
+        return payment.became(
+            state=APPLIED,
+            sale_id=self.sale_id,
+            processor=self.processor or "",
+            amount=self.gross - self.discount,
+        )

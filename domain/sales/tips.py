@@ -1,0 +1,27 @@
+"""Tips: a fan gives a creator tokens or money."""
+
+from domain.command import command
+from domain.event import stored_as
+from domain.fields import PositiveAmount
+from domain.sales.commands import SaleCommand
+from domain.sales.sale import Sale
+
+
+@stored_as("tip.sent.v1")
+class TipSent(Sale, frozen=True, kw_only=True, omit_defaults=True):
+    """A tip."""
+
+
+@command
+class SendTip(SaleCommand):
+    """Tip a creator: `amount` tokens (TOKEN) or minor units (CARD)."""
+
+    name = "send-tip"
+    product = "tip"
+    event = TipSent
+
+    amount: PositiveAmount
+
+    def prices(self) -> tuple[int, int]:
+        """The amount; a tip has no discount."""
+        return self.amount, 0

@@ -1,0 +1,1 @@
+"""Subscriptions, charged by the period."""

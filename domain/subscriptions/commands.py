@@ -1,0 +1,281 @@
+"""Subscribing: subscriptions are started, charged by the period, failed, cancelled and lapsed.
+
+Charges and failures are notices: they are facts, so what contradicts the policy or the state is
+kept in suspense for a person, and what speaks of a subscription that is not here yet waits for it.
+"""
+
+from collections.abc import Iterable
+
+from domain.command import Command, Decision, Given, Parked, command
+from domain.creators.creator import Creator
+from domain.entity import States
+from domain.fields import Country, Id, Instant, PositiveAmount
+from domain.payments.payment import PaymentRecord, payment_key
+from domain.payments.suspense import suspended
+from domain.policy import Policy, refund_end
+from domain.rejections import (
+    DUPLICATE_PAYMENT,
+    DUPLICATE_PERIOD,
+    INVALID_TRANSITION,
+    NO_POLICY,
+    UNKNOWN_SUBSCRIPTION,
+    Rejection,
+    reject,
+)
+from domain.sales.amounts import card_amounts
+from domain.sales.commands import maturity, party_refusal, price_refusal
+from domain.sales.invoices import for_sale
+from domain.sales.sale import CARD
+from domain.subscriptions.subscription import (
+    ACTIVE,
+    CANCELLED,
+    GRACE,
+    LAPSED,
+    PeriodCharged,
+    PeriodFailed,
+    Subscription,
+    SubscriptionCancelled,
+    SubscriptionLapsed,
+    SubscriptionStarted,
+    subscription_key,
+)
+from domain.wallets.wallet import Wallet
+
+
+class Subscribed:
+    """A subscription as a deal between its two parties."""
+
+    product = "subscription"
+    funding = CARD
+
+    def __init__(self, user: str, creator: str) -> None:
+        self.user = user
+        self.creator = creator
+
+    def refusal(self, given: Given, policy: Policy, price: int) -> Rejection | None:
+        """Parties, product and price, as for any sale."""
+        wallet = given.state(Wallet, self.user)
+        creator = given.state(Creator, self.creator)
+        terms = policy.sales[self.product]
+        return party_refusal(self, terms, wallet, creator) or price_refusal(
+            self.product, price, terms
+        )
+
+
+class SubscriptionCommand(Command):
+    """What every command about a subscription carries."""
+
+    subscription: Id
+
+    def entities(self) -> tuple[str, ...]:
+        """The subscription."""
+        return (subscription_key(self.subscription),)
+
+    def further(self, states: States) -> tuple[str, ...]:
+        """The parties of a subscription that is there."""
+        subscription = states[subscription_key(self.subscription)]
+        assert isinstance(subscription, Subscription)
+        if subscription.state is None:
+            return ()
+        return f"wallet:{subscription.user}", f"creator:{subscription.creator}"
+
+    def wrong(self, state: str | None) -> Rejection:
+        """What the state does not allow."""
+        return reject(INVALID_TRANSITION, subject=f"subscription {self.subscription}", state=state)
+
+
+@command
+class StartSubscription(SubscriptionCommand):
+    """Note that a fan subscribes; the processor then charges the periods."""
+
+    name = "start-subscription"
+
+    user: Id
+    creator: Id
+    price: PositiveAmount
+
+    def entities(self) -> tuple[str, ...]:
+        """The subscription and its parties."""
+        return (*super().entities(), f"wallet:{self.user}", f"creator:{self.creator}")
+
+    def decide(self, given: Given) -> Decision:
+        """The start, or why not."""
+        version = given.policy
+        if version is None:
+            return reject(NO_POLICY, at=given.now)
+        refusal = Subscribed(self.user, self.creator).refusal(given, version.policy, self.price)
+        if refusal is not None:
+            return refusal
+        state = given.state(Subscription, self.subscription).state
+        if state is not None:
+            return self.wrong(state)
+        event = SubscriptionStarted(
+            subscription_id=self.subscription,
+            user=self.user,
+            creator=self.creator,
+            price=self.price,
+        )
+        return (event,)
+
+
+class PeriodNotice(SubscriptionCommand):
+    """What a processor tells of a period."""
+
+    period_start: Instant
+    processor: Id
+    processor_ref: Id
+
+    def notice_id(self) -> tuple[str, str]:
+        """The processor's reference."""
+        return self.processor, self.processor_ref
+
+
+@command
+class ChargePeriod(PeriodNotice):
+    """Note that a period was charged (notice)."""
+
+    name = "charge-period"
+
+    period_end: Instant
+    price: PositiveAmount
+    country: Country | None = None
+
+    def entities(self) -> tuple[str, ...]:
+        """The subscription, and what stands under the reference."""
+        return (*super().entities(), payment_key(self.processor_ref))
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A period ends after it begins."""
+        if self.period_end <= self.period_start:
+            yield "/period_end", "is not after period_start"
+
+    def decide(self, given: Given) -> Decision:
+        """The sale, under the policy in force when the processor was paid; else suspense."""
+        subscription = given.state(Subscription, self.subscription)
+        if subscription.state is None:
+            return Parked(subscription_key(self.subscription))
+        version = given.policy_at(self.occurred_at or given.now)
+        if version is None:
+            return suspended(self, self.price, NO_POLICY.code)
+        deal = Subscribed(subscription.user, subscription.creator)
+        refusal = deal.refusal(given, version.policy, self.price)
+        if refusal is not None:
+            return suspended(self, self.price, refusal.reason.code)
+        if given.state(PaymentRecord, self.processor_ref).is_another(self.processor):
+            return suspended(self, self.price, DUPLICATE_PAYMENT)
+        if self.period_start in subscription.periods:
+            return suspended(self, self.price, DUPLICATE_PERIOD)
+        if subscription.ended_at is not None and self.period_start >= subscription.ended_at:
+            return suspended(self, self.price, INVALID_TRANSITION.code)
+        sale = self._sale(given, version.policy, deal)
+        return (sale, *for_sale(given, sale))
+
+    def _sale(self, given: Given, policy: Policy, deal: Subscribed) -> PeriodCharged:
+        country = self.country or policy.default_country
+        sold_at = self.occurred_at or given.now
+        amounts = card_amounts(
+            self.price,
+            ((deal.creator, 1),),
+            bps=policy.revenue_share.of(deal.product),
+            vat_bps=policy.vat_bps(country),
+        )
+        creator = given.state(Creator, deal.creator)
+        mature_at = maturity(sold_at, policy.maturity_days, given.now)
+        return PeriodCharged(
+            sale_id=given.new_id,
+            buyer=deal.user,
+            creator=deal.creator,
+            product=deal.product,
+            funding=CARD,
+            gross=self.price,
+            discount=0,
+            item_id=self.subscription,
+            mature_at=mature_at,
+            on_agenda=creator.first_at(mature_at),
+            escrowed_at=given.now if "EARN" in creator.frozen else None,
+            refund_until=refund_end(sold_at, policy.refund_window_days),
+            processor=self.processor,
+            processor_ref=self.processor_ref,
+            country=country,
+            subscription_id=self.subscription,
+            period_start=self.period_start,
+            period_end=self.period_end,
+            tax=amounts.tax,
+            creator_share=amounts.creator_share,
+            platform_share=amounts.platform_share,
+            payees=amounts.payees,
+            vat_bps=amounts.vat_bps,
+            tokens_paid=0,
+            tokens_promo=0,
+            released=0,
+        )
+
+
+@command
+class FailPeriod(PeriodNotice):
+    """Note that a period could not be charged (notice)."""
+
+    name = "fail-period"
+
+    def decide(self, given: Given) -> Decision:
+        """The failure; one of a period that is paid contradicts it, one after the end is moot."""
+        subscription = given.state(Subscription, self.subscription)
+        if subscription.state is None:
+            return Parked(subscription_key(self.subscription))
+        if self.period_start in subscription.periods:
+            return suspended(self, 0, INVALID_TRANSITION.code)
+        if subscription.state in (CANCELLED, LAPSED):
+            return ()
+        event = PeriodFailed(
+            subscription_id=self.subscription,
+            user=subscription.user,
+            creator=subscription.creator,
+            period_start=self.period_start,
+        )
+        return (event,)
+
+
+@command
+class CancelSubscription(SubscriptionCommand):
+    """End a subscription; the periods that are paid stay."""
+
+    name = "cancel-subscription"
+
+    def decide(self, given: Given) -> Decision:
+        """The end of one that runs."""
+        subscription = given.state(Subscription, self.subscription)
+        if subscription.state is None:
+            return reject(UNKNOWN_SUBSCRIPTION, subscription=self.subscription)
+        if subscription.state not in (ACTIVE, GRACE):
+            return self.wrong(subscription.state)
+        event = SubscriptionCancelled(
+            subscription_id=self.subscription,
+            user=subscription.user,
+            creator=subscription.creator,
+            at=given.now,
+        )
+        return (event,)
+
+
+@command
+class LapseSubscription(SubscriptionCommand):
+    """End a subscription that is not paid: in grace, or past the end of its last period."""
+
+    name = "lapse-subscription"
+
+    def decide(self, given: Given) -> Decision:
+        """The lapse; one that is paid for runs on."""
+        subscription = given.state(Subscription, self.subscription)
+        if subscription.state is None:
+            return reject(UNKNOWN_SUBSCRIPTION, subscription=self.subscription)
+        until = subscription.paid_until
+        paid = until is not None and given.now < until
+        if subscription.state not in (ACTIVE, GRACE) or (subscription.state == ACTIVE and paid):
+            return self.wrong(subscription.state)
+        event = SubscriptionLapsed(
+            subscription_id=self.subscription,
+            user=subscription.user,
+            creator=subscription.creator,
+            at=given.now,
+        )
+        return (event,)

@@ -1,0 +1,169 @@
+"""Subscriptions: a fan pays a creator by the period, and has access until the last one ends.
+
+The processor charges and tells; periods may arrive late and in any order, and each is paid once. A
+charged period entitles to two items: the subscription and its creator, so that whoever guards
+content may ask with whichever id they know.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from domain.entity import State, entity
+from domain.event import Event, stored_as
+from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
+from domain.sales.sale import Sale
+from domain.wallets.wallet import Wallet, WalletEvent
+
+ACTIVE = "ACTIVE"
+GRACE = "GRACE"
+CANCELLED = "CANCELLED"
+LAPSED = "LAPSED"
+
+
+def subscription_key(subscription_id: str) -> str:
+    """The tag of a subscription."""
+    return f"subscription:{subscription_id}"
+
+
+class SubscriptionEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """An event in a subscription's life."""
+
+    def in_subscription(self, subscription: "Subscription") -> "Subscription":
+        """The subscription after this event."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@entity
+class Subscription(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+    """Who subscribed to whom, which periods are paid, and until when."""
+
+    KIND = "subscription"
+
+    state: str | None = None
+    user: str = ""
+    creator: str = ""
+    #: The beginnings of the periods that are paid.
+    periods: tuple[datetime, ...] = ()
+    paid_until: datetime | None = None
+    ended_at: datetime | None = None
+
+    def apply(self, key: str, event: Event) -> "Subscription":
+        """The subscription after `event`: every event in its life says how."""
+        assert isinstance(event, SubscriptionEvent)
+        return event.in_subscription(self)
+
+
+class SubscriptionTurn(
+    SubscriptionEvent, WalletEvent, frozen=True, kw_only=True, omit_defaults=True
+):
+    """A turn in a subscription's life; nothing is paid by it."""
+
+    subscription_id: str
+    user: str
+    creator: str
+
+    def tags(self) -> tuple[str, ...]:
+        """The subscription and its fan's wallet."""
+        return subscription_key(self.subscription_id), f"wallet:{self.user}"
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """Unless the event says otherwise, the wallet is as before."""
+        return wallet
+
+    def ended(self, wallet: Wallet) -> Wallet:
+        """The wallet without this subscription."""
+        left = tuple(one for one in wallet.subscriptions if one != self.subscription_id)
+        return msgspec.structs.replace(wallet, subscriptions=left)
+
+
+@stored_as("subscription.started.v1")
+class SubscriptionStarted(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=True):
+    """A fan subscribed at `price` a period; access begins with the first period paid."""
+
+    price: int
+
+    def in_subscription(self, subscription: Subscription) -> Subscription:
+        """Active."""
+        return Subscription(state=ACTIVE, user=self.user, creator=self.creator)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """One more."""
+        more = (*wallet.subscriptions, self.subscription_id)
+        return msgspec.structs.replace(wallet, subscriptions=more)
+
+
+@stored_as("subscription_period.charged.v1")
+class PeriodCharged(
+    Sale, EntitlementEvent, SubscriptionEvent, frozen=True, kw_only=True, omit_defaults=True
+):
+    """A period was paid by card."""
+
+    subscription_id: str
+    period_start: datetime
+    period_end: datetime
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of a sale, the subscription, and both entitlements."""
+        return (
+            *super().tags(),
+            subscription_key(self.subscription_id),
+            entitlement_key(self.buyer, self.subscription_id),
+            entitlement_key(self.buyer, self.creator),
+        )
+
+    def in_subscription(self, subscription: Subscription) -> Subscription:
+        """Paid for longer; what had failed is made good."""
+        until = subscription.paid_until
+        return msgspec.structs.replace(
+            subscription,
+            state=ACTIVE if subscription.state == GRACE else subscription.state,
+            periods=(*subscription.periods, self.period_start),
+            paid_until=self.period_end if until is None else max(until, self.period_end),
+        )
+
+    def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
+        """Until the end of this period; whichever ends last counts."""
+        return entitlement.granted(self.sale_id, self.period_end)
+
+
+@stored_as("subscription_period.failed.v1")
+class PeriodFailed(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=True):
+    """The processor could not charge a period, at least not yet."""
+
+    period_start: datetime
+
+    def in_subscription(self, subscription: Subscription) -> Subscription:
+        """In grace: what is paid stays, and the period may still be charged."""
+        state = GRACE if subscription.state == ACTIVE else subscription.state
+        return msgspec.structs.replace(subscription, state=state)
+
+
+@stored_as("subscription.cancelled.v1")
+class SubscriptionCancelled(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=True):
+    """No more periods from `at`; what is paid stays."""
+
+    at: datetime
+
+    def in_subscription(self, subscription: Subscription) -> Subscription:
+        """Cancelled."""
+        return msgspec.structs.replace(subscription, state=CANCELLED, ended_at=self.at)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """One less."""
+        return self.ended(wallet)
+
+
+@stored_as("subscription.lapsed.v1")
+class SubscriptionLapsed(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=True):
+    """It ended for want of payment."""
+
+    at: datetime
+
+    def in_subscription(self, subscription: Subscription) -> Subscription:
+        """Lapsed."""
+        return msgspec.structs.replace(subscription, state=LAPSED, ended_at=self.at)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """One less."""
+        return self.ended(wallet)

@@ -1,0 +1,1 @@
+"""Wallets: token lots, how they are granted and how they end."""

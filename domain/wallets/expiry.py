@@ -1,0 +1,125 @@
+"""Expiry: promotional tokens end, paid tokens lapse. Instants are exclusive and held tokens stay.
+
+A spend looks at the time itself, so it never depends on these commands being on time; they only
+post what time has done. A command takes at most so many lots, and the next takes the rest.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+
+from domain import accounts
+from domain.accounts import Assets, Posting
+from domain.command import Command, Decision, Given, command
+from domain.event import stored_as
+from domain.fields import Id
+from domain.wallets.wallet import PAID, PROMO, Lot, LotUse, Wallet, WalletEvent
+
+LOTS_MAX = 200
+
+
+class LotEnded(WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+    """The free `tokens` of a lot end at `expires_at`."""
+
+    lot_id: str
+    user: str
+    tokens: int
+    expires_at: datetime
+
+    def tags(self) -> tuple[str, ...]:
+        """The wallet."""
+        return (f"wallet:{self.user}",)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """The lot keeps only what is held of it."""
+        return wallet.without((LotUse(self.lot_id, self.lot_id, "", self.tokens, 0),))
+
+
+@stored_as("promo_tokens.expired.v1")
+class PromoTokensExpired(LotEnded, frozen=True, kw_only=True, omit_defaults=True):
+    """Promotional tokens expired; they had cost nothing yet."""
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`w.free -> supply`."""
+        return (
+            (accounts.wallet_free(self.user), assets.promo, self.tokens),
+            (accounts.SUPPLY, assets.promo, -self.tokens),
+        )
+
+
+@stored_as("tokens.lapsed.v1")
+class TokensLapsed(LotEnded, frozen=True, kw_only=True, omit_defaults=True):
+    """Paid tokens lapsed; `released` minor units of their price are breakage."""
+
+    released: int
+
+    def postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """`w.free -> supply` and `deferred -> rev.breakage`."""
+        return (
+            (accounts.wallet_free(self.user), assets.paid, self.tokens),
+            (accounts.SUPPLY, assets.paid, -self.tokens),
+            (accounts.DEFERRED, assets.currency, self.released),
+            (accounts.BREAKAGE, assets.currency, -self.released),
+        )
+
+
+def the_end(lot: Lot, user: str) -> PromoTokensExpired | TokensLapsed:
+    """The end of all that is free in a lot whose time is over."""
+    assert lot.expires_at is not None
+    if lot.kind == PROMO:
+        return PromoTokensExpired(
+            lot_id=lot.lot, user=user, tokens=lot.free, expires_at=lot.expires_at
+        )
+    return TokensLapsed(
+        lot_id=lot.lot,
+        user=user,
+        tokens=lot.free,
+        expires_at=lot.expires_at,
+        released=lot.released(lot.free),
+    )
+
+
+class ExpiryCommand(Command):
+    """A command that ends lots of the user's wallet."""
+
+    roles = frozenset({"service", "finance"})
+
+    user: Id
+
+    def entities(self) -> tuple[str, ...]:
+        """The wallet."""
+        return (f"wallet:{self.user}",)
+
+    def over(self, given: Given, kind: str) -> Iterable[Lot]:
+        """The lots of `kind` whose time has come, with something free in them."""
+        lots = (
+            lot
+            for lot in given.state(Wallet, self.user).lots
+            if lot.kind == kind
+            and lot.free
+            and lot.expires_at is not None
+            and lot.expires_at <= given.now
+        )
+        return islice(lots, LOTS_MAX)
+
+
+@command
+class ExpirePromo(ExpiryCommand):
+    """Post the end of a user's promotional tokens; nothing happens where none is over."""
+
+    name = "expire-promo"
+
+    def decide(self, given: Given) -> Decision:
+        """One event a lot."""
+        return tuple(the_end(lot, self.user) for lot in self.over(given, PROMO))
+
+
+@command
+class LapseTokens(ExpiryCommand):
+    """Post the lapse of a user's paid tokens; nothing happens where none is over."""
+
+    name = "lapse-tokens"
+
+    def decide(self, given: Given) -> Decision:
+        """One event a lot."""
+        return tuple(the_end(lot, self.user) for lot in self.over(given, PAID))

@@ -1,0 +1,172 @@
+"""API keys: who may do what in which book.
+
+A key reads `tlk_<key_id>_<secret>`. It is shown once, when it is made; the database keeps only
+its SHA-256, which is enough because a secret is 256 random bits. A good key is remembered for a
+few seconds, so that a request costs no query and a revoked key soon stops working.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection
+from ledger.write.request import NOTICES
+
+_SQL = queries.load("keys")
+_KEY = re.compile(r"tlk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+class Role(StrEnum):
+    """What the holder of a key is to the book; each command says which of these may send it."""
+
+    SERVICE = "service"
+    FINANCE = "finance"
+    APPROVER = "approver"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+    MODERATOR = "moderator"
+    FAN = "fan"
+    CREATOR = "creator"
+
+
+class KeyRequestError(Exception):
+    """A key that cannot be made as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a request comes from."""
+
+    role: Role
+    actor: str
+    client: str  # scope of idempotency keys
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key at the only moment at which it is known."""
+
+    key: str
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key as it may be listed."""
+
+    key_id: str
+    role: Role
+    actor: str
+    client: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def create_key(
+    admin: Connection, book: str, *, role: Role, actor: str, client: str | None = None
+) -> NewKey:
+    """Make a key; keys of one `client` (by default the actor) share their idempotency keys."""
+    identity = Identity(role, actor, client or actor, _new_key_id())
+    if not _NAME.fullmatch(identity.actor) or not _NAME.fullmatch(identity.client):
+        raise KeyRequestError("actor and client are 1 to 64 of A-Z a-z 0-9 _ -")
+    if identity.client == NOTICES:
+        raise KeyRequestError(f"no client is called {NOTICES!r}: processors' notices are")
+    key = f"tlk_{identity.key_id}_{secrets.token_urlsafe(32)}"
+    values = {
+        "key_hash": _hash(key),
+        "key_id": identity.key_id,
+        "book": book,
+        "role": str(role),
+        "actor": identity.actor,
+        "client": identity.client,
+    }
+    try:
+        with admin.transaction():
+            admin.execute(_SQL["create"], values)
+    except psycopg.errors.ForeignKeyViolation:
+        raise KeyRequestError(f"there is no book named {book!r}") from None
+    return NewKey(key, identity)
+
+
+def revoke_key(admin: Connection, key_id: str) -> bool:
+    """End a key; False when there is none of this id that is still good."""
+    with admin.transaction():
+        return admin.execute(_SQL["revoke"], [key_id]).fetchone() is not None
+
+
+def list_keys(connection: Connection, book: str) -> list[KeyRecord]:
+    """A book's keys, in the order in which they were made."""
+    rows = connection.execute(_SQL["list"], [book]).fetchall()
+    return [KeyRecord(key_id, Role(role), *rest) for key_id, role, *rest in rows]
+
+
+class KeyRing:
+    """Tells who holds a key; remembers good keys for `ttl_s`, at most `capacity` of them."""
+
+    def __init__(
+        self,
+        pool: ConnectionPool[Connection],
+        *,
+        ttl_s: float = 5.0,
+        capacity: int = 10_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool = pool
+        self._ttl_s = ttl_s
+        self._capacity = capacity
+        self._clock = clock
+        self._known: OrderedDict[tuple[str, bytes], tuple[float, Identity]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def authenticate(self, book: str, key: str) -> Identity | None:
+        """The holder of a good key of this book, else None; may ask the database.
+
+        Raises `psycopg.OperationalError` when the database is needed and away.
+        """
+        return self.remembered(book, key) or self._look_up(book, key)
+
+    def remembered(self, book: str, key: str) -> Identity | None:
+        """As `authenticate`, from memory alone: never waits, None also for a key not seen."""
+        with self._lock:
+            good_until, identity = self._known.get((book, _hash(key)), (0.0, None))
+            return identity if self._clock() < good_until else None
+
+    def _look_up(self, book: str, key: str) -> Identity | None:
+        parts = _KEY.fullmatch(key)
+        if parts is None:
+            return None
+        with self._pool.connection() as connection:
+            row = connection.execute(_SQL["find"], [parts[1]]).fetchone()
+        digest = _hash(key)
+        if row is None or not hmac.compare_digest(row[0], digest) or row[1] != book:
+            return None
+        identity = Identity(Role(row[2]), row[3], row[4], parts[1])
+        with self._lock:
+            self._known[book, digest] = (self._clock() + self._ttl_s, identity)
+            self._known.move_to_end((book, digest))
+            while len(self._known) > self._capacity:
+                self._known.popitem(last=False)
+        return identity
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _new_key_id() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(12))

@@ -1,0 +1,1 @@
+"""The log: entries, their bytes and their hashes."""

@@ -1,0 +1,1 @@
+"""The database and how to reach it."""

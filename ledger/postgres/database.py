@@ -1,0 +1,126 @@
+"""Where the database is and how a connection to it is made.
+
+Two connection strings come out of the settings. The *service* one may append to the log and
+never change it; the *admin* one migrates, makes books and keys. With the embedded server they
+are two roles. With an external server give both URLs; one superuser's URL alone also works, the
+service then takes on the role `tokenledger_app` as it connects, which guards against mistakes
+but not against an intruder, who could drop that role again.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from ledger.postgres import embedded
+from ledger.settings import Settings
+
+SERVICE_ROLE = "tokenledger_app"
+
+#: A dead peer is noticed within seconds, whether we wait for it or send to it.
+_LIVENESS = {
+    "connect_timeout": 2,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+Connection = psycopg.Connection[TupleRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The two doors to one database, and the embedded server behind them if there is one."""
+
+    service_url: str
+    admin_url: str
+    server: embedded.Server | None = None
+
+
+@contextmanager
+def database(settings: Settings, *, supervise: bool = False) -> Iterator[Database]:
+    """Resolve the settings; without a URL the embedded PostgreSQL runs as long as the block.
+
+    `supervise` starts the embedded server again whenever it dies.
+    """
+    if settings.database_url is not None:
+        yield external(settings.database_url, settings.admin_database_url)
+        return
+    with embedded.server(settings.data_dir, supervise=supervise) as server:
+        yield Database(server.url(user=SERVICE_ROLE), server.url(), server)
+
+
+def external(service_url: str, admin_url: str | None) -> Database:
+    """The doors to a database that somebody else runs."""
+    if admin_url is not None and admin_url != service_url:
+        return Database(service_url, admin_url)
+    return Database(_with_options(service_url, f"-c role={SERVICE_ROLE}"), service_url)
+
+
+def conninfo(url: str, schema: str | None = None, *, application: str = "tokenledger") -> str:
+    """A complete connection string, with a book's schema first on the search path.
+
+    pg_catalog is not named and so comes before all: nobody can shadow a built-in function.
+    """
+    text = make_conninfo(url, application_name=application, **_LIVENESS)
+    if schema is None:
+        return text
+    return _with_options(text, f'-c search_path="{schema}",tokenledger')
+
+
+def connect(
+    url: str,
+    schema: str | None = None,
+    *,
+    autocommit: bool = False,
+    application: str = "tokenledger",
+) -> Connection:
+    """Connect, to a book's schema if one is given; raises `psycopg.OperationalError`."""
+    text = conninfo(url, schema, application=application)
+    return psycopg.connect(text, autocommit=autocommit)
+
+
+def pool(
+    url: str,
+    schema: str | None = None,
+    *,
+    connections_max: int,
+    application: str = "tokenledger-read",
+) -> ConnectionPool[Connection]:
+    """An unopened pool of autocommit connections for readers.
+
+    It waits at most a second for a connection, so that a database that is away is noticed soon.
+    One broken connection means that all may be: they are replaced together, not one by one with
+    a growing pause after each.
+    """
+
+    def check(connection: Connection) -> None:
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            readers.drain()
+            raise
+
+    readers: ConnectionPool[Connection] = ConnectionPool(
+        conninfo(url, schema, application=application),
+        kwargs={"autocommit": True},
+        min_size=1,
+        max_size=connections_max,
+        timeout=1.0,
+        reconnect_timeout=5.0,
+        check=check,
+        name=application,
+        open=False,
+    )
+    return readers
+
+
+def _with_options(url: str, options: str) -> str:
+    before = conninfo_to_dict(url).get("options")
+    return make_conninfo(url, options=f"{before} {options}" if before else options)

@@ -1,0 +1,116 @@
+"""The agenda of one book: who has to be sent a command by now, read from the log itself.
+
+A table beside the log with a position of its own, so that a scheduler goes on after a crash where
+the last one stopped. Several may use it at once: reading on is one at a time, and what one has
+taken the others do not see until its next turn.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+from domain.agenda import AgendaEvent, Due
+from domain.catalogue import InvalidRequest, read_command
+from ledger.books import Book
+from ledger.log.entry import decode
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection
+from ledger.write.answer import Answer
+from ledger.write.request import Request, unremembered
+
+NEWS_MAX = 5_000
+SCHEDULER = "scheduler"
+
+SQL = queries.load("agenda")
+log = structlog.get_logger()
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """One item whose time came `late_s` ago, the request to send for it, and its next turn."""
+
+    item: str
+    due_at: datetime
+    request: Request
+    once: bool
+    late_s: float
+
+
+class Agenda:
+    """One book's agenda over a connection in autocommit mode, which turns to that book."""
+
+    def __init__(self, book: Book, connection: Connection) -> None:
+        self._connection = connection
+        connection.execute(SQL["enter"], [f'"{book.schema}",tokenledger'])
+
+    def anything(self) -> bool:
+        """Whether there is anything to do at present."""
+        row = self._connection.execute(SQL["anything"]).fetchone()
+        return row is not None and bool(row[0])
+
+    def read_on(self) -> int:
+        """Take in what the log says since the last time; answers how many events that were."""
+        total = 0
+        while True:
+            count = self._read_page()
+            total += count
+            if count < NEWS_MAX:
+                return total
+
+    def take(self, limit: int) -> list[Taken]:
+        """At most `limit` items that are due; each comes again at its next turn."""
+        rows = self._connection.execute(SQL["take"], [limit]).fetchall()
+        return [taken for row in rows if (taken := _taken(row)) is not None]
+
+    def settle(self, taken: list[Taken], answers: list[Answer]) -> None:
+        """Forget what was refused, for there is nothing left to do, and what is done once."""
+        over = [
+            (each.item, each.due_at)
+            for each, answer in zip(taken, answers, strict=True)
+            if 400 <= answer.status < 500 or (each.once and answer.status < 300)
+        ]
+        if over:
+            items, turns = zip(*over, strict=True)
+            self._connection.execute(SQL["settle"], [list(items), list(turns)])
+
+    def _read_page(self) -> int:
+        connection = self._connection
+        with connection.transaction():
+            row = connection.execute(SQL["read_position"]).fetchone()
+            assert row is not None
+            news = connection.execute(SQL["news"], [row[0], NEWS_MAX]).fetchall()
+            if not news:
+                return 0
+            changes: dict[str, Due | None] = {}
+            for _, data in news:
+                event = decode(data).event()
+                if isinstance(event, AgendaEvent):
+                    changes.update(event.agenda_items())
+            self._put([(item, due) for item, due in changes.items() if due is not None])
+            dropped = [item for item, due in changes.items() if due is None]
+            connection.execute(SQL["drop"], [dropped])
+            connection.execute(SQL["read_to"], [news[-1][0]])
+        return len(news)
+
+    def _put(self, items: list[tuple[str, Due]]) -> None:
+        columns: list[list[Any]] = [
+            [item for item, _ in items],
+            [due.at for _, due in items],
+            [due.every_s for _, due in items],
+            [due.command for _, due in items],
+            [msgspec.json.encode(due.fields).decode() for _, due in items],
+            [due.once for _, due in items],
+        ]
+        self._connection.execute(SQL["put"], columns)
+
+
+def _taken(row: tuple[Any, ...]) -> Taken | None:
+    item, due_at, command, fields, once, late_s = row
+    try:
+        read = read_command(command, msgspec.json.decode(fields))
+    except InvalidRequest:
+        log.exception("the agenda holds a command that cannot be read", item=item)
+        return None
+    request = unremembered(read, actor=SCHEDULER, correlation_id=SCHEDULER)
+    return Taken(item, due_at, request, once, late_s)

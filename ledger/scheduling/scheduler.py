@@ -1,0 +1,185 @@
+"""The scheduler: sends, for every book, the commands that time alone makes due.
+
+It meters calls, releases holds, voids authorisations. It holds nothing that matters: the agenda is
+read from the log, and every command decides by itself whether there is anything to do. So it may
+die at any moment, be late, and run in several processes at once.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import psycopg
+import structlog
+
+from ledger.books import Book, list_books
+from ledger.postgres.database import Connection, Database, connect
+from ledger.scheduling.agenda import Agenda
+from ledger.write.answer import Answer
+from ledger.write.writer import Unavailable, Writer
+
+TURN_EVERY_S = 1.0
+COMMANDS_FIRST = 32
+COMMANDS_MAX = 4_096
+COMMANDS_BEGIN = 512
+"""A turn begins with no more, so that the writer is at work while the next are taken."""
+EVENTS_EACH = 2
+"""Where commands make more events than this they have time to catch up with: fewer at once, lest
+they hold up everybody else at the turnstile."""
+CAUTIOUS_AFTER_S = 30.0
+"""After a pause of that long there may be much to catch up with."""
+
+log = structlog.get_logger()
+
+
+class Watcher(Protocol):
+    """Somebody who counts what a scheduler does."""
+
+    def sent(
+        self, book: str, answers: Sequence[Answer], *, late_s: float, answered_s: float
+    ) -> None:
+        """Commands were answered after `answered_s`, `late_s` after the first of them was due."""
+
+    def interrupted(self, book: str) -> None:
+        """A book (or, without a name, every book) was not served."""
+
+
+class Unwatched:
+    """Nobody counts."""
+
+    def sent(
+        self, book: str, answers: Sequence[Answer], *, late_s: float, answered_s: float
+    ) -> None:
+        """Nothing."""
+
+    def interrupted(self, book: str) -> None:
+        """Nothing."""
+
+
+class Scheduler:
+    """Turns every second over all books, or over those named; `writer_of` as the service has it."""
+
+    def __init__(
+        self,
+        database: Database,
+        writer_of: Callable[[Book], Writer],
+        *,
+        books: Collection[str] | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self._url = database.service_url
+        self._writer_of = writer_of
+        self._books = books
+        self._watcher = watcher or Unwatched()
+        self._connection: Connection | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
+        self._interrupted: set[str] = set()
+        self._at_once = COMMANDS_FIRST
+        self._turned_at = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to turn, in a thread of its own; survives whatever the database does."""
+        self._thread.start()
+        log.info("scheduling")
+
+    def stop(self) -> None:
+        """Finish the commands that are under way, then end; before the writers do."""
+        self._stopping.set()
+        self._thread.join()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+        self._connection = None
+
+    def turn(self) -> int:
+        """Send what is due in every book; answers how many commands that were."""
+        sent = 0
+        if time.monotonic() - self._turned_at > CAUTIOUS_AFTER_S:
+            self._at_once = COMMANDS_FIRST
+        for book in self._known_books():
+            try:
+                sent += self._serve(book)
+                self._interrupted.discard(book.name)
+                self._turned_at = time.monotonic()
+            except (psycopg.Error, Unavailable) as error:
+                self._lose(book.name, str(error))
+            except Exception:
+                log.exception("a book's agenda was not served", book=book.name)
+                self._lose(book.name, "")
+        return sent
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self.turn()
+            self._stopping.wait(TURN_EVERY_S)
+        self.close()
+
+    def _serve(self, book: Book) -> int:
+        agenda = Agenda(book, self._connected())
+        sent = 0
+        while agenda.anything() and not self._stopping.is_set():
+            agenda.read_on()
+            sent += self._send_due(agenda, book)
+        return sent
+
+    def _send_due(self, agenda: Agenda, book: Book) -> int:
+        """Send all that is due, taking the next while the last are on their way.
+
+        The log is not read on meanwhile: what is settled is what was due when it was taken.
+        """
+        sent = 0
+        begin = COMMANDS_BEGIN
+        taken = agenda.take(min(begin, self._at_once))
+        while taken:
+            began = time.monotonic()
+            answering = self._writer_of(book).write_soon([each.request for each in taken])
+            begin *= 2
+            limit = min(begin, self._at_once)
+            following = [] if self._stopping.is_set() else agenda.take(limit)
+            answers = answering.result()
+            answered_s = time.monotonic() - began
+            late_s = max(each.late_s for each in taken) + answered_s
+            self._watcher.sent(book.name, answers, late_s=late_s, answered_s=answered_s)
+            agenda.settle(taken, answers)
+            self._pace(len(taken), sum(len(answer.events) for answer in answers))
+            sent += len(taken)
+            taken = following
+        return sent
+
+    def _pace(self, commands: int, events: int) -> None:
+        """As many commands at once as there is little to catch up with."""
+        if events > EVENTS_EACH * commands:
+            self._at_once = max(COMMANDS_FIRST, self._at_once // 2)
+        else:
+            self._at_once = min(COMMANDS_MAX, self._at_once * 2)
+
+    def _known_books(self) -> list[Book]:
+        """The books there are; none while the database is away."""
+        try:
+            books = list_books(self._connected())
+        except psycopg.Error as error:
+            self._lose("", str(error))
+            return []
+        self._interrupted.discard("")
+        return [book for book in books if self._books is None or book.name in self._books]
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(
+                self._url, autocommit=True, application="tokenledger-scheduler"
+            )
+        return self._connection
+
+    def _lose(self, name: str, error: str) -> None:
+        """Connect anew next time; an outage is told once."""
+        self.close()
+        self._watcher.interrupted(name)
+        if name not in self._interrupted:
+            self._interrupted.add(name)
+            log.warning("scheduling interrupted", book=name or None, error=error.strip())

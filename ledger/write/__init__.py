@@ -1,0 +1,1 @@
+"""The write path, from admission to commit."""

@@ -1,0 +1,124 @@
+"""Admission: from what an edge received to a request that may pass the turnstile.
+
+Every edge comes through here, so the same command means the same whichever way it arrives.
+What is refused here was never decided and leaves no receipt.
+"""
+
+import re
+from typing import Any, Protocol
+
+import msgspec
+
+from domain.catalogue import InvalidRequest, Problem, read_command
+from domain.rejections import (
+    INVALID_REQUEST,
+    ROLE_FORBIDDEN,
+    UNAUTHENTICATED,
+    Rejection,
+    reject,
+)
+from ledger.write.answer import problem
+from ledger.write.request import Request, fingerprint, request_key
+
+ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Sender(Protocol):
+    """Who sends: `ledger.keys.Identity`, or a process of our own."""
+
+    @property
+    def role(self) -> str:
+        """What the sender is to the book."""
+
+    @property
+    def actor(self) -> str:
+        """Who acts."""
+
+    @property
+    def client(self) -> str:
+        """Scope of idempotency keys."""
+
+
+class Refused(Exception):
+    """The request goes no further; `rejection` says why, `problems` which fields are wrong."""
+
+    def __init__(self, rejection: Rejection, problems: list[Problem] | None = None) -> None:
+        self.rejection = rejection
+        self.problems = problems or []
+        super().__init__(rejection.reason.code)
+
+    def document(self, correlation_id: str) -> bytes:
+        """The problem document."""
+        if not self.problems:
+            return problem(self.rejection, correlation_id)
+        errors = [{"pointer": p.pointer, "message": p.message} for p in self.problems]
+        return problem(self.rejection, correlation_id, errors=errors)
+
+
+def invalid(*problems: Problem) -> Refused:
+    """A malformed request."""
+    return Refused(reject(INVALID_REQUEST, count=len(problems)), list(problems))
+
+
+def read_fields(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`; raises Refused with the place where it is malformed."""
+    try:
+        fields = msgspec.json.decode(body)
+    except RecursionError:
+        raise invalid(Problem("", "malformed JSON: nested too deeply")) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        place = "" if "byte" in str(error) else f" (byte {len(body)})"
+        raise invalid(Problem("", f"malformed JSON: {error}{place}")) from None
+    if not isinstance(fields, dict):
+        raise invalid(Problem("", "must be a JSON object"))
+    return fields
+
+
+def admit(
+    name: str,
+    fields: dict[str, Any],
+    sender: Sender | None,
+    *,
+    idempotency_key: str | None,
+    correlation_id: str,
+) -> Request:
+    """A request to execute the command `name` with `fields`; raises Refused.
+
+    In this order: the fields, the sender, the sender's role.
+    """
+    try:
+        command = read_command(name, fields)
+    except InvalidRequest as error:
+        raise invalid(*error.problems) from None
+    notice = command.notice_id()
+    if notice is None:
+        _check_idempotency_key(idempotency_key)
+    if sender is None:
+        raise Refused(reject(UNAUTHENTICATED))
+    role, client = sender.role, sender.client
+    if role not in command.roles:
+        raise Refused(reject(ROLE_FORBIDDEN, role=str(role), action=f"send {name}"))
+    on_behalf_of = command.on_behalf_of
+    if on_behalf_of is not None and role != "service":
+        raise Refused(reject(ROLE_FORBIDDEN, role=str(role), action="act on behalf of others"))
+    return Request(
+        command,
+        name,
+        on_behalf_of,
+        sender.actor,
+        client,
+        command.correlation_id or correlation_id,
+        request_key(client, name, notice, idempotency_key or ""),
+        fingerprint(command, idempotency_key or ""),
+        command.entities(),
+    )
+
+
+def _check_idempotency_key(key: str | None) -> None:
+    if key is None:
+        raise invalid(
+            Problem("/idempotency_key", "is required: as header Idempotency-Key, or in a bulk line")
+        )
+    if not IDEMPOTENCY_KEY.fullmatch(key):
+        raise invalid(Problem("/idempotency_key", "must be 1 to 255 visible ASCII characters"))

@@ -1,0 +1,104 @@
+"""Answers: what a request is answered, rendered to bytes that never change."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from domain.rejections import AWAITING_REFERENT, Rejection
+from ledger.write.request import Request
+
+
+class Recorded(msgspec.Struct, gc=False):
+    """An event as an answer shows it; `body` is the JSON that the log keeps, once it is made."""
+
+    position: int
+    event_id: str
+    type: str
+    body: bytes = b""
+
+
+class Answer(msgspec.Struct):
+    """What a request is answered: an HTTP status and a body that is the same for ever.
+
+    `code` is that of a rejection or of a suspended notice; `events` is empty where nothing
+    happened. `rendered` is the body where it is no rendering of events.
+    """
+
+    status: int
+    position: int
+    command: str
+    recorded_at: datetime | None = None
+    events: tuple[Recorded, ...] = ()
+    code: str | None = None
+    rendered: bytes | None = None
+    replayed: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the command had its effect (a suspended notice had one, too)."""
+        return self.status < 300
+
+    @property
+    def body(self) -> bytes:
+        """JSON; rendered from the events on first use where there are any."""
+        if self.rendered is None:
+            self.rendered = render(self)
+        return self.rendered
+
+    def again(self) -> "Answer":
+        """The same answer, to a replay of its request."""
+        return msgspec.structs.replace(self, replayed=True)
+
+
+def render(answer: Answer) -> bytes:
+    """The body of an accepted or suspended answer. Its bytes must never change: see its test."""
+    events = b",".join(
+        b'{"position":%d,"event_id":"%b","type":"%b","body":%b}'
+        % (e.position, e.event_id.encode(), e.type.encode(), e.body)
+        for e in answer.events
+    )
+    code = b',"code":"%b"' % answer.code.encode() if answer.code else b""
+    return b'{"outcome":"%b","command":"%b"%b,"position":%d,"recorded_at":%b,"events":[%b]}' % (
+        _outcome(answer.code),
+        answer.command.encode(),
+        code,
+        answer.position,
+        msgspec.json.encode(answer.recorded_at),
+        events,
+    )
+
+
+def _outcome(code: str | None) -> bytes:
+    if code is None:
+        return b"accepted"
+    return b"parked" if code == AWAITING_REFERENT else b"suspended"
+
+
+def problem(rejection: Rejection, correlation_id: str, **more: Any) -> bytes:
+    """An RFC 9457 problem document."""
+    reason = rejection.reason
+    return msgspec.json.encode(
+        {
+            "type": f"urn:tokenledger:problem:{reason.code.lower().replace('_', '-')}",
+            "title": reason.title,
+            "status": reason.status,
+            "detail": rejection.detail,
+            "code": reason.code,
+            "details": rejection.details,
+            "retryable": reason.retryable,
+            "correlation_id": correlation_id,
+            **more,
+        }
+    )
+
+
+def refused(request: Request, rejection: Rejection, position: int) -> Answer:
+    """The answer that `rejection` makes to `request`, decided at `position`."""
+    return Answer(
+        status=rejection.reason.status,
+        position=position,
+        command=request.name,
+        code=rejection.reason.code,
+        rendered=problem(rejection, request.correlation_id),
+    )

@@ -1,0 +1,361 @@
+"""One batch's decisions: commands in order, each on what its predecessors left.
+
+No SQL here: states are looked up in a working set, and what is to be written is collected. A
+rejection or a bug in one command leaves no trace in its neighbours. Deciding runs ahead of
+encoding, which is done for many events together; should any of them fail, the whole batch is
+decided again one by one: then a command's effects are merged only once its entries are encoded.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+
+import structlog
+
+from domain.accounts import Assets
+from domain.command import Given, Parked
+from domain.controls.erasure import EraseSubject
+from domain.controls.periods import PERIODS, Periods
+from domain.controls.policy_changes import POLICIES, Policies
+from domain.entity import KINDS, MissingState, State
+from domain.event import Event
+from domain.payments.suspense import ReleasePayment
+from domain.policy import PolicyVersion, in_force
+from domain.rejections import (
+    AWAITING_REFERENT,
+    BATCH_ABORTED,
+    BODY_TOO_LARGE,
+    CLOCK_SKEW,
+    IDEMPOTENCY_KEY_REUSED,
+    INTERNAL,
+    Rejection,
+    reject,
+)
+from ledger.books import Book
+from ledger.log.copy_rows import microseconds
+from ledger.log.entry import ENTRY_BYTES_MAX
+from ledger.log.event_ids import EventId
+from ledger.write.answer import Answer, Recorded, refused
+from ledger.write.business_days import BusinessDays
+from ledger.write.encoding import Draft, EntryTooLarge, Stamp, event_rows, receipt_rows
+from ledger.write.inbox import APPLIED, PARKED, SUSPENDED, Inbox, Notice
+from ledger.write.request import Request
+from ledger.write.state_cache import WorkingStates
+from ledger.write.texts import Texts, new_salt
+
+TICK = timedelta(microseconds=1)
+SKEW_MAX = timedelta(seconds=5)
+
+log = structlog.get_logger()
+
+
+class Unencodable(Exception):
+    """Some decided event cannot be encoded: decide the batch again one by one to learn whose."""
+
+
+class Batch:
+    """The commands of one transaction on one book."""
+
+    def __init__(
+        self,
+        book: Book,
+        states: WorkingStates,
+        *,
+        position: int,
+        clock: datetime,
+        new_id: Callable[[int], EventId],
+        inbox: Inbox,
+    ) -> None:
+        self.position = position
+        self.states = states
+        self.known: dict[bytes, tuple[bytes, Answer]] = {}
+        #: Encode each command before its effects are merged, so that it can fail alone.
+        self.one_by_one = False
+        self._drafts: list[Draft] = []
+        self._event_rows: list[bytes] = []
+        self._receipts: list[tuple[Request, Answer]] = []
+        self.touched: dict[str, tuple[int, int]] = {}
+        self.clock = clock
+        self._clock_us = microseconds(clock)
+        self.inbox = inbox
+        self._book = book
+        self._assets = Assets.of(book.name, book.currency)
+        self.texts = Texts()
+        self._dates = BusinessDays(book.time_zone)
+        self._today = self._dates.of(clock)
+        self._open_today: tuple[State | None, date] = (None, self._today)
+        self._new_id = new_id
+        self._answered = 0
+        self._applying: Notice | None = None
+        self._parsed_state: State | None = None
+        self._parsed: tuple[PolicyVersion, ...] = ()
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When the batch's last event was recorded."""
+        return self.clock - TICK
+
+    def answer(self, request: Request) -> Answer:
+        """Decide one request, or find what it was answered before; may raise MissingState."""
+        known = self.known.get(request.key)
+        if known is not None:
+            fingerprint, answer = known
+            if fingerprint == request.fingerprint:
+                return answer.again()
+            return self._refused(request, reject(IDEMPOTENCY_KEY_REUSED))
+        try:
+            answer = self._decide(request)
+        except MissingState:
+            raise
+        except EntryTooLarge as error:
+            size = error.args[0]
+            return self._refused(
+                request,
+                reject(BODY_TOO_LARGE, what="the entry", bytes=size, limit=ENTRY_BYTES_MAX),
+            )
+        except Exception:
+            log.exception(
+                "decision failed",
+                command=request.name,
+                correlation_id=request.correlation_id,
+            )
+            return self._refused(request, reject(INTERNAL))
+        if not request.key:
+            self._answered += len(answer.events)
+            return answer
+        self.known[request.key] = request.fingerprint, answer
+        self._answered += 1
+        self._receipts.append((request, answer))
+        return answer
+
+    @property
+    def anything_new(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self._answered)
+
+    def take_rows(self) -> tuple[list[bytes], list[bytes]]:
+        """Rows of events and receipts decided since the last call; may raise Unencodable."""
+        try:
+            events = self._event_rows + event_rows(self._drafts)
+        except Exception as error:
+            raise Unencodable from error
+        receipts = receipt_rows(self._receipts)
+        self._drafts, self._event_rows, self._receipts = [], [], []
+        return events, receipts
+
+    def apply_due(self, notice: Notice) -> None:
+        """Decide a notice again now that what it awaited is here; may raise MissingState."""
+        self._applying = notice
+        try:
+            answer = self._decide(notice.request)
+        except MissingState:
+            raise
+        except Exception:
+            log.exception("a parked notice stays parked", processor_ref=notice.processor_ref)
+            self.inbox.settle(notice, PARKED, notice.awaits, self.position)
+        else:
+            if any(due is notice for due in self.inbox.due):
+                state = APPLIED if answer.code is None else SUSPENDED
+                self.inbox.settle(notice, state, None, answer.position)
+        finally:
+            self._applying = None
+
+    def answer_all_or_none(self, requests: Sequence[Request]) -> list[Answer]:
+        """Decide requests that stand or fall together; may raise MissingState."""
+        before = (self.position, self.clock, dict(self.states), dict(self.touched))
+        clock_us = self._clock_us
+        known, drafts, rows = dict(self.known), len(self._drafts), len(self._event_rows)
+        receipts, answered = len(self._receipts), self._answered
+        inbox, texts = self.inbox.save(), self.texts.save()
+        answers: list[Answer] = []
+        try:
+            for request in requests:
+                answers.append(self.answer(request))
+                if not answers[-1].accepted:
+                    break
+            else:
+                return answers
+        except MissingState:
+            answers.clear()
+            raise
+        finally:
+            if len(answers) < len(requests) or not all(a.accepted for a in answers[-1:]):
+                self.position, self.clock, states, self.touched = before
+                self._clock_us = clock_us
+                self.states.clear()
+                self.states.update(states)
+                self.known = known
+                del self._drafts[drafts:]
+                del self._event_rows[rows:]
+                del self._receipts[receipts:]
+                self._answered = answered
+                self.inbox.restore(inbox)
+                self.texts.restore(texts)
+        failed = len(answers) - 1
+        return [
+            answers[failed]
+            if line == failed
+            else self._refused(request, reject(BATCH_ABORTED, line=failed + 1))
+            for line, request in enumerate(requests)
+        ]
+
+    def _refused(self, request: Request, rejection: Rejection) -> Answer:
+        return refused(request, rejection, self.position)
+
+    def _decide(self, request: Request) -> Answer:
+        command, now = request.command, self.clock
+        occurred_at = command.occurred_at
+        if occurred_at is None:
+            occurred_at = now
+        elif occurred_at > now + SKEW_MAX:
+            if command.notice_id() is None:
+                skew = reject(CLOCK_SKEW, field="occurred_at", given=occurred_at, now=now)
+                return self._refused(request, skew)
+            # A notice is never refused; nor may it choose a policy that is not in force yet.
+            occurred_at = now
+            command = command.model_copy(update={"occurred_at": now})
+        event_id = self._new_id(self._clock_us)
+        salt = new_salt() if command.text_fields else ""
+        policies = self._policies()
+        policy = in_force(policies, now)
+        given = Given(
+            self.states,
+            policies,
+            policy,
+            now,
+            event_id[0],
+            request.actor,
+            self._assets,
+            self._today,
+            salt,
+        )
+        decision = command.decide(given)
+        code = None
+        if not isinstance(decision, tuple):
+            if isinstance(decision, Rejection):
+                return self._refused(request, decision)
+            if isinstance(decision, Parked):
+                return self._parked(request, decision, now)
+            code, decision = decision.code, decision.events
+        if not decision:
+            return self._nothing_to_do(request, now)
+        stamp = Stamp(
+            request,
+            self._book.name,
+            self._assets,
+            occurred_at,
+            self._effective_on(None if occurred_at is now else occurred_at),
+            None if policy is None else policy.version,
+            code,
+        )
+        answer = self._record(decision, event_id, stamp)
+        if code is not None:  # not before: what cannot be recorded must leave no trace here either
+            self._keep(request, SUSPENDED, None, now)
+        if salt or request.name == _ERASE:
+            self.texts.follow(command, decision, event_id[0], salt)
+        return answer
+
+    def _record(self, events: tuple[Event, ...], event_id: EventId, stamp: Stamp) -> Answer:
+        """Fix the events' places and merge their effects; nothing is changed if one fails."""
+        states, views = self.states, self.states.views
+        changes: dict[str, State] = {}
+        recorded, drafts = [], []
+        position, clock = self.position, self.clock
+        recorded_us = self._clock_us
+        occurred_us = recorded_us if stamp.occurred_at is clock else microseconds(stamp.occurred_at)
+        for event in events:
+            position += 1
+            tags = event.tags()
+            for key in tags:
+                state = changes.get(key) or states.get(key)
+                if state is None and key.startswith(_CARRIED):
+                    state = states[key]
+                if state is not None:
+                    changes[key] = state.apply(key, event)
+                if views and key in views:
+                    for view in views[key]:
+                        changes[view] = (changes.get(view) or states[view]).apply(view, event)
+            text, raw = event_id
+            fact = Recorded(position, text, event.type)
+            recorded.append(fact)
+            drafts.append(Draft(event, tags, stamp, fact, raw, clock, occurred_us, recorded_us))
+            clock += TICK
+            recorded_us += 1
+            if position - self.position < len(events):
+                event_id = self._new_id(recorded_us)
+        if self.one_by_one:
+            self._event_rows += event_rows(drafts)
+        else:
+            self._drafts += drafts
+        states.update(changes)
+        touched, count = self.touched, len(events)
+        for key in changes:
+            touched[key] = position, touched.get(key, _UNTOUCHED)[1] + count
+        if self.inbox.waiting:
+            self.inbox.wake(tag for event in events for tag in event.tags())
+        if stamp.request.name == _RELEASE:
+            self.inbox.release(events, position)
+        self.position, self.clock, self._clock_us = position, clock, recorded_us
+        code = stamp.code
+        status = 201 if code is None else 202
+        return Answer(status, position, stamp.request.name, clock - TICK, tuple(recorded), code)
+
+    def _keep(self, request: Request, state: str, awaits: str | None, now: datetime) -> None:
+        if self._applying is None:
+            self.inbox.keep(request, state, awaits, now)
+        elif state == PARKED:
+            self.inbox.settle(self._applying, state, awaits, self.position)
+
+    def _parked(self, request: Request, decision: Parked, now: datetime) -> Answer:
+        self._keep(request, PARKED, decision.awaits, now)
+        answer = Answer(
+            status=202,
+            position=self.position,
+            command=request.name,
+            recorded_at=now,
+            code=AWAITING_REFERENT,
+        )
+        answer.rendered = answer.body
+        return answer
+
+    def _nothing_to_do(self, request: Request, now: datetime) -> Answer:
+        answer = Answer(status=201, position=self.position, command=request.name, recorded_at=now)
+        answer.rendered = answer.body
+        return answer
+
+    def _policies(self) -> tuple[PolicyVersion, ...]:
+        """The published policies, parsed anew only when their state is another."""
+        state = self.states[POLICIES]
+        if state is not self._parsed_state:
+            assert isinstance(state, Policies)
+            self._parsed_state, self._parsed = state, parsed(state)
+        return self._parsed
+
+    def _effective_on(self, instant: datetime | None) -> date:
+        """The business date of `instant` (None: now), or the first open day if it is closed."""
+        periods = self.states[PERIODS]
+        assert isinstance(periods, Periods)
+        if instant is not None:
+            return periods.open_day(self._dates.of(instant))
+        if self._open_today[0] is not periods:
+            self._open_today = periods, periods.open_day(self._today)
+        return self._open_today[1]
+
+
+_UNTOUCHED = (0, 0)
+_CARRIED = tuple(f"{name}:" for name, kind in KINDS.items() if kind.CACHED)
+"""How the keys of entities begin that every event carries along, whoever needs them."""
+_RELEASE = ReleasePayment.name
+_ERASE = EraseSubject.name
+_PARSED_MAX = 8
+_parsed: list[tuple[Policies, tuple[PolicyVersion, ...]]] = []
+
+
+def parsed(state: Policies) -> tuple[PolicyVersion, ...]:
+    """The versions of a book's policies; parsing a document costs more than a whole batch."""
+    for known, versions in _parsed:
+        if known is state:
+            return versions
+    versions = state.versions()
+    _parsed.insert(0, (state, versions))
+    del _parsed[_PARSED_MAX:]
+    return versions

@@ -1,0 +1,121 @@
+"""The inbox: notices that wait for what they speak of.
+
+A refund may be reported before its payment. Such a notice is answered as parked and kept; the
+event that it awaits lets it be decided again, in the same transaction. Its receipt stays the
+first answer for ever.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from domain.catalogue import read_command
+from domain.event import Event
+from domain.payments.payment import PaymentReleased
+from domain.payments.suspense import kept_fields
+from ledger.log.entry import canonical
+from ledger.write.request import Request
+
+PARKED = "parked"
+SUSPENDED = "suspended"
+APPLIED = "applied"
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A kept notice: a row of the inbox."""
+
+    processor: str
+    processor_ref: str
+    request: Request
+    state: str
+    awaits: str | None
+    received_at: datetime
+    position: int | None = None
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What became of a kept notice."""
+
+    processor: str
+    processor_ref: str
+    state: str
+    awaits: str | None
+    position: int
+
+
+class Inbox:
+    """The parked notices of a book by the tag they await, as one batch sees and changes them."""
+
+    def __init__(self, parked: dict[str, tuple[Notice, ...]]) -> None:
+        self.waiting = dict(parked)
+        self.due: list[Notice] = []
+        self.kept: list[Notice] = []
+        self.settled: list[Settled] = []
+
+    def keep(self, request: Request, state: str, awaits: str | None, now: datetime) -> None:
+        """Keep a new notice, or change what a kept one waits for."""
+        processor, processor_ref = request.command.notice_id() or ("", "")
+        notice = Notice(processor, processor_ref, request, state, awaits, now)
+        if awaits is not None:
+            self.waiting[awaits] = (*self.waiting.get(awaits, ()), notice)
+        self.kept.append(notice)
+
+    def wake(self, tags: Iterable[str]) -> None:
+        """An event with these tags was recorded: what awaited one of them is due."""
+        for tag in tags:
+            self.due.extend(self.waiting.pop(tag, ()))
+
+    def settle(self, notice: Notice, state: str, awaits: str | None, position: int) -> None:
+        """A due notice was decided again: it is due no more."""
+        self.due = [other for other in self.due if other is not notice]
+        outcome = msgspec.structs.replace(notice, state=state, awaits=awaits, position=position)
+        if awaits is not None:
+            self.waiting[awaits] = (*self.waiting.get(awaits, ()), outcome)
+        self.settled.append(
+            Settled(notice.processor, notice.processor_ref, state, awaits, position)
+        )
+
+    def release(self, events: Iterable[Event], position: int) -> None:
+        """A person took payments out of suspense."""
+        for event in events:
+            if isinstance(event, PaymentReleased):
+                self.settled.append(Settled(event.processor, event.ref, APPLIED, None, position))
+
+    def save(self) -> tuple[Any, ...]:
+        """What `restore` needs to undo all that follows."""
+        return dict(self.waiting), list(self.due), list(self.kept), list(self.settled)
+
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """Back to how it was at `save`."""
+        self.waiting, self.due, self.kept, self.settled = saved
+
+
+def kept_row(notice: Notice) -> tuple[Any, ...]:
+    """The values of a new row."""
+    request = notice.request
+    return (
+        notice.processor,
+        notice.processor_ref,
+        request.name,
+        canonical(kept_fields(request.command)),
+        request.principal,
+        request.client,
+        request.correlation_id,
+        request.key,
+        request.fingerprint,
+        notice.state,
+        notice.awaits,
+        notice.received_at,
+    )
+
+
+def parked_notice(row: tuple[Any, ...]) -> Notice:
+    """The parked notice of a row."""
+    processor, ref, name, fields, principal, client, correlation_id, key, print_, *rest = row
+    command = read_command(name, msgspec.json.decode(fields))
+    beside = principal, client, correlation_id, key, print_, command.entities()
+    request = Request(command, name, command.on_behalf_of, *beside)
+    awaits, received_at = rest
+    return Notice(processor, ref, request, PARKED, awaits, received_at)

@@ -1,0 +1,76 @@
+"""Requests: a validated command, who sends it, and by what its answer is remembered.
+
+The key's scope is client and command, so it survives the rotation of an API key; a notice is
+known by its processor and external id alone. The fingerprint covers the explicitly set,
+validated fields, so the same command is the same by whichever edge it arrives.
+"""
+
+from hashlib import blake2b
+
+import msgspec
+
+from domain.command import Command, explicit_fields
+
+_fingerprints = msgspec.json.Encoder(order="sorted", enc_hook=explicit_fields)
+
+
+NOTICES = "notice"
+"""Stands where a client's name stands in the scope of requests, so no client may have it."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One command on its way to the turnstile.
+
+    `name` and `on_behalf_of` are the command's own; `needs` names the entities that it is about.
+
+    Without a key it leaves no receipt: it comes from a scheduler, and whether it still has
+    anything to do follows from the state alone.
+    """
+
+    command: Command
+    name: str
+    on_behalf_of: str | None
+    principal: str
+    client: str
+    correlation_id: str
+    key: bytes
+    fingerprint: bytes
+    needs: tuple[str, ...]
+
+    @property
+    def actor(self) -> str:
+        """On whose behalf the command runs."""
+        return self.on_behalf_of or self.principal
+
+
+def request_key(
+    client: str, name: str, notice: tuple[str, str] | None, idempotency_key: str
+) -> bytes:
+    """16 bytes that stand for one request of one client, or for one notice by its id."""
+    if notice is not None:
+        scope = f"{NOTICES}\0{notice[0]}\0{notice[1]}"
+    else:
+        scope = f"{client}\0{name}\0{idempotency_key}"
+    return blake2b(scope.encode(), digest_size=16).digest()
+
+
+def unremembered(command: Command, *, actor: str, correlation_id: str) -> Request:
+    """A scheduler's request: sent again, it is decided again, so it needs neither key nor print."""
+    needs = command.entities()
+    return Request(command, command.name, None, actor, actor, correlation_id, b"", b"", needs)
+
+
+def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
+    """16 bytes that stand for what the command says; the correlation id says nothing of it.
+
+    Texts are mixed with the idempotency key, which the log does not hold: or else whoever can
+    guess a text could find it in the log, even after it was erased.
+    """
+    values = command.__dict__
+    fields = {field: values[field] for field in command.model_fields_set}
+    fields.pop("correlation_id", None)
+    for field in command.text_fields:
+        if fields.get(field) is not None:
+            secret = f"{idempotency_key}\0{fields[field]}".encode()
+            fields[field] = blake2b(secret, digest_size=16).hexdigest()
+    return blake2b(command.name.encode() + _fingerprints.encode(fields), digest_size=16).digest()

@@ -1,0 +1,395 @@
+"""The turnstile: the one door through which a batch of commands becomes events of a book.
+
+`pass_batch` is the whole write path, top to bottom. Whoever holds the lock on the book's head
+row decides on the current truth, so there are no optimistic conflicts and no retries. Several
+processes may stand at one turnstile; each keeps its cached states current with what the others
+appended.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any, TypeVar
+
+import msgspec
+import psycopg
+import structlog
+from psycopg.rows import TupleRow
+
+from domain.catalogue import InvalidRequest
+from domain.command import COMMANDS, Command
+from domain.controls.periods import PERIODS
+from domain.controls.policy_changes import POLICIES
+from domain.entity import KINDS, MissingState, tag_of
+from ledger.books import Book
+from ledger.failpoints import failpoint
+from ledger.log.entry import decode
+from ledger.log.event_ids import event_ids
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection
+from ledger.write.answer import Answer
+from ledger.write.batch import SKEW_MAX, TICK, Batch, Unencodable
+from ledger.write.copy_queue import CopyQueue
+from ledger.write.inbox import Inbox, Notice, kept_row, parked_notice
+from ledger.write.receipts import remembered
+from ledger.write.request import Request
+from ledger.write.state_cache import StateCache, WorkingStates, folded
+
+CATCH_UP_MAX = 20_000
+CHUNK_COMMANDS = 256
+"""Commands whose rows are sent to PostgreSQL together while the next are decided."""
+PUMP_COMMANDS = 16
+LEADING = {name for name, kind in COMMANDS.items() if kind.further is not Command.further}
+"""Commands whose entities lead to further ones."""
+
+SQL = queries.load("turnstile")
+log = structlog.get_logger()
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Requests of one caller; atomic ones are decided all or none. `size_bytes`: as received."""
+
+    requests: Sequence[Request]
+    atomic: bool = False
+    size_bytes: int = 0
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The book's head as read under the lock, and the database's clock."""
+
+    position: int
+    recorded_at: datetime
+    commits: int
+    partition_rows: int
+    clock: datetime
+
+
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
+
+
+class ClocksApart(Exception):
+    """This process's clock and the database's are more than 5 s apart."""
+
+
+class NoPartition(Exception):
+    """The log has no partition for the next positions."""
+
+
+class OutcomeUnknown(Exception):
+    """Nothing was heard of a COMMIT; `answers` is what it was to make true."""
+
+    def __init__(self, answers: list[list[Answer]]) -> None:
+        self.answers = answers
+        super().__init__("the reply to COMMIT is lost")
+
+
+class LogUnreadable(Exception):
+    """The log holds an entry, or the cache of it a snapshot, that this process cannot read."""
+
+
+class Turnstile:
+    """One process's place at one book's turnstile, over one connection of its own.
+
+    `connection` must be in autocommit mode with the book's schema on its search path.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        connection: Connection,
+        cache: StateCache,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.partitions_end = 0
+        self.partition_rows = 0
+        self.position = 0
+        self._book = book
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._cache = cache
+        self._commits = -1
+        self._now = now
+        self._new_id = event_ids()
+        self._copies = CopyQueue(connection)
+        self._parked: dict[str, tuple[Notice, ...]] = {}
+        self._unreadable: set[str] = set()
+
+    def pass_batch(self, groups: Sequence[Group]) -> list[list[Answer]]:
+        """Take `groups` through the turnstile in one transaction; answers in their order.
+
+        Raises what psycopg raises; OutcomeUnknown until the same requests pass again on a new
+        connection: their receipts then say what happened.
+        """
+        try:
+            return self._pass(groups)
+        except Unencodable:
+            return self._pass(groups, one_by_one=True)
+
+    def _pass(self, groups: Sequence[Group], *, one_by_one: bool = False) -> list[list[Answer]]:
+        requests = [request for group in groups for request in group.requests]
+        try:
+            head, batch = self._take_the_turnstile(requests)
+            batch.one_by_one = one_by_one
+            self._find_room(head, len(requests))
+            self._load_further(batch, requests)
+            answers = self._decide(batch, groups)
+            self._append(batch)
+            self._commit(batch, head, answers)
+        except BaseException:
+            self._roll_back()
+            raise
+        return answers
+
+    def _take_the_turnstile(self, requests: Sequence[Request]) -> tuple[Head, Batch]:
+        """Lock the head and open the batch.
+
+        The receipts and states that the requests need are asked for in the same round trip.
+        """
+        execute = self._connection.execute
+        keys = [request.key for request in requests if request.key]
+        needed = [POLICIES, PERIODS, *chain.from_iterable(request.needs for request in requests)]
+        with self._connection.pipeline():
+            execute("BEGIN")
+            locked, clock = execute(SQL["lock_head"]), execute(SQL["clock"])
+            receipts = execute(SQL["receipts"], (b"".join(keys), len(keys)), binary=True)
+            states = WorkingStates(self._cache)
+            lacking = states.lacking(needed)
+            tails = execute(SQL["states"], _named(lacking), binary=True)
+            head = self._head(locked.fetchone(), clock.fetchone())
+            answered, loaded = receipts.fetchall(), tails.fetchall()
+        caught_up = self._catch_up(head)
+        if caught_up:
+            states = WorkingStates(self._cache)  # what was at hand before may be out of date
+        batch = self._open_batch(head, states)
+        self._take_in(batch, lacking, loaded)
+        if caught_up:
+            self._load(batch, states.lacking(needed))
+        self._recall(batch, answered)
+        return head, batch
+
+    def _head(self, row: TupleRow | None, clock: TupleRow | None) -> Head:
+        assert row is not None and clock is not None
+        position, recorded_at, commits, partition_rows = row
+        head = Head(position, recorded_at, commits, partition_rows, clock[0])
+        self.partition_rows = head.partition_rows
+        if abs(self._now() - head.clock) > SKEW_MAX:
+            raise ClocksApart(f"database {head.clock}, here {self._now()}")
+        return head
+
+    def _catch_up(self, head: Head) -> bool:
+        """Fold into the cache what other processes appended since our last batch, if they did.
+
+        A head behind our position is another history, as after a failover that lost some of ours.
+        """
+        if head.commits == self._commits:
+            return False
+        if not 0 <= head.position - self.position <= CATCH_UP_MAX:
+            self._cache.drop()
+        elif head.position > self.position and len(self._cache):
+            self._cursor.execute(SQL["since"], (self.position, head.position), binary=True)
+            with _reading_the_log():
+                for position, data in self._cursor:
+                    self._cache.fold(position, decode(data).event())
+        self._parked = self._read_parked()
+        self.position = head.position
+        return True
+
+    def _read_parked(self) -> dict[str, tuple[Notice, ...]]:
+        parked: dict[str, tuple[Notice, ...]] = {}
+        for row in self._cursor.execute(SQL["parked"]):
+            try:
+                notice = parked_notice(row)
+            except (InvalidRequest, msgspec.MsgspecError) as error:
+                self._leave_parked(row, error)
+                continue
+            awaits = notice.awaits or ""
+            parked[awaits] = (*parked.get(awaits, ()), notice)
+        return parked
+
+    def _leave_parked(self, row: tuple[Any, ...], error: Exception) -> None:
+        """A notice that this release does not read any more waits on; that must stop nobody."""
+        processor_ref = row[1]
+        if processor_ref not in self._unreadable:
+            self._unreadable.add(processor_ref)
+            log.error("a parked notice cannot be read", ref=processor_ref, error=str(error))
+
+    def _open_batch(self, head: Head, states: WorkingStates) -> Batch:
+        return Batch(
+            self._book,
+            states,
+            position=head.position,
+            clock=max(head.clock, head.recorded_at + TICK),
+            new_id=self._new_id,
+            inbox=Inbox(self._parked),
+        )
+
+    def _recall(self, batch: Batch, receipts: Sequence[TupleRow]) -> None:
+        """The answers that these receipts stand for."""
+        if not receipts:
+            return
+        positions = [
+            position - before for _, _, position, events, *_ in receipts for before in range(events)
+        ]
+        entries = self._entries(positions)
+        for key, fingerprint, position, events, status, code, body in receipts:
+            written = [(at, entries[at]) for at in range(position - events + 1, position + 1)]
+            batch.known[key] = fingerprint, remembered(position, status, code, body, written)
+
+    def _entries(self, positions: list[int]) -> dict[int, bytes]:
+        if not positions:
+            return {}
+        self._cursor.execute(SQL["entries"], (positions,), binary=True)
+        return dict(self._cursor.fetchall())
+
+    def _load_further(self, batch: Batch, requests: Sequence[Request]) -> None:
+        """Load what the entities that commands name lead to."""
+        further: list[str] = []
+        for request in requests:
+            if request.name in LEADING and request.key not in batch.known:
+                further += request.command.further(batch.states)
+        if further:
+            self._load(batch, batch.states.lacking(further))
+
+    def _load(self, batch: Batch, keys: list[str]) -> None:
+        if keys:
+            self._cursor.execute(SQL["states"], _named(keys), binary=True)
+            self._take_in(batch, keys, self._cursor)
+
+    def _take_in(self, batch: Batch, keys: list[str], rows: Iterable[TupleRow]) -> None:
+        with _reading_the_log():
+            for key, held in folded(keys, rows):
+                batch.states.load(key, held)
+
+    def _decide(self, batch: Batch, groups: Sequence[Group]) -> list[list[Answer]]:
+        """Decide in order, while PostgreSQL takes in the rows of what is decided already."""
+        answers, decided = [], 0
+        for group in groups:
+            if group.atomic:
+                answers.append(self._with_states(batch, batch.answer_all_or_none, group.requests))
+                self._apply_due(batch)
+                self._send(batch)
+                continue
+            answered = []
+            for request in group.requests:
+                try:
+                    answered.append(batch.answer(request))
+                except MissingState:
+                    answered.append(self._with_states(batch, batch.answer, request))
+                if batch.inbox.due:
+                    self._apply_due(batch)
+                decided += 1
+                if decided % PUMP_COMMANDS == 0:
+                    self._copies.pump()
+                    if decided % CHUNK_COMMANDS == 0:
+                        self._send(batch)
+            answers.append(answered)
+        return answers
+
+    def _apply_due(self, batch: Batch) -> None:
+        """Notices that awaited what was just recorded; they may let further ones follow."""
+        while batch.inbox.due:
+            self._with_states(batch, batch.apply_due, batch.inbox.due[0])
+
+    def _with_states(self, batch: Batch, decide: Callable[[Asked], Given], asked: Asked) -> Given:
+        """`decide(asked)`, loading what it misses."""
+        while True:
+            try:
+                return decide(asked)
+            except MissingState as missing:
+                self._send(batch)  # so that the load sees what this batch has decided
+                self._copies.drain()
+                self._load(batch, list(missing.keys))
+
+    def _send(self, batch: Batch) -> None:
+        """Hand what is decided so far to PostgreSQL: events, their tags, receipts."""
+        if batch.position > self.partitions_end:
+            self._copies.drain()
+            self._reach(batch.position)
+        events, receipts = batch.take_rows()
+        if events or receipts:
+            places = batch.position - len(events), batch.position
+            self._copies.send(SQL["append"] % places, events, receipts)
+
+    def _append(self, batch: Batch) -> None:
+        """The rest of the rows; then wait until PostgreSQL has them all.
+
+        Meanwhile the cache takes over the states; rolling back drops it.
+        """
+        self._send(batch)
+        batch.states.hand_over(batch.touched)
+        self._copies.drain()
+
+    def _commit(self, batch: Batch, head: Head, answers: list[list[Answer]]) -> None:
+        if not batch.anything_new:
+            self._connection.execute("ROLLBACK")
+            self._commits, self.position = head.commits, head.position
+            return
+        self._write_beside(batch)
+        recorded_at = batch.recorded_at if batch.position > head.position else head.recorded_at
+        self._cursor.execute(SQL["advance_head"], (batch.position, recorded_at))
+        failpoint("after_copy")
+        try:
+            self._cursor.execute("COMMIT")
+            failpoint("after_commit")
+        except psycopg.OperationalError as error:
+            raise OutcomeUnknown(answers) from error
+        self._commits, self.position = head.commits + 1, batch.position
+        self._parked = batch.inbox.waiting
+
+    def _write_beside(self, batch: Batch) -> None:
+        """What is kept beside the log: notices that wait, texts."""
+        for notice in batch.inbox.kept:
+            self._cursor.execute(SQL["keep_notice"], kept_row(notice))
+        for outcome in batch.inbox.settled:
+            values = msgspec.structs.asdict(outcome)
+            self._cursor.execute(SQL["settle_notice"], {**values, "at": batch.recorded_at})
+        for text in batch.texts.kept:
+            self._cursor.execute(SQL["keep_text"], msgspec.structs.asdict(text))
+        if batch.texts.erased:
+            self._cursor.execute(SQL["erase_texts"], (batch.texts.erased,))
+
+    def _find_room(self, head: Head, commands: int) -> None:
+        """See in good time how far the log reaches; what needs more is found when it is sent."""
+        if head.position + 2 * commands > self.partitions_end:
+            self._reach(head.position)
+
+    def _reach(self, position: int) -> None:
+        """There must be a partition, or else the row that finds none fails its batch."""
+        row = self._cursor.execute(SQL["partitions_end"]).fetchone()
+        assert row is not None
+        self.partitions_end = row[0]
+        if position > self.partitions_end:
+            raise NoPartition(f"position {position} is beyond {self.partitions_end}")
+
+    def _roll_back(self) -> None:
+        """Leave the transaction if the connection still answers; a broken one is replaced."""
+        self._commits = -1
+        self._cache.drop()
+        try:
+            self._copies.abandon()
+            self._connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self._connection.close()
+
+
+def _named(keys: list[str]) -> tuple[str, str, str]:
+    """Entities as the query `states` takes them."""
+    versions = [_VERSIONS[key[: key.index(":")]] for key in keys]
+    return " ".join(keys), " ".join(map(tag_of, keys)), " ".join(versions)
+
+
+_VERSIONS = {name: str(kind.FOLD_VERSION) for name, kind in KINDS.items()}
+
+
+@contextmanager
+def _reading_the_log() -> Iterator[None]:
+    """What cannot be read stops writing: to decide without it would be to decide wrongly."""
+    try:
+        yield
+    except psycopg.Error:
+        raise
+    except Exception as error:
+        raise LogUnreadable(repr(error)) from error

@@ -1,0 +1,96 @@
+"""What is written behind the writer's back: snapshots, and partitions ahead of need.
+
+A thread with a connection of its own. Losing what it was given costs time on a later load,
+never truth, so it drops what it cannot write.
+"""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection
+from ledger.write.state_cache import Snapshot
+
+SNAPSHOTS_MAX = 200_000
+CHUNK = 2_000
+
+SQL = queries.load("turnstile")
+log = structlog.get_logger()
+
+
+class Snapshotter:
+    """Writes snapshots and makes partitions; `connect` as the writer's."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._due: dict[str, Snapshot] = {}
+        self._partitions_due = False
+        self._stopping = False
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="snapshotter", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def offer(self, snapshots: list[Snapshot]) -> None:
+        """Queue snapshots; what is beyond the bound is dropped."""
+        with self._wake:
+            room = SNAPSHOTS_MAX - len(self._due)
+            self._due.update((snapshot.entity, snapshot) for snapshot in snapshots[:room])
+            self._wake.notify()
+
+    def add_partitions(self) -> None:
+        """Ask for two empty partitions ahead of the head."""
+        with self._wake:
+            self._partitions_due = True
+            self._wake.notify()
+
+    def stop(self) -> None:
+        """Write what waits, unless that cannot be done at once, and end."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        connection: Connection | None = None
+        while True:
+            with self._wake:
+                while not (self._due or self._partitions_due or self._stopping):
+                    self._wake.wait()
+                if self._stopping and not (self._due or self._partitions_due):
+                    break
+                due = [self._due.pop(key) for key in list(self._due)[:CHUNK]]
+                partitions, self._partitions_due = self._partitions_due, False
+            try:
+                if connection is None or connection.closed:
+                    connection = self._connect()
+                self._write(connection, due, partitions=partitions)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the next ones may succeed
+                log.warning("snapshots or partitions not written", error=repr(error))
+                if connection is not None:
+                    connection.close()
+                if self._stopping:
+                    break
+        if connection is not None:
+            connection.close()
+
+    def _write(self, connection: Connection, due: list[Snapshot], *, partitions: bool) -> None:
+        if partitions:
+            row = connection.execute(SQL["add_partitions"]).fetchone()
+            if row is not None and row[0]:
+                log.info("partitions made", count=row[0])
+        if due:
+            due.sort(key=lambda snapshot: snapshot.entity)
+            connection.execute(
+                SQL["write_snapshots"],
+                (
+                    [snapshot.entity for snapshot in due],
+                    [snapshot.position for snapshot in due],
+                    [snapshot.fold_version for snapshot in due],
+                    [snapshot.state for snapshot in due],
+                ),
+            )

@@ -1,0 +1,61 @@
+"""Texts beside the log: reasons and evidence in the words of people, and their erasure.
+
+They are written and erased in the transaction of the command that brings or erases them. The log
+holds only their salted hashes, so erasing changes no entry, no hash and no total.
+"""
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from domain.command import Command
+from domain.controls.erasure import SubjectErased
+from domain.event import Event
+
+SALT_BYTES = 16
+
+
+def new_salt() -> str:
+    """Salt for one command's texts, as hex."""
+    return secrets.token_hex(SALT_BYTES)
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A text: a row of the table. `subjects`: the tags of the events it belongs to."""
+
+    event_id: str
+    field: str
+    salt: str
+    text: str
+    subjects: list[str]
+
+
+class Texts:
+    """What one batch keeps and erases."""
+
+    def __init__(self) -> None:
+        self.kept: list[Kept] = []
+        self.erased: list[str] = []
+
+    def follow(self, command: Command, events: Iterable[Event], event_id: str, salt: str) -> None:
+        """Keep the texts that an accepted command brought, erase those it wants gone."""
+        if salt:
+            subjects = list({tag for event in events for tag in event.tags()})
+            for field in command.text_fields:
+                text = getattr(command, field)
+                if text is not None:
+                    self.kept.append(Kept(event_id, field, salt, text, subjects))
+        for event in events:
+            if isinstance(event, SubjectErased):
+                self.erased.append(f"{event.kind}:{event.subject}")
+
+    def save(self) -> tuple[Any, ...]:
+        """What `restore` needs to undo all that follows."""
+        return len(self.kept), len(self.erased)
+
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """Back to how it was at `save`."""
+        kept, erased = saved
+        del self.kept[kept:], self.erased[erased:]

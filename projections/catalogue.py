@@ -1,0 +1,23 @@
+"""Every read model there is. A new one is a class in its own module, and a line here."""
+
+from projections.engine.projection import Projection
+from projections.models.daily import Daily
+from projections.models.earnings import Earnings
+from projections.models.entitlements import Entitlements
+from projections.models.journal import Journal
+from projections.models.wallets import Wallets
+
+PROJECTIONS: tuple[type[Projection], ...] = (Wallets, Earnings, Entitlements, Journal, Daily)
+
+
+def all_projections(suffix: str = "") -> list[Projection]:
+    """A new instance of each, bound to tables with `suffix`."""
+    return [kind(suffix) for kind in PROJECTIONS]
+
+
+def named(name: str, suffix: str = "") -> Projection:
+    """A new instance of the projection called `name`; raises LookupError."""
+    for kind in PROJECTIONS:
+        if kind.name == name:
+            return kind(suffix)
+    raise LookupError(f"there is no projection named {name!r}")

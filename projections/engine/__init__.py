@@ -1,0 +1,1 @@
+"""What every projection is made of."""

@@ -1,0 +1,238 @@
+"""One book's read models kept up to date over one connection: page in, tables and checkpoint out.
+
+Every projection has a lock of its own, so several processes may share a book's projections, and
+whoever dies is replaced. A page is read and decoded once for all projections that are due; each
+writes it with its new checkpoint in a transaction of its own. A projection that fails stops alone
+at the exact event, and says why in its checkpoint; it never skips.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import structlog
+
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection
+from projections.engine.entries import Recorded, decoded
+from projections.engine.projection import Projection
+
+SQL = queries.load("checkpoints", "projections")
+
+READ_EVENTS = 5_000
+"""Events in memory at a time."""
+PAGE_EVENTS_MAX = 16_000
+"""Events that become one transaction of a projection that is far behind."""
+TAKE_OVER_EVERY_S = 0.5
+RETRY_FIRST_S = 5.0
+RETRY_MAX_S = 300.0
+FAILURE_CHARS_MAX = 500
+
+log = structlog.get_logger()
+
+
+class Swapped(Exception):
+    """The checkpoint is not where this runner left it: the tables were replaced under it."""
+
+
+class Follower:
+    """A projection's place in the log, in this process."""
+
+    def __init__(self, projection: Projection) -> None:
+        self.projection = projection
+        self.held = False
+        self.position = 0
+        #: When the checkpoint was last written; another time than ours means other tables.
+        self.updated_at: datetime | None = None
+        self.failed_at: int | None = None
+        self.failure: str | None = None
+        #: The version of the tables, if that is not ours.
+        self.outdated: int | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+
+    @property
+    def runs(self) -> bool:
+        """Whether this process is to move it on now."""
+        return self.held and (self.failed_at is None or time.monotonic() >= self._retry_at)
+
+    def moved(self, position: int) -> None:
+        """It has reached `position`."""
+        self.position = position
+        self.failed_at = self.failure = None
+        self._failures = 0
+
+    def stopped(self, position: int, failure: str) -> None:
+        """It fails at `position`; worth another try later, each time after a longer while."""
+        self.failed_at, self.failure = position, failure
+        pause_s = min(RETRY_FIRST_S * 2**self._failures, RETRY_MAX_S)
+        self._failures += 1
+        self._retry_at = time.monotonic() + pause_s
+
+
+class Runner:
+    """Moves the projections of one book whose locks it holds.
+
+    `connection`: autocommit, the book's schema first on its search path. After an error of the
+    connection the runner is of no more use.
+    """
+
+    def __init__(self, connection: Connection, projections: Sequence[Projection]) -> None:
+        self.followers = [Follower(projection) for projection in projections]
+        self._connection = connection
+        self._take_over_at = 0.0
+
+    def take_over(self) -> None:
+        """Take the locks that are free; those of other processes are tried again and again."""
+        if time.monotonic() < self._take_over_at:
+            return
+        self._take_over_at = time.monotonic() + TAKE_OVER_EVERY_S
+        for follower in self.followers:
+            if not follower.held and self._one(SQL["take"], follower)[0]:
+                self._start(follower)
+
+    def follow_alone(self) -> None:
+        """Start without locks: for tables that nobody else can see."""
+        for follower in self.followers:
+            self._start(follower)
+
+    def step(self, target: int | None = None) -> int:
+        """Move what is due by at most one page, up to the head or `target`; events that passed."""
+        head = self.head() if target is None else target
+        due = [f for f in self.followers if f.runs and f.position < head]
+        if not due:
+            return 0
+        start = min(follower.position for follower in due)
+        end = min(head, start + PAGE_EVENTS_MAX)
+        due = [follower for follower in due if follower.position < end]
+        self._advance(due, start, end)
+        return end - start
+
+    def head(self) -> int:
+        """The last position of the log."""
+        row = self._connection.execute(SQL["head"]).fetchone()
+        assert row is not None
+        position: int = row[0]
+        return position
+
+    def _start(self, follower: Follower) -> None:
+        version, position, follower.updated_at = self._one(SQL["read"], follower)
+        follower.projection.forget()
+        follower.held = True
+        follower.moved(position)
+        if version != follower.projection.version:
+            self._leave_to_others(follower, version)
+
+    def _leave_to_others(self, follower: Follower, version: int) -> None:
+        """Tables of another version belong to processes with that code, until a rebuild."""
+        follower.held = False
+        self._one(SQL["release"], follower)
+        if follower.outdated != version:
+            follower.outdated = version
+            name, ours = follower.projection.name, follower.projection.version
+            log.warning("projection of another version", projection=name, here=ours, there=version)
+
+    def _advance(self, due: Sequence[Follower], start: int, end: int) -> None:
+        """Read once, fold in memory, then write each; those in trouble are looked at alone."""
+        folded = list(due)
+        try:
+            for page in self._pages(due, start, end):
+                for follower in tuple(folded):
+                    if not _fold(follower, page):
+                        folded.remove(follower)
+        except psycopg.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 -- an entry that cannot be read; where, below
+            log.warning("page not readable", after=start, until=end, error=repr(error))
+            folded.clear()
+        for follower in due:
+            if follower not in folded or not self._written(follower, end):
+                follower.projection.forget()
+                self._find_failure(follower, end)
+
+    def _pages(self, due: Sequence[Follower], start: int, end: int) -> Iterator[list[Recorded]]:
+        bodies = any(follower.projection.bodies for follower in due)
+        with self._connection.cursor(binary=True) as cursor:
+            for after in range(start, end, READ_EVENTS):
+                cursor.execute(SQL["page"], (after, min(after + READ_EVENTS, end)))
+                yield decoded(cursor.fetchall(), bodies=bodies)
+
+    def _written(self, follower: Follower, end: int) -> bool:
+        """Write what was folded and the checkpoint, or nothing; False if it cannot be written."""
+        try:
+            self._write(follower, end)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            raise
+        except Swapped:
+            log.info("projection swapped", projection=follower.projection.name)
+            self._start(follower)
+            return True
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it stops this one only
+            log.warning("page not written", projection=follower.projection.name, error=repr(error))
+            return False
+        follower.moved(end)
+        return True
+
+    def _write(self, follower: Follower, end: int) -> None:
+        projection = follower.projection
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            row = cursor.execute(SQL["lock"], (projection.checkpoint,)).fetchone()
+            if row != (projection.version, follower.position, follower.updated_at):
+                raise Swapped(projection.name)
+            projection.write(cursor)
+            stamp = cursor.execute(SQL["advance"], (end, projection.checkpoint)).fetchone()
+        follower.updated_at = stamp[0] if stamp else None
+
+    def _find_failure(self, follower: Follower, end: int) -> None:
+        """Come as near to what fails as possible, and record the event that cannot be passed."""
+        projection = follower.projection
+        size = end - follower.position
+        while follower.held and follower.position < end:
+            size = min(size, end - follower.position)
+            until = follower.position + size
+            try:
+                for page in self._pages((follower,), follower.position, until):
+                    projection.fold(page)
+                self._write(follower, until)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                raise
+            except Swapped:
+                self._start(follower)
+                return
+            except Exception as error:  # noqa: BLE001 -- recorded with its event below
+                projection.forget()
+                if size == 1:
+                    self._record_failure(follower, until, error)
+                    return
+                size //= 2
+            else:
+                follower.moved(until)
+
+    def _record_failure(self, follower: Follower, position: int, error: Exception) -> None:
+        failure = f"{type(error).__name__}: {error}"[:FAILURE_CHARS_MAX]
+        name = follower.projection.checkpoint
+        log.error("projection failed", projection=name, position=position, failure=failure)
+        follower.stopped(position, failure)
+        stamp = self._connection.execute(SQL["fail"], (position, failure, name)).fetchone()
+        follower.updated_at = stamp[0] if stamp else None
+
+    def _one(self, query: bytes, follower: Follower) -> tuple[Any, ...]:
+        row = self._connection.execute(query, (follower.projection.checkpoint,)).fetchone()
+        assert row is not None
+        return row
+
+
+def _fold(follower: Follower, page: list[Recorded]) -> bool:
+    """Fold what lies beyond the follower's position; False if it fails."""
+    if page[-1].position <= follower.position:
+        return True
+    if page[0].position <= follower.position:
+        page = page[follower.position - page[0].position + 1 :]
+    try:
+        follower.projection.fold(page)
+    except Exception as error:  # noqa: BLE001 -- found and recorded with its event later
+        log.warning("page not folded", projection=follower.projection.name, error=repr(error))
+        return False
+    return True

@@ -1,0 +1,187 @@
+"""Creator earnings: what each creator is owed, by bucket, and what it was earned with.
+
+Balances come from the postings on the accounts `cr.<creator>.<bucket>`, so they hold for every
+event. The sources come from sales, net of what refunds and lost disputes take back. An adjustment
+changes a balance and is earned with nothing, so it is in no source.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from psycopg import Cursor
+
+from domain.disputes.dispute import DisputeLost, DisputeWon
+from domain.refunds.refund import RefundRecorded
+from domain.sales.sale import Sale, SaleRecord
+from ledger.postgres.database import Connection
+from projections.engine.dispatch import ByClass
+from projections.engine.entries import Recorded, decoded
+from projections.engine.projection import Projection, Table, integers, texts
+from projections.models.sale_lines import Line, as_it_stands, as_sold
+
+_BUCKETS = {"pending": 0, "available": 1, "reserved": 2, "payout": 3}
+_TAG = "sale:"
+
+
+class Earnings(Projection):
+    """Money by creator."""
+
+    name = "earnings"
+    version = 2
+    tables = (Table("creators", ("creator",)), Table("creator_sources", ("creator", "source")))
+
+    def forget(self) -> None:
+        """Drop the sums."""
+        self._balances: dict[str, list[int]] = {}
+        self._sources: dict[tuple[str, str], list[int]] = {}
+        self._reversed: dict[str, int] = {}
+        self._end = 0
+
+    def fold(self, page: Sequence[Recorded]) -> None:
+        """Sum up what the page adds to each creator and source."""
+        balances = self._balances
+        for recorded in page:
+            for account, _, amount in recorded.postings:
+                if account[:3] == "cr.":
+                    creator, _, bucket = account[3:].partition(".")
+                    balance = balances.get(creator)
+                    if balance is None:
+                        balance = balances[creator] = [0, 0, 0, 0]
+                    balance[_BUCKETS[bucket]] -= amount
+            event = recorded.event
+            branches[type(event)](self, event, recorded.position)  # type: ignore[index]
+        self._end = page[-1].position
+
+    def write(self, cursor: Cursor[Any]) -> None:
+        """Look at what the page reversed, then add the sums to the tables."""
+        self._reverse(cursor)
+        if self._balances:
+            creators = sorted(self._balances)
+            buckets = zip(*(self._balances[creator] for creator in creators), strict=True)
+            cursor.execute(self.sql["add_balances"], (texts(creators), *map(integers, buckets)))
+            self._balances = {}
+        if self._sources:
+            keys = sorted(self._sources)
+            names = [texts(column) for column in zip(*keys, strict=True)]
+            figures = zip(*(self._sources[key] for key in keys), strict=True)
+            cursor.execute(self.sql["add_sources"], (*names, *map(integers, figures)))
+            self._sources = {}
+
+    def add(self, line: Line, sign: int = 1) -> None:
+        """A creator's part of a sale goes to its source, or with -1 out of it."""
+        source = self.source(line.creator, line.source)
+        source[0] += sign * line.count
+        source[1] += sign * line.gross
+        source[2] += sign * line.tax
+        source[3] += sign * line.commission
+        source[4] += sign * line.net
+        source[5] += sign * line.tokens
+
+    def source(self, creator: str, name: str) -> list[int]:
+        """What the page adds to a creator's source."""
+        key = creator, name
+        source = self._sources.get(key)
+        if source is None:
+            source = self._sources[key] = [0] * 6
+        return source
+
+    def reverse(self, sale_id: str, position: int) -> None:
+        """From `position` on the sale stands otherwise than the sources have it."""
+        self._reversed.setdefault(sale_id, position)
+
+    def _reverse(self, cursor: Cursor[Any]) -> None:
+        """Replace the lines of sales as they stood before the page by those after it."""
+        if not self._reversed:
+            return
+        tags = [f"{_TAG}{sale_id}" for sale_id in sorted(self._reversed)]
+        rows = cursor.execute(self.sql["lives"], (texts(tags), self._end)).fetchall()
+        records = {tag: SaleRecord() for tag in tags}
+        lives = decoded(((position, data) for _, position, data in rows), bodies=True)
+        unseen = set(tags)
+        for (tag, position, _), recorded in zip(rows, lives, strict=True):
+            if tag in unseen and position >= self._reversed[tag.removeprefix(_TAG)]:
+                unseen.remove(tag)
+                for line in as_it_stands(records[tag]):
+                    self.add(line, -1)
+            assert recorded.event is not None
+            records[tag] = records[tag].apply(tag, recorded.event)
+        for tag in tags:
+            for line in as_it_stands(records[tag]):
+                self.add(line)
+        self._reversed = {}
+
+
+def _nothing(_earnings: Earnings, _event: Any, _position: int) -> None:
+    pass
+
+
+branches: ByClass[Callable[[Earnings, Any, int], None]] = ByClass(
+    _nothing,
+    postings="""
+        adjustment.approved.v1 dispute.opened.v1 earnings.matured.v1 escrow.released.v1
+        payout.requested.v1 payout.rejected.v1 payout.failed.v1 payout.paid.v1 payout.returned.v1
+        """,
+    nothing="""
+        account.frozen.v1 account.unfrozen.v1 adjustment.proposed.v1 adjustment.rejected.v1
+        break.opened.v1 break.resolved.v1 call.started.v1 call.paused.v1 call.resumed.v1
+        call.ended.v1 call_block.written_off.v1 creator.verified.v1 credit_note.issued.v1
+        credits.held.v1 hold.released.v1 hold.settled.v1 invoice.issued.v1 payment.authorized.v1
+        payment.failed.v1 payment.released.v1 payment.suspended.v1 payment.voided.v1
+        payout.approved.v1 payout.submitted.v1 payout_account.changed.v1 period.closed.v1
+        policy.proposed.v1 policy.published.v1 promo_tokens.expired.v1 promo_tokens.granted.v1
+        refund.failed.v1 refund.requested.v1 settlement.matched.v1 settlement_fee.recorded.v1
+        subject.erased.v1 subscription.cancelled.v1 subscription.lapsed.v1 subscription.started.v1
+        subscription_period.failed.v1 token_purchase.refunded.v1 tokens.lapsed.v1
+        tokens.purchased.v1
+        """,
+)
+"""What an event says of the sources of its creators' earnings."""
+
+
+@branches.branch(Sale)
+def _sold(earnings: Earnings, event: Sale, _position: int) -> None:
+    if len(event.payees) != 1:
+        for line in as_sold(event):
+            earnings.add(line)
+        return
+    paid, net = event.gross - event.discount, event.creator_share
+    source = earnings.source(event.payees[0].creator, event.product)
+    source[0] += 1
+    source[1] += paid
+    source[2] += event.tax
+    source[3] += paid - event.tax - net
+    source[4] += net
+    source[5] += event.tokens_paid + event.tokens_promo
+
+
+@branches.branch(RefundRecorded, DisputeLost, DisputeWon)
+def _reversed(earnings: Earnings, event: RefundRecorded, position: int) -> None:
+    for tag in event.tags():
+        if tag.startswith(_TAG):
+            earnings.reverse(tag.removeprefix(_TAG), position)
+
+
+_sql = Earnings().sql
+
+
+def earnings(connection: Connection, creator: str, currency: str) -> dict[str, Any]:
+    """What `creator` earned, in minor units of the book's `currency`; zeros if never seen."""
+    row = connection.execute(_sql["earnings"], (creator,)).fetchone()
+    position, pending, available, reserved, in_payout, sources = row or (0, *[None] * 5)
+    return {
+        "creator": creator,
+        "currency": currency,
+        "pending": pending or 0,
+        "available": available or 0,
+        "reserved": reserved or 0,
+        "in_payout": in_payout or 0,
+        "lifetime_earned": sum(source["net"] for source in sources or ()),
+        "by_source": sources or [],
+        "as_of_position": position,
+    }
+
+
+def top_creators(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """The creators who have earned most."""
+    rows = connection.execute(_sql["top"], (limit,))
+    return [{"creator": name, "net": net, "count": count} for name, net, count in rows]

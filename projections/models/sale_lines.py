@@ -1,0 +1,101 @@
+"""What a sale brings its creators: as it was sold, and as it stands after refunds and disputes.
+
+A line is what one creator has of it. How a sale stands is a function of its whole record, taken
+from the domain's own fold, and a reversal adds the difference of two such lines. So no rounding is
+left behind: of a sale that is undone in any number of steps, nothing remains. A sale's gross, tax
+and tokens are divided among several payees as their shares are, by successive two-way splits.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from domain.money import split_by_weight
+from domain.reversals.card_sales import standing
+from domain.reversals.token_sales import still_owned
+from domain.sales.sale import CARD, Payee, Sale, SaleRecord
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One creator's part of a sale. gross = tax + commission + net."""
+
+    creator: str
+    source: str
+    count: int
+    gross: int
+    tax: int
+    commission: int
+    net: int
+    tokens: int
+
+
+class _Left(msgspec.Struct, frozen=True):
+    """What is left of a sale, all payees together; `nets` in their order."""
+
+    gross: int
+    tax: int
+    tokens: int
+    nets: tuple[int, ...]
+
+
+def as_sold(sale: Sale) -> Sequence[Line]:
+    """One line per payee."""
+    paid, tokens = sale.gross - sale.discount, sale.tokens_paid + sale.tokens_promo
+    shares = tuple(payee.share for payee in sale.payees)
+    return list(_divided(sale, _Left(paid, sale.tax, tokens, shares)))
+
+
+def as_it_stands(record: SaleRecord) -> Sequence[Line]:
+    """One line per payee; the sale still counts as one when nothing is left of it."""
+    sale = record.sale
+    if sale is None:
+        return ()
+    left = _left_of_card(sale, record) if sale.funding == CARD else _left_of_tokens(sale, record)
+    return list(_divided(sale, left))
+
+
+def _left_of_card(sale: Sale, record: SaleRecord) -> _Left:
+    """What refunds and lost disputes did not take; what is only reserved is not taken."""
+    taken = standing(record)
+    tax = sale.tax - taken.tax
+    shares = (payee.share for payee in sale.payees)
+    nets = tuple(share - claw for share, claw in zip(shares, taken.clawed, strict=True))
+    return _Left(tax + sale.platform_share - taken.platform + sum(nets), tax, 0, nets)
+
+
+def _left_of_tokens(sale: Sale, record: SaleRecord) -> _Left:
+    """What refunds did not return, less the part that lost disputes of purchases took."""
+    paid, tokens = sale.gross - sale.discount, record.paid
+    left = tokens - record.refunded
+    gross = split_by_weight(paid, left, record.refunded)[0] if tokens else paid
+    nets = still_owned(record)
+    charged = sum(sum(charge.shares) for charge in record.charges)
+    if charged:
+        owned = sum(nets)
+        gross = split_by_weight(gross, owned, charged)[0]
+        left = split_by_weight(left, owned, charged)[0]
+    return _Left(gross, 0, left, nets)
+
+
+def _divided(sale: Sale, left: _Left) -> Iterator[Line]:
+    """One line per payee; the last one's weight takes what is left."""
+    gross, tax, tokens = left.gross, left.tax, left.tokens
+    for (payee, share, rest), net in zip(_weights(sale.payees), left.nets, strict=True):
+        gross_part, gross = split_by_weight(gross, share, rest)
+        tax_part, tax = split_by_weight(tax, share, rest)
+        tokens_part, tokens = split_by_weight(tokens, share, rest)
+        commission = gross_part - tax_part - net
+        yield Line(
+            payee.creator, sale.product, 1, gross_part, tax_part, commission, net, tokens_part
+        )
+
+
+def _weights(payees: Sequence[Payee]) -> Iterator[tuple[Payee, int, int]]:
+    """Each payee's share and that of those who follow; equal ones where nobody gets anything."""
+    shares = [payee.share for payee in payees]
+    if not any(shares):
+        shares = [1] * len(shares)
+    rest = sum(shares)
+    for payee, share in zip(payees, shares, strict=True):
+        whole, rest = rest, rest - share
+        yield payee, (share if whole else 1), rest
