@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from domain.accounts import balanced
 from domain.event import Event
 from domain.wallets.wallet import Wallet
-from tests.domain.world import ASSETS, World
+from tests.domain.in_memory_book import ASSETS, World
 
 
 def balances(history: Iterable[Event]) -> Counter[tuple[str, str]]:

@@ -9,7 +9,7 @@ import pytest
 import domain
 from domain.accounts import Assets
 from domain.catalogue import InvalidRequest, read_command
-from tests.domain.world import World, code
+from tests.domain.in_memory_book import World, code
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 
 MANDATORY = (

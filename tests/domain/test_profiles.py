@@ -10,7 +10,7 @@ import pytest
 from domain.accounts import Assets, balanced
 from domain.event import Event
 from domain.policy import Policy
-from tests.domain.world import World
+from tests.domain.in_memory_book import World
 
 NAMES = ("micro-unlock", "live-call", "subscription", "prepaid-credits", "session-booking")
 

@@ -22,7 +22,7 @@ from tests.conftest import FreshBook
 from tests.faults import worker
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.words import policy
+from tests.scenarios.steps import policy
 
 ROOT = Path(__file__).parents[2]
 OVERLAP = 30

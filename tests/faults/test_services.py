@@ -14,7 +14,7 @@ from ledger.postgres import embedded
 from tests.conftest import FreshBook
 from tests.faults.conftest import SOON_S, until
 from tests.scenarios.platform import Platform
-from tests.service import Client, Reply, Service
+from tests.support.service import Client, Reply, Service
 
 THREADS = 8
 #: The workers' tests retry everything; here the last ones, around the fault, are enough.

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.words import (
+from tests.scenarios.steps import (
     CREATOR,
     FAN,
     Sent,

@@ -16,14 +16,14 @@ from ledger.log.verify import verify_log, verify_snapshots
 from ledger.postgres.database import Database
 from ledger.write.answer import Answer
 from ledger.write.writer import Writer
-from tests.affairs import Drawn, anything
-from tests.anything import POLICIES, Known, waits
 from tests.conftest import FreshBook
-from tests.courses import Step, courses
-from tests.ledger.auditing import after, audit
-from tests.ledger.test_turnstile import cached, replayed
+from tests.generators.commands import Drawn, anything
+from tests.generators.sequences import Step, courses
+from tests.generators.spending import POLICIES, Known, waits
+from tests.ledger.random_histories import after, audit
+from tests.ledger.write.test_sequencer import cached, replayed
 from tests.scenarios.platform import Platform
-from tests.scenarios.words import Sent, grant, policy
+from tests.scenarios.steps import Sent, grant, policy
 
 _numbers = itertools.count(1)
 which = st.integers(0, 1)

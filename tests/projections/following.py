@@ -9,7 +9,7 @@ from projections.engine.runner import Follower, Runner
 from tests.conftest import FreshBook
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.words import (
+from tests.scenarios.steps import (
     Sent,
     card_tip,
     card_unlock,

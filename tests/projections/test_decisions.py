@@ -20,7 +20,7 @@ from projections.models.earnings import Earnings
 from projections.models.entitlements import Entitlements
 from projections.models.journal import Journal
 from projections.models.wallets import Wallets
-from tests.ledger.test_golden import STORED, stored
+from tests.ledger.log.test_golden import STORED, stored
 
 BRANCHES: dict[type[Projection], ByClass[Any]] = {
     Wallets: wallets.branches,

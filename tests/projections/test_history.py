@@ -18,9 +18,9 @@ from projections import queries
 from projections.rebuild import rebuild
 from projections.verify import verify
 from tests.conftest import FreshBook
-from tests.projections import sums
-from tests.projections.eventful import live_through
+from tests.projections import expected as sums
 from tests.projections.following import follow
+from tests.projections.full_history import live_through
 from tests.scenarios.platform import Platform
 
 NOW = datetime(2036, 1, 1, 12, tzinfo=UTC)

@@ -24,7 +24,7 @@ from projections.verify import verify
 from tests.conftest import FreshBook
 from tests.projections.following import busy_day, follow, written
 from tests.scenarios.platform import Platform
-from tests.scenarios.words import Sent, card_tip, freeze, grant, purchase, tip, unlock
+from tests.scenarios.steps import Sent, card_tip, freeze, grant, purchase, tip, unlock
 
 _numbers = itertools.count(1)
 

@@ -10,10 +10,10 @@ from projections.catalogue import PROJECTIONS
 from projections.models.wallets import Wallets
 from projections.queries import wait_for
 from projections.verify import verify
-from tests.ledger.damage import damage
+from tests.ledger.log.damage import damage
 from tests.projections.following import follow, written
 from tests.scenarios.platform import Platform
-from tests.scenarios.words import tip
+from tests.scenarios.steps import tip
 
 NAMES = tuple(kind.name for kind in PROJECTIONS)
 

@@ -21,7 +21,7 @@ from ledger.write.answer import Answer
 from ledger.write.request import Request
 from ledger.write.writer import Writer
 from tests.conftest import FreshBook
-from tests.scenarios.words import Sent
+from tests.scenarios.steps import Sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.scenarios.deeds import at, call, meter, turn, verified
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import LIVE_CALL
-from tests.scenarios.words import accepted, creator_has, events, grant, policy, rejected, wallet
+from tests.scenarios.steps import accepted, creator_has, events, grant, policy, rejected, wallet
+from tests.scenarios.steps_products import at, call, meter, turn, verified
 
 BLOCK = "call_block.charged.v1"
 

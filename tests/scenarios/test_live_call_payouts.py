@@ -1,9 +1,8 @@
 """Platform B, `live-call`: earned tokens are paid out at five cents each, bought ones never."""
 
-from tests.scenarios.finance_words import payout, ready
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import LIVE_CALL
-from tests.scenarios.words import (
+from tests.scenarios.steps import (
     CREATOR,
     accepted,
     creator_has,
@@ -13,6 +12,7 @@ from tests.scenarios.words import (
     rejected,
     tip,
 )
+from tests.scenarios.steps_finance import payout, ready
 
 
 def test_b6_what_was_earned_is_paid_out_from_a_thousand_tokens_on(platform: Platform) -> None:

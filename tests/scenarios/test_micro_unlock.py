@@ -4,7 +4,7 @@ import pytest
 
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.words import (
+from tests.scenarios.steps import (
     accepted,
     card_unlock,
     commission,

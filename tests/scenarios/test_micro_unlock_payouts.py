@@ -2,10 +2,9 @@
 
 import pytest
 
-from tests.scenarios.finance_words import paid_out, payout, ready, refunded, says
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.words import (
+from tests.scenarios.steps import (
     accepted,
     card_tip,
     card_unlock,
@@ -15,6 +14,7 @@ from tests.scenarios.words import (
     policy,
     rejected,
 )
+from tests.scenarios.steps_finance import paid_out, payout, ready, refunded, says
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
-from tests.scenarios.words import Sent, events, policy, purchase, tip, unlock, wallet
-from tests.service import Client, Reply, Service
+from tests.scenarios.steps import Sent, events, policy, purchase, tip, unlock, wallet
+from tests.support.service import Client, Reply, Service
 
 
 @pytest.fixture

@@ -1,17 +1,9 @@
 """Platform D, `prepaid-credits`: credits held for a campaign and consumed in batches."""
 
-from tests.scenarios.deeds import hold, named, release, settle
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import PREPAID_CREDITS
-from tests.scenarios.words import (
-    accepted,
-    credit,
-    deferred,
-    policy,
-    purchase,
-    rejected,
-    wallet,
-)
+from tests.scenarios.steps import accepted, credit, deferred, policy, purchase, rejected, wallet
+from tests.scenarios.steps_products import hold, named, release, settle
 
 
 def test_d1_a_campaign_of_three_batches(platform: Platform) -> None:

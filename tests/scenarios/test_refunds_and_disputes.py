@@ -6,11 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.projections.following import follow
-from tests.scenarios.dispute_words import FEE, asks_back, disputed, lost, won
-from tests.scenarios.finance_words import refunded
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
-from tests.scenarios.words import (
+from tests.scenarios.steps import (
     CREATOR,
     FAN,
     Sent,
@@ -32,7 +30,9 @@ from tests.scenarios.words import (
     unlock,
     wallet,
 )
-from tests.service import Client, Service
+from tests.scenarios.steps_disputes import FEE, asks_back, disputed, lost, won
+from tests.scenarios.steps_finance import refunded
+from tests.support.service import Client, Service
 
 bad_debt, dispute_cost, in_dispute, owed = "exp.baddebt", "exp.dispute", "disputed", "fan_debt.fan"
 

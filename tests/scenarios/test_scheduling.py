@@ -6,10 +6,10 @@ import pytest
 
 from ledger.postgres.database import Database
 from ledger.scheduling.scheduler import Scheduler
-from tests.scenarios.deeds import at, call, hold, meter, named, turn, verified
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import LIVE_CALL, PREPAID_CREDITS
-from tests.scenarios.words import events, grant, policy, purchase, wallet
+from tests.scenarios.steps import events, grant, policy, purchase, wallet
+from tests.scenarios.steps_products import at, call, hold, meter, named, turn, verified
 
 BLOCK = "call_block.charged.v1"
 

@@ -5,11 +5,9 @@ from datetime import UTC, datetime, timedelta
 from ledger.postgres.database import Database
 from ledger.scheduling.agenda import Agenda
 from ledger.scheduling.scheduler import Scheduler
-from tests.scenarios.deeds import hold, named, release
-from tests.scenarios.finance_words import paid_out, ready
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.words import (
+from tests.scenarios.steps import (
     Sent,
     card_tip,
     creator_has,
@@ -23,6 +21,8 @@ from tests.scenarios.words import (
     tip,
     wallet,
 )
+from tests.scenarios.steps_finance import paid_out, ready
+from tests.scenarios.steps_products import hold, named, release
 
 
 def turned(platform: Platform) -> int:

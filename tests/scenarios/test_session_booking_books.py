@@ -5,18 +5,9 @@ import hashlib
 import pytest
 
 from ledger.log.entry import faults
-from tests.scenarios.finance_words import (
-    BOB,
-    FAY,
-    adjustment,
-    approval,
-    latest,
-    refunded,
-    says,
-)
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import SESSION_BOOKING
-from tests.scenarios.words import (
+from tests.scenarios.steps import (
     CREATOR,
     FAN,
     Sent,
@@ -29,6 +20,7 @@ from tests.scenarios.words import (
     policy,
     rejected,
 )
+from tests.scenarios.steps_finance import BOB, FAY, adjustment, approval, latest, refunded, says
 
 
 @pytest.fixture(autouse=True)

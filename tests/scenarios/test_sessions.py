@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.scenarios.deeds import authorize, capture, named
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import SESSION_BOOKING
+from tests.scenarios.steps import Sent, accepted, events, policy, rejected, split
+from tests.scenarios.steps_products import authorize, capture, named
 from tests.scenarios.test_scheduling import scheduled
-from tests.scenarios.words import Sent, accepted, events, policy, rejected, split
 
 CAPTURED = "payment.captured.v1"
 

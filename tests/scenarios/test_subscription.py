@@ -1,9 +1,8 @@
 """Platform C, `subscription`: periods charged by a processor that tells of them in any order."""
 
-from tests.scenarios.deeds import period, subscribe
 from tests.scenarios.platform import Platform
 from tests.scenarios.policies import SUBSCRIPTION
-from tests.scenarios.words import (
+from tests.scenarios.steps import (
     accepted,
     commission,
     creator_has,
@@ -13,6 +12,7 @@ from tests.scenarios.words import (
     suspended,
     suspense,
 )
+from tests.scenarios.steps_products import period, subscribe
 
 CHARGED = "subscription_period.charged.v1"
 

@@ -1,0 +1,141 @@
+"""`tokenledger serve` as a process: an order to stop loses nothing that was acknowledged."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from ledger.api_keys import Role, create_key
+from ledger.books import Book
+from ledger.postgres.database import Database, connect
+from tests.api.conftest import Caller, founded, fresh
+
+ROOT = Path(__file__).parents[3]
+
+
+@contextmanager
+def served(where: Database) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A serving process on a free port; yields it with its URL."""
+    environment = os.environ | {
+        "TOKENLEDGER_DATABASE_URL": where.service_url,
+        "TOKENLEDGER_ADMIN_DATABASE_URL": where.admin_url,
+        "TOKENLEDGER_LOG_LEVEL": "warning",
+    }
+    command = [sys.executable, "-m", "api", "serve", "--port", "0"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        found = re.search(r"http://\S+:\d+", process.stderr.readline())
+        assert found is not None
+        yield process, found[0]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def book(database: Database) -> Book:
+    return founded(database, fresh("Serve"))
+
+
+@pytest.fixture(scope="module")
+def key(database: Database, book: Book) -> str:
+    with connect(database.admin_url) as admin:
+        return create_key(admin, book.name, role=Role.SERVICE, actor="backend").key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [signal.SIGTERM, signal.SIGINT])
+def test_an_order_to_stop_loses_nothing(
+    database: Database, book: Book, key: str, order: signal.Signals
+) -> None:
+    acknowledged: list[int] = []
+    with served(database) as (process, url):
+        children = psutil.Process(process.pid).children()
+        senders = [
+            threading.Thread(target=_send_until_refused, args=(url, book, key, acknowledged))
+            for _ in range(4)
+        ]
+        for sender in senders:
+            sender.start()
+        _until(lambda: len(acknowledged) > 200)
+        process.send_signal(order)
+        assert process.wait(30) == 0
+        for sender in senders:
+            sender.join()
+    assert not [child for child in children if child.is_running()]
+    with connect(database.service_url, book.schema, autocommit=True) as connection:
+        rows = connection.execute("SELECT position FROM events ORDER BY position").fetchall()
+    positions = [position for (position,) in rows]
+    assert positions == list(range(1, len(positions) + 1))
+    assert set(acknowledged) <= set(positions)
+    assert len(set(acknowledged)) == len(acknowledged)
+
+
+@pytest.mark.slow
+def test_two_services_share_a_book_and_a_dead_projector_is_replaced(
+    database: Database, book: Book, key: str
+) -> None:
+    with served(database) as (one, url_one), served(database) as (_, url_two):
+        with httpx.Client(base_url=url_one) as http:
+            first = Caller(http, book.name, key)
+            grant = {"user": "shared", "tokens": 5, "reason_code": "X"}
+            assert first.send("grant-promo", grant, key="shared").status_code == 201
+            (projector,) = psutil.Process(one.pid).children()
+            projector.kill()
+            projector.wait()
+        with httpx.Client(base_url=url_two, timeout=20) as http:
+            second = Caller(http, book.name, key)
+            again = second.send("grant-promo", grant, key="shared")
+            assert again.headers["idempotent-replayed"] == "true"
+            position = second.send("grant-promo", grant).json()["position"]
+            wallet = second.ask("wallets/shared", min_position=position, prefer="wait=10").json()
+            assert wallet["free"]["promo"] == 10
+        _until(lambda: bool(psutil.Process(one.pid).children()))
+
+
+def test_a_port_that_is_taken(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(database) as (_, url):
+        port = url.rsplit(":", 1)[1]
+        environment = os.environ | {"TOKENLEDGER_DATABASE_URL": database.admin_url}
+        command = [sys.executable, "-m", "api", "serve", "--port", port]
+        second = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+    assert second.returncode == 2
+    assert "cannot listen" in second.stderr and "--port" in second.stderr
+
+
+def _send_until_refused(url: str, book: Book, key: str, acknowledged: list[int]) -> None:
+    with httpx.Client(base_url=url, timeout=20) as http:
+        caller = Caller(http, book.name, key)
+        while True:
+            try:
+                grant = {"user": "u1", "tokens": 1, "reason_code": "X"}
+                answer = caller.send("grant-promo", grant)
+            except httpx.TransportError:
+                return
+            if answer.status_code != 201:
+                assert answer.status_code == 503
+                return
+            acknowledged.append(answer.json()["position"])
+
+
+def _until(reached: object, timeout_s: float = 20.0) -> None:
+    assert callable(reached)
+    deadline = time.monotonic() + timeout_s
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

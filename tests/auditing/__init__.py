@@ -1,1 +1,0 @@
-"""An independent auditor: every money rule once more, over plain dictionaries and fractions."""

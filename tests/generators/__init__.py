@@ -1,0 +1,1 @@
+"""Random policies, commands and sequences of them, for Hypothesis."""

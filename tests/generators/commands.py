@@ -1,0 +1,256 @@
+"""Random commands of all kinds: those that carry on what earlier ones have begun.
+
+`anything` draws a command's name, its fields (references unresolved) and who sends it.
+"""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.generators.spending import (
+    BODIES,
+    SPENDING,
+    Body,
+    Fields,
+    Later,
+    Token,
+    amounts,
+    countries,
+    creators,
+    merged,
+    numbers,
+    paid_by_card,
+    people,
+    reasons,
+    ref,
+    seconds,
+    some,
+    upcoming,
+)
+
+ACTORS = st.sampled_from(["amy", "bob", "carl"])
+later = st.builds(Later, seconds)
+tokens = st.sampled_from([1, 3, 7, 50, 120, 400, 1_000])
+fixed = st.fixed_dictionaries
+calls = st.sampled_from(["call-1", "call-2", "call-3"])
+subscriptions = st.sampled_from(["sub-1", "sub-2"])
+starts = st.sampled_from(["2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"])
+periods = st.sampled_from(["2026-08", "2026-09", "2026-10", "2026-11", "2026-12"])
+call = fixed({"call": calls})
+hold = ref("hold")
+payout = fixed({"payout": ref("payout")})
+reasoned = fixed({"payout": ref("payout"), "reason_code": reasons})
+adjustment = fixed({"adjustment": ref("adjustment")})
+payments = ref("payment", upcoming)
+
+
+def posted(*legs: tuple[Any, Any, int]) -> st.SearchStrategy[list[list[Any]]]:
+    """Postings with these legs, one asset or more."""
+    return st.just([list(leg) for leg in legs])
+
+
+def _given(amount: int) -> st.SearchStrategy[list[list[Any]]]:
+    """Corrections of one amount: of earnings, debts and tokens, sound and not."""
+    promo, paid = Token("PROMO"), Token("PAID")
+    return st.one_of(
+        posted(("exp.goodwill", "USD", amount), ("cr.carl.available", "USD", -amount)),
+        posted(("cr.cora.available", "USD", amount), ("exp.baddebt", "USD", -amount)),
+        posted(("exp.baddebt", "USD", amount), ("fan_debt.ann", "USD", -amount)),
+        posted(("bank", "USD", amount + 1), ("rev.fee", "USD", -amount)),
+        posted(("bank", "EUR", amount), ("rev.fee", "EUR", -amount)),
+        posted(("supply", promo, amount), ("w.ann.free", promo, -amount)),
+        posted(("w.ben.free", promo, amount), ("w.ann.free", promo, -amount)),
+        posted(("w.ben.free", paid, amount), ("w.ann.free", paid, -amount)),
+        posted(("w.ann.free", paid, amount), ("supply", paid, -amount)),
+        posted(
+            ("supply", paid, amount),
+            ("w.ben.free", paid, -amount),
+            ("exp.goodwill", "USD", 2 * amount),
+            ("deferred", "USD", -2 * amount),
+        ),
+    )
+
+
+_sessions: dict[str, Fields] = {
+    "authorize": some(
+        {
+            "expires_at": later,
+            "country": countries,
+            "payees": st.sampled_from(
+                [
+                    [{"creator": "cora", "weight": 2}, {"creator": "carl", "weight": 1}],
+                    [{"creator": "carl", "weight": 3}, {"creator": "dora", "weight": 3}],
+                ]
+            ),
+        },
+        session=st.just("session"),
+        user=people,
+        payee=st.just("carl"),
+        tier=st.sampled_from(["STANDARD", "STANDARD", "EXPERT"]),
+        amount=amounts,
+        **paid_by_card,
+    ),
+    "capture": fixed({"payment": ref("authorization"), "amount": amounts}),
+    "void": fixed({"payment": ref("authorization"), "reason_code": reasons}),
+    "fail-payment": fixed(
+        {"payment": ref("authorization"), "reason_code": reasons, **paid_by_card}
+    ),
+}
+_subscriptions: dict[str, Fields] = {
+    "start-subscription": fixed(
+        {"subscription": subscriptions, "user": people, "creator": creators, "price": amounts}
+    ),
+    "charge-period": some(
+        {"country": countries},
+        subscription=subscriptions,
+        period_start=starts,
+        period_end=st.just("2027-01-01T00:00:00Z"),
+        price=amounts,
+        **paid_by_card,
+    ),
+    "fail-period": fixed({"subscription": subscriptions, "period_start": starts, **paid_by_card}),
+    "cancel-subscription": fixed({"subscription": subscriptions}),
+    "lapse-subscription": fixed({"subscription": subscriptions}),
+}
+_calls: dict[str, Fields] = {
+    "start-call": fixed(
+        {
+            "call": calls,
+            "user": people,
+            "creator": creators,
+            "rate": st.sampled_from([1, 3, 25, 60, 62, 900]),
+        }
+    ),
+    "meter-call": some({"as_of": later}, call=calls),
+    "pause-call": call,
+    "resume-call": call,
+    "end-call": call,
+}
+_holds: dict[str, Fields] = {
+    "hold-credits": some({"expires_at": later}, user=people, tokens=tokens),
+    "settle-batch": fixed({"hold": hold, "batch_no": st.integers(1, 3), "used": tokens}),
+    "release-hold": fixed({"hold": hold}),
+}
+_back: dict[str, Fields] = {
+    "refund": fixed({"sale": ref("sale"), "amount": amounts, "reason_code": reasons}),
+    "record-refund": fixed({"sale": payments | ref("sale"), "cumulative": amounts, **paid_by_card}),
+    "fail-refund": fixed({"refund": ref("refund"), "reason_code": reasons, **paid_by_card}),
+    "refund-purchase": fixed({"purchase": ref("purchase"), "reason_code": reasons}),
+    "open-dispute": merged(
+        fixed({"amount": amounts, "fee": st.sampled_from([0, 1_500]), **paid_by_card}),
+        some({"final": st.booleans()}),
+        st.one_of(
+            fixed({"payment_ref": payments}),
+            fixed({"purchase": payments | ref("purchase", numbers)}),
+            fixed({"purchase": ref("purchase", numbers), "amount": st.just(999)}),
+            fixed({"sale": payments | ref("sale")}),
+        ),
+    ),
+    "close-dispute": fixed(
+        {
+            "dispute": ref("dispute", upcoming),
+            "outcome": st.sampled_from(["WON", "LOST", "LOST"]),
+            **paid_by_card,
+        }
+    ),
+    "release-payment": fixed(
+        {
+            "payment_ref": payments | ref("other") | ref("dispute"),
+            "resolution": st.sampled_from(["APPLY", "RETURN"]),
+        }
+    ),
+}
+_creators: dict[str, Fields] = {
+    "verify-creator": fixed({"creator": creators, "verified": st.booleans()}),
+    "set-payout-account": some(
+        {"country": countries},
+        creator=creators,
+        payouts_enabled=st.sampled_from([True, True, False]),
+    ),
+    "mature-earnings": fixed({"creator": creators}),
+    "release-escrow": fixed({"creator": creators}),
+    "expire-promo": fixed({"user": people}),
+    "lapse-tokens": fixed({"user": people}),
+}
+_payouts: dict[str, Fields] = {
+    "request-payout": st.one_of(
+        fixed({"creator": creators, "amount": amounts}),
+        fixed({"creator": creators, "amount": amounts, "instant": st.just(True)}),
+        fixed({"creator": creators, "scheduled": st.just(True)}),
+    ),
+    "approve-payout": payout,
+    "reject-payout": reasoned,
+    "submit-payout": merged(payout, fixed(paid_by_card)),
+    "confirm-payout": payout,
+    "fail-payout": reasoned,
+    "return-payout": reasoned,
+}
+_office: dict[str, Fields] = {
+    "propose-adjustment": some(
+        {"effective_on": st.sampled_from(["2026-09-30", "2026-11-01", "2099-01-01"])},
+        postings=amounts.flatmap(_given),
+        reason_code=reasons,
+    ),
+    "approve-adjustment": adjustment,
+    "reject-adjustment": merged(adjustment, fixed({"reason_code": reasons})),
+    "import-settlement": fixed(
+        {
+            "processor": st.just("stripe"),
+            "file_sha256": st.sampled_from(["ab" * 32, "cd" * 32]),
+            "first_line": st.integers(1, 3),
+            "fee": st.sampled_from([0, 15]),
+            "lines": st.lists(
+                fixed({"payment_ref": payments, "amount": amounts}), min_size=1, max_size=1
+            ),
+        }
+    ),
+    "resolve-break": fixed(
+        {
+            "payment_ref": payments,
+            "resolution": st.sampled_from(["MATCH", "RETURN", "WRITE_OFF", "DISMISS"]),
+        }
+    ),
+    "close-period": fixed({"period": periods}),
+    "propose-policy": fixed(
+        {
+            "body": st.builds(Body, st.sampled_from(sorted(BODIES))),
+            "effective_from": later | st.just("1970-01-01T00:00:00Z"),
+        }
+    ),
+    "approve-policy": fixed({"version": st.integers(1, 4)}),
+    "erase-subject": fixed(
+        {"subject": people | creators, "kind": st.sampled_from(["wallet", "creator"])}
+    ),
+}
+_more: dict[str, Fields] = {
+    "grant-promo": some(
+        {"expires_at": later}, user=people, tokens=st.integers(1, 500), reason_code=reasons
+    ),
+}
+
+FIELDS: dict[str, Fields] = {
+    **SPENDING,
+    **_more,
+    **_sessions,
+    **_subscriptions,
+    **_calls,
+    **_holds,
+    **_back,
+    **_creators,
+    **_payouts,
+    **_office,
+}
+"""What may be sent, by command."""
+
+# What moves money is drawn more often than what decides about others; policies hardly ever.
+_rare = {"propose-policy", "approve-policy", "freeze", "erase-subject", "close-period"}
+_often = ["send-tip", "unlock", "record-purchase", "refund", "record-refund", "open-dispute"]
+_names = [
+    *[name for name in FIELDS if name not in _rare] * 3,
+    *[*_often, "close-dispute", "meter-call", "start-call", "request-payout"] * 3,
+    *_rare,
+]
+Drawn = tuple[str, dict[str, Any], str]
+anything: st.SearchStrategy[Drawn] = st.sampled_from(_names).flatmap(
+    lambda name: st.tuples(st.just(name), FIELDS[name], ACTORS)
+)

@@ -1,0 +1,116 @@
+"""Nothing that was ever written or answered may read differently later: stored examples of all."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from domain.accounts import Assets, balanced
+from domain.catalogue import read_command
+from domain.event import EVENTS
+from domain.rejections import INSUFFICIENT_TOKENS, INVALID_REQUEST, reject
+from ledger.log.entry import canonical, decode, faults, leaf_hash
+from ledger.write.answer import Answer, problem
+from ledger.write.receipts import remembered
+from ledger.write.request import fingerprint, request_key
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+LEAVES: dict[str, str] = json.loads((GOLDEN / "leaf_hashes.json").read_text())
+ANSWERS = GOLDEN / "answers"
+STORED = sorted(LEAVES)
+
+
+def stored(name: str) -> bytes:
+    """The entry as it was written."""
+    return (GOLDEN / f"{name}.json").read_bytes()
+
+
+def test_every_event_has_a_stored_example_and_every_example_is_known() -> None:
+    files = {path.stem for path in GOLDEN.glob("*.v*.json")}
+    missing = set(EVENTS) - files
+    assert not missing, "let it happen in tests/golden/history.py, then: python -m tests.golden"
+    assert not files - set(EVENTS), "what was written once must be read for ever"
+    assert set(LEAVES) == files
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_a_stored_entry_reads_as_it_was_written(name: str) -> None:
+    data = stored(name)
+    assert list(faults(data)) == []
+    entry = decode(data)
+    assert canonical(entry) == data
+    assert (entry.type, entry.envelope_version) == (name, 1)
+    assert leaf_hash(data).hex() == LEAVES[name]
+
+    event = entry.event()
+    assert canonical(event) == bytes(entry.body)
+    assert event.tags() == entry.tags
+    assert balanced(event.postings(Assets.of(entry.book, entry.currency))) == entry.postings
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_tags_name_entities_each_once(name: str) -> None:
+    tags = decode(stored(name)).tags
+    assert tags
+    assert len(set(tags)) == len(tags)
+    for tag in tags:
+        assert re.fullmatch(r"[a-z_]+(:[A-Za-z0-9_-]{1,64})+", tag)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'"amount":', b'"amount":1'),
+        (b'"suspense","USD",-', b'"suspense","USD",-1'),
+        (b'["payment:', b'["payment:x'),
+        (b'{"body"', b'{ "body"'),
+        (b'"code"', b'"colour":1,"code"'),
+    ],
+)
+def test_an_altered_entry_is_found_out(change: tuple[bytes, bytes]) -> None:
+    data = stored("payment.suspended.v1")
+    altered = data.replace(*change, 1)
+    assert altered != data
+    assert list(faults(altered))
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer and the file that holds the bytes of its first giving."""
+
+    file: str
+    body: bytes
+
+
+def answers() -> list[Given]:
+    """One answer of each shape."""
+    tip, kept = stored("tip.sent.v1"), stored("payment.suspended.v1")
+    proposal = stored("policy.proposed.v1")
+    nothing = Answer(status=201, position=5, command="freeze", recorded_at=decode(tip).recorded_at)
+    poor = reject(INSUFFICIENT_TOKENS, required=13, current=12, shortfall=1)
+    errors = [{"pointer": "/tokens", "message": "must be above 0"}]
+    invalid = problem(reject(INVALID_REQUEST, count=1), "c1", errors=errors)
+    return [
+        Given("accepted", remembered(7, 201, None, None, [(7, tip)]).body),
+        Given("two-events", remembered(8, 201, None, None, [(7, tip), (8, proposal)]).body),
+        Given("suspended", remembered(9, 202, "PRICE_MISMATCH", None, [(9, kept)]).body),
+        Given("nothing-to-do", nothing.body),
+        Given("rejected", problem(poor, "c1")),
+        Given("invalid", invalid),
+    ]
+
+
+@pytest.mark.parametrize("given", answers(), ids=lambda given: given.file)
+def test_an_answer_has_the_bytes_of_its_first_giving(given: Given) -> None:
+    assert given.body == (ANSWERS / f"{given.file}.json").read_bytes()
+
+
+@pytest.mark.parametrize("known", json.loads((GOLDEN / "requests.json").read_text()))
+def test_a_request_is_known_again_after_every_upgrade(known: dict[str, object]) -> None:
+    name, fields, key = known["command"], known["fields"], known["idempotency_key"]
+    assert isinstance(name, str) and isinstance(fields, dict) and isinstance(key, str)
+    command = read_command(name, fields)
+    assert request_key("backend", command.name, command.notice_id(), key).hex() == known["key"]
+    assert fingerprint(command).hex() == known["fingerprint"]

@@ -1,0 +1,330 @@
+"""The turnstile: several processes, cold and warm states, clocks, partitions, strange events."""
+
+import itertools
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from domain.entity import KINDS, evolve, kind_of
+from domain.wallets.wallet import PAID, Lot, Wallet
+from ledger.write.answer import Answer
+from ledger.write.business_days import BusinessDays
+from ledger.write.sequencer import ClocksApart, Group, Turnstile
+from ledger.write.state_cache import StateCache
+from ledger.write.writer import Unavailable, Writer
+from tests.conftest import FreshBook
+from tests.domain.in_memory_book import States
+from tests.generators.spending import POLICY, commands
+from tests.ledger.random_histories import audit
+from tests.scenarios.platform import Platform
+from tests.scenarios.steps import FAN, Sent, events, grant, policy, purchase, tip, wallet
+
+
+@pytest.fixture(autouse=True)
+def _policy(platform: Platform) -> None:
+    platform.given(policy(POLICY))
+
+
+def random_commands(count: int) -> list[Sent]:
+    """Commands, valid and not; the same in every run. References are made unique."""
+    found: list[Sent] = []
+
+    @settings(
+        max_examples=count,
+        database=None,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(commands)
+    def collect(sent: tuple[str, dict[str, Any]]) -> None:
+        name, fields = sent
+        if "processor_ref" in fields:
+            fields = {**fields, "processor_ref": f"ref-{len(found)}"}
+        found.append(Sent(name, fields))
+
+    collect()
+    rich = [purchase("small", price=999, user=user) for user in ("ann", "ben", "cid")]
+    mixed = found + rich * (len(found) // 40)
+    random.Random(7).shuffle(mixed)
+    return [
+        each.but(processor_ref=f"paid-{n}") if "processor_ref" in each.fields else each
+        for n, each in enumerate(mixed)
+    ]
+
+
+def chunks(sent: list[Sent], seed: int) -> list[list[Sent]]:
+    """Batches of one to twenty commands."""
+    draw, rest, made = random.Random(seed), list(sent), []
+    while rest:
+        size = draw.randint(1, 20)
+        made.append(rest[:size])
+        rest = rest[size:]
+    return made
+
+
+def replayed(platform: Platform) -> dict[str, bytes]:
+    """Every entity's state, folded from the first event; as a snapshot keeps it."""
+    states = States()
+    for entry in platform.entries():
+        states.update(dict(evolve(states, entry.event())))
+    return encoded(states)
+
+
+_sorted = msgspec.msgpack.Encoder(order="sorted")
+
+
+def encoded(states: dict[str, Any]) -> dict[str, bytes]:
+    """States that can be compared, whatever class their parts were read as."""
+    return {key: _sorted.encode(state) for key, state in states.items()}
+
+
+def cached(writer: Writer) -> dict[str, bytes]:
+    """The states that a writer holds in memory."""
+    cache: StateCache = writer._cache
+    return encoded({key: held.state for key, held in {**cache._old, **cache._young}.items()})
+
+
+def loaded(platform: Platform, keys: list[str]) -> dict[str, bytes]:
+    """States as a cold process loads them: snapshot and tail."""
+    with platform.fresh.connect(autocommit=True) as connection:
+        turnstile = Turnstile(platform.book, connection, StateCache(1_000))
+        _, batch = turnstile._take_the_turnstile([])
+        turnstile._load(batch, keys)
+        connection.execute("ROLLBACK")
+        return encoded({key: batch.states[key] for key in keys})
+
+
+def test_commands_to_two_processes_equal_some_serial_order(platform: Platform) -> None:
+    writers = itertools.cycle([platform.writer, platform.another_writer()])
+    sent = random_commands(600)
+
+    def write(batch: list[Sent], writer: Writer) -> list[tuple[Sent, Answer]]:
+        answers = writer.write([platform.request(each) for each in batch])
+        return list(zip(batch, answers, strict=True))
+
+    with ThreadPoolExecutor(8) as pool:
+        doing = [pool.submit(write, batch, next(writers)) for batch in chunks(sent, seed=3)]
+        outcomes = [pair for done in doing for pair in done.result()]
+    platform.check()
+    audit(platform, outcomes)
+
+
+def test_states_in_memory_and_loaded_ones_are_the_replay_of_the_log(platform: Platform) -> None:
+    writers = [platform.writer, platform.another_writer(cache_entities=8)]
+    for number, batch in enumerate(chunks(random_commands(400), seed=5)):
+        writers[number % 2].write([platform.request(each) for each in batch])
+    truth = replayed(platform)
+    for writer in writers:
+        writer.write([platform.request(tip(10**9))])  # catches up with the other one
+        states = cached(writer)
+        assert states == {key: truth[key] for key in states}
+    keys = [key for key in truth if kind_of(key)]
+    platform.close()  # writes snapshots
+    with platform.fresh.connect() as connection:
+        found = connection.execute("SELECT count(*) FROM snapshots").fetchone()
+        assert found is not None and found[0] >= 3
+    assert loaded(platform, keys) == {key: truth[key] for key in keys}
+
+
+def test_an_entity_of_many_events_is_loaded_by_its_snapshot(platform: Platform) -> None:
+    platform.given(purchase("small", price=999))
+    platform.writer.write([platform.request(tip(1)) for _ in range(250)])
+    platform.given(tip(1))
+    platform.restart()
+    with platform.fresh.connect() as connection:
+        row = connection.execute(
+            "SELECT position FROM snapshots WHERE entity = %s", [f"wallet:{FAN}"]
+        ).fetchone()
+    assert row is not None and row[0] > 200
+    platform.given(tip(1)).then(wallet(1100 - 252))
+
+
+@pytest.mark.parametrize("version", [0, Wallet.FOLD_VERSION + 1])
+def test_a_snapshot_of_another_fold_is_ignored(platform: Platform, version: int) -> None:
+    platform.given(purchase("small", price=999))
+    platform.restart()
+    rich = msgspec.msgpack.encode(Wallet(lots=(Lot("l", "l", PAID, 10**9, 0),)))
+    with platform.fresh.connect(autocommit=True) as connection:
+        connection.execute("DELETE FROM snapshots")
+        connection.execute(
+            "INSERT INTO snapshots VALUES (%s, 3, %s, %s)", [f"wallet:{FAN}", version, rich]
+        )
+    assert platform.send(tip(1101)).code == "INSUFFICIENT_TOKENS"
+    platform.given(tip(1100)).then(wallet(0))
+
+
+def test_the_cache_keeps_its_bound(platform: Platform) -> None:
+    writer = platform.another_writer(cache_entities=100)
+    for start in range(0, 1_000, 50):
+        sent = [grant(1, user=f"fan-{start + n}") for n in range(50)]
+        writer.write([platform.request(each) for each in sent])
+        assert writer.cached_entities <= 150
+    for start in range(0, 1_000, 250):
+        sent = [tip(1, user=f"fan-{start + n}") for n in range(250)]
+        answers = writer.write([platform.request(each) for each in sent])
+        assert all(answer.status == 201 for answer in answers)
+        assert writer.cached_entities <= 400, "a batch may need more than the cache holds"
+    platform.check()
+
+
+def test_a_full_cache_keeps_what_the_batch_touched_last() -> None:
+    """Also where one of its states is due for a snapshot just as the generation is full."""
+    cache = StateCache(8)
+    keys = [f"wallet:fan-{n}" for n in range(5)]
+    events = [1, 1, 1, 100, 1]
+    touched = {key: (at, count) for at, (key, count) in enumerate(zip(keys, events, strict=True))}
+    cache.take(dict.fromkeys(keys, Wallet()), touched)
+    assert all(cache.get(key) for key in keys)
+    assert [due.entity for due in cache.take_due()] == [keys[3]]
+
+
+def test_a_process_far_behind_drops_its_cache(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.write.sequencer.CATCH_UP_MAX", 10)
+    platform.given(purchase("small", price=999))
+    other = platform.another_writer()
+    other.write([platform.request(tip(1)) for _ in range(30)])
+    assert platform.send(tip(1071)).code == "INSUFFICIENT_TOKENS"
+    platform.given(tip(1070)).then(wallet(0))
+
+
+def test_recorded_times_rise_even_if_the_clock_went_back(platform: Platform) -> None:
+    ahead = datetime.now(UTC) + timedelta(seconds=30)
+    with platform.fresh.connect_admin(autocommit=True) as admin:
+        admin.execute("UPDATE head SET recorded_at = %s", [ahead])
+    platform.given(purchase("small", price=999), tip(1), tip(1))
+    platform.writer.write([platform.request(tip(1)) for _ in range(5)])
+    entries = platform.entries()
+    times = [entry.recorded_at for entry in entries]
+    assert times == sorted(set(times))
+    assert times[2] == ahead + timedelta(microseconds=1)
+    ids = [entry.event_id for entry in entries]
+    assert ids == sorted(set(ids))
+
+
+def test_clocks_far_apart_stop_writing(fresh_book: FreshBook) -> None:
+    with fresh_book.connect(autocommit=True) as connection:
+        for seconds in (-6, 6):
+            skewed = Turnstile(
+                fresh_book.book,
+                connection,
+                StateCache(10),
+                now=lambda seconds=seconds: datetime.now(UTC) + timedelta(seconds=seconds),
+            )
+            with pytest.raises(ClocksApart):
+                skewed.pass_batch([Group([])])
+
+
+def test_clocks_far_apart_are_told_as_unavailable_and_pass(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = platform.request(purchase("small", price=999))
+    with monkeypatch.context() as patched:
+        patched.setattr("ledger.write.sequencer.SKEW_MAX", timedelta(seconds=-1))
+        with pytest.raises(Unavailable):
+            platform.writer.write([request])
+    assert platform.writer.write([request])[0].status == 201
+
+
+def test_a_command_from_the_future_is_refused_and_a_late_fact_is_not(platform: Platform) -> None:
+    late = purchase("small", price=999).but(occurred_at="2020-02-29T23:59:59.5Z")
+    platform.given(late)
+    assert platform.entries()[-1].effective_on.isoformat() == "2020-02-29"
+    future = f"{datetime.now(UTC) + timedelta(seconds=60):%Y-%m-%dT%H:%M:%SZ}"
+    assert platform.send(tip(1).but(occurred_at=future)).code == "CLOCK_SKEW"
+    soon = f"{datetime.now(UTC) + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"
+    assert platform.send(tip(1).but(occurred_at=soon)).status == 201
+
+
+@pytest.mark.parametrize("occurred_at", ["9999-12-31T23:59:59.999999Z", "2999-01-01T00:00:00Z"])
+def test_a_notice_from_the_future_is_taken_as_of_now(platform: Platform, occurred_at: str) -> None:
+    """Under the policy in force now, not under one that is still to come."""
+    dearer = POLICY | {"packages": {"small": {"tokens": 1, "price": 999}}, "breakage_months": 12}
+    later = {"body": dearer, "effective_from": "2500-01-01T00:00:00Z"}
+    platform.given(
+        Sent("propose-policy", later, "admin", "alice"),
+        Sent("approve-policy", {"version": 2}, "approver", "bob"),
+    )
+    early = purchase("small", price=999).but(occurred_at=occurred_at)
+    platform.given(early).then(wallet(1100))
+    entry = platform.entries()[-1]
+    assert entry.occurred_at == entry.recorded_at
+    refused = purchase("small", price=998).but(occurred_at=occurred_at)
+    assert platform.send(refused).status == 202
+
+
+@pytest.mark.parametrize("time_zone", ["America/New_York", "Pacific/Kiritimati"])
+def test_business_days_have_no_memory_of_an_instant_without_a_date(time_zone: str) -> None:
+    days = BusinessDays(time_zone)
+    today = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    before = days.of(today)
+    with pytest.raises(OverflowError):
+        days.of(datetime.min.replace(tzinfo=UTC))
+    assert days.of(today) == before
+
+
+@pytest.mark.parametrize(
+    ("type_name", "data"),
+    [("from.tomorrow.v9", None), ("tip.sent.v1", b"no entry at all"), ("tip.sent.v1", b"{}")],
+)
+def test_an_event_that_nobody_knows_stops_writing(
+    platform: Platform, type_name: str, data: bytes | None
+) -> None:
+    platform.given(purchase("small", price=999))
+    position = len(platform.rows()) + 1
+    if data is None:
+        strange = msgspec.json.decode(platform.rows()[-1][1])
+        data = msgspec.json.encode({**strange, "type": type_name})
+    with platform.fresh.connect(autocommit=True) as foreign, foreign.transaction():
+        foreign.execute(
+            "INSERT INTO events SELECT %s, gen_random_uuid(), %s, %s, now(), now(), %s, sha256('')",
+            [position, type_name, [f"wallet:{FAN}"], data],
+        )
+        foreign.execute("INSERT INTO event_tags VALUES (%s, %s)", [f"wallet:{FAN}", position])
+        foreign.execute("UPDATE head SET position = %s, commits = commits + 1", [position])
+    for writer in (platform.writer, platform.another_writer()):
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                writer.write_soon([platform.request(tip(1))]).result(timeout=10)
+    assert len(platform.rows()) == position
+
+
+def test_partitions_are_made_ahead_of_the_head(platform: Platform) -> None:
+    for start in range(0, 2_500, 250):
+        sent = [grant(1, user=f"fan-{start + n}") for n in range(250)]
+        assert all(
+            answer.status == 201
+            for answer in platform.writer.write([platform.request(each) for each in sent])
+        )
+    platform.close()
+    with platform.fresh.connect() as connection:
+        row = connection.execute("SELECT max(last_position) FROM partitions").fetchone()
+    assert row is not None and row[0] >= 4_000
+
+
+def test_a_missing_partition_is_told_until_it_can_be_made(platform: Platform) -> None:
+    platform.given(purchase("small", price=999))
+    platform.restart()
+    with platform.fresh.connect_admin(autocommit=True) as admin:
+        admin.execute("DROP TABLE events_000001, events_000002")
+        admin.execute("DELETE FROM partitions WHERE first_position > 1")
+        admin.execute("REVOKE EXECUTE ON FUNCTION add_partitions() FROM tokenledger_app")
+        requests = [platform.request(grant(1)) for _ in range(1_200)]
+        with pytest.raises(Unavailable, match="no room"):
+            platform.writer.write(requests)
+        admin.execute("GRANT EXECUTE ON FUNCTION add_partitions() TO tokenledger_app")
+    assert all(answer.status == 201 for answer in platform.writer.write(requests))
+    platform.then(events("promo_tokens.granted.v1", 1_200))
+
+
+def test_every_kind_of_entity_survives_its_snapshot() -> None:
+    for kind in KINDS.values():
+        fresh = kind()
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(fresh), type=kind) == fresh

@@ -1,0 +1,321 @@
+"""The writer: answers are for ever, neighbours do not suffer, what cannot be written is told."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import psycopg
+import pytest
+
+from domain.command import COMMANDS, Command, Decision, Given
+from domain.event import EVENTS, Event
+from ledger.postgres.database import Connection
+from ledger.write.answer import Answer
+from ledger.write.request import Request
+from ledger.write.sequencer import Group, Turnstile
+from ledger.write.writer import Unavailable, Writer
+from tests.conftest import FreshBook
+from tests.scenarios.platform import Platform
+from tests.scenarios.policies import MICRO_UNLOCK
+from tests.scenarios.steps import Sent, events, freeze, policy, purchase, tip, unlock, wallet
+
+
+@pytest.fixture(autouse=True)
+def _funded(platform: Platform) -> None:
+    platform.given(policy(MICRO_UNLOCK), purchase("small", price=999, ref="first"))
+
+
+class Misbehave(Command):
+    """A command only tests have: it fails in the way that it is told."""
+
+    name = "misbehave"
+    how: str
+
+    def decide(self, given: Given) -> Decision:
+        if self.how == "raise":
+            raise RuntimeError("a bug in a decider")
+        return (Misbehaved(how=self.how),)
+
+
+class Misbehaved(Event, frozen=True, kw_only=True):
+    """An event only tests have; not even its tags or postings can be trusted."""
+
+    type: ClassVar[str] = "test.misbehaved.v1"
+    how: str
+
+    def tags(self) -> tuple[str, ...]:
+        return ("oddity:a\0b",) if self.how == "nul" else ("oddity:ab",)
+
+    def postings(self, assets: object) -> tuple[tuple[str, str, int], ...]:
+        return (("bank", "USD", 1),) if self.how == "unbalanced" else ()
+
+
+@pytest.fixture
+def _misbehaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, Misbehave.name, Misbehave)
+    monkeypatch.setitem(EVENTS, Misbehaved.type, Misbehaved)
+
+
+def misbehave(how: str, key: str | None = None) -> Sent:
+    return Sent("misbehave", {"how": how}, key=key)
+
+
+def write(platform: Platform, *sent: Sent, atomic: bool = False) -> list[Answer]:
+    requests = [platform.request(each) for each in sent]
+    return platform.writer.write(requests, atomic=atomic)
+
+
+def statuses(answers: list[Answer]) -> list[int]:
+    return [answer.status for answer in answers]
+
+
+EVERY_OUTCOME = [
+    tip(5, key="accepted"),
+    tip(5_000, key="rejected"),
+    purchase("small", price=998, ref="suspended"),
+    purchase("small", price=999, ref="applied"),
+    Sent("unfreeze", freeze("fan", "wallet", "SPEND").fields, key="nothing-to-do"),
+]
+
+
+def test_an_answer_is_the_same_for_ever(platform: Platform) -> None:
+    first = write(platform, *EVERY_OUTCOME)
+    assert statuses(first) == [201, 402, 202, 201, 201]
+    for _ in range(2):
+        again = write(platform, *EVERY_OUTCOME)
+        assert [(a.status, a.body) for a in again] == [(a.status, a.body) for a in first]
+        assert all(answer.replayed for answer in again)
+        platform.restart()
+    platform.then(events("tip.sent.v1", 1))
+
+
+def test_what_was_refused_for_lack_of_tokens_stays_refused(platform: Platform) -> None:
+    poor = tip(1_500, key="k")
+    (before,) = write(platform, poor)
+    platform.given(purchase("small", price=999))
+    (after,) = write(platform, poor)
+    assert (after.status, after.body) == (402, before.body)
+    (again,) = write(platform, poor.but(key="another"))
+    assert again.status == 201
+
+
+def test_a_key_means_one_request_for_ever(platform: Platform) -> None:
+    write(platform, tip(5, key="k"))
+    for other in (tip(6, key="k"), tip(5, creator="other", key="k")):
+        (answer,) = write(platform, other)
+        assert (answer.status, answer.code) == (422, "IDEMPOTENCY_KEY_REUSED")
+    (answer,) = write(platform, unlock(99, key="k"))
+    assert answer.status == 201, "another command is another scope"
+    (answer,) = write(platform, purchase("small", price=998, ref="first"))
+    assert answer.code == "IDEMPOTENCY_KEY_REUSED", "a notice's key is the processor's reference"
+    platform.then(events("tip.sent.v1", 1))
+
+
+def test_equal_keys_in_one_batch_share_a_decision(platform: Platform) -> None:
+    same = tip(5, key="k")
+    answers = write(platform, same, same, tip(7, key="k"), same)
+    assert statuses(answers) == [201, 201, 422, 201]
+    assert [answer.replayed for answer in answers] == [False, True, False, True]
+    assert len({answer.body for answer in answers}) == 2
+    platform.then(events("tip.sent.v1", 1), wallet(1095))
+
+
+@pytest.mark.usefixtures("_misbehaving")
+@pytest.mark.parametrize("how", ["raise", "unbalanced", "nul"])
+def test_a_bug_in_one_command_leaves_its_neighbours_alone(platform: Platform, how: str) -> None:
+    crowd = [tip(1) for _ in range(9)]
+    answers = write(platform, *crowd[:4], misbehave(how, key="bug"), *crowd[4:])
+    assert statuses(answers) == [201] * 4 + [500] + [201] * 5
+    assert answers[4].code == "INTERNAL"
+    platform.then(wallet(1091), events("test.misbehaved.v1", 0))
+    (again,) = write(platform, misbehave("fine", key="bug"))
+    assert again.status == 201, "a bug is not remembered"
+
+
+@pytest.mark.usefixtures("_misbehaving")
+def test_however_many_cannot_be_encoded_they_cost_one_more_pass(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deciding runs ahead of encoding: what comes out too late is decided again one by one."""
+    passes = []
+    once = Turnstile._pass
+
+    def counted(self: Turnstile, groups: Any, *, one_by_one: bool = False) -> Any:
+        passes.append(one_by_one)
+        return once(self, groups, one_by_one=one_by_one)
+
+    monkeypatch.setattr(Turnstile, "_pass", counted)
+    sent = [tip(1), misbehave("unbalanced")] * 20
+    assert statuses(write(platform, *sent)) == [201, 500] * 20
+    assert passes == [False, True]
+    platform.then(wallet(1080), events("tip.sent.v1", 20), events("test.misbehaved.v1", 0))
+
+
+@pytest.mark.usefixtures("_misbehaving")
+def test_what_cannot_be_encoded_fails_its_group(platform: Platform) -> None:
+    answers = write(platform, tip(1), misbehave("unbalanced"), tip(1), atomic=True)
+    assert [answer.code for answer in answers] == ["BATCH_ABORTED", "INTERNAL", "BATCH_ABORTED"]
+    platform.then(wallet(1100))
+
+
+def test_an_entry_too_large_for_a_proof_is_refused_alone(platform: Platform) -> None:
+    packages = {f"package-{n:05}": {"tokens": 1, "price": 999} for n in range(2_000)}
+    since = {
+        "body": {**MICRO_UNLOCK, "packages": packages},
+        "effective_from": "2026-01-01T00:00:00Z",
+    }
+    huge = Sent("propose-policy", since, "admin", "alice", key="huge")
+    answers = write(platform, tip(1), huge, tip(1))
+    assert statuses(answers) == [201, 413, 201]
+    assert answers[1].code == "BODY_TOO_LARGE"
+    platform.then(wallet(1098), events("policy.proposed.v1", 1))
+
+
+@pytest.mark.usefixtures("_misbehaving")
+def test_a_refused_row_is_found_among_several_callers(platform: Platform) -> None:
+    groups = [
+        Group([platform.request(tip(1)), platform.request(tip(2))]),
+        Group([platform.request(misbehave("nul")), platform.request(tip(4))], atomic=True),
+        Group([platform.request(tip(8))]),
+    ]
+    outcomes = at_once(platform, groups)
+    assert [statuses(answers) for answers in outcomes] == [[201, 201], [500, 500], [201]]
+    platform.then(wallet(1100 - 11))
+
+
+def at_once(platform: Platform, groups: list[Group]) -> list[list[Answer]]:
+    """The groups in one batch: they all wait before the writer starts."""
+    platform.close()
+    writer = Writer(platform.book, lambda: platform.fresh.connect(autocommit=True))
+    futures = [writer.write_soon(group.requests, atomic=group.atomic) for group in groups]
+    writer.start()
+    outcomes = [future.result(timeout=30) for future in futures]
+    writer.stop()
+    return outcomes
+
+
+def test_an_atomic_group_stands_or_falls_as_one(platform: Platform) -> None:
+    answers = write(platform, tip(5, key="a"), tip(5_000, key="b"), tip(1, key="c"), atomic=True)
+    assert [answer.status for answer in answers] == [409, 402, 409]
+    assert {answer.code for answer in answers} == {"BATCH_ABORTED", "INSUFFICIENT_TOKENS"}
+    platform.then(wallet(1100), events("tip.sent.v1", 0))
+
+    answers = write(platform, tip(5, key="a"), tip(50, key="b"), tip(1, key="c"), atomic=True)
+    assert statuses(answers) == [201] * 3, "nothing of the first attempt was remembered"
+    platform.then(wallet(1044), events("tip.sent.v1", 3))
+
+    again = write(platform, tip(5, key="a"), tip(50, key="b"), tip(1, key="c"), atomic=True)
+    assert [a.body for a in again] == [a.body for a in answers]
+
+
+def test_an_aborted_group_leaves_its_neighbours_alone(platform: Platform) -> None:
+    outcomes = at_once(
+        platform,
+        [
+            Group([platform.request(tip(1, key="a"))]),
+            Group([platform.request(tip(99)), platform.request(tip(5_000))], atomic=True),
+            Group([platform.request(tip(1, user="nobody")), platform.request(tip(2))]),
+        ],
+    )
+    assert [statuses(answers) for answers in outcomes] == [[201], [409, 402], [402, 201]]
+    platform.then(wallet(1097))
+
+
+def test_no_requests_are_no_trouble(platform: Platform) -> None:
+    assert platform.writer.write([]) == []
+    assert platform.writer.write([], atomic=True) == []
+
+
+def test_a_caller_who_is_gone_stops_nobody_elses_writer(platform: Platform) -> None:
+    def gone(_: object) -> None:
+        raise RuntimeError("the caller's event loop is closed")
+
+    platform.writer.submit(Group([platform.request(tip(1))]), gone)
+    assert statuses(write(platform, tip(1))) == [201]
+    platform.then(wallet(1098))
+
+
+def test_a_full_queue_refuses_at_once(platform: Platform, fresh_book: FreshBook) -> None:
+    writer = Writer(
+        platform.book, lambda: fresh_book.connect(autocommit=True), queue_commands_max=3
+    )
+    waiting = [writer.write_soon([platform.request(tip(1))]) for _ in range(3)]
+    with pytest.raises(Unavailable, match="wait already"):
+        writer.write_soon([platform.request(tip(1))])
+    assert writer.queued == 3
+    writer.start()
+    assert [future.result(timeout=10)[0].status for future in waiting] == [201] * 3
+    writer.stop()
+    with pytest.raises(Unavailable, match="shutting down"):
+        writer.write_soon([platform.request(tip(1))])
+
+
+def test_stopping_serves_what_waits(platform: Platform, fresh_book: FreshBook) -> None:
+    writer = Writer(platform.book, lambda: fresh_book.connect(autocommit=True))
+    waiting = [writer.write_soon([platform.request(tip(1))]) for _ in range(50)]
+    writer.start()
+    writer.stop()
+    assert all(future.result(timeout=0)[0].status == 201 for future in waiting)
+    platform.then(wallet(1050))
+
+
+def test_a_crowd_of_callers_each_gets_its_own_answer(platform: Platform) -> None:
+    answers: dict[int, Answer] = {}
+    requests: dict[int, Request] = {n: platform.request(tip(n)) for n in range(1, 41)}
+
+    def send(n: int) -> None:
+        answers[n] = platform.writer.write([requests[n]])[0]
+
+    platform.writer  # noqa: B018 -- starts it
+    threads = [threading.Thread(target=send, args=(n,)) for n in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for n, answer in answers.items():
+        assert b'"gross":%d,' % n in answer.body
+    platform.then(wallet(1100 - sum(requests)))
+
+
+class Door:
+    """The way to the database, which a test can close."""
+
+    def __init__(self, fresh: FreshBook) -> None:
+        self.open = False
+        self._fresh = fresh
+
+    def connect(self) -> Connection:
+        if not self.open:
+            raise psycopg.OperationalError("the database is not there")
+        return self._fresh.connect(autocommit=True)
+
+
+def test_without_a_database_callers_are_told_soon_and_service_resumes_by_itself(
+    platform: Platform, fresh_book: FreshBook
+) -> None:
+    door = Door(fresh_book)
+    writer = Writer(platform.book, door.connect).start()
+    lost = platform.request(tip(1, key="k"))
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="same key"):
+        writer.write([lost])
+    assert time.monotonic() - began < 1
+    with pytest.raises(Unavailable, match="nothing was written"):
+        writer.write([lost])
+
+    door.open = True
+    assert until(lambda: writer.write([lost]))[0].status == 201
+    writer.stop()
+    platform.then(wallet(1099))
+
+
+def until(attempt: Callable[[], list[Answer]], timeout_s: float = 10) -> list[Answer]:
+    """What `attempt` answers once it is not unavailable any more."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return attempt()
+        except Unavailable:
+            assert time.monotonic() < deadline, "still unavailable"
+            threading.Event().wait(0.05)

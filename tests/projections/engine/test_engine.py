@@ -1,0 +1,121 @@
+"""The engine: every book's read models follow its log, whatever happens to the connections."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.books import create_book
+from ledger.postgres import embedded
+from ledger.postgres.database import SERVICE_ROLE, Database
+from ledger.postgres.migrations import migrate
+from projections import process as engine
+from projections.queries import status, wait_for, wallet
+from tests.conftest import FreshBook
+from tests.projections.following import busy_day, written
+from tests.scenarios.platform import Platform
+from tests.scenarios.steps import Sent, tip
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def running(database: Database, fresh_book: FreshBook) -> Iterator[None]:
+    """Two engines for one book, as two processes would run."""
+    stop = threading.Event()
+    engines = [
+        threading.Thread(
+            target=engine.run,
+            args=(database, stop),
+            kwargs={"books": [fresh_book.book.name]},
+            daemon=True,
+        )
+        for _ in range(2)
+    ]
+    for thread in engines:
+        thread.start()
+    yield
+    stop.set()
+    for thread in engines:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("running")
+def test_a_book_is_noticed_and_followed(platform: Platform) -> None:
+    written(platform)
+    head = len(platform.rows())
+    with platform.fresh.connect(autocommit=True) as connection:
+        for name in ("wallets", "earnings", "entitlements", "journal", "daily"):
+            assert wait_for(connection, name, head, 20)
+        assert all(model.healthy and not model.lag_events for model in status(connection))
+        assert wallet(connection, "ben")["as_of_position"] == head
+        assert not wait_for(connection, "wallets", head + 1, 0.05)
+
+
+@pytest.mark.usefixtures("running")
+def test_cut_connections_lose_nothing_and_repeat_nothing(platform: Platform) -> None:
+    written(platform)
+    with (
+        platform.fresh.connect(autocommit=True) as connection,
+        platform.fresh.connect_admin(autocommit=True) as admin,
+    ):
+        assert wait_for(connection, "wallets", len(platform.rows()), 20)
+        for _ in range(4):
+            platform.given(tip(1, "ben", "cora"))
+            assert admin.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE application_name = 'tokenledger-projections'"
+            ).fetchone()
+            platform.given(tip(1, "ben", "cora"))
+            assert wait_for(connection, "wallets", len(platform.rows()), 20)
+        assert wallet(connection, "ben")["free"]["paid"] == 927 - 8
+
+
+@pytest.mark.usefixtures("running")
+def test_the_dead_ones_place_is_taken(platform: Platform) -> None:
+    written(platform)
+    with platform.fresh.connect_admin(autocommit=True) as admin:
+        holders = (
+            "SELECT DISTINCT l.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+            " WHERE l.locktype = 'advisory' AND a.application_name = 'tokenledger-projections'"
+        )
+        until(lambda: admin.execute(holders).fetchall(), "a holder of the locks")
+        before = admin.execute(holders).fetchall()
+        admin.execute("SELECT pg_terminate_backend(%s, 5000)", before[0])
+        until(lambda: admin.execute(holders).fetchall(), "another holder")
+        assert before[0] not in admin.execute(holders).fetchall()
+        platform.given(tip(1, "ben", "cora"))
+        with platform.fresh.connect(autocommit=True) as connection:
+            assert wait_for(connection, "wallets", len(platform.rows()), 20)
+
+
+def test_the_database_may_be_killed_and_come_back(tmp_path: Path) -> None:
+    stop = threading.Event()
+    with embedded.server(tmp_path) as server:
+        migrate(server.url())
+        database = Database(server.url(user=SERVICE_ROLE), server.url(), server)
+        book = create_book(server.url(), "killed", currency="USD", time_zone="UTC")
+        fresh = FreshBook(book, database.service_url, database.admin_url)
+        following = threading.Thread(target=engine.run, args=(database, stop), daemon=True)
+        following.start()
+        try:
+            _write_and_wait(fresh, busy_day())
+            server.kill()
+            server.start()
+            _write_and_wait(fresh, [tip(1, "ben", "cora")])
+        finally:
+            stop.set()
+            following.join(20)
+        assert not following.is_alive()
+        with fresh.connect() as connection:
+            assert wallet(connection, "ben")["free"]["paid"] == 926
+
+
+def _write_and_wait(fresh: FreshBook, sent: list[Sent]) -> None:
+    platform = Platform(fresh)
+    platform.given(sent)
+    platform.close()
+    with fresh.connect(autocommit=True) as connection:
+        for name in ("wallets", "journal"):
+            assert wait_for(connection, name, len(platform.rows()), 20)

@@ -1,0 +1,191 @@
+"""The runner: pages in, tables and checkpoint out, exactly once; what fails stops alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from psycopg import Cursor, OperationalError
+
+from projections.engine import runner
+from projections.engine.entries import Recorded
+from projections.engine.install import install
+from projections.engine.projection import Projection
+from projections.engine.runner import Runner
+from projections.models.earnings import Earnings
+from projections.models.wallets import Wallets
+from projections.queries import status, wallet
+from tests.conftest import FreshBook
+from tests.projections.following import follow, written
+from tests.scenarios.platform import Platform
+from tests.scenarios.steps import tip
+from tests.support.waiting import until
+
+POISON = 7
+
+INSERT_UNKNOWN = """
+WITH last AS (SELECT * FROM events ORDER BY position DESC LIMIT 1), added AS (
+  INSERT INTO events
+  SELECT position + 1, gen_random_uuid(), 'moon.landed.v1', tags, occurred_at, recorded_at,
+         convert_to(regexp_replace(convert_from(data, 'UTF8'),
+                    '"type":"[a-z_.0-9]+"', '"type":"moon.landed.v1"'), 'UTF8'), leaf_hash
+  FROM last)
+UPDATE head SET position = position + 1
+"""
+
+
+class FoldsBadly(Wallets):
+    """Cannot take in one event."""
+
+    poison: int | None = POISON
+
+    def fold(self, page: Sequence[Recorded]) -> None:
+        super().fold(page)
+        if any(recorded.position == self.poison for recorded in page):
+            raise ValueError("poison")
+
+
+class WritesBadly(Wallets):
+    """Cannot write what one event did."""
+
+    seen = 0
+
+    def fold(self, page: Sequence[Recorded]) -> None:
+        super().fold(page)
+        self.seen = max(self.seen, page[-1].position)
+
+    def write(self, cursor: Cursor[Any]) -> None:
+        super().write(cursor)
+        if self.seen >= POISON:
+            cursor.execute("SELECT 1 / 0")
+
+    def forget(self) -> None:
+        super().forget()
+        self.seen = 0
+
+
+def test_everything_is_folded_once_whatever_the_pages(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(platform)
+    monkeypatch.setattr(runner, "READ_EVENTS", 2)
+    monkeypatch.setattr(runner, "PAGE_EVENTS_MAX", 3)
+    head = len(platform.rows())
+    for followers in (follow(platform.fresh), follow(platform.fresh)):
+        assert {follower.position for follower in followers} == {head}
+    with platform.fresh.connect() as connection:
+        assert wallet(connection, "ben")["free"] == {"paid": 927, "promo": 0}
+        assert {model.lag_events for model in status(connection)} == {0}
+
+
+def test_models_at_different_places_share_one_reading(platform: Platform) -> None:
+    written(platform)
+    follow(platform.fresh, [Wallets()])
+    platform.given(tip(1, "ben", "cora"))
+    follow(platform.fresh)
+    with platform.fresh.connect() as connection:
+        assert wallet(connection, "ben")["free"]["paid"] == 926
+        positions = {model.position for model in status(connection)}
+        assert positions == {len(platform.rows())}
+
+
+@pytest.mark.parametrize("bad", [FoldsBadly, WritesBadly])
+def test_a_failing_model_stops_alone_and_says_where(
+    platform: Platform, bad: type[Projection]
+) -> None:
+    written(platform)
+    head = len(platform.rows())
+    wallets, earnings = follow(platform.fresh, [bad(), Earnings()])
+    assert (wallets.position, wallets.failed_at) == (POISON - 1, POISON)
+    assert (earnings.position, earnings.failed_at) == (head, None)
+    shown = _status(platform.fresh)["wallets"]
+    assert (shown.position, shown.failed_at, shown.healthy) == (POISON - 1, POISON, False)
+    assert shown.failure and ("poison" in shown.failure or "Division" in shown.failure)
+
+
+def test_a_failed_model_goes_on_after_a_restart_with_the_fault_mended(platform: Platform) -> None:
+    written(platform)
+    follow(platform.fresh, [FoldsBadly()])
+    follow(platform.fresh, [Wallets()])
+    shown = _status(platform.fresh)["wallets"]
+    assert (shown.position, shown.failed_at, shown.failure) == (len(platform.rows()), None, None)
+    with platform.fresh.connect() as connection:
+        assert wallet(connection, "ben")["lifetime"]["spent"] == 173
+
+
+def test_a_failed_model_is_tried_again_by_and_by(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(platform)
+    monkeypatch.setattr(runner, "RETRY_FIRST_S", 0.05)
+    failing = FoldsBadly()
+    with platform.fresh.connect(autocommit=True) as connection:
+        install(connection, [failing])
+        moving = Runner(connection, [failing])
+        moving.take_over()
+        moving.step()
+        (follower,) = moving.followers
+        failed_at = follower.failed_at
+        assert failed_at == POISON
+        assert moving.step() == 0
+        failing.poison = None
+        until(moving.step, "another try")
+        assert follower.failed_at is None
+    assert _status(platform.fresh)["wallets"].healthy
+
+
+def test_an_unknown_event_stops_every_model_at_its_position(platform: Platform) -> None:
+    written(platform)
+    head = len(platform.rows())
+    platform.close()
+    with platform.fresh.connect(autocommit=True) as connection:
+        connection.execute(INSERT_UNKNOWN)
+    follow(platform.fresh)
+    for shown in _status(platform.fresh).values():
+        assert (shown.position, shown.failed_at) == (head, head + 1)
+        assert shown.failure is not None
+        assert "moon.landed.v1" in shown.failure
+
+
+def test_one_runner_per_model_and_another_stands_by(platform: Platform) -> None:
+    written(platform)
+    follow(platform.fresh, [Wallets()])
+    first = platform.fresh.connect(autocommit=True)
+    with platform.fresh.connect(autocommit=True) as second:
+        holder, standing_by = Runner(first, [Wallets()]), Runner(second, [Wallets()])
+        until(lambda: _takes_over(holder), "the lock")
+        assert not _takes_over(standing_by)
+        platform.given(tip(1, "ben", "cora"))
+        assert (standing_by.step(), holder.step()) == (0, 1)
+        with platform.fresh.connect_admin(autocommit=True) as admin:
+            admin.execute("SELECT pg_terminate_backend(%s, 5000)", [first.info.backend_pid])
+        until(lambda: _takes_over(standing_by), "the lock of the dead")
+        platform.given(tip(1, "ben", "cora"))
+        assert standing_by.step() == 1
+        with pytest.raises(OperationalError):
+            holder.step()
+        assert wallet(second, "ben")["free"]["paid"] == 925
+    first.close()
+
+
+def _takes_over(waiting: Runner) -> bool:
+    waiting._take_over_at = 0.0
+    waiting.take_over()
+    return waiting.followers[0].held
+
+
+def test_tables_of_another_version_are_left_to_others(platform: Platform) -> None:
+    written(platform)
+    follow(platform.fresh, [Wallets()])
+
+    class Newer(Wallets):
+        version = Wallets.version + 1
+
+    (newer,) = follow(platform.fresh, [Newer()])
+    assert (newer.held, newer.outdated) == (False, Wallets.version)
+    (older,) = follow(platform.fresh, [Wallets()])
+    assert older.held
+
+
+def _status(fresh: FreshBook) -> dict[str, Any]:
+    with fresh.connect() as connection:
+        return {model.name: model for model in status(connection)}

@@ -1,0 +1,114 @@
+"""The journal: balances now and at any position, recorded time and effective date."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ledger.postgres.database import Connection
+from projections.queries import balance, lines, position_at, trial_balance
+from tests.projections import expected as sums
+from tests.projections.following import follow, written
+from tests.scenarios.platform import Platform
+from tests.scenarios.steps import tip
+
+
+@pytest.fixture
+def followed(platform: Platform) -> Platform:
+    """A busy day, then two tips that happened long before."""
+    written(platform)
+    for day in ("2026-01-31T23:59:59Z", "2026-01-02T00:00:00Z"):
+        platform.given(tip(1, "ben", "cora").but(occurred_at=day))
+    follow(platform.fresh)
+    return platform
+
+
+@pytest.fixture
+def reader(followed: Platform) -> Iterator[Connection]:
+    """A reader's connection."""
+    with followed.fresh.connect(autocommit=True) as connection:
+        yield connection
+
+
+def test_at_the_head_it_is_zero_per_asset(followed: Platform, reader: Connection) -> None:
+    found = trial_balance(reader)
+    assert _signed(found) == sums.balances(followed.rows())
+    assert found["totals"]
+    assert all(total["debit"] == total["credit"] > 0 for total in found["totals"])
+    assert all(row["debit"] == 0 or row["credit"] == 0 for row in found["rows"])
+    assert found["as_of_position"] == len(followed.rows())
+
+
+def test_at_every_position(followed: Platform, reader: Connection) -> None:
+    rows = followed.rows()
+    for upto in range(len(rows) + 1):
+        found = trial_balance(reader, position=upto)
+        expected = sums.balances(rows, upto=upto)
+        assert _signed(found) == expected
+        assert found["as_of_position"] == upto
+        assert all(total["debit"] == total["credit"] for total in found["totals"])
+        for (account, asset), amount in expected.items():
+            assert balance(reader, account, asset, position=upto)["balance"] == amount
+
+
+def test_at_recorded_times(followed: Platform, reader: Connection) -> None:
+    log = sums.entries(followed.rows())
+    for entry in log:
+        at = datetime.fromisoformat(entry["recorded_at"])
+        assert position_at(reader, at) == entry["position"]
+        assert position_at(reader, at - timedelta(microseconds=1)) == entry["position"] - 1
+    found = trial_balance(reader, recorded_at=datetime(2020, 1, 1, tzinfo=UTC))
+    assert (found["rows"], found["as_of_position"]) == ([], 0)
+    assert balance(
+        reader, "deferred", "USD", recorded_at=datetime.fromisoformat(log[5]["recorded_at"])
+    ) == balance(reader, "deferred", "USD", position=6)
+
+
+@pytest.mark.parametrize("day", ["2025-12-31", "2026-01-02", "2026-01-31", "2999-01-01"])
+def test_at_effective_dates(followed: Platform, reader: Connection, day: str) -> None:
+    expected = sums.balances(followed.rows(), effective_on=day)
+    found = trial_balance(reader, effective_on=date.fromisoformat(day))
+    assert _signed(found) == expected
+    for (account, asset), amount in expected.items():
+        dated = balance(reader, account, asset, effective_on=date.fromisoformat(day))
+        assert dated["balance"] == amount
+
+
+def test_rolled_up(followed: Platform, reader: Connection) -> None:
+    found = {
+        (row["account"], row["asset"]): row for row in trial_balance(reader, roll_up=True)["rows"]
+    }
+    whole = sums.balances(followed.rows())
+    creators = sum(amount for (account, _), amount in whole.items() if account.startswith("cr."))
+    assert found["cr.*.available", "USD"]["credit"] == -creators
+    assert not any(account.startswith("w.ann") for account, _ in found)
+    assert found["w.*.free", f"{followed.book.name}.PAID"]["credit"] > 0
+
+
+def test_the_lines_of_an_account(followed: Platform, reader: Connection) -> None:
+    running = 0
+    expected = []
+    for entry in sums.entries(followed.rows()):
+        amount = sum(leg[2] for leg in entry["postings"] if leg[0] == "deferred")
+        if amount:
+            running += amount
+            day = date.fromisoformat(entry["effective_on"])
+            expected.append((entry["position"], day, amount, running))
+    found = [tuple(line.values()) for line in lines(reader, "deferred", "USD")]
+    assert found == expected
+    first = lines(reader, "deferred", "USD", limit=2)
+    rest = lines(reader, "deferred", "USD", after=first[-1]["position"])
+    assert [tuple(line.values()) for line in first + rest] == expected
+
+
+def test_an_account_never_posted_to_is_zero(reader: Connection) -> None:
+    assert balance(reader, "bank", "USD")["balance"] == 0
+    assert balance(reader, "bank", "USD", position=3)["as_of_position"] == 3
+
+
+def _signed(found: dict[str, Any]) -> Counter[tuple[str, str]]:
+    return Counter(
+        {(row["account"], row["asset"]): row["debit"] - row["credit"] for row in found["rows"]}
+    )

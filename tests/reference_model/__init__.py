@@ -1,0 +1,1 @@
+"""An independent model of the money rules, and the invariants that it checks."""

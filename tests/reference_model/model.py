@@ -1,0 +1,77 @@
+"""The auditor: told a command, it says what must come of it and keeps its own books.
+
+It shares no code with the product: whatever differs is a finding in one of the two. What it cannot
+know is told to it: the time, the id that the service gave, and the events of purchases' disputes,
+which it checks before it believes them.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from tests.reference_model.payouts import STEPS
+from tests.reference_model.selling import PRODUCTS
+from tests.reference_model.settlements import Settlements
+from tests.reference_model.verdicts import Verdict, rejected
+
+Told = Sequence[tuple[str, dict[str, Any]]]
+
+
+class Auditor(Settlements):
+    """One book in the auditor's eyes."""
+
+    def hears(
+        self,
+        command: str,
+        fields: dict[str, Any],
+        *,
+        now: datetime,
+        new_id: str = "",
+        actor: str = "backend",
+        told: Told = (),
+    ) -> Verdict:
+        """The verdict on a command; an accepted or suspended one has its effect on the books."""
+        self.now, self.new_id, self.actor, self.told = now, new_id, actor, list(told)
+        verdict = self._heard(command, fields)
+        if verdict.outcome == "suspended":
+            self.suspend(command, fields, verdict)
+        self.cancel_uncovered_payouts()
+        return verdict
+
+    def knows(self, command: str) -> bool:
+        """Whether the auditor has a rule for a command."""
+        return command in PRODUCTS or command in STEPS or hasattr(self, method(command))
+
+    def _heard(self, command: str, fields: dict[str, Any]) -> Verdict:
+        if command in PRODUCTS:
+            return self.sale(command, fields)
+        if command in STEPS:
+            return self.step(command, fields)
+        rule: Callable[[dict[str, Any]], Verdict] = getattr(self, method(command))
+        return rule(fields)
+
+    def release_payment(self, fields: dict[str, Any]) -> Verdict:
+        """Money leaves suspense, to where it came from or to what it was for."""
+        payment = self.payments.get(fields["payment_ref"])
+        if payment is None:
+            return rejected("UNKNOWN_PAYMENT")
+        if not payment["waiting"]:
+            return rejected("INVALID_TRANSITION")
+        first = payment["waiting"][0]
+        if fields["resolution"] == "APPLY":
+            verdict = self._heard(*first["notice"])
+            if verdict.outcome not in ("accepted", "nothing"):
+                return rejected("INVALID_TRANSITION")
+        del payment["waiting"][0]
+        if payment["state"] == "suspended":
+            left = payment["waiting"]
+            payment["state"] = "suspended" if left else "released"
+            payment |= {name: left[0][name] for name in ("processor", "amount") if left}
+        processor, amount = first["processor"], first["amount"]
+        self.money(("suspense", amount), (f"psp.{processor}", -amount))
+        return Verdict("accepted")
+
+
+def method(command: str) -> str:
+    """The name of the rule for a command."""
+    return command.replace("-", "_")

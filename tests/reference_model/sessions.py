@@ -1,0 +1,103 @@
+"""Sessions: a card is authorised, then captured, voided, failed or too old; the first one wins."""
+
+from datetime import timedelta
+from typing import Any
+
+from tests.reference_model.books import instant
+from tests.reference_model.selling import Selling
+from tests.reference_model.verdicts import NOTHING, Verdict, parked, rejected, suspended
+
+
+class Sessions(Selling):
+    """Authorisations by id, with the terms of their day."""
+
+    def authorize(self, fields: dict[str, Any]) -> Verdict:
+        """A card stands for an amount."""
+        policy, user = self.policy(), fields["user"]
+        payees = {one["creator"]: one["weight"] for one in fields.get("payees", [])}
+        payees = payees or {fields["payee"]: 1}
+        if policy is None:
+            return rejected("NO_POLICY")
+        if fields["tier"] not in policy["revenue_share"].get("tiers", {}):
+            return rejected("UNKNOWN_TIER")
+        codes = [
+            self.parties(policy, user, creator, "session", "CARD")
+            for creator in [*payees, fields["payee"]]
+        ]
+        order = ["ACCOUNT_FROZEN", "CREATOR_FROZEN", "PRODUCT_DISABLED", "SELF_DEALING"]
+        code = next((one for one in order if one in codes), None)
+        code = code or self.price(policy, "session", fields["amount"])
+        expires = None
+        if policy.get("hold_expiry_hours"):
+            expires = self.now + timedelta(hours=policy["hold_expiry_hours"])
+        if "expires_at" in fields:
+            expires = instant(fields["expires_at"])
+        if code is None and expires is not None and expires <= self.now:
+            code = "OFFER_EXPIRED"
+        if code is None and fields["processor_ref"] in self.payments:
+            code = "INVALID_TRANSITION"
+        if code is not None:
+            return rejected(code)
+        country, rate = self.vat(policy, fields)
+        self.sessions[self.new_id] = {
+            "state": "authorized",
+            "policy": policy,
+            "bps": policy["revenue_share"]["tiers"][fields["tier"]],
+            "country": country,
+            "rate": rate,
+            "payees": payees,
+            "expires": expires,
+            "fields": fields,
+        }
+        known = self.payment(fields["processor_ref"])
+        known |= {"state": "authorized", "processor": fields["processor"], "amount": 0}
+        return Verdict("accepted")
+
+    def capture(self, fields: dict[str, Any]) -> Verdict:
+        """The card is charged on the terms of its authorisation."""
+        known = self.sessions.get(fields["payment"])
+        if known is None:
+            return rejected("UNKNOWN_AUTHORIZATION")
+        frozen = any(self.is_frozen("creator", one, "EARN") for one in known["payees"])
+        if frozen and known["policy"].get("frozen_creator_rule") != "ESCROW":
+            return rejected("CREATOR_FROZEN")
+        if known["state"] != "authorized" or self._too_old(known):
+            return rejected("HOLD_NOT_OPEN")
+        amount, asked = fields["amount"], known["fields"]
+        if amount > asked["amount"]:
+            return rejected("CAPTURE_EXCEEDS_HOLD", held=asked["amount"])
+        known["state"] = "captured"
+        sale = {
+            "id": self.new_id,
+            "buyer": asked["user"],
+            "funding": "CARD",
+            **self.terms(known["policy"], self.now, late=False),
+            "escrow": frozen,
+            **self.by_card(amount, known["payees"], known["bps"], known["country"], known["rate"]),
+        }
+        return self.counted(self.sold(sale, asked))
+
+    def _too_old(self, known: dict[str, Any]) -> bool:
+        return known["expires"] is not None and self.now > known["expires"]
+
+    def void(self, fields: dict[str, Any]) -> Verdict:
+        """It is given up."""
+        known = self.sessions.get(fields["payment"])
+        if known is None:
+            return rejected("UNKNOWN_AUTHORIZATION")
+        if known["state"] != "authorized":
+            return rejected("HOLD_NOT_OPEN")
+        known["state"] = "voided"
+        return Verdict("accepted")
+
+    def fail_payment(self, fields: dict[str, Any]) -> Verdict:
+        """The processor withdrew it."""
+        known = self.sessions.get(fields["payment"])
+        if known is None:
+            return parked()
+        if known["state"] == "captured":
+            return suspended("INVALID_TRANSITION", 0)
+        if known["state"] != "authorized":
+            return NOTHING
+        known["state"] = "failed"
+        return Verdict("accepted")
