@@ -12,7 +12,7 @@ from typing import Any
 from domain.catalogue import read_command
 from domain.controls.policy_changes import ProposePolicy, losing_package
 from ledger.api_keys import Identity, Role
-from ledger.books import Book, BookExistsError, create_book, get_book
+from ledger.books import Book, BookExists, create_book, get_book
 from ledger.postgres import sql_files as queries
 from ledger.postgres.database import Database, connect
 from ledger.write.admission import ID, Refused, admit
@@ -25,7 +25,7 @@ _SQL = queries.load("history", "api")
 _CLIENT = "book-create"
 
 
-class ProvisioningError(Exception):
+class CannotProvision(Exception):
     """A book cannot be set up as asked; the message is for people."""
 
 
@@ -40,21 +40,21 @@ class Founding:
 
 
 def found_book(where: Database, name: str, founding: Founding) -> Book:
-    """Make a book with its policy in force; raises InvalidRequest, ProvisioningError, BookError."""
+    """Make a book with its policy in force; raises InvalidRequest, CannotProvision, BookRefused."""
     proposal = {"body": founding.policy, "effective_from": founding.effective_from}
     command = read_command(ProposePolicy.name, dict(proposal))
     assert isinstance(command, ProposePolicy)
     refusal = losing_package(command.body)
     if refusal is not None:
-        raise ProvisioningError(f"the policy is refused: {refusal.detail}")
+        raise CannotProvision(f"the policy is refused: {refusal.detail}")
     if founding.proposer == founding.approver:
-        raise ProvisioningError("proposer and approver must be two people")
+        raise CannotProvision("proposer and approver must be two people")
     if not ID.fullmatch(founding.proposer) or not ID.fullmatch(founding.approver):
-        raise ProvisioningError("proposer and approver are 1 to 64 of A-Z a-z 0-9 _ -")
+        raise CannotProvision("proposer and approver are 1 to 64 of A-Z a-z 0-9 _ -")
     body = command.body
     try:
         book = create_book(where.admin_url, name, currency=body.currency, time_zone=body.time_zone)
-    except BookExistsError:
+    except BookExists:
         book = _unfinished(where, name)
     writer = Writer(book, partial(connect, where.service_url, book.schema, autocommit=True))
     writer.start()
@@ -75,7 +75,7 @@ def _unfinished(where: Database, name: str) -> Book:
     with connect(where.service_url, book.schema, autocommit=True) as connection:
         row = connection.execute(_SQL["head"]).fetchone()
     if row is None or row[0] > 1:
-        raise BookExistsError(f"there is a book named {name!r} already")
+        raise BookExists(f"there is a book named {name!r} already")
     return book
 
 
@@ -84,8 +84,8 @@ def _send(writer: Writer, name: str, fields: dict[str, Any], role: Role, actor: 
     try:
         request = admit(name, fields, sender, idempotency_key="founding", correlation_id=_CLIENT)
     except Refused as refused:
-        raise ProvisioningError(f"{name} is refused: {refused.rejection.detail}") from None
+        raise CannotProvision(f"{name} is refused: {refused.rejection.detail}") from None
     (answer,) = writer.write([request])
     if not answer.accepted:
-        raise ProvisioningError(f"{name} is refused: {answer.body.decode()}")
+        raise CannotProvision(f"{name} is refused: {answer.body.decode()}")
     return answer

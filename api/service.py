@@ -1,7 +1,7 @@
 """What one serving process holds: the books it met, their writers, its keys and read connections.
 
 A book has one writer per process, started by the first command. A book never goes away, so one
-that was found is remembered; a database that is away is told as `AwayError`.
+that was found is remembered; a database that is away is told as `DatabaseAway`.
 """
 
 import re
@@ -15,7 +15,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from ledger.api_keys import Identity, KeyRing
-from ledger.books import Book, UnknownBookError, get_book
+from ledger.books import Book, UnknownBook, get_book
 from ledger.postgres.database import Connection, Database, connect, pool
 from ledger.settings import Settings
 from ledger.write.writer import Writer
@@ -59,13 +59,13 @@ class Service:
         return self._books.get(name)
 
     def book(self, name: str) -> Book | None:
-        """The book called `name`, if there is one; may ask the database, raises `AwayError`."""
+        """The book called `name`, if there is one; may ask the database, raises `DatabaseAway`."""
         book = self._books.get(name)
         if book is None and _BOOK.fullmatch(name):  # anything else may not even be a text of SQL
             with self.reading() as connection:
                 try:
                     book = get_book(connection, name)
-                except UnknownBookError:
+                except UnknownBook:
                     return None
             self._books[name] = book
         return book
@@ -75,7 +75,7 @@ class Service:
         return self._keys.remembered(book, key)
 
     def authenticate(self, book: str, key: str) -> Identity | None:
-        """Who holds a key of this book; may ask the database, raises `AwayError`."""
+        """Who holds a key of this book; may ask the database, raises `DatabaseAway`."""
         with self._telling_away():
             return self._keys.authenticate(book, key)
 
@@ -94,7 +94,7 @@ class Service:
 
     @contextmanager
     def reading(self, book: Book | None = None) -> Iterator[Connection]:
-        """A read connection, in the book's schema if one is given; raises `AwayError`."""
+        """A read connection, in the book's schema if one is given; raises `DatabaseAway`."""
         with self._telling_away(), self._readers.connection() as connection:
             if book is not None:
                 path = f'"{book.schema}",tokenledger'
@@ -117,13 +117,13 @@ class Service:
     @contextmanager
     def _telling_away(self) -> Iterator[None]:
         if time.monotonic() < self._away_until:
-            raise AwayError("the database was away a moment ago")
+            raise DatabaseAway("the database was away a moment ago")
         try:
             yield
         except (psycopg.OperationalError, PoolTimeout) as error:
             self._away_until = time.monotonic() + AWAY_S
-            raise AwayError(str(error)) from error
+            raise DatabaseAway(str(error)) from error
 
 
-class AwayError(Exception):
+class DatabaseAway(Exception):
     """The database cannot be asked at present."""

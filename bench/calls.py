@@ -1,7 +1,7 @@
 """`calls_vs_copy`: 10,000 active calls metered in one tick, as the scheduler does it.
 
 A tick is everything between "a block is complete" and "it is paid": reading the agenda, making the
-commands, the turnstile, settling the agenda. Its yardstick is raw COPY of the rows that it wrote.
+commands, the sequencer, settling the agenda. Its yardstick is raw COPY of the rows that it wrote.
 """
 
 import statistics

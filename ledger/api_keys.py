@@ -43,7 +43,7 @@ class Role(StrEnum):
     CREATOR = "creator"
 
 
-class KeyRequestError(Exception):
+class InvalidKeyRequest(Exception):
     """A key that cannot be made as asked."""
 
 
@@ -83,9 +83,9 @@ def create_key(
     """Make a key; keys of one `client` (by default the actor) share their idempotency keys."""
     identity = Identity(role, actor, client or actor, _new_key_id())
     if not _NAME.fullmatch(identity.actor) or not _NAME.fullmatch(identity.client):
-        raise KeyRequestError("actor and client are 1 to 64 of A-Z a-z 0-9 _ -")
+        raise InvalidKeyRequest("actor and client are 1 to 64 of A-Z a-z 0-9 _ -")
     if identity.client == NOTICES:
-        raise KeyRequestError(f"no client is called {NOTICES!r}: processors' notices are")
+        raise InvalidKeyRequest(f"no client is called {NOTICES!r}: processors' notices are")
     key = f"tlk_{identity.key_id}_{secrets.token_urlsafe(32)}"
     values = {
         "key_hash": _hash(key),
@@ -99,7 +99,7 @@ def create_key(
         with admin.transaction():
             admin.execute(_SQL["create"], values)
     except psycopg.errors.ForeignKeyViolation:
-        raise KeyRequestError(f"there is no book named {book!r}") from None
+        raise InvalidKeyRequest(f"there is no book named {book!r}") from None
     return NewKey(key, identity)
 
 

@@ -20,19 +20,19 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 PARTITION_ROWS = 1_000_000
 
 
-class BookError(Exception):
+class BookRefused(Exception):
     """A book that cannot be made or found."""
 
 
-class UnknownBookError(BookError):
+class UnknownBook(BookRefused):
     """There is no book of this name."""
 
 
-class BookExistsError(BookError):
+class BookExists(BookRefused):
     """There is a book of this name already."""
 
 
-class InvalidBookError(BookError):
+class InvalidBook(BookRefused):
     """A book cannot be made with this name, currency, time zone or partition size."""
 
 
@@ -67,10 +67,10 @@ def create_book(
 
 
 def get_book(connection: Connection, name: str) -> Book:
-    """The book of this name; raises `UnknownBookError`."""
+    """The book of this name; raises `UnknownBook`."""
     row = connection.execute(_SQL["get"], [name]).fetchone()
     if row is None:
-        raise UnknownBookError(f"there is no book named {name!r}")
+        raise UnknownBook(f"there is no book named {name!r}")
     return Book(*row)
 
 
@@ -81,15 +81,15 @@ def list_books(connection: Connection) -> list[Book]:
 
 def _check(book: Book, partition_rows: int) -> None:
     if not _NAME.fullmatch(book.name):
-        raise InvalidBookError("a book's name is 1 to 40 of A-Z a-z 0-9 _ -")
+        raise InvalidBook("a book's name is 1 to 40 of A-Z a-z 0-9 _ -")
     if not _CURRENCY.fullmatch(book.currency):
-        raise InvalidBookError(f"{book.currency!r} is not an ISO 4217 code such as USD")
+        raise InvalidBook(f"{book.currency!r} is not an ISO 4217 code such as USD")
     if partition_rows < 1:
-        raise InvalidBookError("a partition holds at least one event")
+        raise InvalidBook("a partition holds at least one event")
     try:
         ZoneInfo(book.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
-        raise InvalidBookError(f"{book.time_zone!r} is not an IANA time zone") from None
+        raise InvalidBook(f"{book.time_zone!r} is not an IANA time zone") from None
 
 
 def _create(connection: Connection, book: Book, partition_rows: int) -> None:
@@ -100,7 +100,7 @@ def _create(connection: Connection, book: Book, partition_rows: int) -> None:
         "time_zone": book.time_zone,
     }
     if connection.execute(_SQL["register"], values).fetchone() is None:
-        raise BookExistsError(f"there is a book named {book.name!r} already")
+        raise BookExists(f"there is a book named {book.name!r} already")
     connection.execute(_SQL["name_schema"], [book.schema])
     connection.execute(_SQL["create_schema"])
     migrate_book(connection, book.name, book.schema)

@@ -38,13 +38,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
-    #: Commands that may wait at a book's turnstile; one more is answered 503.
+    #: Commands that may wait at a book's sequencer; one more is answered 503.
     queue_commands_max: Annotated[int, Field(ge=1)] = 16_384
     #: Bytes of commands that may wait there, as clients sent them.
     queue_bytes_max: Annotated[int, Field(ge=1_048_576)] = 67_108_864
-    #: Commands that pass the turnstile in one transaction.
+    #: Commands that pass the sequencer in one transaction.
     batch_commands_max: Annotated[int, Field(ge=1, le=4_096)] = 4_096
-    #: Bytes of commands that pass the turnstile in one transaction.
+    #: Bytes of commands that pass the sequencer in one transaction.
     batch_bytes_max: Annotated[int, Field(ge=65_536)] = 8_388_608
     #: Entity states kept in memory per book.
     cache_entities_max: Annotated[int, Field(ge=1)] = 200_000

@@ -8,7 +8,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from api.cli.terminal import CommandError, opened, out
+from api.cli.terminal import CommandFailed, opened, out
 from api.provisioning import Founding, found_book
 from domain.catalogue import InvalidRequest
 from ledger.books import list_books
@@ -60,7 +60,7 @@ def create(
             book = found_book(where, name, founding)
         except InvalidRequest as error:
             wrong = "; ".join(f"{p.pointer}: {p.message}" for p in error.problems)
-            raise CommandError(f"the policy is wrong: {wrong}") from None
+            raise CommandFailed(f"the policy is wrong: {wrong}") from None
     typer.echo(f"book {book.name} is open: {book.currency}, {book.time_zone}, policy 1 in force")
 
 
@@ -76,9 +76,9 @@ def show() -> None:
 
 
 def profile_document(name: str) -> dict[str, Any]:
-    """The policy document of a profile; raises `CommandError`."""
+    """The policy document of a profile; raises `CommandFailed`."""
     if name not in profiles():
-        raise CommandError(f"there is no profile {name!r}; there are: {', '.join(profiles())}")
+        raise CommandFailed(f"there is no profile {name!r}; there are: {', '.join(profiles())}")
     return _parsed(_PROFILES.joinpath(f"{name}.json").read_bytes(), name)
 
 
@@ -86,15 +86,15 @@ def _document(profile: str | None, policy: Path | None) -> dict[str, Any]:
     if profile is not None and policy is None:
         return profile_document(profile)
     if policy is None or profile is not None:
-        raise CommandError(f"give --policy FILE or --profile, one of: {', '.join(profiles())}")
+        raise CommandFailed(f"give --policy FILE or --profile, one of: {', '.join(profiles())}")
     try:
         return _parsed(policy.read_bytes(), str(policy))
     except OSError as error:
-        raise CommandError(f"{policy} cannot be read: {error.strerror}") from None
+        raise CommandFailed(f"{policy} cannot be read: {error.strerror}") from None
 
 
 def _parsed(data: bytes, where: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
     except msgspec.MsgspecError as error:
-        raise CommandError(f"{where} is no JSON object: {error}") from None
+        raise CommandFailed(f"{where} is no JSON object: {error}") from None

@@ -24,11 +24,11 @@ from rich.panel import Panel
 
 from api.cli.books import profile_document
 from api.cli.simulate import last_midnight, simulated_day
-from api.cli.terminal import CommandError, err, opened, out, progress_bar, settings
+from api.cli.terminal import CommandFailed, err, opened, out, progress_bar, settings
 from api.provisioning import Founding, found_book
 from api.simulation import report as demo_page
-from api.simulation.day_plan import Size, UnfitPolicyError
-from api.simulation.driver import SimulationError, Tallies
+from api.simulation.day_plan import Size, UnfitPolicy
+from api.simulation.driver import SimulationFailed, Tallies
 from api.simulation.figures import Picture, picture
 from api.simulation.http_client import Address, Wire
 from ledger.api_keys import Role, create_key
@@ -95,8 +95,8 @@ def _play(stage: _Stage, size: Size, seed: int) -> bool:
     out.print(demo_page.opening(stage.book.name, stage.url, size))
     try:
         tallies, seen = uvloop.run(_day(stage, size, seed))
-    except (SimulationError, UnfitPolicyError, ConnectionError) as error:
-        raise CommandError(f"{error}; the service's log is {stage.log}") from None
+    except (SimulationFailed, UnfitPolicy, ConnectionError) as error:
+        raise CommandFailed(f"{error}; the service's log is {stage.log}") from None
     with progress_bar() as bar:
         task = bar.add_task("verifying every entry and every read model", total=None)
         report = verify(
@@ -139,7 +139,7 @@ def _free_port(first: int) -> int:
     for port in range(first, first + PORTS_TRIED):
         with suppress(OSError), socket.create_server((HOST, port)):
             return port
-    raise CommandError(f"no port from {first} to {first + PORTS_TRIED - 1} is free; give --port")
+    raise CommandFailed(f"no port from {first} to {first + PORTS_TRIED - 1} is free; give --port")
 
 
 @contextmanager
@@ -183,7 +183,7 @@ async def _ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> Non
             pause.wait(0.05)
     finally:
         wire.close()
-    raise CommandError(f"the service does not start; its log is {log}")
+    raise CommandFailed(f"the service does not start; its log is {log}")
 
 
 def _keep_serving(stage: _Stage, process: "subprocess.Popen[bytes]") -> None:

@@ -1,6 +1,6 @@
 """`tokenledger import`: another system's records into a book, with a report of every row.
 
-Writes in-process, past no HTTP, through the same admission and the same turnstile as every
+Writes in-process, past no HTTP, through the same admission and the same sequencer as every
 other edge; a service may run on the book meanwhile.
 """
 
@@ -17,7 +17,7 @@ from rich import box
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from api.cli.terminal import CommandError, books_of, err, fail, opened, out, settings
+from api.cli.terminal import CommandFailed, books_of, err, fail, opened, out, settings
 from api.imports.tips import (
     ImportInterrupted,
     Report,
@@ -26,7 +26,7 @@ from api.imports.tips import (
     policy_misfits,
     position,
 )
-from api.imports.tips_csv import TipsFileError, read_tips
+from api.imports.tips_csv import UnreadableTipsFile, read_tips
 from ledger.postgres.database import Database, connect
 from ledger.settings import Settings
 from ledger.write.writer import Writer
@@ -75,7 +75,7 @@ def _prepared(where: Database, found: Settings, name: str) -> tuple[TipImport, W
         start = position(connection)
     if misfits:
         reasons = "\n  - ".join(misfits)
-        raise CommandError(f"the policy of {name} does not fit a file of tips:\n  - {reasons}")
+        raise CommandFailed(f"the policy of {name} does not fit a file of tips:\n  - {reasons}")
     writer = Writer(
         book,
         partial(connect, where.service_url, book.schema, autocommit=True),
@@ -107,7 +107,7 @@ def _run(run: TipImport, file: Path) -> tuple[str | None, float]:
         try:
             run.run(read_tips(file, on_bytes=on_bytes))
             progress.update(task, completed=total, rows=run.report.read.rows)
-        except (TipsFileError, ImportInterrupted) as error:
+        except (UnreadableTipsFile, ImportInterrupted) as error:
             trouble = str(error)
         except KeyboardInterrupt:
             trouble = "interrupted; import the same file again to go on"

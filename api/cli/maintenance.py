@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress, TaskID
 
-from api.cli.terminal import CommandError, books_of, fail, opened, out, progress_bar
+from api.cli.terminal import CommandFailed, books_of, fail, opened, out, progress_bar
 from ledger.books import Book
 from ledger.postgres.database import Database
 from projections.catalogue import PROJECTIONS
@@ -62,9 +62,9 @@ def _rebuilt(where: Database, book: Book, names: list[str] | None, bar: Progress
     try:
         return rebuild(where, book, names, progress=_onto(bar, task))
     except AlreadyRebuilding as error:
-        raise CommandError(f"{error}; wait until it has ended") from None
+        raise CommandFailed(f"{error}; wait until it has ended") from None
     except RebuildFailed as error:
-        raise CommandError(f"{error}; what is live stays as it was") from None
+        raise CommandFailed(f"{error}; what is live stays as it was") from None
 
 
 def _onto(bar: Progress, task: TaskID) -> Callable[[int, int], None]:

@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from api.cli.projector_process import companion
-from api.cli.terminal import CommandError, err, fail, opened, settings
+from api.cli.terminal import CommandFailed, err, fail, opened, settings
 from api.http import server
 from api.http.app import create_app
 from ledger import gc_tuning as collector
@@ -46,7 +46,7 @@ def serve(
         _bring_up_to_date(where, allowed=migrate)
         try:
             listening = stack.enter_context(server.listen(found.http_host, found.http_port))
-        except server.ListenError as error:
+        except server.CannotListen as error:
             raise fail(f"{error}; choose another --port") from None
         if project:
             stack.enter_context(companion(where))
@@ -121,7 +121,7 @@ def _bring_up_to_date(where: Database, *, allowed: bool) -> None:
     if not steps:
         return
     if not allowed:
-        raise CommandError(f"{len(steps)} migrations are missing; run `tokenledger migrate`")
+        raise CommandFailed(f"{len(steps)} migrations are missing; run `tokenledger migrate`")
     for step in migrate(where.admin_url):
         _log.info("migrated", step=str(step))
 

@@ -23,8 +23,8 @@ from rich.progress import (
 )
 
 from api.cli.terminal import err, fail, out
-from api.simulation.day_plan import Day, Size, UnfitPolicyError
-from api.simulation.driver import Simulation, SimulationError, Tallies
+from api.simulation.day_plan import Day, Size, UnfitPolicy
+from api.simulation.driver import Simulation, SimulationFailed, Tallies
 from api.simulation.http_client import Address, Wire
 from api.simulation.sample_tips import Shape, write_tips
 from api.simulation.tallies import summary
@@ -84,7 +84,7 @@ def simulate(
                 bulk_share=bulk,
             )
         )
-    except (SimulationError, UnfitPolicyError, ConnectionError, ValueError) as error:
+    except (SimulationFailed, UnfitPolicy, ConnectionError, ValueError) as error:
         raise fail(f"the simulation ended: {error}", 1) from None
     out.print(summary(tallies))
 
@@ -134,10 +134,10 @@ async def simulated_day(
 
 
 async def policy_at(wire: Wire, book: str, instant: datetime) -> Policy:
-    """The policy that the log says was in force; raises SimulationError."""
+    """The policy that the log says was in force; raises SimulationFailed."""
     reply = await wire.get(f"/v1/books/{book}/events?tag={POLICIES}&limit=1000")
     if reply.status != 200:
-        raise SimulationError(f"the book's policy was answered {reply.status}: {reply.body!r}")
+        raise SimulationFailed(f"the book's policy was answered {reply.status}: {reply.body!r}")
     published = [
         msgspec.convert(entry["body"], PolicyPublished)
         for entry in msgspec.json.decode(reply.body)["events"]
@@ -146,6 +146,6 @@ async def policy_at(wire: Wire, book: str, instant: datetime) -> Policy:
     for version in reversed(published):
         if version.effective_from <= instant:
             return Policy.model_validate(version.body)
-    raise SimulationError(
+    raise SimulationFailed(
         f"no policy of {book} is in force from {instant:%Y-%m-%d} on: publish one that is"
     )

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from api.provisioning import ProvisioningError
+from api.provisioning import CannotProvision
 from ledger import logs
-from ledger.api_keys import KeyRequestError
-from ledger.books import Book, BookError, UnknownBookError, get_book, list_books
+from ledger.api_keys import InvalidKeyRequest
+from ledger.books import Book, BookRefused, UnknownBook, get_book, list_books
 from ledger.postgres.database import SERVICE_ROLE, Connection, Database, connect, database
-from ledger.postgres.embedded import EmbeddedError
-from ledger.postgres.embedded_host import HostError
-from ledger.postgres.migrations import MigrationError
+from ledger.postgres.embedded import EmbeddedServerFailed
+from ledger.postgres.embedded_host import EmbeddedHostFailed
+from ledger.postgres.migrations import MigrationRefused
 from ledger.settings import Settings, load
 from ledger.write.writer import Unavailable
 
@@ -32,7 +32,7 @@ err = Console(stderr=True, highlight=False)
 _CONFIGURATION = 2
 
 
-class CommandError(Exception):
+class CommandFailed(Exception):
     """A command cannot do what it was asked; the message is for people."""
 
 
@@ -47,7 +47,7 @@ def explained() -> Iterator[None]:
     """Turn what can be expected to go wrong into a sentence and status 2."""
     try:
         yield
-    except UnknownBookError as error:
+    except UnknownBook as error:
         raise fail(f"{error}; `tokenledger book list` shows which there are") from None
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise fail("the database is not migrated; run `tokenledger migrate`") from None
@@ -66,13 +66,13 @@ def explained() -> Iterator[None]:
             "and is TOKENLEDGER_DATABASE_URL right?"
         ) from None
     except (
-        CommandError,
-        ProvisioningError,
-        BookError,
-        KeyRequestError,
-        MigrationError,
-        EmbeddedError,
-        HostError,
+        CommandFailed,
+        CannotProvision,
+        BookRefused,
+        InvalidKeyRequest,
+        MigrationRefused,
+        EmbeddedServerFailed,
+        EmbeddedHostFailed,
         Unavailable,
     ) as error:
         raise fail(str(error)) from None
@@ -105,7 +105,7 @@ def opened(found: Settings | None = None, *, supervise: bool = False) -> Iterato
 
 
 def chosen_books(connection: Connection, name: str | None) -> list[Book]:
-    """The book called `name`, or all; raises `UnknownBookError`."""
+    """The book called `name`, or all; raises `UnknownBook`."""
     return [get_book(connection, name)] if name is not None else list_books(connection)
 
 

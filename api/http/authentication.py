@@ -35,7 +35,7 @@ class Sender(NamedTuple):
 
 
 async def find_sender(service: Service, book: str, bearer: str | None) -> Sender:
-    """Look the sender up, in memory first; raises `AwayError` when the database is needed."""
+    """Look the sender up, in memory first; raises `DatabaseAway` when the database is needed."""
     if bearer is None:
         return Sender("", None, None)
     met = service.met(book)

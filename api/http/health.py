@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.http.metrics import Metrics
 from api.http.problems import RETRY_AFTER_S
-from api.service import AwayError, Service
+from api.service import DatabaseAway, Service
 from ledger.books import list_books
 from ledger.postgres import sql_files as queries
 
@@ -41,7 +41,7 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
     def ready() -> JSONResponse:
         try:
             books = projections_by_book(service)
-        except AwayError:
+        except DatabaseAway:
             return JSONResponse(
                 {"status": "unavailable", "database": {"status": "away"}, "books": {}},
                 503,
@@ -62,7 +62,7 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
 
 def projections_by_book(service: Service) -> dict[str, Any]:
-    """Every book's head and projections; raises `AwayError`."""
+    """Every book's head and projections; raises `DatabaseAway`."""
     with service.reading() as connection:
         books = list_books(connection)
     found = {}
@@ -125,7 +125,7 @@ class ProjectionFigures(Collector):
         head = GaugeMetricFamily("tokenledger_head", "Last position of a book", labels=["book"])
         try:
             books = projections_by_book(self._service)
-        except AwayError:
+        except DatabaseAway:
             up.add_metric([], 0)
             yield up
             return

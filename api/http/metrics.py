@@ -88,7 +88,7 @@ class WriterFigures(Collector):
     def collect(self) -> Iterator[Metric]:
         """One sample per book."""
         queued = GaugeMetricFamily(
-            "tokenledger_queue_commands", "Commands that wait at the turnstile", labels=["book"]
+            "tokenledger_queue_commands", "Commands that wait at the sequencer", labels=["book"]
         )
         cached = GaugeMetricFamily(
             "tokenledger_cache_entities", "Entity states in memory", labels=["book"]

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.http.headers import head_of
-from api.service import AwayError
+from api.service import DatabaseAway
 from domain.catalogue import Problem
 from domain.rejections import INVALID_REQUEST, UNAVAILABLE, Reason, Rejection, reject
 from ledger import logs
@@ -81,7 +81,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(Refused, _on_refused)
-    app.add_exception_handler(AwayError, _on_away)
+    app.add_exception_handler(DatabaseAway, _on_away)
     app.add_exception_handler(Exception, _on_fault)
 
 

@@ -21,7 +21,7 @@ FINISH_WITHIN_S = 20
 _BACKLOG = 2_048
 
 
-class ListenError(Exception):
+class CannotListen(Exception):
     """The address cannot be listened on."""
 
 
@@ -47,7 +47,7 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes any free one. Raises `ListenError`."""
+    """A socket that listens; port 0 takes any free one. Raises `CannotListen`."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -55,7 +55,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
         listening.listen(_BACKLOG)
     except OSError as error:
-        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     return listening
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = ("tip_ref", "occurred_at", "sender", "recipient", "units")
 
 
-class TipsFileError(Exception):
+class UnreadableTipsFile(Exception):
     """The file as a whole cannot be read; the message says why and what to do."""
 
 
@@ -55,14 +55,14 @@ def read_tips(
 ) -> Iterator[Tip | BrokenLine]:
     """Every line of the file in its order; `on_bytes` hears how much of the file was read.
 
-    Raises TipsFileError when there is no such file, when its columns are others, or when it ends
-    in the middle; what was yielded before that stands.
+    Raises UnreadableTipsFile when there is no such file, when its columns are others, or when it
+    ends in the middle; what was yielded before that stands.
     """
     try:
         with path.open("rb") as raw:
             yield from _rows(csv.reader(_lines(raw, path, on_bytes), strict=True))
     except OSError as error:
-        raise TipsFileError(f"{path}: {error.strerror or error}") from None
+        raise UnreadableTipsFile(f"{path}: {error.strerror or error}") from None
 
 
 def _lines(raw: BinaryIO, path: Path, on_bytes: Callable[[int], object]) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _lines(raw: BinaryIO, path: Path, on_bytes: Callable[[int], object]) -> Iter
                 if tells:
                     on_bytes(raw.tell())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise TipsFileError(
+        raise UnreadableTipsFile(
             f"{path}: the compressed file is damaged after line {number} ({error}). What came "
             "before is imported; fetch the file again and import it again"
         ) from None
@@ -85,10 +85,10 @@ def _lines(raw: BinaryIO, path: Path, on_bytes: Callable[[int], object]) -> Iter
 def _rows(reader: "_csv.Reader") -> Iterator[Tip | BrokenLine]:
     header = next(reader, None)
     if header is None:
-        raise TipsFileError("the file is empty; its first line must name the columns")
+        raise UnreadableTipsFile("the file is empty; its first line must name the columns")
     missing = [column for column in COLUMNS if column not in header]
     if missing:
-        raise TipsFileError(
+        raise UnreadableTipsFile(
             f"the first line names no column {', '.join(missing)}; a tips file has the columns "
             f"{','.join(COLUMNS)}"
         )

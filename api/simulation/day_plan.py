@@ -23,7 +23,7 @@ _USUAL = Bounds(min=50, max=2_000)
 TIPS = (5, 10, 10, 20, 20, 50, 50, 100, 250, 1_000)
 
 
-class UnfitPolicyError(Exception):
+class UnfitPolicy(Exception):
     """No day can be simulated under this policy; the message says what it lacks."""
 
 
@@ -61,7 +61,7 @@ class Day:
 
     def __init__(self, policy: Policy, size: Size, *, seed: int, midnight: datetime) -> None:
         if "TOKEN" not in policy.funding or not policy.packages:
-            raise UnfitPolicyError("the policy must allow TOKEN funding and sell token packages")
+            raise UnfitPolicy("the policy must allow TOKEN funding and sell token packages")
         self._policy = policy
         self._bounds = {str(name): bounds for name, bounds in policy.price_bounds.items()}
         self._size = size

@@ -31,7 +31,7 @@ _NOT_NOW = frozenset({429, 503})
 _NEVER_STORED = frozenset({400, 401, 403, 413, 429, 500, 503})
 
 
-class SimulationError(Exception):
+class SimulationFailed(Exception):
     """The service answered what an honest client cannot go on with."""
 
 
@@ -98,7 +98,7 @@ class Simulation:
         self._on_answers = on_answers
 
     async def run(self, steps: Sequence[Step]) -> Tallies:
-        """Send everything; raises SimulationError, also when a replay is not the first answer."""
+        """Send everything; raises SimulationFailed, also when a replay is not the first answer."""
         lanes: list[list[Step]] = [[] for _ in range(self._connections)]
         for step in steps:
             lanes[step.user % self._connections].append(step)
@@ -113,7 +113,7 @@ class Simulation:
             raise group.exceptions[0] from None
         self.tallies.elapsed_s = time.perf_counter() - started
         if self.tallies.replays_unlike:
-            raise SimulationError(
+            raise SimulationFailed(
                 f"{self.tallies.replays_unlike} replays differ from the first answer"
             )
         return self.tallies
@@ -142,7 +142,7 @@ class Simulation:
         reply = await self._insist(wire, self._path, body, "application/x-ndjson")
         answers = reply.body.splitlines()
         if reply.status != HTTPStatus.OK or len(answers) != len(steps):
-            raise SimulationError(
+            raise SimulationFailed(
                 f"{len(steps)} bulk lines were answered {reply.status} with {len(answers)} lines"
             )
         self.tallies.bulk_requests += 1
@@ -157,7 +157,7 @@ class Simulation:
         tallies.sent += 1
         self._on_answers(1)
         if status in {401, 403, 404}:
-            raise SimulationError(f"{step.command} was answered {status} {outcome.code}")
+            raise SimulationFailed(f"{step.command} was answered {status} {outcome.code}")
 
     async def _insist(
         self, wire: Wire, path: str, body: bytes, content_type: str, *, key: str | None = None
@@ -169,7 +169,7 @@ class Simulation:
                 reply = await wire.post(path, body, content_type=content_type, key=key)
             except ConnectionError as error:
                 if time.monotonic() > give_up_at:
-                    raise SimulationError(str(error)) from error
+                    raise SimulationFailed(str(error)) from error
                 pause_s = 0.2
             else:
                 away = reply.status in _NOT_NOW

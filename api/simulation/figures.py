@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from api.simulation.driver import SimulationError
+from api.simulation.driver import SimulationFailed
 from api.simulation.http_client import Wire
 
 #: `cr.c9.available` and `cr.c7.available` are one line of a summary: `cr.*.available`.
@@ -87,7 +87,7 @@ class Picture:
 
 
 async def picture(wire: Wire, book: str, currency: str, *, position: int) -> Picture:
-    """Ask for everything, as of `position` or later; raises SimulationError."""
+    """Ask for everything, as of `position` or later; raises SimulationFailed."""
     base = f"/v1/books/{book}"
     balance = await _asked(wire, f"{base}/trial-balance?min_position={position}")
     seen = Picture(book, msgspec.convert(balance, TrialBalance))
@@ -104,5 +104,5 @@ async def picture(wire: Wire, book: str, currency: str, *, position: int) -> Pic
 async def _asked(wire: Wire, path: str) -> Any:
     reply = await wire.get(path)
     if reply.status != 200:
-        raise SimulationError(f"{path} was answered {reply.status}: {reply.body.decode()}")
+        raise SimulationFailed(f"{path} was answered {reply.status}: {reply.body.decode()}")
     return msgspec.json.decode(reply.body)

@@ -1,6 +1,6 @@
 """The log as the `eventsourcing` library sees it: its `DCBRecorder`, over a book's own tables.
 
-`BookLog` reads and follows. It refuses to append: an event of a book is born at the turnstile,
+`BookLog` reads and follows. It refuses to append: an event of a book is born at the sequencer,
 where it is decided, encoded and checked, and nowhere else. `PlainLog` also appends, to a log
 without a catalogue, whose data are bytes that nobody decodes; it refuses a log that a book writes.
 Unlike the library's own recorders it locks one row instead of the table, and no transaction
@@ -37,7 +37,7 @@ POLL_S = 0.1
 TICK = timedelta(microseconds=1)
 
 SQL = queries.load("recorder")
-LOG = queries.load("turnstile")
+LOG = queries.load("sequencer")
 
 Pool = ConnectionPool[Connection]
 
@@ -58,7 +58,7 @@ class BookLog(DCBRecorder):
         self, events: Sequence[DCBEvent], condition: DCBAppendCondition | None = None
     ) -> int:
         """Always refused."""
-        raise ProgrammingError("a book's log grows only at its turnstile: send a command")
+        raise ProgrammingError("a book's log grows only at its sequencer: send a command")
 
     def subscribe(
         self, query: DCBQuery | None = None, *, after: int | None = None
@@ -118,7 +118,7 @@ class PlainLog(BookLog):
         position, recorded_at, partition_rows = head
         clock, book_writes_here = locked
         if book_writes_here:
-            raise ProgrammingError("this log is a book's: it grows only at its turnstile")
+            raise ProgrammingError("this log is a book's: it grows only at its sequencer")
         if condition is not None and _matching(
             connection,
             condition.fail_if_events_match,

@@ -25,7 +25,7 @@ _START_TIMEOUT_S = 600
 _SHARED_BUFFERS_MIN_MB = 64
 
 
-class EmbeddedError(RuntimeError):
+class EmbeddedServerFailed(RuntimeError):
     """The embedded PostgreSQL does not start; the message carries the end of its log."""
 
 
@@ -89,7 +89,7 @@ class Server:
         while not self._launch(owner, shared_buffers_mb):
             shared_buffers_mb //= 2
             if shared_buffers_mb < _SHARED_BUFFERS_MIN_MB:
-                raise EmbeddedError(f"PostgreSQL does not start:\n{self._end_of_log()}")
+                raise EmbeddedServerFailed(f"PostgreSQL does not start:\n{self._end_of_log()}")
 
     def _initdb(self, owner: host.Owner) -> None:
         unfinished = self.pgdata.with_name("pg.new")

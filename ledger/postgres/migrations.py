@@ -24,19 +24,19 @@ _APPLICATION = "tokenledger-migrate"
 SERVER_MIN = 15
 
 
-class MigrationError(Exception):
+class MigrationRefused(Exception):
     """The database cannot be migrated as it is; nothing was changed by the file concerned."""
 
 
-class ChangedMigrationError(MigrationError):
+class MigrationChanged(MigrationRefused):
     """A file that was applied has been edited since, or is gone."""
 
 
-class NewerDatabaseError(MigrationError):
+class DatabaseTooNew(MigrationRefused):
     """The database was migrated by a newer release than this one."""
 
 
-class OldServerError(MigrationError):
+class ServerTooOld(MigrationRefused):
     """The server is older than what our SQL is written for."""
 
 
@@ -120,11 +120,11 @@ def available(kind: str) -> tuple[Migration, ...]:
     for file in files("ledger").joinpath("sql", kind).iterdir():
         match = _FILE.match(file.name)
         if match is None:
-            raise MigrationError(f"{file.name} is not named like 0001_what_it_does.sql")
+            raise MigrationRefused(f"{file.name} is not named like 0001_what_it_does.sql")
         found.append(Migration(int(match[1]), match[2], file.read_bytes()))
     found.sort(key=lambda migration: migration.number)
     if [migration.number for migration in found] != list(range(1, len(found) + 1)):
-        raise MigrationError(f"the {kind} migrations are not numbered 1, 2, 3 …")
+        raise MigrationRefused(f"the {kind} migrations are not numbered 1, 2, 3 …")
     return tuple(found)
 
 
@@ -133,15 +133,15 @@ def _missing(connection: Connection, scope: str, schema: str | None) -> list[Ste
     applied = connection.execute(_SQL["applied"], [scope]).fetchall()
     for number, name, checksum in applied:
         if number > len(ours):
-            raise NewerDatabaseError(
+            raise DatabaseTooNew(
                 f"{scope} was migrated to {number:04d}_{name}; this release knows {len(ours):04d}"
             )
         if (name, checksum) != (ours[number - 1].name, ours[number - 1].checksum):
-            raise ChangedMigrationError(
+            raise MigrationChanged(
                 f"{scope}: {number:04d}_{name} was applied with another content than it has now"
             )
     if [number for number, *_ in applied] != list(range(1, len(applied) + 1)):
-        raise ChangedMigrationError(f"{scope}: the record of applied migrations has a gap")
+        raise MigrationChanged(f"{scope}: the record of applied migrations has a gap")
     return [Step(scope, schema, migration) for migration in ours[len(applied) :]]
 
 
@@ -168,5 +168,5 @@ def _connected(url: str) -> Iterator[Connection]:
     with connect(url, autocommit=True, application=_APPLICATION) as connection:
         found = connection.info.server_version // 10_000
         if found < SERVER_MIN:
-            raise OldServerError(f"PostgreSQL {SERVER_MIN} or newer is needed; this is {found}")
+            raise ServerTooOld(f"PostgreSQL {SERVER_MIN} or newer is needed; this is {found}")
         yield connection

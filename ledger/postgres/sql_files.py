@@ -12,7 +12,7 @@ from importlib.resources import files
 _NAME = re.compile(r"^-- name: (\S+)\s*$", re.MULTILINE)
 
 
-class QueryFileError(Exception):
+class BrokenQueryFile(Exception):
     """A query file that cannot be used as it stands: a programming error."""
 
 
@@ -24,12 +24,12 @@ class Queries(dict[str, bytes]):
         self._source = source
 
     def __missing__(self, name: str) -> bytes:
-        raise QueryFileError(f"{self._source} has no query named {name!r}")
+        raise BrokenQueryFile(f"{self._source} has no query named {name!r}")
 
 
 @cache
 def load(name: str, package: str = "ledger") -> Queries:
-    """Load `<package>/sql/<name>.sql`; a query that the file lacks raises `QueryFileError`."""
+    """Load `<package>/sql/<name>.sql`; a query that the file lacks raises `BrokenQueryFile`."""
     source = f"{package}/sql/{name}.sql"
     text = files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
     return Queries(source, parse(text, source))
@@ -39,13 +39,13 @@ def parse(text: str, source: str = "<text>") -> dict[str, bytes]:
     """Split a file into its queries; refuses text before the first name and repeated names."""
     head, *parts = _NAME.split(text)
     if _code(head):
-        raise QueryFileError(f"{source} has SQL before its first '-- name:' line")
+        raise BrokenQueryFile(f"{source} has SQL before its first '-- name:' line")
     queries: dict[str, bytes] = {}
     for name, body in zip(parts[::2], parts[1::2], strict=True):
         if name in queries:
-            raise QueryFileError(f"{source} names {name!r} twice")
+            raise BrokenQueryFile(f"{source} names {name!r} twice")
         if not _code(body):
-            raise QueryFileError(f"{source}: the query {name!r} is empty")
+            raise BrokenQueryFile(f"{source}: the query {name!r} is empty")
         queries[name] = _code(body).encode()
     return queries
 

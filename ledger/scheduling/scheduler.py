@@ -27,7 +27,7 @@ COMMANDS_BEGIN = 512
 """A turn begins with no more, so that the writer is at work while the next are taken."""
 EVENTS_EACH = 2
 """Where commands make more events than this they have time to catch up with: fewer at once, lest
-they hold up everybody else at the turnstile."""
+they hold up everybody else at the sequencer."""
 CAUTIOUS_AFTER_S = 30.0
 """After a pause of that long there may be much to catch up with."""
 

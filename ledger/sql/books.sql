@@ -21,7 +21,7 @@ END $$
 SELECT set_config('tokenledger.new_schema', %s, true)
 
 -- name: open_head
--- The one row of the turnstile, at position 0.
+-- The one row of the sequencer, at position 0.
 INSERT INTO head (partition_rows) VALUES (%s)
 
 -- name: open_partitions

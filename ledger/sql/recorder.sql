@@ -27,11 +27,11 @@ CROSS JOIN LATERAL (
 ORDER BY found.position LIMIT %(limit)s;
 
 -- name: lock_head
--- Takes the turnstile of a log without a catalogue.
+-- Takes the sequencer of a log without a catalogue.
 SELECT position, recorded_at, partition_rows FROM head FOR UPDATE;
 
 -- name: under_lock
--- The clock, and whether a book writes here: whatever passes a turnstile leaves a receipt.
+-- The clock, and whether a book writes here: whatever passes a sequencer leaves a receipt.
 SELECT clock_timestamp(), EXISTS (SELECT FROM receipts);
 
 -- name: copy_events

@@ -1,4 +1,4 @@
-"""Admission: from what an edge received to a request that may pass the turnstile.
+"""Admission: from what an edge received to a request that may pass the sequencer.
 
 Every edge comes through here, so the same command means the same whichever way it arrives.
 What is refused here was never decided and leaves no receipt.

@@ -34,9 +34,15 @@ from ledger.books import Book
 from ledger.log.copy_rows import microseconds
 from ledger.log.entry import ENTRY_BYTES_MAX
 from ledger.log.event_ids import EventId
-from ledger.write.answer import Answer, Recorded, refused
+from ledger.write.answer import Answer, RecordedEvent, refused
 from ledger.write.business_days import BusinessDays
-from ledger.write.encoding import Draft, EntryTooLarge, Stamp, event_rows, receipt_rows
+from ledger.write.encoding import (
+    CommandContext,
+    EntryTooLarge,
+    PendingEvent,
+    event_rows,
+    receipt_rows,
+)
 from ledger.write.inbox import APPLIED, PARKED, SUSPENDED, Inbox, Notice
 from ledger.write.request import Request
 from ledger.write.state_cache import WorkingStates
@@ -70,7 +76,7 @@ class Batch:
         self.known: dict[bytes, tuple[bytes, Answer]] = {}
         #: Encode each command before its effects are merged, so that it can fail alone.
         self.one_by_one = False
-        self._drafts: list[Draft] = []
+        self._pending: list[PendingEvent] = []
         self._event_rows: list[bytes] = []
         self._receipts: list[tuple[Request, Answer]] = []
         self.touched: dict[str, tuple[int, int]] = {}
@@ -135,11 +141,11 @@ class Batch:
     def take_rows(self) -> tuple[list[bytes], list[bytes]]:
         """Rows of events and receipts decided since the last call; may raise Unencodable."""
         try:
-            events = self._event_rows + event_rows(self._drafts)
+            events = self._event_rows + event_rows(self._pending)
         except Exception as error:
             raise Unencodable from error
         receipts = receipt_rows(self._receipts)
-        self._drafts, self._event_rows, self._receipts = [], [], []
+        self._pending, self._event_rows, self._receipts = [], [], []
         return events, receipts
 
     def apply_due(self, notice: Notice) -> None:
@@ -163,7 +169,7 @@ class Batch:
         """Decide requests that stand or fall together; may raise MissingState."""
         before = (self.position, self.clock, dict(self.states), dict(self.touched))
         clock_us = self._clock_us
-        known, drafts, rows = dict(self.known), len(self._drafts), len(self._event_rows)
+        known, pending, rows = dict(self.known), len(self._pending), len(self._event_rows)
         receipts, answered = len(self._receipts), self._answered
         inbox, texts = self.inbox.save(), self.texts.save()
         answers: list[Answer] = []
@@ -184,7 +190,7 @@ class Batch:
                 self.states.clear()
                 self.states.update(states)
                 self.known = known
-                del self._drafts[drafts:]
+                del self._pending[pending:]
                 del self._event_rows[rows:]
                 del self._receipts[receipts:]
                 self._answered = answered
@@ -238,7 +244,7 @@ class Batch:
             code, decision = decision.code, decision.events
         if not decision:
             return self._nothing_to_do(request, now)
-        stamp = Stamp(
+        context = CommandContext(
             request,
             self._book.name,
             self._assets,
@@ -247,21 +253,25 @@ class Batch:
             None if policy is None else policy.version,
             code,
         )
-        answer = self._record(decision, event_id, stamp)
+        answer = self._record(decision, event_id, context)
         if code is not None:  # not before: what cannot be recorded must leave no trace here either
             self._keep(request, SUSPENDED, None, now)
         if salt or request.name == _ERASE:
             self.texts.follow(command, decision, event_id[0], salt)
         return answer
 
-    def _record(self, events: tuple[Event, ...], event_id: EventId, stamp: Stamp) -> Answer:
+    def _record(
+        self, events: tuple[Event, ...], event_id: EventId, context: CommandContext
+    ) -> Answer:
         """Fix the events' places and merge their effects; nothing is changed if one fails."""
         states, views = self.states, self.states.views
         changes: dict[str, State] = {}
-        recorded, drafts = [], []
+        recorded, pending = [], []
         position, clock = self.position, self.clock
         recorded_us = self._clock_us
-        occurred_us = recorded_us if stamp.occurred_at is clock else microseconds(stamp.occurred_at)
+        occurred_us = (
+            recorded_us if context.occurred_at is clock else microseconds(context.occurred_at)
+        )
         for event in events:
             position += 1
             tags = event.tags()
@@ -275,29 +285,31 @@ class Batch:
                     for view in views[key]:
                         changes[view] = (changes.get(view) or states[view]).apply(view, event)
             text, raw = event_id
-            fact = Recorded(position, text, event.type)
+            fact = RecordedEvent(position, text, event.type)
             recorded.append(fact)
-            drafts.append(Draft(event, tags, stamp, fact, raw, clock, occurred_us, recorded_us))
+            pending.append(
+                PendingEvent(event, tags, context, fact, raw, clock, occurred_us, recorded_us)
+            )
             clock += TICK
             recorded_us += 1
             if position - self.position < len(events):
                 event_id = self._new_id(recorded_us)
         if self.one_by_one:
-            self._event_rows += event_rows(drafts)
+            self._event_rows += event_rows(pending)
         else:
-            self._drafts += drafts
+            self._pending += pending
         states.update(changes)
         touched, count = self.touched, len(events)
         for key in changes:
             touched[key] = position, touched.get(key, _UNTOUCHED)[1] + count
         if self.inbox.waiting:
             self.inbox.wake(tag for event in events for tag in event.tags())
-        if stamp.request.name == _RELEASE:
+        if context.request.name == _RELEASE:
             self.inbox.release(events, position)
         self.position, self.clock, self._clock_us = position, clock, recorded_us
-        code = stamp.code
+        code = context.code
         status = 201 if code is None else 202
-        return Answer(status, position, stamp.request.name, clock - TICK, tuple(recorded), code)
+        return Answer(status, position, context.request.name, clock - TICK, tuple(recorded), code)
 
     def _keep(self, request: Request, state: str, awaits: str | None, now: datetime) -> None:
         if self._applying is None:

@@ -7,7 +7,7 @@ Of an accepted request only the positions of its events are kept: the log holds 
 from collections.abc import Sequence
 
 from ledger.log.entry import decode
-from ledger.write.answer import Answer, Recorded
+from ledger.write.answer import Answer, RecordedEvent
 
 
 def remembered(
@@ -28,7 +28,8 @@ def remembered(
         command=last.command,
         recorded_at=last.recorded_at,
         events=tuple(
-            Recorded(at, entry.event_id, entry.type, bytes(entry.body)) for at, entry in decoded
+            RecordedEvent(at, entry.event_id, entry.type, bytes(entry.body))
+            for at, entry in decoded
         ),
         code=code,
     )

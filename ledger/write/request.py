@@ -19,7 +19,7 @@ NOTICES = "notice"
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One command on its way to the turnstile.
+    """One command on its way to the sequencer.
 
     `name` and `on_behalf_of` are the command's own; `needs` names the entities that it is about.
 

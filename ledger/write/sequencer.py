@@ -1,8 +1,8 @@
-"""The turnstile: the one door through which a batch of commands becomes events of a book.
+"""The sequencer: the one door through which a batch of commands becomes events of a book.
 
-`pass_batch` is the whole write path, top to bottom. Whoever holds the lock on the book's head
+`commit_batch` is the whole write path, top to bottom. Whoever holds the lock on the book's head
 row decides on the current truth, so there are no optimistic conflicts and no retries. Several
-processes may stand at one turnstile; each keeps its cached states current with what the others
+processes may stand at one sequencer; each keeps its cached states current with what the others
 appended.
 """
 
@@ -43,7 +43,7 @@ PUMP_COMMANDS = 16
 LEADING = {name for name, kind in COMMANDS.items() if kind.further is not Command.further}
 """Commands whose entities lead to further ones."""
 
-SQL = queries.load("turnstile")
+SQL = queries.load("sequencer")
 log = structlog.get_logger()
 
 
@@ -65,8 +65,8 @@ class Head(msgspec.Struct, frozen=True):
     clock: datetime
 
 
-Asked = TypeVar("Asked")
-Given = TypeVar("Given")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class ClocksApart(Exception):
@@ -89,8 +89,8 @@ class LogUnreadable(Exception):
     """The log holds an entry, or the cache of it a snapshot, that this process cannot read."""
 
 
-class Turnstile:
-    """One process's place at one book's turnstile, over one connection of its own.
+class Sequencer:
+    """One process's place at one book's sequencer, over one connection of its own.
 
     `connection` must be in autocommit mode with the book's schema on its search path.
     """
@@ -117,21 +117,21 @@ class Turnstile:
         self._parked: dict[str, tuple[Notice, ...]] = {}
         self._unreadable: set[str] = set()
 
-    def pass_batch(self, groups: Sequence[Group]) -> list[list[Answer]]:
-        """Take `groups` through the turnstile in one transaction; answers in their order.
+    def commit_batch(self, groups: Sequence[Group]) -> list[list[Answer]]:
+        """Take `groups` through the sequencer in one transaction; answers in their order.
 
         Raises what psycopg raises; OutcomeUnknown until the same requests pass again on a new
         connection: their receipts then say what happened.
         """
         try:
-            return self._pass(groups)
+            return self._attempt(groups)
         except Unencodable:
-            return self._pass(groups, one_by_one=True)
+            return self._attempt(groups, one_by_one=True)
 
-    def _pass(self, groups: Sequence[Group], *, one_by_one: bool = False) -> list[list[Answer]]:
+    def _attempt(self, groups: Sequence[Group], *, one_by_one: bool = False) -> list[list[Answer]]:
         requests = [request for group in groups for request in group.requests]
         try:
-            head, batch = self._take_the_turnstile(requests)
+            head, batch = self._open_batch(requests)
             batch.one_by_one = one_by_one
             self._find_room(head, len(requests))
             self._load_further(batch, requests)
@@ -143,7 +143,7 @@ class Turnstile:
             raise
         return answers
 
-    def _take_the_turnstile(self, requests: Sequence[Request]) -> tuple[Head, Batch]:
+    def _open_batch(self, requests: Sequence[Request]) -> tuple[Head, Batch]:
         """Lock the head and open the batch.
 
         The receipts and states that the requests need are asked for in the same round trip.
@@ -163,7 +163,7 @@ class Turnstile:
         caught_up = self._catch_up(head)
         if caught_up:
             states = WorkingStates(self._cache)  # what was at hand before may be out of date
-        batch = self._open_batch(head, states)
+        batch = self._new_batch(head, states)
         self._take_in(batch, lacking, loaded)
         if caught_up:
             self._load(batch, states.lacking(needed))
@@ -216,7 +216,7 @@ class Turnstile:
             self._unreadable.add(processor_ref)
             log.error("a parked notice cannot be read", ref=processor_ref, error=str(error))
 
-    def _open_batch(self, head: Head, states: WorkingStates) -> Batch:
+    def _new_batch(self, head: Head, states: WorkingStates) -> Batch:
         return Batch(
             self._book,
             states,
@@ -293,7 +293,7 @@ class Turnstile:
         while batch.inbox.due:
             self._with_states(batch, batch.apply_due, batch.inbox.due[0])
 
-    def _with_states(self, batch: Batch, decide: Callable[[Asked], Given], asked: Asked) -> Given:
+    def _with_states(self, batch: Batch, decide: Callable[[T], R], asked: T) -> R:
         """`decide(asked)`, loading what it misses."""
         while True:
             try:

@@ -16,7 +16,7 @@ from ledger.write.state_cache import Snapshot
 SNAPSHOTS_MAX = 200_000
 CHUNK = 2_000
 
-SQL = queries.load("turnstile")
+SQL = queries.load("sequencer")
 log = structlog.get_logger()
 
 

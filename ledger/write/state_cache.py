@@ -20,7 +20,7 @@ EVICTED_TAIL_MIN = 3
 """Fewer events than this are cheaper to fold again than a snapshot is to write."""
 
 
-class Held(msgspec.Struct, frozen=True, gc=False):
+class CachedState(msgspec.Struct, frozen=True, gc=False):
     """A committed state, the position of its last event, and events since its snapshot."""
 
     state: State
@@ -42,14 +42,14 @@ class StateCache:
 
     def __init__(self, capacity: int) -> None:
         self._generation = max(1, capacity // 2)
-        self._young: dict[str, Held] = {}
-        self._old: dict[str, Held] = {}
+        self._young: dict[str, CachedState] = {}
+        self._old: dict[str, CachedState] = {}
         self._due: list[Snapshot] = []
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def get(self, key: str) -> Held | None:
+    def get(self, key: str) -> CachedState | None:
         """The held state, which counts as used."""
         held = self._young.get(key)
         if held is None:
@@ -58,11 +58,11 @@ class StateCache:
                 self._young[key] = held
         return held
 
-    def put(self, key: str, held: Held) -> None:
+    def put(self, key: str, held: CachedState) -> None:
         """Hold a committed state; one with a long tail becomes due for a snapshot."""
         if held.tail >= SNAPSHOT_EVERY:
             self._due.append(snapshot(key, held))
-            held = Held(held.state, held.position, 0)
+            held = CachedState(held.state, held.position, 0)
         self._young[key] = held
         if len(self._young) >= self._generation:
             self._evict()
@@ -92,10 +92,10 @@ class StateCache:
             if state.CACHED:
                 before = young.get(key)
                 tail = events if before is None else before.tail + events
-                held = young[key] = Held(state, position, tail)
+                held = young[key] = CachedState(state, position, tail)
                 if tail >= SNAPSHOT_EVERY:
                     self._due.append(snapshot(key, held))
-                    young[key] = Held(state, position, 0)
+                    young[key] = CachedState(state, position, 0)
         if len(young) >= self._generation:
             self._evict()
 
@@ -111,7 +111,7 @@ class StateCache:
             held = self._young.get(key) or self._old.get(key)
             if held is None or held.position >= position:
                 continue
-            self.put(key, Held(held.state.apply(key, event), position, held.tail + 1))
+            self.put(key, CachedState(held.state.apply(key, event), position, held.tail + 1))
             self._old.pop(key, None)
 
     def take_due(self) -> list[Snapshot]:
@@ -152,7 +152,7 @@ class WorkingStates(dict[str, State]):
         """Those of `keys` that have to be loaded, each once."""
         return self._cache.lacking(keys, self)
 
-    def load(self, key: str, held: Held) -> None:
+    def load(self, key: str, held: CachedState) -> None:
         """Take in a committed state from the database."""
         self[key] = held.state
         if held.state.FOLDED_FROM is not None:
@@ -165,21 +165,21 @@ class WorkingStates(dict[str, State]):
         self._cache.take(self, touched)
 
 
-def snapshot(key: str, held: Held) -> Snapshot:
+def snapshot(key: str, held: CachedState) -> Snapshot:
     """What the snapshot table keeps of a held state."""
     return Snapshot(key, held.position, held.state.FOLD_VERSION, msgspec.msgpack.encode(held.state))
 
 
-_NEW = {name: Held(kind(), 0, 0) for name, kind in KINDS.items()}
+_NEW = {name: CachedState(kind(), 0, 0) for name, kind in KINDS.items()}
 _states = {name: msgspec.msgpack.Decoder(kind) for name, kind in KINDS.items()}
 
 LoadedRow = tuple[str, int | None, bytes | None, int | None, bytes | None]
 """(entity, snapshot's position, snapshot, event's position, entry), as the query answers."""
 
 
-def folded(keys: Iterable[str], rows: Iterable[LoadedRow]) -> Iterator[tuple[str, Held]]:
+def folded(keys: Iterable[str], rows: Iterable[LoadedRow]) -> Iterator[tuple[str, CachedState]]:
     """Every key's state: snapshot plus tail, or a new entity."""
-    found: dict[str, Held] = {}
+    found: dict[str, CachedState] = {}
     for key, snapshot_at, snapshot_bytes, position, data in rows:
         held = found.get(key)
         if held is None:
@@ -187,9 +187,9 @@ def folded(keys: Iterable[str], rows: Iterable[LoadedRow]) -> Iterator[tuple[str
             if snapshot_bytes is None or snapshot_at is None:
                 held = _NEW[kind]
             else:
-                held = Held(_states[kind].decode(snapshot_bytes), snapshot_at, 0)
+                held = CachedState(_states[kind].decode(snapshot_bytes), snapshot_at, 0)
         if position is not None and data is not None:
-            held = Held(held.state.apply(key, decode(data).event()), position, held.tail + 1)
+            held = CachedState(held.state.apply(key, decode(data).event()), position, held.tail + 1)
         found[key] = held
     for key in keys:
         yield key, found.get(key) or _NEW[key[: key.index(":")]]

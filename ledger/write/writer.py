@@ -1,6 +1,6 @@
-"""The writer: one thread per book that takes whatever waits through the turnstile.
+"""The writer: one thread per book that takes whatever waits through the sequencer.
 
-Group commit without timers: whatever waits when the turnstile opens is the batch, so a lone
+Group commit without timers: whatever waits when the sequencer opens is the batch, so a lone
 command goes at once and batches grow by themselves under load. The queue is bounded; what does
 not fit is refused at once. When the database is away everybody is told so within a second, and
 the writer goes on by itself when it is back.
@@ -27,7 +27,7 @@ from ledger.write.sequencer import (
     LogUnreadable,
     NoPartition,
     OutcomeUnknown,
-    Turnstile,
+    Sequencer,
 )
 from ledger.write.snapshots import Snapshotter
 from ledger.write.state_cache import StateCache
@@ -38,7 +38,7 @@ RECONNECT_S = 0.2
 AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 """The database is away, full, or a standby that is not promoted yet: no command is to blame."""
 
-SQL = queries.load("turnstile")
+SQL = queries.load("sequencer")
 log = structlog.get_logger()
 
 
@@ -88,7 +88,7 @@ class Writer:
         self._stopping = False
         self._away = False
         self._cache = StateCache(cache_entities)
-        self._turnstile: Turnstile | None = None
+        self._sequencer: Sequencer | None = None
         self._connection: Connection | None = None
         self._snapshotter = Snapshotter(connect)
         self._thread = threading.Thread(target=self._run, name=f"writer-{book.name}", daemon=True)
@@ -100,7 +100,7 @@ class Writer:
         return self
 
     def stop(self) -> None:
-        """Take what waits through the turnstile, write snapshots, and end."""
+        """Take what waits through the sequencer, write snapshots, and end."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -190,7 +190,7 @@ class Writer:
 
     def _serve(self, batch: list[Submission]) -> None:
         try:
-            outcomes = self._pass([submission.group for submission in batch])
+            outcomes = self._commit([submission.group for submission in batch])
         except Unavailable as away:
             self._excuse(batch, away.reason)
             return
@@ -214,14 +214,14 @@ class Writer:
         except Exception:
             log.exception("an outcome could not be delivered", book=self.book.name)
 
-    def _pass(self, groups: list[Group]) -> list[list[Answer]]:
-        """Through the turnstile, again after a lost connection until the outcome is known."""
+    def _commit(self, groups: list[Group]) -> list[list[Answer]]:
+        """Through the sequencer, again after a lost connection until the outcome is known."""
         give_up_at: float | None = None
         in_doubt: list[list[Answer]] = []
         while True:
             try:
-                turnstile = self._at_turnstile()
-                answers = self._past_lock(turnstile, groups)
+                sequencer = self._sequencer_at_work()
+                answers = self._commit_past_lock(sequencer, groups)
             except (*AWAY, OutcomeUnknown) as error:
                 if give_up_at is None:
                     log.warning("connection lost", book=self.book.name, error=str(error))
@@ -249,15 +249,15 @@ class Writer:
             except Exception as error:  # noqa: BLE001 -- told where it is found, in `_in_parts`
                 return self._in_parts(groups, error)
             else:
-                self._keep_behind(turnstile)
+                self._keep_behind(sequencer)
                 self._away = False
                 return _own_outcome(answers, in_doubt)
 
-    def _past_lock(self, turnstile: Turnstile, groups: list[Group]) -> list[list[Answer]]:
+    def _commit_past_lock(self, sequencer: Sequencer, groups: list[Group]) -> list[list[Answer]]:
         """Pass; a holder of the lock that is frozen in mid-transaction is cut off."""
         for attempt in range(LOCK_TRIES):
             try:
-                return turnstile.pass_batch(groups)
+                return sequencer.commit_batch(groups)
             except psycopg.errors.LockNotAvailable:
                 self._cut_off_frozen_holders()
                 if attempt == LOCK_TRIES - 1:
@@ -273,12 +273,12 @@ class Writer:
         """Halve what cannot pass as a whole, to keep what is wrong with one from the others."""
         if len(groups) > 1:
             middle = len(groups) // 2
-            return self._pass(groups[:middle]) + self._pass(groups[middle:])
+            return self._commit(groups[:middle]) + self._commit(groups[middle:])
         (group,) = groups
         if len(group.requests) > 1 and not group.atomic:
             middle = len(group.requests) // 2
-            first = self._pass([Group(group.requests[:middle])])
-            second = self._pass([Group(group.requests[middle:])])
+            first = self._commit([Group(group.requests[:middle])])
+            second = self._commit([Group(group.requests[middle:])])
             return [first[0] + second[0]]
         if isinstance(error, NoPartition):
             log.critical("writing stopped", book=self.book.name, error=repr(error))
@@ -297,15 +297,15 @@ class Writer:
             raise Unavailable("the log has no room") from error
         return row is not None and row[0] > 0
 
-    def _at_turnstile(self) -> Turnstile:
-        if self._turnstile is None or self._connection is None or self._connection.closed:
+    def _sequencer_at_work(self) -> Sequencer:
+        if self._sequencer is None or self._connection is None or self._connection.closed:
             self._connection = self._connect()
             self._connection.execute(SQL["settle"])
-            before = self._turnstile
-            self._turnstile = Turnstile(self.book, self._connection, self._cache)
+            before = self._sequencer
+            self._sequencer = Sequencer(self.book, self._connection, self._cache)
             if before is not None:
-                self._turnstile.position = before.position
-        return self._turnstile
+                self._sequencer.position = before.position
+        return self._sequencer
 
     def _leave(self) -> None:
         """Give up the broken connection."""
@@ -315,7 +315,7 @@ class Writer:
     def _come_back(self) -> None:
         """While the database is away: see whether it is back."""
         try:
-            self._at_turnstile()
+            self._sequencer_at_work()
         except Exception as error:  # noqa: BLE001 -- whatever it is, the next try may succeed
             log.debug("the database is still away", book=self.book.name, error=repr(error))
             return
@@ -323,13 +323,13 @@ class Writer:
             self._away = False
         log.info("the database is back", book=self.book.name)
 
-    def _keep_behind(self, turnstile: Turnstile) -> None:
+    def _keep_behind(self, sequencer: Sequencer) -> None:
         """What follows a commit without anybody waiting for it."""
         due = self._cache.take_due()
         if due:
             self._snapshotter.offer(due)
-        if turnstile.partition_rows and (
-            turnstile.position + turnstile.partition_rows > turnstile.partitions_end
+        if sequencer.partition_rows and (
+            sequencer.position + sequencer.partition_rows > sequencer.partitions_end
         ):
             self._snapshotter.add_partitions()
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from ledger import api_keys as keys
-from ledger.api_keys import Identity, KeyRequestError, KeyRing, NewKey, Role
+from ledger.api_keys import Identity, InvalidKeyRequest, KeyRing, NewKey, Role
 from ledger.postgres.database import pool
 from tests.conftest import FreshBook
 
@@ -101,9 +101,9 @@ def test_keys_are_listed_without_what_opens(door: Door) -> None:
 
 
 def test_keys_that_cannot_be_made(door: Door) -> None:
-    with pytest.raises(KeyRequestError):
+    with pytest.raises(InvalidKeyRequest):
         door.new_key(actor="two words")
-    with door.fresh.connect_admin() as admin, pytest.raises(KeyRequestError):
+    with door.fresh.connect_admin() as admin, pytest.raises(InvalidKeyRequest):
         keys.create_key(admin, "nowhere", role=Role.SERVICE, actor="a")
     with door.fresh.connect() as service, pytest.raises(psycopg.errors.InsufficientPrivilege):
         keys.create_key(service, door.book, role=Role.ADMIN, actor="thief")
@@ -112,5 +112,5 @@ def test_keys_that_cannot_be_made(door: Door) -> None:
 def test_no_client_shares_its_keys_with_notices(door: Door) -> None:
     """A request of a client called `notice` could be taken for a processor's notice."""
     for named in ({"actor": "notice"}, {"actor": "shop", "client": "notice"}):
-        with pytest.raises(KeyRequestError, match="notice"):
+        with pytest.raises(InvalidKeyRequest, match="notice"):
             door.new_key(**named)

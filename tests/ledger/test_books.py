@@ -5,9 +5,9 @@ import pytest
 
 from ledger.books import (
     Book,
-    BookExistsError,
-    InvalidBookError,
-    UnknownBookError,
+    BookExists,
+    InvalidBook,
+    UnknownBook,
     create_book,
     get_book,
     list_books,
@@ -20,7 +20,7 @@ def test_a_new_book_is_found(fresh_book: FreshBook) -> None:
     with fresh_book.connect() as service:
         assert get_book(service, fresh_book.book.name) == fresh_book.book
         assert fresh_book.book in list_books(service)
-        with pytest.raises(UnknownBookError):
+        with pytest.raises(UnknownBook):
             get_book(service, "nowhere")
 
 
@@ -42,7 +42,7 @@ def test_names_with_capitals_and_dashes_are_books_of_their_own(database: Databas
 
 
 def test_a_name_is_taken_once(database: Database, fresh_book: FreshBook) -> None:
-    with pytest.raises(BookExistsError):
+    with pytest.raises(BookExists):
         create_book(database.admin_url, fresh_book.book.name, currency="USD", time_zone="UTC")
 
 
@@ -63,7 +63,7 @@ def test_a_name_is_taken_once(database: Database, fresh_book: FreshBook) -> None
 def test_what_cannot_be_a_book(
     database: Database, name: str, currency: str, time_zone: str, rows: int
 ) -> None:
-    with pytest.raises(InvalidBookError):
+    with pytest.raises(InvalidBook):
         create_book(
             database.admin_url, name, currency=currency, time_zone=time_zone, partition_rows=rows
         )
@@ -72,7 +72,7 @@ def test_what_cannot_be_a_book(
 def test_the_service_cannot_make_a_book(database: Database) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         create_book(database.service_url, "mine", currency="USD", time_zone="UTC")
-    with connect(database.service_url) as service, pytest.raises(UnknownBookError):
+    with connect(database.service_url) as service, pytest.raises(UnknownBook):
         get_book(service, "mine")
 
 

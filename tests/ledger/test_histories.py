@@ -98,7 +98,7 @@ class Histories(RuleBasedStateMachine):
         return Sent(name, fields, role_of(name), actor, key=f"key-{next(_numbers)}")
 
     def write(self, batch: list[Sent], writer: int) -> None:
-        """Through the turnstile; what it made can be referred to."""
+        """Through the sequencer; what it made can be referred to."""
         answers = self.writers[writer].write([self.platform.request(each) for each in batch])
         self.outcomes += zip(batch, answers, strict=True)
         self.learn()

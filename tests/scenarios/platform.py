@@ -140,7 +140,7 @@ class Platform:
         return Outcome(sent, answer.status, answer.body, answer.replayed)
 
     def request(self, sent: Sent) -> Request:
-        """The command as it stands before the turnstile; raises Refused."""
+        """The command as it stands before the sequencer; raises Refused."""
         return admit(
             sent.command,
             sent.fields,

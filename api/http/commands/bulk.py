@@ -1,6 +1,6 @@
 """The bulk route: NDJSON in, NDJSON out, one answer per line in the same order.
 
-Lines are admitted in chunks, so that the turnstile takes one chunk while the next is being read
+Lines are admitted in chunks, so that the sequencer takes one chunk while the next is being read
 and single commands get their turn in between. A broken line fails alone, unless the request is
 atomic: then nothing of it is written.
 """
@@ -33,7 +33,7 @@ NDJSON = "application/x-ndjson"
 CHUNK_LINES = 1_000
 #: Chunks of one request that may be under way at once.
 UNDER_WAY = 3
-#: Lines that can stand or fall together: what passes the turnstile in one transaction.
+#: Lines that can stand or fall together: what passes the sequencer in one transaction.
 ATOMIC_LINES_MAX = 4_096
 
 _log = logs.get_logger(__name__)
@@ -70,12 +70,12 @@ class Bulk:
         return self._service.writer(book)
 
     def lines_max(self, wanted: int) -> int:
-        """So many lines, but no more than the turnstile's queue can ever hold."""
+        """So many lines, but no more than the sequencer's queue can ever hold."""
         return min(wanted, self._service.settings.queue_commands_max)
 
     @property
     def chunk_bytes_max(self) -> int:
-        """What passes the turnstile in one transaction."""
+        """What passes the sequencer in one transaction."""
         return self._service.settings.batch_bytes_max
 
     def admit(self, lines: list[bytes], identity: Identity, head: Head) -> Chunk:

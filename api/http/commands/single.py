@@ -1,6 +1,6 @@
 """The command route: one handler for every command, from raw body to the receipt's own bytes.
 
-This is the hot path. It reads the body, admits the command, queues it at its book's turnstile
+This is the hot path. It reads the body, admits the command, queues it at its book's sequencer
 and sends the answer's bytes unchanged. Accepted commands are counted and not logged.
 """
 
@@ -14,7 +14,7 @@ from api.http.authentication import find_sender
 from api.http.commands.replies import Deliveries
 from api.http.headers import Head, read_body
 from api.http.metrics import REFUSED, Metrics, outcome_of
-from api.service import AwayError, Service
+from api.service import DatabaseAway, Service
 from domain.command import COMMANDS
 from ledger import logs
 from ledger.books import Book
@@ -47,7 +47,7 @@ class Commands:
         except Unavailable as away:
             self._note(book, command, head, REFUSED, _UNAVAILABLE)
             return problems.unavailable(away, head.correlation_id)
-        except AwayError:
+        except DatabaseAway:
             self._note(book, command, head, REFUSED, _UNAVAILABLE)
             return problems.database_away(head.correlation_id)
         outcome = outcome_of(answer.status, answer.code)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from api.http.authentication import find_sender
 from api.http.headers import head_of
-from api.service import AwayError, Service
+from api.service import DatabaseAway, Service
 from domain.rejections import ROLE_FORBIDDEN, UNAVAILABLE, Reason, reject
 from ledger.api_keys import Identity, Role
 from ledger.books import Book
@@ -116,7 +116,7 @@ class Asking:
         except psycopg.errors.UndefinedTable:
             raise NotYet("the read models are not there yet: does the projector run?") from None
         except psycopg.InterfaceError as error:
-            raise AwayError(str(error)) from error
+            raise DatabaseAway(str(error)) from error
         if isinstance(answered, bytes):
             return answered
         not_before(min_position, answered)

@@ -2,11 +2,11 @@
 
 from api.http.metrics import Metrics
 from api.http.scheduler_metrics import ScheduledFigures
-from ledger.write.answer import Answer, Recorded
+from ledger.write.answer import Answer, RecordedEvent
 
 
 def metered(*types: str, status: int = 201, code: str | None = None) -> Answer:
-    events = tuple(Recorded(1, "", kind, b"{}") for kind in types)
+    events = tuple(RecordedEvent(1, "", kind, b"{}") for kind in types)
     return Answer(status=status, position=1, command="meter-call", events=events, code=code)
 
 

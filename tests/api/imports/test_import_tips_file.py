@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.imports.tips_csv import BrokenLine, Tip, TipsFileError, read_tips
+from api.imports.tips_csv import BrokenLine, Tip, UnreadableTipsFile, read_tips
 from api.simulation.sample_tips import Shape, tip_rows, write_tips
 from tests.api.imports import tip_sums
 
@@ -61,23 +61,23 @@ def test_what_is_no_tips_file_is_refused_as_a_whole(
 ) -> None:
     path = tmp_path / "tips.csv"
     path.write_text(text)
-    with pytest.raises(TipsFileError, match=message):
+    with pytest.raises(UnreadableTipsFile, match=message):
         list(read_tips(path))
 
 
 def test_a_missing_file_and_a_truncated_one_say_so(tmp_path: Path) -> None:
-    with pytest.raises(TipsFileError, match="No such file"):
+    with pytest.raises(UnreadableTipsFile, match="No such file"):
         list(read_tips(tmp_path / "none.csv"))
     whole = tmp_path / "whole.csv.gz"
     write_tips(whole, Shape(rows=2_000), seed=1)
     cut = tmp_path / "cut.csv.gz"
     cut.write_bytes(whole.read_bytes()[:20_000])
     before_the_cut: list[object] = []
-    with pytest.raises(TipsFileError, match="is damaged after line"):
+    with pytest.raises(UnreadableTipsFile, match="is damaged after line"):
         before_the_cut.extend(read_tips(cut))
     assert before_the_cut and all(isinstance(row, Tip) for row in before_the_cut)
     (tmp_path / "no.csv.gz").write_text("plain text")
-    with pytest.raises(TipsFileError, match="is damaged after line 0"):
+    with pytest.raises(UnreadableTipsFile, match="is damaged after line 0"):
         list(read_tips(tmp_path / "no.csv.gz"))
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from api.cli.books import profile_document
 from api.cli.simulate import policy_at
-from api.simulation.day_plan import Day, Size, Step, UnfitPolicyError
-from api.simulation.driver import Simulation, SimulationError, Tallies
+from api.simulation.day_plan import Day, Size, Step, UnfitPolicy
+from api.simulation.driver import Simulation, SimulationFailed, Tallies
 from api.simulation.http_client import Address, Reply, Wire
 from domain.policy import Policy
 from ledger.postgres.database import Database
@@ -68,7 +68,7 @@ def test_whatever_is_sent_again_is_the_same_step_of_the_same_user() -> None:
 def test_every_profile_that_sells_tokens_has_a_day() -> None:
     live_call = Policy.model_validate(profile_document("live-call"))
     assert len(planned(policy=live_call)) == SMALL.commands
-    with pytest.raises(UnfitPolicyError, match="sell token packages"):
+    with pytest.raises(UnfitPolicy, match="sell token packages"):
         planned(policy=Policy.model_validate(profile_document("tips")))
 
 
@@ -110,7 +110,7 @@ def test_a_replay_that_is_not_the_first_answer_is_an_error(
         return reply._replace(body=reply.body.replace(b'"position":', b'"position":1'))
 
     monkeypatch.setattr(Wire, "post", forgetful)
-    with pytest.raises(SimulationError, match="replays differ from the first answer"):
+    with pytest.raises(SimulationFailed, match="replays differ from the first answer"):
         simulated(a_book(http, database), planned(), bulk_share=0.0)
 
 
@@ -118,7 +118,7 @@ def test_a_wrong_key_and_an_unknown_book_end_the_simulation(platform: Platform) 
     address = Address.of(str(platform.http.base_url))
     for book, key in ((platform.book.name, "tlk_wrong"), ("Nowhere", platform.caller().key)):
         simulation = Simulation(address, book, key or "", connections=2, bulk_share=0.0)
-        with pytest.raises(SimulationError, match=r"was answered 40[14]"):
+        with pytest.raises(SimulationFailed, match=r"was answered 40[14]"):
             asyncio.run(simulation.run(planned()[:5]))
 
 
@@ -133,7 +133,7 @@ def test_the_policy_is_the_one_in_force_when_the_day_begins(platform: Platform) 
             wire.close()
 
     assert asyncio.run(asked(MIDNIGHT)).profile == "micro-unlock"
-    with pytest.raises(SimulationError, match=r"no policy of .* is in force from 1960-01-01"):
+    with pytest.raises(SimulationFailed, match=r"no policy of .* is in force from 1960-01-01"):
         asyncio.run(asked(datetime(1960, 1, 1, tzinfo=UTC)))
 
 

@@ -151,8 +151,8 @@ def test_a_books_own_log_can_be_read_and_never_appended_to(platform: Platform, p
     log = BookLog(pool)
     assert [e.event.type for e in log.read()] == ["policy.proposed.v1", "policy.published.v1"]
     assert len(list(log.read(DCBQuery([DCBQueryItem(tags=["policy:book"])])))) == 2
-    with pytest.raises(ProgrammingError, match="turnstile"):
+    with pytest.raises(ProgrammingError, match="sequencer"):
         log.append([event("t")])
-    with pytest.raises(ProgrammingError, match="turnstile"):
+    with pytest.raises(ProgrammingError, match="sequencer"):
         PlainLog(pool).append([event("t")])
     assert log.head() == 2

@@ -155,5 +155,5 @@ def test_what_does_not_start_shows_its_log(tmp_path: Path) -> None:
     with embedded.server(tmp_path) as ours:
         pass
     (ours.pgdata / "postgresql.auto.conf").write_text("no_such_setting = 1\n")
-    with pytest.raises(embedded.EmbeddedError, match="no_such_setting"):
+    with pytest.raises(embedded.EmbeddedServerFailed, match="no_such_setting"):
         ours.start()

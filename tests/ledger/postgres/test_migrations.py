@@ -13,10 +13,10 @@ from ledger.postgres import embedded
 from ledger.postgres import migrations as migrate
 from ledger.postgres.database import connect
 from ledger.postgres.migrations import (
-    ChangedMigrationError,
+    DatabaseTooNew,
     Migration,
-    NewerDatabaseError,
-    OldServerError,
+    MigrationChanged,
+    ServerTooOld,
     Step,
     available,
     pending,
@@ -57,7 +57,7 @@ def test_a_new_database_is_migrated_once(empty_url: str) -> None:
 def test_an_older_server_is_refused(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate, "SERVER_MIN", 999)
     for attempt in (migrate.migrate, pending):
-        with pytest.raises(OldServerError, match="PostgreSQL 999 or newer is needed"):
+        with pytest.raises(ServerTooOld, match="PostgreSQL 999 or newer is needed"):
             attempt(empty_url)
 
 
@@ -106,7 +106,7 @@ def test_an_edited_file_is_refused(empty_url: str, monkeypatch: pytest.MonkeyPat
     migrate.migrate(empty_url)
     edited = (Migration(1, "control", b"SELECT 1"),)
     monkeypatch.setattr(migrate, "available", lambda _: edited)
-    with pytest.raises(ChangedMigrationError, match="0001_control"):
+    with pytest.raises(MigrationChanged, match="0001_control"):
         migrate.migrate(empty_url)
 
 
@@ -118,7 +118,7 @@ def test_a_newer_database_is_refused(empty_url: str, scope: str) -> None:
         insert = "INSERT INTO tokenledger.migrations VALUES (%s, 99, 'future', '')"
         admin.execute(insert, [scope])
     for look in (migrate.migrate, pending):
-        with pytest.raises(NewerDatabaseError, match="0099_future"):
+        with pytest.raises(DatabaseTooNew, match="0099_future"):
             look(empty_url)
 
 
@@ -129,7 +129,7 @@ def test_a_gap_in_the_record_is_refused(
     migrate.migrate(empty_url)
     with connect(empty_url) as admin:
         admin.execute("DELETE FROM tokenledger.migrations WHERE number = 1")
-    with pytest.raises(ChangedMigrationError, match="gap"):
+    with pytest.raises(MigrationChanged, match="gap"):
         migrate.migrate(empty_url)
 
 

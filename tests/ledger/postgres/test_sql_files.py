@@ -5,7 +5,7 @@ from importlib.resources import files
 import pytest
 
 from ledger.postgres import sql_files as queries
-from ledger.postgres.sql_files import QueryFileError, parse
+from ledger.postgres.sql_files import BrokenQueryFile, parse
 
 
 def test_queries_are_split_and_freed_of_comments() -> None:
@@ -20,7 +20,7 @@ def test_queries_are_split_and_freed_of_comments() -> None:
     ["SELECT 1", "-- name: a\nSELECT 1\n-- name: a\nSELECT 2", "-- name: a\n-- nothing\n"],
 )
 def test_files_that_are_wrong(text: str) -> None:
-    with pytest.raises(QueryFileError):
+    with pytest.raises(BrokenQueryFile):
         parse(text)
 
 
@@ -28,7 +28,9 @@ def test_an_unknown_name_tells_the_file() -> None:
     loaded = queries.load("books")
     assert "get" in loaded
     assert "nothing" not in loaded
-    with pytest.raises(QueryFileError, match=r"ledger/sql/books\.sql has no query named 'nothing'"):
+    with pytest.raises(
+        BrokenQueryFile, match=r"ledger/sql/books\.sql has no query named 'nothing'"
+    ):
         loaded["nothing"]
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.log.verify import Difference, verify_log, verify_snapshots
-from ledger.write import batch
-from ledger.write import sequencer as turnstile
+from ledger.write import batch, sequencer
 from ledger.write.admission import admit
 from ledger.write.request import Request
 from ledger.write.state_cache import StateCache
@@ -54,7 +53,7 @@ def release(ref: str, resolution: str) -> Sent:
 
 
 def admitted(sent: Sent) -> Request:
-    """A command as it stands before the turnstile of some process."""
+    """A command as it stands before the sequencer of some process."""
     person = Person(sent.role, sent.actor, sent.client)
     return admit(sent.command, sent.fields, person, idempotency_key="k", correlation_id="c1")
 
@@ -108,13 +107,13 @@ def test_it_is_applied_in_the_transaction_of_its_referent(
     def fail(point: str) -> None:
         raise KeyboardInterrupt(point)
 
-    groups = [turnstile.Group([platform.request(TIP)])]
+    groups = [sequencer.Group([platform.request(TIP)])]
     platform.close()
     with platform.fresh.connect(autocommit=True) as connection:
-        door = turnstile.Turnstile(platform.book, connection, StateCache(1_000))
-        monkeypatch.setattr(turnstile, "failpoint", fail)
+        door = sequencer.Sequencer(platform.book, connection, StateCache(1_000))
+        monkeypatch.setattr(sequencer, "failpoint", fail)
         with pytest.raises(KeyboardInterrupt):
-            door.pass_batch(groups)
+            door.commit_batch(groups)
     monkeypatch.undo()
     assert types(platform) == []
     assert inbox(platform) == {"refund": ("parked", "payment:tip", None)}

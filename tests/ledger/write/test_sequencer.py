@@ -1,4 +1,4 @@
-"""The turnstile: several processes, cold and warm states, clocks, partitions, strange events."""
+"""The sequencer: several processes, cold and warm states, clocks, partitions, strange events."""
 
 import itertools
 import random
@@ -14,7 +14,7 @@ from domain.entity import KINDS, evolve, kind_of
 from domain.wallets.wallet import PAID, Lot, Wallet
 from ledger.write.answer import Answer
 from ledger.write.business_days import BusinessDays
-from ledger.write.sequencer import ClocksApart, Group, Turnstile
+from ledger.write.sequencer import ClocksApart, Group, Sequencer
 from ledger.write.state_cache import StateCache
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
@@ -93,9 +93,9 @@ def cached(writer: Writer) -> dict[str, bytes]:
 def loaded(platform: Platform, keys: list[str]) -> dict[str, bytes]:
     """States as a cold process loads them: snapshot and tail."""
     with platform.fresh.connect(autocommit=True) as connection:
-        turnstile = Turnstile(platform.book, connection, StateCache(1_000))
-        _, batch = turnstile._take_the_turnstile([])
-        turnstile._load(batch, keys)
+        sequencer = Sequencer(platform.book, connection, StateCache(1_000))
+        _, batch = sequencer._open_batch([])
+        sequencer._load(batch, keys)
         connection.execute("ROLLBACK")
         return encoded({key: batch.states[key] for key in keys})
 
@@ -212,14 +212,14 @@ def test_recorded_times_rise_even_if_the_clock_went_back(platform: Platform) -> 
 def test_clocks_far_apart_stop_writing(fresh_book: FreshBook) -> None:
     with fresh_book.connect(autocommit=True) as connection:
         for seconds in (-6, 6):
-            skewed = Turnstile(
+            skewed = Sequencer(
                 fresh_book.book,
                 connection,
                 StateCache(10),
                 now=lambda seconds=seconds: datetime.now(UTC) + timedelta(seconds=seconds),
             )
             with pytest.raises(ClocksApart):
-                skewed.pass_batch([Group([])])
+                skewed.commit_batch([Group([])])
 
 
 def test_clocks_far_apart_are_told_as_unavailable_and_pass(

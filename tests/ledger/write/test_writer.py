@@ -13,7 +13,7 @@ from domain.event import EVENTS, Event
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
 from ledger.write.request import Request
-from ledger.write.sequencer import Group, Turnstile
+from ledger.write.sequencer import Group, Sequencer
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
 from tests.scenarios.platform import Platform
@@ -139,13 +139,13 @@ def test_however_many_cannot_be_encoded_they_cost_one_more_pass(
 ) -> None:
     """Deciding runs ahead of encoding: what comes out too late is decided again one by one."""
     passes = []
-    once = Turnstile._pass
+    once = Sequencer._attempt
 
-    def counted(self: Turnstile, groups: Any, *, one_by_one: bool = False) -> Any:
+    def counted(self: Sequencer, groups: Any, *, one_by_one: bool = False) -> Any:
         passes.append(one_by_one)
         return once(self, groups, one_by_one=one_by_one)
 
-    monkeypatch.setattr(Turnstile, "_pass", counted)
+    monkeypatch.setattr(Sequencer, "_attempt", counted)
     sent = [tip(1), misbehave("unbalanced")] * 20
     assert statuses(write(platform, *sent)) == [201, 500] * 20
     assert passes == [False, True]

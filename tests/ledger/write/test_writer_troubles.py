@@ -17,9 +17,9 @@ from ledger.books import create_book
 from ledger.log.event_ids import event_ids
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
-from ledger.write.sequencer import Group, Turnstile
+from ledger.write.sequencer import Group, Sequencer
 from ledger.write.snapshots import Snapshotter
-from ledger.write.state_cache import Held, Snapshot
+from ledger.write.state_cache import CachedState, Snapshot
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
 from tests.ledger.write.test_writer import until
@@ -200,11 +200,11 @@ def test_after_a_lost_commit_first_answers_are_no_replays(
 def test_states_of_a_history_that_is_gone_are_forgotten(platform: Platform) -> None:
     """As after a failover that lost the end of the log: the head is behind what we knew."""
     platform.given(tip(1))
-    turnstile = platform.writer._turnstile
-    assert turnstile is not None
+    sequencer = platform.writer._sequencer
+    assert sequencer is not None
     rich = Wallet(lots=(Lot("l", "l", PAID, 10**9, 0),))
-    turnstile._cache.put(f"wallet:{FAN}", Held(rich, 1_000, 0))
-    turnstile.position, turnstile._commits = 1_000, -1
+    sequencer._cache.put(f"wallet:{FAN}", CachedState(rich, 1_000, 0))
+    sequencer.position, sequencer._commits = 1_000, -1
     assert statuses(write(platform, tip(1_100))) == [402]
 
 
@@ -271,13 +271,13 @@ def test_a_batch_has_bounded_commands_and_bytes(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    pass_batch = Turnstile.pass_batch
+    commit_batch = Sequencer.commit_batch
 
-    def watched(turnstile: Turnstile, groups: list[Group]) -> list[list[Answer]]:
+    def watched(sequencer: Sequencer, groups: list[Group]) -> list[list[Answer]]:
         sizes.append((sum(len(g.requests) for g in groups), sum(g.size_bytes for g in groups)))
-        return pass_batch(turnstile, groups)
+        return commit_batch(sequencer, groups)
 
-    monkeypatch.setattr(Turnstile, "pass_batch", watched)
+    monkeypatch.setattr(Sequencer, "commit_batch", watched)
     writer = Writer(
         platform.book,
         lambda: platform.fresh.connect(autocommit=True),

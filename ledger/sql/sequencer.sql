@@ -8,7 +8,7 @@ SELECT set_config('lock_timeout', '2s', false),
        set_config('enable_bitmapscan', 'off', false);
 
 -- name: lock_head
--- Takes the turnstile.
+-- Takes the sequencer.
 SELECT position, recorded_at, commits, partition_rows FROM head FOR UPDATE;
 
 -- name: clock
@@ -71,7 +71,7 @@ SELECT coalesce(max(last_position), 0) FROM partitions;
 SELECT add_partitions();
 
 -- name: stuck_holders
--- Sessions that hold the turnstile in a transaction and have waited for their client for over
+-- Sessions that hold the sequencer in a transaction and have waited for their client for over
 -- 1.5 s: their process is frozen. Never one that waits for a lock or for a synchronous standby.
 SELECT a.pid, pg_terminate_backend(a.pid)
 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
