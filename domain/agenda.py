@@ -46,7 +46,7 @@ def maturing(creator: str, at: datetime) -> AgendaItem:
     return f"maturity:{creator}:{at:%Y-%m-%dT%H}", due
 
 
-class AgendaEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class AgendaEvent(Event, frozen=True):
     """An event after which something else, or nothing more, is due."""
 
     def agenda(self) -> AgendaItem:

@@ -35,7 +35,7 @@ def authorization_key(payment_id: str) -> str:
     return f"authorization:{payment_id}"
 
 
-class AuthorizationEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class AuthorizationEvent(Event, frozen=True):
     """An event in an authorisation's life."""
 
     def in_authorization(self, authorization: "Authorization") -> "Authorization":
@@ -44,7 +44,7 @@ class AuthorizationEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @entity
-class Authorization(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Authorization(State, frozen=True, kw_only=True):
     """The terms of an authorisation and what became of it."""
 
     KIND = "authorization"
@@ -73,9 +73,7 @@ class Share(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 @stored_as("payment.authorized.v1")
-class PaymentAuthorized(
-    AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True
-):
+class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=True, kw_only=True):
     """A card stands for up to `amount` until `expires_at` (inclusive), on these terms."""
 
     payment_id: str
@@ -128,9 +126,7 @@ class PaymentAuthorized(
         return payment.became(state=AUTHORIZED.lower(), processor=self.processor)
 
 
-class AuthorizationEnded(
-    AuthorizationEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True
-):
+class AuthorizationEnded(AuthorizationEvent, AgendaEvent, frozen=True, kw_only=True):
     """An authorisation that ends without a capture: nothing is posted."""
 
     payment_id: str
@@ -148,7 +144,7 @@ class AuthorizationEnded(
 
 
 @stored_as("payment.voided.v1")
-class PaymentVoided(AuthorizationEnded, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentVoided(AuthorizationEnded, frozen=True):
     """It was given up, or its time was over."""
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
@@ -157,7 +153,7 @@ class PaymentVoided(AuthorizationEnded, frozen=True, kw_only=True, omit_defaults
 
 
 @stored_as("payment.failed.v1")
-class PaymentFailed(AuthorizationEnded, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentFailed(AuthorizationEnded, frozen=True):
     """The processor withdrew it."""
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
@@ -166,7 +162,7 @@ class PaymentFailed(AuthorizationEnded, frozen=True, kw_only=True, omit_defaults
 
 
 @stored_as("payment.captured.v1")
-class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True):
     """The card was charged, once; `voided` is what of the authorised amount it was not."""
 
     payment_id: str

@@ -37,7 +37,7 @@ Span = tuple[datetime, datetime]
 """(from, to)"""
 
 
-class CallEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class CallEvent(Event, frozen=True):
     """An event in a call's life."""
 
     def in_call(self, call: "Call") -> "Call":
@@ -46,7 +46,7 @@ class CallEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @entity
-class Call(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Call(State, frozen=True, kw_only=True):
     """One call. `paid_to` is when the last block that was dealt with was complete."""
 
     KIND = "call"
@@ -120,7 +120,7 @@ class Call(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True
         return after
 
 
-class CallTurn(CallEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
+class CallTurn(CallEvent, AgendaEvent, frozen=True, kw_only=True):
     """A turn in a call's life at the server's time `at`; `rate` in tokens a minute."""
 
     call_id: str
@@ -146,7 +146,7 @@ class CallTurn(CallEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=
 
 
 @stored_as("call.started.v1")
-class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True):
     """A call began. `block_tokens`: what a block costs; the rest is how a block is shared."""
 
     block_tokens: int
@@ -170,7 +170,7 @@ class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True, omit_default
 
 
 @stored_as("call.paused.v1")
-class CallPaused(CallTurn, frozen=True, kw_only=True, omit_defaults=True):
+class CallPaused(CallTurn, frozen=True):
     """No active time passes from now on."""
 
     def agenda(self) -> tuple[str, Due | None]:
@@ -185,7 +185,7 @@ class CallPaused(CallTurn, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("call.resumed.v1")
-class CallResumed(CallTurn, frozen=True, kw_only=True, omit_defaults=True):
+class CallResumed(CallTurn, frozen=True):
     """Active time passes again."""
 
     def in_call(self, call: Call) -> Call:
@@ -201,7 +201,7 @@ class CallResumed(CallTurn, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("call.ended.v1")
-class CallEnded(CallTurn, WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+class CallEnded(CallTurn, WalletEvent, frozen=True):
     """The call is over, for `reason`; `at` may lie before the moment at which it was found out."""
 
     def tags(self) -> tuple[str, ...]:
@@ -224,7 +224,7 @@ class CallEnded(CallTurn, WalletEvent, frozen=True, kw_only=True, omit_defaults=
 
 
 @stored_as("call_block.charged.v1")
-class CallBlockCharged(Sale, CallEvent, frozen=True, kw_only=True, omit_defaults=True):
+class CallBlockCharged(Sale, CallEvent, frozen=True, kw_only=True):
     """A complete block of a call was paid; its first and last moment on the server's clock.
 
     `seconds` are those it was charged for, whatever pauses lie in between.
@@ -246,7 +246,7 @@ class CallBlockCharged(Sale, CallEvent, frozen=True, kw_only=True, omit_defaults
 
 
 @stored_as("call_block.written_off.v1")
-class CallBlockWrittenOff(CallEvent, frozen=True, kw_only=True, omit_defaults=True):
+class CallBlockWrittenOff(CallEvent, frozen=True, kw_only=True):
     """A complete block that nobody paid in time; `cost` in tokens. The creator gets nothing."""
 
     call_id: str

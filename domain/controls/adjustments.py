@@ -47,7 +47,7 @@ Legs = Annotated[tuple[Leg, ...], Field(strict=False, min_length=2, max_length=L
 
 
 @entity
-class Adjustment(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Adjustment(State, frozen=True, kw_only=True):
     """One adjustment; `status` is None where there is none."""
 
     KIND = "adjustment"
@@ -71,7 +71,7 @@ def parties(legs: tuple[Posting, ...]) -> tuple[str, ...]:
     return *wallets, *(f"creator:{creator}" for creator in corrections.creators(legs))
 
 
-class AdjustmentEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+class AdjustmentEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     """An event in the life of an adjustment; `legs` are its postings."""
 
     adjustment_id: str
@@ -97,7 +97,7 @@ class AdjustmentEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit
 
 
 @stored_as("adjustment.proposed.v1")
-class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True, omit_defaults=True):
+class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True):
     """Postings wait for approval. `evidence`: the salted hash of a text kept beside the log."""
 
     evidence: str | None = None
@@ -115,7 +115,7 @@ class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True, omit_defaul
 
 
 @stored_as("adjustment.approved.v1")
-class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True, omit_defaults=True):
+class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True):
     """Somebody other than the proposer agreed: the postings are booked."""
 
     approver: str
@@ -147,7 +147,7 @@ class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True, omit_defaul
 
 
 @stored_as("adjustment.rejected.v1")
-class AdjustmentRejected(AdjustmentEvent, frozen=True, kw_only=True, omit_defaults=True):
+class AdjustmentRejected(AdjustmentEvent, frozen=True, kw_only=True):
     """Somebody did not agree: nothing is booked."""
 
     code: str

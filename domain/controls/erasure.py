@@ -17,7 +17,7 @@ from domain.wallets.wallet import Wallet, WalletEvent
 
 
 @entity
-class Erased(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Erased(State, frozen=True, kw_only=True):
     """Whether a subject was erased."""
 
     KIND = "erased"
@@ -31,7 +31,7 @@ class Erased(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
 
 
 @stored_as("subject.erased.v1")
-class SubjectErased(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+class SubjectErased(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     """What was kept outside the log about a wallet's or creator's person is gone."""
 
     subject: str

@@ -11,7 +11,7 @@ from domain.fields import Code, Id, Scope
 from domain.wallets.wallet import Wallet, WalletEvent
 
 
-class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     """What freezing and unfreezing record."""
 
     subject: str
@@ -37,7 +37,7 @@ class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True, omit_def
 
 
 @stored_as("account.frozen.v1")
-class AccountFrozen(FreezeEvent, frozen=True, kw_only=True, omit_defaults=True):
+class AccountFrozen(FreezeEvent, frozen=True):
     """Nothing within `scope` from now on."""
 
     def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ class AccountFrozen(FreezeEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("account.unfrozen.v1")
-class AccountUnfrozen(FreezeEvent, frozen=True, kw_only=True, omit_defaults=True):
+class AccountUnfrozen(FreezeEvent, frozen=True):
     """`scope` is free again."""
 
     def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:

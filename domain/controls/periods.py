@@ -35,7 +35,7 @@ Month = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])
 
 
 @entity
-class Periods(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Periods(State, frozen=True, kw_only=True):
     """Which days are closed: all before `first_open`; none while that is None."""
 
     KIND = "period"
@@ -59,7 +59,7 @@ class Periods(State, frozen=True, kw_only=True, omit_defaults=True, array_like=T
 
 
 @stored_as("period.closed.v1")
-class PeriodClosed(Event, frozen=True, kw_only=True, omit_defaults=True):
+class PeriodClosed(Event, frozen=True, kw_only=True):
     """The month `period` (YYYY-MM) and all before it are closed."""
 
     period: str

@@ -36,7 +36,7 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True):
 
 
 @entity
-class Policies(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Policies(State, frozen=True, kw_only=True):
     """All versions of a book's policy."""
 
     KIND = "policy"
@@ -72,7 +72,7 @@ class Policies(State, frozen=True, kw_only=True, omit_defaults=True, array_like=
         raise TypeError(type(event).__name__)
 
 
-class PolicyEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class PolicyEvent(Event, frozen=True, kw_only=True):
     """What proposing and publishing record: the whole document."""
 
     version: int
@@ -86,12 +86,12 @@ class PolicyEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("policy.proposed.v1")
-class PolicyProposed(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PolicyProposed(PolicyEvent, frozen=True):
     """A document waits for approval."""
 
 
 @stored_as("policy.published.v1")
-class PolicyPublished(PolicyEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PolicyPublished(PolicyEvent, frozen=True, kw_only=True):
     """A document is in force from `effective_from`; approver and proposer differ."""
 
     approver: str

@@ -32,7 +32,7 @@ class OpenPayout(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 @entity
-class Creator(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Creator(State, frozen=True, kw_only=True):
     """One creator's balances in minor units, and the scopes in which they are frozen."""
 
     KIND = "creator"
@@ -121,7 +121,7 @@ def _added(maturing: Maturing, mature_at: datetime, amount: int) -> Maturing:
     return tuple(sorted((at, total) for at, total in sums.items() if total))
 
 
-class CreatorEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class CreatorEvent(Event, frozen=True):
     """An event that changes a creator."""
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:

@@ -17,7 +17,7 @@ from domain.fields import Id
 from domain.rejections import CREATOR_FROZEN, reject
 
 
-class EarningsMoved(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+class EarningsMoved(CreatorEvent, frozen=True, kw_only=True):
     """What is due up to and including `through`: `amount` minor units."""
 
     creator: str
@@ -37,7 +37,7 @@ class EarningsMoved(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True)
 
 
 @stored_as("earnings.matured.v1")
-class EarningsMatured(EarningsMoved, frozen=True, kw_only=True, omit_defaults=True):
+class EarningsMatured(EarningsMoved, frozen=True):
     """Earnings that mature up to `through`, net of clawbacks."""
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
@@ -55,7 +55,7 @@ class EarningsMatured(EarningsMoved, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 @stored_as("escrow.released.v1")
-class EscrowReleased(EarningsMoved, frozen=True, kw_only=True, omit_defaults=True):
+class EscrowReleased(EarningsMoved, frozen=True):
     """Earnings that were put into escrow up to `through`."""
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:

@@ -15,7 +15,7 @@ MIDNIGHT = datetime(2000, 1, 1, tzinfo=UTC)
 DAY_S = 86_400
 
 
-class CreatorNoted(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+class CreatorNoted(CreatorEvent, frozen=True, kw_only=True):
     """Something that is noted about a creator; no value moves."""
 
     creator: str
@@ -26,7 +26,7 @@ class CreatorNoted(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("creator.verified.v1")
-class CreatorVerified(CreatorNoted, frozen=True, kw_only=True, omit_defaults=True):
+class CreatorVerified(CreatorNoted, frozen=True, kw_only=True):
     """The creator's identity was checked, or the check was withdrawn."""
 
     verified: bool
@@ -37,9 +37,7 @@ class CreatorVerified(CreatorNoted, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 @stored_as("payout_account.changed.v1")
-class PayoutAccountChanged(
-    CreatorNoted, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True
-):
+class PayoutAccountChanged(CreatorNoted, AgendaEvent, frozen=True, kw_only=True):
     """Whether the processor pays out to this creator, and in which country they are taxed."""
 
     payouts_enabled: bool

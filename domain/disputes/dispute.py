@@ -31,7 +31,7 @@ from domain.wallets.wallet import LotUse, Wallet, WalletEvent
 
 
 @entity
-class DisputeRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class DisputeRecord(State, frozen=True, kw_only=True):
     """A dispute: OPEN, WON or LOST; None while unknown."""
 
     KIND = "dispute"
@@ -47,14 +47,7 @@ class DisputeRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_
 
 
 class DisputeEvent(
-    Reversal,
-    SaleEvent,
-    PurchaseEvent,
-    WalletEvent,
-    EntitlementEvent,
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
+    Reversal, SaleEvent, PurchaseEvent, WalletEvent, EntitlementEvent, frozen=True, kw_only=True
 ):
     """An event in the life of a dispute of a sale by card or of a purchase of tokens.
 
@@ -134,7 +127,7 @@ class DisputeEvent(
 
 
 @stored_as("dispute.opened.v1")
-class DisputeOpened(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True):
+class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
     """A bank took back `amount` and the processor charged `fee`; nobody has lost anything yet."""
 
     state = OPEN
@@ -163,7 +156,7 @@ def common(dispute: DisputeOpened) -> dict[str, Any]:
     return {name: getattr(dispute, name) for name in (*names, "sale_id", "purchase_id")}
 
 
-class DisputeClosed(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True):
+class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     """What became of a dispute: part `part` of `parts`, of which each balances by itself.
 
     Who bears a loss of `amount`: shares (the creators), `platform_share` (commission of a sale,
@@ -227,7 +220,7 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True, omit_defaults=True)
 
 
 @stored_as("dispute.lost.v1")
-class DisputeLost(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
+class DisputeLost(DisputeClosed, frozen=True, kw_only=True):
     """The bank keeps `amount`; `lots` are unspent tokens that are cancelled."""
 
     state = LOST
@@ -257,7 +250,7 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("dispute.won.v1")
-class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
+class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
     """The bank gives `amount` back, and the processor `fee`.
 
     `freed` are held tokens that are free again; after a loss `restored` ones come back, of which

@@ -31,7 +31,7 @@ def by_class(uses: tuple[LotUse, ...], assets: Assets) -> tuple[tuple[str, int],
     return (assets.paid, paid), (assets.promo, promo)
 
 
-class HoldEvent(WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+class HoldEvent(WalletEvent, frozen=True, kw_only=True):
     """An event in a hold's life: `tokens` of the user's lots are concerned."""
 
     hold_id: str
@@ -49,7 +49,7 @@ class HoldEvent(WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @entity
-class Hold(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Hold(State, frozen=True, kw_only=True):
     """What is still held, of which lots, and which batches are settled with how much."""
 
     KIND = "hold"
@@ -100,7 +100,7 @@ class Hold(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True
 
 
 @stored_as("credits.held.v1")
-class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
+class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
     """`tokens` were set aside, for good or until `expires_at` (inclusive)."""
 
     expires_at: datetime | None = None
@@ -136,7 +136,7 @@ class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaul
 
 
 @stored_as("hold.settled.v1")
-class HoldSettled(HoldEvent, frozen=True, kw_only=True, omit_defaults=True):
+class HoldSettled(HoldEvent, frozen=True, kw_only=True):
     """Batch `batch_no` used `tokens`, which release `released` minor units of their price."""
 
     batch_no: int
@@ -170,7 +170,7 @@ class HoldSettled(HoldEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("hold.released.v1")
-class HoldReleased(HoldEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
+class HoldReleased(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
     """The rest of a hold is free again; `reason`: RELEASED on request, EXPIRED by time."""
 
     reason: str

@@ -23,7 +23,7 @@ def payment_key(processor_ref: str) -> str:
     return f"payment:{processor_ref}"
 
 
-class PaymentEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentEvent(Event, frozen=True):
     """An event in the life of a payment."""
 
     def in_payment(self, payment: "PaymentRecord") -> "PaymentRecord":
@@ -41,7 +41,7 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 @entity
-class PaymentRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class PaymentRecord(State, frozen=True, kw_only=True):
     """What a processor's payment became: a sale, a purchase, or money in suspense.
 
     More payments under its reference wait in suspense beside it, the oldest first, and change
@@ -78,7 +78,7 @@ class PaymentRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_
 
 
 @stored_as("payment.suspended.v1")
-class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
     """A processor took `amount` minor units that no rule accepts; a person decides.
 
     `code` says what was contradicted; `command` and `notice` what the processor had reported.
@@ -118,7 +118,7 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 @stored_as("payment.released.v1")
-class PaymentReleased(PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentReleased(PaymentEvent, frozen=True, kw_only=True):
     """A person took a payment out of suspense: APPLY its notice anew, or RETURN the money."""
 
     processor: str

@@ -25,7 +25,7 @@ RETURNED = "returned"
 
 
 @entity
-class Payout(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Payout(State, frozen=True, kw_only=True):
     """One payout; `status` is None where there is none. Amounts in minor units."""
 
     KIND = "payout"
@@ -46,7 +46,7 @@ class Payout(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
         return event.in_payout(self)
 
 
-class PayoutEvent(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutEvent(CreatorEvent, frozen=True, kw_only=True):
     """An event in the life of a payout."""
 
     payout_id: str
@@ -66,7 +66,7 @@ class PayoutEvent(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("payout.requested.v1")
-class PayoutRequested(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutRequested(PayoutEvent, frozen=True, kw_only=True):
     """`gross` leaves what is available; `net` is what the creator will get.
 
     gross = fee + withheld + net. `scheduled_for`: the run of the payout schedule, if it was one.
@@ -110,7 +110,7 @@ class PayoutRequested(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True
 
 
 @stored_as("payout.approved.v1")
-class PayoutApproved(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutApproved(PayoutEvent, frozen=True, kw_only=True):
     """Somebody other than the requester agreed."""
 
     approver: str
@@ -121,7 +121,7 @@ class PayoutApproved(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True)
 
 
 @stored_as("payout.submitted.v1")
-class PayoutSubmitted(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutSubmitted(PayoutEvent, frozen=True, kw_only=True):
     """The processor has it; from here on only the processor's outcome counts."""
 
     processor: str
@@ -137,7 +137,7 @@ class PayoutSubmitted(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True
         return msgspec.structs.replace(creator, payout=submitted)
 
 
-class PayoutUndone(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutUndone(PayoutEvent, frozen=True, kw_only=True):
     """The money was never paid: all of it is available again, without a fee."""
 
     gross: int
@@ -158,7 +158,7 @@ class PayoutUndone(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("payout.rejected.v1")
-class PayoutRejected(PayoutUndone, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutRejected(PayoutUndone, frozen=True):
     """A person refused it, or the balance fell below zero."""
 
     def in_payout(self, payout: Payout) -> Payout:
@@ -167,7 +167,7 @@ class PayoutRejected(PayoutUndone, frozen=True, kw_only=True, omit_defaults=True
 
 
 @stored_as("payout.failed.v1")
-class PayoutFailed(PayoutUndone, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutFailed(PayoutUndone, frozen=True):
     """The processor could not pay."""
 
     def in_payout(self, payout: Payout) -> Payout:
@@ -175,7 +175,7 @@ class PayoutFailed(PayoutUndone, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(payout, status=FAILED)
 
 
-class PayoutSettled(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutSettled(PayoutEvent, frozen=True, kw_only=True):
     """What a payment and its return book: the net by bank, the fee, the tax withheld."""
 
     at: datetime
@@ -197,7 +197,7 @@ class PayoutSettled(PayoutEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("payout.paid.v1")
-class PayoutPaid(PayoutSettled, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutPaid(PayoutSettled, frozen=True):
     """The money arrived."""
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
@@ -216,7 +216,7 @@ class PayoutPaid(PayoutSettled, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("payout.returned.v1")
-class PayoutReturned(PayoutSettled, frozen=True, kw_only=True, omit_defaults=True):
+class PayoutReturned(PayoutSettled, frozen=True, kw_only=True):
     """The money came back after it had been paid: fee and withholding are undone as well."""
 
     reason: str

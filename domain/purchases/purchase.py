@@ -27,7 +27,7 @@ class PurchaseDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 @entity
-class PurchaseRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class PurchaseRecord(State, frozen=True, kw_only=True):
     """A purchase: `tokens` with a price and `bonus` ones without; minor units as paid."""
 
     KIND = "purchase"
@@ -109,7 +109,7 @@ class PurchaseRecord(State, frozen=True, kw_only=True, omit_defaults=True, array
         return event.in_purchase(self)
 
 
-class PurchaseEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class PurchaseEvent(Event, frozen=True):
     """An event in the life of a purchase."""
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
@@ -119,13 +119,7 @@ class PurchaseEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 @stored_as("tokens.purchased.v1")
 class TokensPurchased(
-    WalletEvent,
-    PaymentEvent,
-    AgendaEvent,
-    PurchaseEvent,
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
+    WalletEvent, PaymentEvent, AgendaEvent, PurchaseEvent, frozen=True, kw_only=True
 ):
     """`tokens` and `bonus` tokens for `price` minor units, of which `tax` is VAT.
 

@@ -29,9 +29,7 @@ from domain.wallets.wallet import PAID, PROMO, LotUse, Wallet, WalletEvent
 
 
 @stored_as("token_purchase.refunded.v1")
-class TokenPurchaseRefunded(
-    WalletEvent, PurchaseEvent, frozen=True, kw_only=True, omit_defaults=True
-):
+class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=True):
     """`tokens` of a purchase and `bonus_cancelled` bonus tokens went back for `amount`.
 
     amount = released + tax - deducted; `deducted` pays for `bonus_spent` tokens of the bonus.

@@ -22,7 +22,7 @@ RECORDED = "recorded"
 FAILED = "failed"
 
 
-class RefundEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class RefundEvent(Event, frozen=True):
     """An event in the life of a refund."""
 
     def in_refund(self, refund: "RefundRecord", refund_id: str) -> "RefundRecord":
@@ -31,7 +31,7 @@ class RefundEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @entity
-class RefundRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class RefundRecord(State, frozen=True, kw_only=True):
     """A refund: requested, recorded or failed; None while unknown."""
 
     KIND = "refund"
@@ -47,7 +47,7 @@ class RefundRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_l
 
 
 @stored_as("refund.requested.v1")
-class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True, omit_defaults=True):
+class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True):
     """`amount` minor units shall go back to a card."""
 
     refund_id: str
@@ -70,7 +70,7 @@ class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True, omit_de
 
 
 @stored_as("refund.failed.v1")
-class RefundFailed(SaleEvent, RefundEvent, frozen=True, kw_only=True, omit_defaults=True):
+class RefundFailed(SaleEvent, RefundEvent, frozen=True, kw_only=True):
     """The processor did not carry out a refund."""
 
     refund_id: str
@@ -109,7 +109,6 @@ class RefundRecorded(
     AgendaEvent,
     frozen=True,
     kw_only=True,
-    omit_defaults=True,
 ):
     """`amount` went back to the buyer, `cumulative` in all: minor units (CARD) or tokens (TOKEN).
 

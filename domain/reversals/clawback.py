@@ -32,7 +32,7 @@ class Clawback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     sale_id: str | None = None
 
 
-class Reversal(CreatorEvent, frozen=True, kw_only=True, omit_defaults=True):
+class Reversal(CreatorEvent, frozen=True, kw_only=True):
     """An event that undoes sales, in part or whole, or gets ready to."""
 
     shares: tuple[Clawback, ...] = ()

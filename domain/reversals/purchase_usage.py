@@ -19,7 +19,7 @@ from domain.wallets.wallet import PAID, PROMO, LotUse
 
 
 @entity
-class Trail(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Trail(State, frozen=True, kw_only=True):
     """`trail:user:purchase`; the events of sales that matter as a chain, newest first."""
 
     KIND = "trail"

@@ -32,7 +32,7 @@ class Grant(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 @entity
-class Entitlement(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Entitlement(State, frozen=True, kw_only=True):
     """The grants of all sales that were not undone, in the order of the sales."""
 
     KIND = "entitlement"
@@ -67,7 +67,7 @@ class Entitlement(State, frozen=True, kw_only=True, omit_defaults=True, array_li
         return after
 
 
-class EntitlementEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class EntitlementEvent(Event, frozen=True):
     """An event that grants or ends an entitlement."""
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:

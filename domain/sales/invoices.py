@@ -14,7 +14,7 @@ from domain.sales.sale import Sale, SaleEvent, SaleRecord
 
 
 @entity
-class Series(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Series(State, frozen=True, kw_only=True):
     """The documents of one country: how many there are."""
 
     KIND = "invoices"
@@ -27,7 +27,7 @@ class Series(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
         return Series(last=event.ordinal)
 
 
-class VatDocument(SaleEvent, frozen=True, kw_only=True, omit_defaults=True):
+class VatDocument(SaleEvent, frozen=True, kw_only=True):
     """What an invoice and a credit note say: `net` and `vat` in minor units, `rate` in bps.
 
     Either `sale_id` or `purchase_id` names what it documents.
@@ -57,12 +57,12 @@ class VatDocument(SaleEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("invoice.issued.v1")
-class InvoiceIssued(VatDocument, frozen=True, kw_only=True, omit_defaults=True):
+class InvoiceIssued(VatDocument, frozen=True):
     """The VAT of a sale by card, or of a purchase of tokens."""
 
 
 @stored_as("credit_note.issued.v1")
-class CreditNoteIssued(VatDocument, frozen=True, kw_only=True, omit_defaults=True):
+class CreditNoteIssued(VatDocument, frozen=True, kw_only=True):
     """The VAT that a refund or a lost dispute took back."""
 
     refund_id: str | None = None

@@ -17,7 +17,7 @@ from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_
 from domain.sales.sale import Sale
 
 
-class ItemSold(Sale, EntitlementEvent, frozen=True, kw_only=True, omit_defaults=True):
+class ItemSold(Sale, EntitlementEvent, frozen=True):
     """A sale that entitles its buyer to `item_id` until `expires_at` (None: for good)."""
 
     def tags(self) -> tuple[str, ...]:
@@ -30,17 +30,17 @@ class ItemSold(Sale, EntitlementEvent, frozen=True, kw_only=True, omit_defaults=
 
 
 @stored_as("content.unlocked.v1")
-class ContentUnlocked(ItemSold, frozen=True, kw_only=True, omit_defaults=True):
+class ContentUnlocked(ItemSold, frozen=True):
     """Content was unlocked."""
 
 
 @stored_as("message.unlocked.v1")
-class MessageUnlocked(ItemSold, frozen=True, kw_only=True, omit_defaults=True):
+class MessageUnlocked(ItemSold, frozen=True):
     """A priced message was unlocked."""
 
 
 @stored_as("ticket.sold.v1")
-class TicketSold(ItemSold, frozen=True, kw_only=True, omit_defaults=True):
+class TicketSold(ItemSold, frozen=True):
     """A ticket to a stream was sold."""
 
 

@@ -39,7 +39,7 @@ class Payee(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     promo_part: int = 0
 
 
-class SaleEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class SaleEvent(Event, frozen=True):
     """An event in the life of a sale."""
 
     def in_sale(self, record: "SaleRecord") -> "SaleRecord":
@@ -71,7 +71,7 @@ class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 @entity
-class SaleRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class SaleRecord(State, frozen=True, kw_only=True):
     """A sale and what became of it. Tuples of numbers follow the sale's payees, or its lots."""
 
     KIND = "sale"
@@ -123,14 +123,7 @@ class SaleRecord(State, frozen=True, kw_only=True, omit_defaults=True, array_lik
 
 
 class Sale(
-    WalletEvent,
-    CreatorEvent,
-    SaleEvent,
-    PaymentEvent,
-    AgendaEvent,
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
+    WalletEvent, CreatorEvent, SaleEvent, PaymentEvent, AgendaEvent, frozen=True, kw_only=True
 ):
     """The body every sale shares. Amounts in minor units, tokens in tokens.
 

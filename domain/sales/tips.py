@@ -8,7 +8,7 @@ from domain.sales.sale import Sale
 
 
 @stored_as("tip.sent.v1")
-class TipSent(Sale, frozen=True, kw_only=True, omit_defaults=True):
+class TipSent(Sale, frozen=True):
     """A tip."""
 
 

@@ -25,7 +25,7 @@ Resolution = Literal["MATCH", "RETURN", "WRITE_OFF", "DISMISS"]
 
 
 @entity
-class SettlementFile(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class SettlementFile(State, frozen=True, kw_only=True):
     """How much of a file is imported: the lines up to `through`, and whether its fee is."""
 
     KIND = "settlement"
@@ -43,7 +43,7 @@ class SettlementFile(State, frozen=True, kw_only=True, omit_defaults=True, array
 
 
 @entity
-class SettlementLine(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class SettlementLine(State, frozen=True, kw_only=True):
     """What settlement files said about one payment; `status` is None while none did."""
 
     KIND = "line"
@@ -80,7 +80,7 @@ def file_key(file_sha256: str) -> str:
     return f"settlement:{file_sha256}"
 
 
-class LineEvent(PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
+class LineEvent(PaymentEvent, frozen=True, kw_only=True):
     """Line `line` of a file: the bank got `gross` for a payment, `difference` above the ledger."""
 
     file_sha256: str
@@ -100,7 +100,7 @@ class LineEvent(PaymentEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("settlement.matched.v1")
-class SettlementMatched(LineEvent, frozen=True, kw_only=True, omit_defaults=True):
+class SettlementMatched(LineEvent, frozen=True):
     """The bank got exactly what the ledger expected."""
 
     def tags(self) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ class SettlementMatched(LineEvent, frozen=True, kw_only=True, omit_defaults=True
 
 
 @stored_as("break.opened.v1")
-class BreakOpened(LineEvent, frozen=True, kw_only=True, omit_defaults=True):
+class BreakOpened(LineEvent, frozen=True, kw_only=True):
     """The bank got another amount (AMOUNT_MISMATCH), or for no known payment that is not settled
     already (MISSING_IN_LEDGER).
     """
@@ -136,7 +136,7 @@ class BreakOpened(LineEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("settlement_fee.recorded.v1")
-class SettlementFeeRecorded(Event, frozen=True, kw_only=True, omit_defaults=True):
+class SettlementFeeRecorded(Event, frozen=True, kw_only=True):
     """What the processor kept of a whole file."""
 
     file_sha256: str
@@ -156,7 +156,7 @@ class SettlementFeeRecorded(Event, frozen=True, kw_only=True, omit_defaults=True
 
 
 @stored_as("break.resolved.v1")
-class BreakResolved(Event, frozen=True, kw_only=True, omit_defaults=True):
+class BreakResolved(Event, frozen=True, kw_only=True):
     """A person decided what becomes of a break."""
 
     payment_ref: str

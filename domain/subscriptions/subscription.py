@@ -26,7 +26,7 @@ def subscription_key(subscription_id: str) -> str:
     return f"subscription:{subscription_id}"
 
 
-class SubscriptionEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class SubscriptionEvent(Event, frozen=True):
     """An event in a subscription's life."""
 
     def in_subscription(self, subscription: "Subscription") -> "Subscription":
@@ -35,7 +35,7 @@ class SubscriptionEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @entity
-class Subscription(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Subscription(State, frozen=True, kw_only=True):
     """Who subscribed to whom, which periods are paid, and until when."""
 
     KIND = "subscription"
@@ -54,9 +54,7 @@ class Subscription(State, frozen=True, kw_only=True, omit_defaults=True, array_l
         return event.in_subscription(self)
 
 
-class SubscriptionTurn(
-    SubscriptionEvent, WalletEvent, frozen=True, kw_only=True, omit_defaults=True
-):
+class SubscriptionTurn(SubscriptionEvent, WalletEvent, frozen=True, kw_only=True):
     """A turn in a subscription's life; nothing is paid by it."""
 
     subscription_id: str
@@ -78,7 +76,7 @@ class SubscriptionTurn(
 
 
 @stored_as("subscription.started.v1")
-class SubscriptionStarted(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=True):
+class SubscriptionStarted(SubscriptionTurn, frozen=True, kw_only=True):
     """A fan subscribed at `price` a period; access begins with the first period paid."""
 
     price: int
@@ -94,9 +92,7 @@ class SubscriptionStarted(SubscriptionTurn, frozen=True, kw_only=True, omit_defa
 
 
 @stored_as("subscription_period.charged.v1")
-class PeriodCharged(
-    Sale, EntitlementEvent, SubscriptionEvent, frozen=True, kw_only=True, omit_defaults=True
-):
+class PeriodCharged(Sale, EntitlementEvent, SubscriptionEvent, frozen=True, kw_only=True):
     """A period was paid by card."""
 
     subscription_id: str
@@ -128,7 +124,7 @@ class PeriodCharged(
 
 
 @stored_as("subscription_period.failed.v1")
-class PeriodFailed(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=True):
+class PeriodFailed(SubscriptionTurn, frozen=True, kw_only=True):
     """The processor could not charge a period, at least not yet."""
 
     period_start: datetime
@@ -140,7 +136,7 @@ class PeriodFailed(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 @stored_as("subscription.cancelled.v1")
-class SubscriptionCancelled(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=True):
+class SubscriptionCancelled(SubscriptionTurn, frozen=True, kw_only=True):
     """No more periods from `at`; what is paid stays."""
 
     at: datetime
@@ -155,7 +151,7 @@ class SubscriptionCancelled(SubscriptionTurn, frozen=True, kw_only=True, omit_de
 
 
 @stored_as("subscription.lapsed.v1")
-class SubscriptionLapsed(SubscriptionTurn, frozen=True, kw_only=True, omit_defaults=True):
+class SubscriptionLapsed(SubscriptionTurn, frozen=True, kw_only=True):
     """It ended for want of payment."""
 
     at: datetime

@@ -18,7 +18,7 @@ from domain.wallets.wallet import PAID, PROMO, Lot, LotUse, Wallet, WalletEvent
 LOTS_MAX = 200
 
 
-class LotEnded(WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
+class LotEnded(WalletEvent, frozen=True, kw_only=True):
     """The free `tokens` of a lot end at `expires_at`."""
 
     lot_id: str
@@ -36,7 +36,7 @@ class LotEnded(WalletEvent, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @stored_as("promo_tokens.expired.v1")
-class PromoTokensExpired(LotEnded, frozen=True, kw_only=True, omit_defaults=True):
+class PromoTokensExpired(LotEnded, frozen=True):
     """Promotional tokens expired; they had cost nothing yet."""
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
@@ -48,7 +48,7 @@ class PromoTokensExpired(LotEnded, frozen=True, kw_only=True, omit_defaults=True
 
 
 @stored_as("tokens.lapsed.v1")
-class TokensLapsed(LotEnded, frozen=True, kw_only=True, omit_defaults=True):
+class TokensLapsed(LotEnded, frozen=True, kw_only=True):
     """Paid tokens lapsed; `released` minor units of their price are breakage."""
 
     released: int

@@ -13,7 +13,7 @@ from domain.wallets.wallet import PROMO, Lot, Wallet, WalletEvent
 
 
 @stored_as("promo_tokens.granted.v1")
-class PromoTokensGranted(WalletEvent, AgendaEvent, frozen=True, kw_only=True, omit_defaults=True):
+class PromoTokensGranted(WalletEvent, AgendaEvent, frozen=True, kw_only=True):
     """`tokens` given to `user`, to be spent before `expires_at` (exclusive)."""
 
     lot_id: str

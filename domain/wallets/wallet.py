@@ -81,7 +81,7 @@ class LotUse(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 @entity
-class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=True):
+class Wallet(State, frozen=True, kw_only=True):
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
@@ -167,7 +167,7 @@ class Wallet(State, frozen=True, kw_only=True, omit_defaults=True, array_like=Tr
         return after
 
 
-class WalletEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+class WalletEvent(Event, frozen=True):
     """An event that changes a wallet."""
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
