@@ -13,7 +13,7 @@ from domain.catalogue import read_command
 from domain.controls.policy_changes import ProposePolicy, losing_package
 from ledger.api_keys import Identity, Role
 from ledger.books import Book, BookExists, create_book, get_book
-from ledger.postgres import sql_files as queries
+from ledger.log import reading
 from ledger.postgres.database import Database, connect
 from ledger.write.admission import ID, Refused, admit
 from ledger.write.answer import Answer
@@ -21,7 +21,6 @@ from ledger.write.writer import Writer
 from projections.catalogue import all_projections
 from projections.engine.install import install
 
-_SQL = queries.load("history", "api")
 _CLIENT = "book-create"
 
 
@@ -73,8 +72,8 @@ def _unfinished(where: Database, name: str) -> Book:
     with connect(where.service_url, autocommit=True) as connection:
         book = get_book(connection, name)
     with connect(where.service_url, book.schema, autocommit=True) as connection:
-        row = connection.execute(_SQL["head"]).fetchone()
-    if row is None or row[0] > 1:
+        head = reading.head(connection)
+    if head > 1:
         raise BookExists(f"there is a book named {name!r} already")
     return book
 

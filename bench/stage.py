@@ -15,6 +15,7 @@ import psutil
 from bench.load import POLICY, publish_policy
 from ledger.api_keys import Role, create_key
 from ledger.books import Book, create_book
+from ledger.log import reading
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE, Connection, Database, connect
 from ledger.postgres.migrations import migrate
@@ -69,9 +70,7 @@ class Stage:
 
     def head(self, connection: Connection) -> int:
         """The book's last position."""
-        row = connection.execute("SELECT position FROM head").fetchone()
-        assert row is not None
-        return int(row[0])
+        return reading.head(connection)
 
     @contextmanager
     def served(self, *options: str) -> Iterator["Served"]:

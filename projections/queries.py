@@ -7,7 +7,7 @@ with `as_of_position`, in the shapes of the API's contract; dates and times are 
 from projections.models.daily_figures import daily
 from projections.models.earnings import earnings, top_creators
 from projections.models.entitlements import entitlement, library
-from projections.models.trial_balance import balance, lines, position_at, trial_balance
+from projections.models.trial_balance import balance, lines, trial_balance
 from projections.models.wallets import wallet, wallet_totals
 from projections.status import Status, status, wait_for
 
@@ -19,7 +19,6 @@ __all__ = [
     "entitlement",
     "library",
     "lines",
-    "position_at",
     "status",
     "top_creators",
     "trial_balance",

@@ -16,6 +16,7 @@ import structlog
 from psycopg import errors, sql
 
 from ledger.books import Book
+from ledger.log.reading import head as head_of
 from ledger.postgres import sql_files as queries
 from ledger.postgres.database import Connection, Database, connect
 from projections.catalogue import PROJECTIONS, named
@@ -74,7 +75,7 @@ def rebuild(
         install(watch, [kind() for kind in kinds])
         for kind in kinds:
             _claim(watch, f"{kind.name} rebuild")
-        head = _head(watch)
+        head = head_of(watch)
         heavy = [kind.name for kind in kinds if kind.heavy]
         light = [kind.name for kind in kinds if not kind.heavy]
         groups = [group for group in (heavy, light) if group]
@@ -133,7 +134,7 @@ def _build_in_processes(
     watch: Connection, url: str, schema: str, groups: Sequence[Sequence[str]], report: _Reporter
 ) -> None:
     """Fold each group in a process of its own, without a garbage collector: nothing is cyclic."""
-    head = _head(watch)
+    head = head_of(watch)
     checkpoints = [f"{name}{BESIDE}" for group in groups for name in group]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(groups), mp_context=spawn, initializer=gc.disable) as pool:
@@ -204,7 +205,7 @@ def _meeting(connection: Connection, shadow: Projection) -> int:
     row = connection.execute(SQL["read"], (shadow.name,)).fetchone()
     if row is not None and row[0] == shadow.version and row[1] > 0:
         return int(row[1])
-    return _head(connection)
+    return head_of(connection)
 
 
 def _fold(runner: Runner, target: int, added: Callable[[int], None] = lambda _events: None) -> None:
@@ -232,9 +233,3 @@ def _connect(url: str, schema: str) -> Iterator[Connection]:
         finally:
             if not connection.closed:
                 connection.execute(SQL["release_all"])
-
-
-def _head(connection: Connection) -> int:
-    row = connection.execute(SQL["head"]).fetchone()
-    assert row is not None
-    return int(row[0])

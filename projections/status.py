@@ -16,12 +16,15 @@ _VERSIONS = {projection.name: projection.version for projection in PROJECTIONS}
 
 
 class Status(msgspec.Struct, frozen=True):
-    """One read model. `lag_events`: events of the log that it has not folded yet."""
+    """One read model. `lag_events`: events of the log that it has not folded yet; `lag_s`: the age
+    of the first of them in seconds.
+    """
 
     name: str
     version: int
     position: int
     lag_events: int
+    lag_s: float
     failed_at: int | None
     failure: str | None
     updated_at: datetime

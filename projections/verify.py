@@ -12,6 +12,7 @@ import msgspec
 from psycopg import errors
 
 from ledger.books import Book
+from ledger.log import reading
 from ledger.log.verify import Difference, Progress, verify_log, verify_snapshots
 from ledger.postgres import sql_files as queries
 from ledger.postgres.database import Connection, connect
@@ -51,11 +52,11 @@ def verify(url: str, book: Book, *, progress: Progress = lambda _done, _total: N
     `progress` gets (done, total) in thousandths of the whole.
     """
     with connect(url, book.schema, autocommit=True, application="tokenledger-verify") as connection:
-        head = connection.execute(CHECKPOINTS["head"]).fetchone()
+        head = reading.head(connection)
         installed = tuple(_installed(connection))
         found = _everything(url, connection, book, installed, progress)
         first = tuple(islice(found, DIFFERENCES_MAX))
-    return Report(head[0] if head else 0, installed, first)
+    return Report(head, installed, first)
 
 
 def _everything(

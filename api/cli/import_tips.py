@@ -24,9 +24,9 @@ from api.imports.tips import (
     TipImport,
     policy_in_force,
     policy_misfits,
-    position,
 )
 from api.imports.tips_csv import UnreadableTipsFile, read_tips
+from ledger.log.reading import head
 from ledger.postgres.database import Database, connect
 from ledger.settings import Settings
 from ledger.write.writer import Writer
@@ -72,7 +72,7 @@ def _prepared(where: Database, found: Settings, name: str) -> tuple[TipImport, W
     (book,) = books_of(where, name)
     with connect(where.service_url, book.schema, autocommit=True) as connection:
         misfits = policy_misfits(policy_in_force(connection, datetime.now(UTC)))
-        start = position(connection)
+        start = head(connection)
     if misfits:
         reasons = "\n  - ".join(misfits)
         raise CommandFailed(f"the policy of {name} does not fit a file of tips:\n  - {reasons}")

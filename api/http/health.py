@@ -17,9 +17,9 @@ from api.http.metrics import Metrics
 from api.http.problems import RETRY_AFTER_S
 from api.service import DatabaseAway, Service
 from ledger.books import list_books
-from ledger.postgres import sql_files as queries
+from ledger.log import reading
+from projections.queries import Status, status
 
-_SQL = queries.load("health", "api")
 #: A projection further behind than this makes the service say that it is degraded.
 LAG_MAX_S = 30.0
 
@@ -68,35 +68,28 @@ def projections_by_book(service: Service) -> dict[str, Any]:
     found = {}
     for book in books:
         with service.reading(book) as connection:
-            rows = connection.execute(_SQL["projections"]).fetchall()
-        found[book.name] = {
-            "head": rows[0][0],
-            "projections": [_projection(*row) for row in rows if row[1] is not None],
-        }
+            models = status(connection)
+            head = models[0].head if models else reading.head(connection)
+        found[book.name] = {"head": head, "projections": [_shown(model) for model in models]}
     return found
 
 
-def _projection(  # noqa: PLR0917 -- the columns of a row
-    head: int,
-    name: str,
-    position: int,
-    lag_s: float,
-    failed_at: int | None,
-    failure: str | None,
-) -> dict[str, Any]:
-    status = "ok"
-    if failure is not None:
-        status = "failed"
-    elif lag_s > LAG_MAX_S:
-        status = "behind"
+def _shown(model: Status) -> dict[str, Any]:
+    condition = "ok"
+    if model.failure is not None:
+        condition = "failed"
+    elif model.lag_s > LAG_MAX_S:
+        condition = "behind"
     shown = {
-        "name": name,
-        "status": status,
-        "position": position,
-        "lag_events": head - position,
-        "lag_s": round(lag_s, 3),
+        "name": model.name,
+        "status": condition,
+        "position": model.position,
+        "lag_events": model.lag_events,
+        "lag_s": round(model.lag_s, 3),
     }
-    return shown if failure is None else shown | {"failed_at": failed_at, "failure": failure}
+    if model.failure is None:
+        return shown
+    return shown | {"failed_at": model.failed_at, "failure": model.failure}
 
 
 class ProjectionFigures(Collector):

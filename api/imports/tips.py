@@ -20,8 +20,8 @@ import msgspec
 from api.imports.tips_csv import BrokenLine, Tip
 from domain.controls.policy_changes import POLICIES, Policies
 from domain.policy import Policy
+from ledger.log import reading
 from ledger.log.entry import decode
-from ledger.postgres import sql_files as queries
 from ledger.postgres.database import Connection
 from ledger.write.admission import Refused, admit
 from ledger.write.answer import Answer
@@ -35,7 +35,6 @@ SHOWN_MAX = 20
 #: How long an absent database is waited for before the import gives up.
 PATIENCE_S = 60.0
 
-_SQL = queries.load("importing", "api")
 _COLUMNS = {
     "/user": "sender",
     "/creator": "recipient",
@@ -137,19 +136,12 @@ def policy_misfits(policy: Policy | None) -> list[str]:
 def policy_in_force(connection: Connection, now: datetime) -> Policy | None:
     """The policy under which the book decides a request that is recorded at `now`."""
     policies = Policies()
-    for (data,) in connection.execute(_SQL["policy_entries"], [POLICIES]):
+    for _, data in reading.history(connection, POLICIES):
         policies = policies.apply(POLICIES, decode(data).event())
     for version in reversed(policies.versions()):
         if version.effective_from <= now:
             return version.policy
     return None
-
-
-def position(connection: Connection) -> int:
-    """The book's last position."""
-    row = connection.execute(queries.load("log")["head"]).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-import msgspec
 import psycopg
 from eventsourcing.dcb.api import (
     DCBAppendCondition,
@@ -27,6 +26,7 @@ from eventsourcing.persistence import IntegrityError, OperationalError, Programm
 from psycopg_pool import ConnectionPool
 
 from ledger.log import copy_rows as rows
+from ledger.log import reading
 from ledger.log.entry import leaf_hash
 from ledger.log.event_ids import event_ids
 from ledger.postgres import sql_files as queries
@@ -69,7 +69,7 @@ class BookLog(DCBRecorder):
     def head(self) -> int:
         """The last position; 0 while the log is empty."""
         with _translated(), self._pool.connection() as connection:
-            return _position(connection)
+            return reading.head(connection)
 
     def page(
         self, query: DCBQuery | None, *, after: int, until: int, limit: int
@@ -232,33 +232,16 @@ class LogSubscription(DCBSubscription[BookLog]):
         return iter(page)
 
 
-def _position(connection: Connection) -> int:
-    row = connection.execute(SQL["head"]).fetchone()
-    assert row is not None
-    position: int = row[0]
-    return position
-
-
 def _matching(
     connection: Connection, query: DCBQuery | None, *, after: int, until: int, limit: int
 ) -> list[DCBSequencedEvent]:
-    items = query.items if query is not None else []
-    packed = [{"types": item.types, "tags": item.tags} for item in items]
-    by_tag = bool(items) and all(item.tags for item in items)
-    cursor = connection.execute(
-        SQL["tagged" if by_tag else "scan"],
-        {
-            "after": after,
-            "until": until,
-            "everything": not items,
-            "items": msgspec.json.encode(packed).decode(),
-            "limit": limit,
-        },
-        binary=True,
-    )
+    items: list[reading.QueryItem] = [
+        {"types": item.types, "tags": item.tags} for item in (query.items if query else ())
+    ]
+    found = reading.matching(connection, items, after=after, until=until, limit=limit)
     return [
         DCBSequencedEvent(DCBEvent(type_name, data, tags), position)
-        for position, type_name, data, tags in cursor
+        for position, type_name, data, tags in found
     ]
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from domain.entity import KINDS
 from ledger.books import Book
+from ledger.log import reading
 from ledger.log.entry import Entry, decode, faults, leaf_hash
 from ledger.postgres import sql_files as queries
 from ledger.postgres.database import Connection
@@ -173,15 +174,15 @@ class _Log:
                 if not rows:
                     return
                 after = rows[-1][0]
-                for difference in _claims(cursor, rows):
+                for difference in _claims(self._connection, rows):
                     listed += 1
                     yield difference
 
 
-def _claims(cursor: Any, rows: list[Any]) -> Iterator[Difference]:
+def _claims(connection: Connection, rows: list[Any]) -> Iterator[Difference]:
     """Receipts whose positions hold no event of theirs."""
     positions = [position - before for _, _, position, events in rows for before in range(events)]
-    entries = dict(cursor.execute(SQL["entries"], (positions,)).fetchall())
+    entries = reading.entries(connection, positions)
     for key, _, position, events in rows:
         for at in range(position - events + 1, position + 1):
             try:
@@ -220,23 +221,13 @@ def _snapshot(connection: Connection, *row: Any) -> Iterator[Difference]:
     state = kind()
     try:
         found = msgspec.msgpack.decode(stored, type=kind)
-        for data in _history(connection, entity, position):
+        for _, data in reading.history(connection, entity, until=position):
             state = state.apply(entity, decode(data).event())
     except Exception as error:  # noqa: BLE001 -- damaged bytes may raise anything
         yield Difference(position, "snapshot", f"a state of {entity}", repr(error))
         return
     if state != found:
         yield Difference(position, "snapshot", f"{entity}: {state}", str(found))
-
-
-def _history(connection: Connection, entity: str, upto: int) -> Iterator[bytes]:
-    """The entries that touch an entity, in order."""
-    after, rows = 0, [(0, b"")] * PAGE
-    with connection.cursor(binary=True) as cursor:
-        while len(rows) == PAGE:
-            rows = cursor.execute(SQL["history"], (entity, after, upto, PAGE)).fetchall()
-            yield from (data for _, data in rows)
-            after = rows[-1][0] if rows else after
 
 
 def _one(connection: Connection, query: str, *parameters: object) -> Any:

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from domain.agenda import AgendaEvent, Due
+from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.catalogue import InvalidRequest, read_command
 from ledger.books import Book
+from ledger.log import reading
 from ledger.log.entry import decode
 from ledger.postgres import sql_files as queries
 from ledger.postgres.database import Connection
@@ -79,7 +80,7 @@ class Agenda:
         with connection.transaction():
             row = connection.execute(SQL["read_position"]).fetchone()
             assert row is not None
-            news = connection.execute(SQL["news"], [row[0], NEWS_MAX]).fetchall()
+            news = reading.listing(connection, after=row[0], tag=AGENDA, limit=NEWS_MAX)
             if not news:
                 return 0
             changes: dict[str, Due | None] = {}

@@ -13,11 +13,6 @@ SELECT EXISTS (SELECT FROM event_tags
 -- How far the agenda has read the log; whoever holds this row reads on.
 SELECT position FROM agenda_read FOR UPDATE
 
--- name: news
--- Events since then that change the agenda, in order.
-SELECT t.position, e.data FROM event_tags t JOIN events e ON e.position = t.position
-WHERE t.tag = 'agenda:book' AND t.position > %s ORDER BY t.position LIMIT %s
-
 -- name: put
 -- What is due for an entity now, in place of what was.
 INSERT INTO agenda (item, due_at, every_s, command, fields, once)

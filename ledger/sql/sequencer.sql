@@ -26,10 +26,6 @@ FROM (SELECT %s::bytea AS keys OFFSET 0) AS given,
      generate_series(0, %s::int - 1) AS nth,
      LATERAL (SELECT * FROM receipts WHERE key = substr(given.keys, nth * 16 + 1, 16)) AS r;
 
--- name: entries
--- The events of receipts, to render their answers again.
-SELECT position, data FROM events WHERE position = ANY (%s::bigint[]);
-
 -- name: states
 -- Entities as snapshot and tail: one row per event of the tail, none for an entity never seen.
 -- A view of an entity has a key of its own and is folded from the entity's tag. Keys, tags and
@@ -57,10 +53,6 @@ WHERE position > %d AND position <= %d
 ORDER BY tag, position;
 COPY receipts (key, fingerprint, position, events, status, code, body)
 FROM STDIN (FORMAT binary);
-
--- name: since
--- What others appended after a position, in order.
-SELECT position, data FROM events WHERE position > %s AND position <= %s ORDER BY position;
 
 -- name: partitions_end
 -- The last position that has a partition.

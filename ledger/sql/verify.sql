@@ -46,10 +46,6 @@ SELECT coalesce(sum(events), 0) FROM receipts WHERE events > 0 AND position <= %
 SELECT key, fingerprint, position, events FROM receipts
 WHERE key > %s AND events > 0 AND position <= %s ORDER BY key LIMIT %s;
 
--- name: entries
--- Entries by position.
-SELECT position, data FROM events WHERE position = ANY (%s::bigint[]);
-
 -- name: count_snapshots
 -- How many snapshots there are, about.
 SELECT count(*) FROM snapshots;
@@ -58,8 +54,3 @@ SELECT count(*) FROM snapshots;
 -- Snapshots after an entity.
 SELECT entity, position, fold_version, state FROM snapshots
 WHERE entity > %s ORDER BY entity LIMIT %s;
-
--- name: history
--- An entity's events after one position and up to another.
-SELECT t.position, e.data FROM event_tags t JOIN events e ON e.position = t.position
-WHERE t.tag = %s AND t.position > %s AND t.position <= %s ORDER BY t.position LIMIT %s;

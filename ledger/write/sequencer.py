@@ -24,6 +24,7 @@ from domain.controls.policy_changes import POLICIES
 from domain.entity import KINDS, MissingState, tag_of
 from ledger.books import Book
 from ledger.failpoints import failpoint
+from ledger.log import reading
 from ledger.log.entry import decode
 from ledger.log.event_ids import event_ids
 from ledger.postgres import sql_files as queries
@@ -189,9 +190,9 @@ class Sequencer:
         if not 0 <= head.position - self.position <= CATCH_UP_MAX:
             self._cache.drop()
         elif head.position > self.position and len(self._cache):
-            self._cursor.execute(SQL["since"], (self.position, head.position), binary=True)
+            since = reading.page(self._connection, self.position, head.position)
             with _reading_the_log():
-                for position, data in self._cursor:
+                for position, data in since:
                     self._cache.fold(position, decode(data).event())
         self._parked = self._read_parked()
         self.position = head.position
@@ -233,16 +234,10 @@ class Sequencer:
         positions = [
             position - before for _, _, position, events, *_ in receipts for before in range(events)
         ]
-        entries = self._entries(positions)
+        entries = reading.entries(self._connection, positions)
         for key, fingerprint, position, events, status, code, body in receipts:
             written = [(at, entries[at]) for at in range(position - events + 1, position + 1)]
             batch.known[key] = fingerprint, remembered(position, status, code, body, written)
-
-    def _entries(self, positions: list[int]) -> dict[int, bytes]:
-        if not positions:
-            return {}
-        self._cursor.execute(SQL["entries"], (positions,), binary=True)
-        return dict(self._cursor.fetchall())
 
     def _load_further(self, batch: Batch, requests: Sequence[Request]) -> None:
         """Load what the entities that commands name lead to."""

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import structlog
 
+from ledger.log import reading
 from ledger.postgres import sql_files as queries
 from ledger.postgres.database import Connection
 from projections.engine.entries import Recorded, decoded
@@ -112,10 +113,7 @@ class Runner:
 
     def head(self) -> int:
         """The last position of the log."""
-        row = self._connection.execute(SQL["head"]).fetchone()
-        assert row is not None
-        position: int = row[0]
-        return position
+        return reading.head(self._connection)
 
     def _start(self, follower: Follower) -> None:
         version, position, follower.updated_at = self._one(SQL["read"], follower)
@@ -154,10 +152,9 @@ class Runner:
 
     def _pages(self, due: Sequence[Follower], start: int, end: int) -> Iterator[list[Recorded]]:
         bodies = any(follower.projection.bodies for follower in due)
-        with self._connection.cursor(binary=True) as cursor:
-            for after in range(start, end, READ_EVENTS):
-                cursor.execute(SQL["page"], (after, min(after + READ_EVENTS, end)))
-                yield decoded(cursor.fetchall(), bodies=bodies)
+        for after in range(start, end, READ_EVENTS):
+            rows = reading.page(self._connection, after, min(after + READ_EVENTS, end))
+            yield decoded(rows, bodies=bodies)
 
     def _written(self, follower: Follower, end: int) -> bool:
         """Write what was folded and the checkpoint, or nothing; False if it cannot be written."""

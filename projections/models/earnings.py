@@ -13,6 +13,7 @@ from psycopg import Cursor
 from domain.disputes.dispute import DisputeLost, DisputeWon
 from domain.refunds.refund import RefundRecorded
 from domain.sales.sale import Sale, SaleRecord
+from ledger.log import reading
 from ledger.postgres.database import Connection
 from projections.engine.dispatch import ByClass
 from projections.engine.entries import Recorded, decoded
@@ -94,7 +95,7 @@ class Earnings(Projection):
         if not self._reversed:
             return
         tags = [f"{_TAG}{sale_id}" for sale_id in sorted(self._reversed)]
-        rows = cursor.execute(self.sql["lives"], (texts(tags), self._end)).fetchall()
+        rows = reading.histories(cursor.connection, tags, self._end)
         records = {tag: SaleRecord() for tag in tags}
         lives = decoded(((position, data) for _, position, data in rows), bodies=True)
         unseen = set(tags)

@@ -8,6 +8,7 @@ answer never changes again; by effective date, a late fact may still change it.
 from datetime import date, datetime
 from typing import Any
 
+from ledger.log.reading import position_at
 from ledger.postgres.database import Connection
 from projections.engine.projection import bound
 from projections.models.journal import Journal
@@ -83,12 +84,6 @@ def lines(
     columns = ("position", "effective_on", "amount", "balance")
     rows = connection.execute(_sql["lines"], (account, asset, after, limit))
     return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def position_at(connection: Connection, recorded_at: datetime) -> int:
-    """The last position recorded at or before a time; 0 before the first."""
-    row = connection.execute(_sql["position_at"], (recorded_at,)).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _family(account: str) -> str:

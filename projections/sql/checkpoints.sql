@@ -45,24 +45,24 @@ WHERE name = %s RETURNING updated_at;
 UPDATE projections SET failed_at = %s, failure = %s, updated_at = clock_timestamp()
 WHERE name = %s RETURNING updated_at;
 
--- name: head
--- The last position of the log.
-SELECT position FROM head;
-
--- name: page
--- A range of the log.
-SELECT position, data FROM events WHERE position > %s AND position <= %s ORDER BY position;
-
 -- name: relaxed
 -- A commit lost in a crash takes its checkpoint with it and is folded again from the log, so the
 -- read models need not wait for the disk that the log itself waits for.
 SET synchronous_commit = off;
 
 -- name: status
--- Every read model, how far it is behind the head, and why it stopped if it did.
-SELECT p.name, p.version, p.position, greatest(h.position - p.position, 0), p.failed_at,
-       p.failure, p.updated_at, h.position
-FROM projections p, head h WHERE right(p.name, 6) <> '__next' ORDER BY p.name;
+-- Every read model, how far it is behind the head, in events and by the age in seconds of the
+-- first event that it has not read, and why it stopped if it did. What a rebuild makes beside the
+-- live tables is left out.
+SELECT p.name, p.version, p.position, greatest(h.position - p.position, 0),
+       CASE WHEN p.position < h.position
+            THEN extract(epoch FROM clock_timestamp() - next.recorded_at)::float8
+            ELSE 0 END,
+       p.failed_at, p.failure, p.updated_at, h.position
+FROM head h
+CROSS JOIN projections p
+LEFT JOIN events next ON next.position = p.position + 1
+WHERE right(p.name, 6) <> '__next' ORDER BY p.name;
 
 -- name: forget
 -- A checkpoint that nobody needs any more.

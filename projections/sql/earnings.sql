@@ -48,16 +48,6 @@ ON CONFLICT (creator, source) DO UPDATE SET
   net = s.net + excluded.net,
   tokens = s.tokens + excluded.tokens;
 
--- name: lives
--- All that happened to some sales up to a position, in the order of the log.
-SELECT k.tag, t.position, e.data
-FROM unnest(%s::text[]) AS k (tag)
-CROSS JOIN LATERAL (
-  SELECT position FROM event_tags WHERE tag = k.tag AND position <= %s OFFSET 0
-) t
-CROSS JOIN LATERAL (SELECT data FROM events WHERE position = t.position OFFSET 0) e
-ORDER BY t.position;
-
 -- name: earnings
 -- One creator's balances and sources with the position they stand for.
 SELECT p.position, c.pending, c.available, c.reserved, c.in_payout,

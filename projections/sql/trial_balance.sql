@@ -57,20 +57,3 @@ SELECT j.position, j.effective_on, j.amount, j.balance
 FROM {accounts} a JOIN {journal} j ON j.account_id = a.id
 WHERE a.account = %s AND a.asset = %s AND j.position > %s
 ORDER BY j.position LIMIT %s;
-
--- name: position_at
--- The last position recorded at or before a time: recorded times rise with positions, so halving
--- the range of positions finds it in as many probes as the head has bits.
-WITH RECURSIVE halves (low, high, depth) AS (
-  SELECT 0::bigint, position, 0 FROM head
-  UNION ALL
-  SELECT CASE WHEN before THEN middle ELSE low END,
-         CASE WHEN before THEN high ELSE middle - 1 END, depth + 1
-  FROM (
-    SELECT low, high, depth, middle,
-           (SELECT recorded_at FROM events WHERE position = middle) <= %s AS before
-    FROM (SELECT low, high, depth, (low + high + 1) / 2 AS middle FROM halves) h
-    WHERE low < high
-  ) probed
-)
-SELECT low FROM halves ORDER BY depth DESC LIMIT 1;

@@ -17,9 +17,10 @@ from api.http.queries.reader import (
 )
 from domain.catalogue import Problem
 from ledger.books import Book
+from ledger.log.reading import position_at
 from ledger.postgres.database import Connection
 from ledger.write.admission import invalid
-from projections.queries import balance, daily, position_at, trial_balance
+from projections.queries import balance, daily, trial_balance
 
 _Account = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 _Asset = Annotated[str, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$")]

@@ -16,11 +16,10 @@ from api.http.queries.reader import POSITION_MAX, Asking, MinPosition, anybody_r
 from domain.catalogue import Problem
 from domain.rejections import Reason, reject
 from ledger.books import Book
-from ledger.postgres import sql_files as queries
+from ledger.log import reading
 from ledger.postgres.database import Connection
 from ledger.write.admission import Refused, invalid
 
-_SQL = queries.load("history", "api")
 LIMIT_MAX = 1_000
 #: Positions that one page looks through when it filters by type alone.
 SCAN_MAX = 50_000
@@ -96,7 +95,7 @@ def install(app: FastAPI, asking: Asking) -> None:
     ) -> Response:
         def ask(connection: Connection, _: Book) -> bytes:
             head = _head(connection, min_position)
-            row = connection.execute(_SQL["entry"], [position]).fetchone()
+            row = reading.entry(connection, position)
             if row is None:
                 raise Refused(reject(_UNKNOWN_EVENT, position=position))
             data, leaf_hash = row
@@ -133,15 +132,14 @@ def _page(connection: Connection, cursor: Cursor, wanted: _Filter, min_position:
     head = _head(connection, min_position)
     until = min(head, cursor.until or head)
     end = until if wanted.type is None or wanted.tag else min(until, cursor.after + SCAN_MAX)
-    values = {
-        "after": cursor.after,
-        "until": end,
-        "tag": wanted.tag,
-        "type": wanted.type,
-        "limit": wanted.limit,
-    }
-    query = _SQL["page" if wanted.tag is None else "page_of_tag"]
-    rows = connection.execute(query, values).fetchall()
+    rows = reading.listing(
+        connection,
+        after=cursor.after,
+        until=end,
+        tag=wanted.tag,
+        type_name=wanted.type,
+        limit=wanted.limit,
+    )
     reached = rows[-1][0] if len(rows) == wanted.limit else max(end, cursor.after)
     more = reached < until
     following = Cursor(reached, until if more else None)
@@ -156,7 +154,6 @@ def _page(connection: Connection, cursor: Cursor, wanted: _Filter, min_position:
 
 
 def _head(connection: Connection, min_position: int) -> int:
-    row = connection.execute(_SQL["head"]).fetchone()
-    head: int = row[0] if row else 0
+    head = reading.head(connection)
     not_before(min_position, {"as_of_position": head})
     return head

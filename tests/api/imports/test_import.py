@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from api.imports.tips import Report, TipImport, policy_in_force, policy_misfits, position
+from api.imports.tips import Report, TipImport, policy_in_force, policy_misfits
 from api.imports.tips_csv import read_tips
 from api.simulation.sample_tips import Shape, tip_rows
 from domain.policy import Policy
+from ledger.log.reading import head
 from ledger.postgres.database import Database
 from projections.queries import earnings, wallet
 from projections.rebuild import rebuild
@@ -32,7 +33,7 @@ class TipsBook:
 
     def load(self, path: Path) -> Report:
         with self.platform.fresh.connect() as connection:
-            start = position(connection)
+            start = head(connection)
         return TipImport(self.platform.writer, start=start).run(read_tips(path))
 
     def sums(self) -> tip_sums.Sums:
@@ -43,7 +44,7 @@ class TipsBook:
     @property
     def head(self) -> int:
         with self.platform.fresh.connect() as connection:
-            return position(connection)
+            return head(connection)
 
 
 @pytest.fixture

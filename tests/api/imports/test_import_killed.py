@@ -14,9 +14,9 @@ from typing import IO
 
 import pytest
 
-from api.imports.tips import position
 from api.simulation.sample_tips import Shape, tip_rows
 from ledger.books import Book, create_book
+from ledger.log.reading import head
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE, connect
 from ledger.postgres.migrations import migrate
@@ -41,7 +41,7 @@ class Place:
     @property
     def head(self) -> int:
         with connect(self.server.url(user=SERVICE_ROLE), self.book.schema) as connection:
-            return position(connection)
+            return head(connection)
 
     @contextmanager
     def importer(self, file: Path) -> Iterator["subprocess.Popen[str]"]:
@@ -133,4 +133,4 @@ def test_killed_anywhere_and_run_again_it_ends_in_the_same_balances(
             assert importer.returncode == 0, out + err
     with connect(place.server.url(), place.book.schema) as connection:
         assert tip_sums.in_book(connection) == tip_sums.in_file(whole)
-        assert position(connection) == 2 + 2 * len(set(ROWS))
+        assert head(connection) == 2 + 2 * len(set(ROWS))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ledger.log.reading import position_at
 from ledger.postgres.database import Connection
-from projections.queries import balance, lines, position_at, trial_balance
+from projections.queries import balance, lines, trial_balance
 from tests.projections import expected as sums
 from tests.projections.following import follow, written
 from tests.scenarios.platform import Platform

@@ -1,0 +1,116 @@
+"""The one door through which anybody reads a book's log.
+
+Each function takes a connection with the book's schema first on its search path. An entry comes
+as its position and the bytes that the log keeps; `ledger.log.entry.decode` makes an `Entry` of
+them. The sequencer loads states by statements of its own, in the round trip that opens a batch,
+and `ledger.log.verify` compares what stands beside an entry.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TypedDict
+
+import msgspec
+
+from ledger.postgres import sql_files as queries
+from ledger.postgres.database import Connection
+
+SQL = queries.load("reading")
+
+POSITION_MAX = 2**63 - 1
+HISTORY_PAGE = 5_000
+
+Placed = tuple[int, bytes]
+"""An entry at its position."""
+
+
+class QueryItem(TypedDict):
+    """Events of one of `types`, or of any if there are none, that have all of `tags`."""
+
+    types: list[str]
+    tags: list[str]
+
+
+def head(connection: Connection) -> int:
+    """The last position; 0 while the log is empty."""
+    row = connection.execute(SQL["head"]).fetchone()
+    assert row is not None
+    position: int = row[0]
+    return position
+
+
+def page(connection: Connection, after: int, until: int) -> list[Placed]:
+    """Every entry after one position and up to another; the caller bounds the range."""
+    return connection.execute(SQL["page"], (after, until), binary=True).fetchall()
+
+
+def listing(
+    connection: Connection,
+    *,
+    after: int = 0,
+    until: int = POSITION_MAX,
+    tag: str | None = None,
+    type_name: str | None = None,
+    limit: int,
+) -> list[Placed]:
+    """At most `limit` entries in order, of one tag and one type where they are given.
+
+    By type alone it looks through every event of the range.
+    """
+    values = {"after": after, "until": until, "tag": tag, "type": type_name, "limit": limit}
+    query = SQL["listing" if tag is None else "listing_of_tag"]
+    return connection.execute(query, values, binary=True).fetchall()
+
+
+def entry(connection: Connection, position: int) -> tuple[bytes, bytes] | None:
+    """The entry at `position` and its leaf hash; None beyond the head."""
+    return connection.execute(SQL["entry"], (position,), binary=True).fetchone()
+
+
+def entries(connection: Connection, positions: Sequence[int]) -> dict[int, bytes]:
+    """The entries at `positions`, by position; those that are not there are left out."""
+    if not positions:
+        return {}
+    rows = connection.execute(SQL["entries"], (list(positions),), binary=True)
+    return dict(rows.fetchall())
+
+
+def history(connection: Connection, tag: str, *, until: int = POSITION_MAX) -> Iterator[Placed]:
+    """Every entry with `tag` up to a position, in order. Lazy, a page at a time."""
+    after = 0
+    while True:
+        rows = listing(connection, after=after, until=until, tag=tag, limit=HISTORY_PAGE)
+        yield from rows
+        if len(rows) < HISTORY_PAGE:
+            return
+        after = rows[-1][0]
+
+
+def histories(
+    connection: Connection, tags: Sequence[str], until: int
+) -> list[tuple[str, int, bytes]]:
+    """The entries with one of `tags` up to a position, in the order of the log: tag, position,
+    bytes. The caller bounds the tags, and each should be that of something that ends."""
+    return connection.execute(SQL["histories"], (list(tags), until), binary=True).fetchall()
+
+
+def position_at(connection: Connection, recorded_at: datetime) -> int:
+    """The last position recorded at or before a time; 0 before the first."""
+    row = connection.execute(SQL["position_at"], (recorded_at,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def matching(
+    connection: Connection, items: Sequence[QueryItem], *, after: int, until: int, limit: int
+) -> list[tuple[int, str, bytes, list[str]]]:
+    """Events that match one of `items`, or all if there are none: position, type, bytes, tags."""
+    by_tag = bool(items) and all(item["tags"] for item in items)
+    values = {
+        "after": after,
+        "until": until,
+        "everything": not items,
+        "items": msgspec.json.encode(items).decode(),
+        "limit": limit,
+    }
+    query = SQL["tagged" if by_tag else "scan"]
+    return connection.execute(query, values, binary=True).fetchall()
