@@ -14,7 +14,7 @@ _passes_left = int(_nth or 1)
 
 
 def _off(point: str) -> None:
-    """Nothing to do: no test is watching."""
+    """Do nothing: no failpoint is set."""
 
 
 def _on(point: str) -> None:

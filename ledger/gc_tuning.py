@@ -1,4 +1,4 @@
-"""The garbage collector, told that this process makes few cycles and keeps many objects.
+"""Tunes the garbage collector for processes that keep many objects and make few cycles.
 
 By default it walks the young objects after every 700 allocations: a sixth of the write path's
 time, for nothing, because commands, events and states refer to each other in one direction only.
@@ -11,7 +11,7 @@ YOUNG_OBJECTS = 200_000
 
 
 def relax() -> None:
-    """For processes that write or project: collect seldom, and never what is there by now."""
+    """Collect seldom, and never what exists by now: for processes that write or project."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)

@@ -94,7 +94,7 @@ class _Stderr(logging.Handler):
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Blank what its name calls a secret, at any depth, and secrets inside texts."""
+    """Blank out values whose name says they are secret, at any depth, and secrets in texts."""
     return {name: _blanked(name, value) for name, value in event.items()}
 
 

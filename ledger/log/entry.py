@@ -79,7 +79,7 @@ def leaf_hash(data: bytes) -> bytes:
 
 
 def faults(data: bytes) -> Iterator[str]:
-    """What contradicts itself inside an entry: form, types, postings, tags. Nothing if sound."""
+    """Everything that contradicts itself inside an entry: its form, types, postings or tags."""
     try:
         entry = decode(data)
         if canonical(msgspec.json.decode(data)) != data:

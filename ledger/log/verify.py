@@ -155,7 +155,7 @@ class _Log:
                 )
 
     def _index(self, last: int) -> Iterator[Difference]:
-        """None was missing, so equal counts mean that none is too many."""
+        """Count the tag index: no row was missing, so another count means surplus rows."""
         (count,) = _one(self._connection, "count_tags", last)
         if count != self._tags:
             extra = self._connection.execute(SQL["extra_tags"], (last, LISTED_MAX))
@@ -163,7 +163,7 @@ class _Log:
                 yield Difference(position, "tag index", "none", tag)
 
     def _receipts(self, last: int) -> Iterator[Difference]:
-        """The same of receipts; those that claim more than they answered are looked for."""
+        """Count the receipts likewise; look for those that claim more than they answered."""
         (claimed,) = _one(self._connection, "count_receipts", last)
         if claimed == self._answered:
             return

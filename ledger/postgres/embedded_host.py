@@ -74,7 +74,7 @@ class Owner:
                 raise
 
     def give(self, path: Path) -> None:
-        """Make the path this user's own."""
+        """Make this user the owner of the path."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
 

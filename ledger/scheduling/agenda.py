@@ -1,4 +1,4 @@
-"""The agenda of one book: who has to be sent a command by now, read from the log itself.
+"""The agenda of one book: the commands that time has made due, read from the log itself.
 
 A table beside the log with a position of its own, so that a scheduler goes on after a crash where
 the last one stopped. Several may use it at once: reading on is one at a time, and what one has
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """One item whose time came `late_s` ago, the request to send for it, and its next turn."""
+    """One item that has been due for `late_s`, and the request to send for it."""
 
     item: str
     due_at: datetime
@@ -39,19 +39,19 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Agenda:
-    """One book's agenda over a connection in autocommit mode, which turns to that book."""
+    """One book's agenda; sets the search path of `connection`, which is in autocommit mode."""
 
     def __init__(self, book: Book, connection: Connection) -> None:
         self._connection = connection
         connection.execute(SQL["enter"], [f'"{book.schema}",tokenledger'])
 
     def anything(self) -> bool:
-        """Whether there is anything to do at present."""
+        """Whether anything is due at present."""
         row = self._connection.execute(SQL["anything"]).fetchone()
         return row is not None and bool(row[0])
 
     def read_on(self) -> int:
-        """Take in what the log says since the last time; answers how many events that were."""
+        """Read the log from where the last call stopped; returns the number of events read."""
         total = 0
         while True:
             count = self._read_page()

@@ -51,7 +51,7 @@ class PendingEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 def event_rows(events: Sequence[PendingEvent]) -> list[bytes]:
-    """Rows of `events`. What was `recorded` learns its body.
+    """Rows of `events`; sets the body of each recorded event on the way.
 
     Raises Unbalanced if postings do not add up, and EntryTooLarge.
     """

@@ -1,4 +1,4 @@
-"""The inbox: notices that wait for what they speak of.
+"""The inbox: notices that wait for their referent.
 
 A refund may be reported before its payment. Such a notice is answered as parked and kept; the
 event that it awaits lets it be decided again, in the same transaction. Its receipt stays the
@@ -68,7 +68,7 @@ class Inbox:
             self.due.extend(self.waiting.pop(tag, ()))
 
     def settle(self, notice: Notice, state: str, awaits: str | None, position: int) -> None:
-        """A due notice was decided again: it is due no more."""
+        """Write down what became of a due notice that was decided again."""
         self.due = [other for other in self.due if other is not notice]
         outcome = msgspec.structs.replace(notice, state=state, awaits=awaits, position=position)
         if awaits is not None:

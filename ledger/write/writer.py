@@ -1,9 +1,9 @@
-"""The writer: one thread per book that takes whatever waits through the sequencer.
+"""The writer: one thread per book that commits whatever waits.
 
-Group commit without timers: whatever waits when the sequencer opens is the batch, so a lone
+Group commit without timers: whatever waits when a batch is committed is the next one, so a lone
 command goes at once and batches grow by themselves under load. The queue is bounded; what does
-not fit is refused at once. When the database is away everybody is told so within a second, and
-the writer goes on by itself when it is back.
+not fit is unavailable at once. When the database is away everybody is told so within a second,
+and the writer goes on by itself when it is back.
 """
 
 import threading
@@ -100,7 +100,7 @@ class Writer:
         return self
 
     def stop(self) -> None:
-        """Take what waits through the sequencer, write snapshots, and end."""
+        """Commit what waits, write snapshots, and end."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -202,8 +202,10 @@ class Writer:
             self._deliver(submission, answers)
 
     def _excuse(self, batch: list[Submission], reason: str) -> None:
-        """Everybody gets an exception of their own: one that is raised again and again would
-        keep the frames of everybody who raised it."""
+        """Give every caller an exception of its own.
+
+        One that is raised again and again would keep the frames of everybody who raised it.
+        """
         for submission in batch:
             self._deliver(submission, Unavailable(reason))
 
@@ -215,7 +217,7 @@ class Writer:
             log.exception("an outcome could not be delivered", book=self.book.name)
 
     def _commit(self, groups: list[Group]) -> list[list[Answer]]:
-        """Through the sequencer, again after a lost connection until the outcome is known."""
+        """Commit the groups; after a lost connection try again until the outcome is known."""
         give_up_at: float | None = None
         in_doubt: list[list[Answer]] = []
         while True:
@@ -254,7 +256,7 @@ class Writer:
                 return _own_outcome(answers, in_doubt)
 
     def _commit_past_lock(self, sequencer: Sequencer, groups: list[Group]) -> list[list[Answer]]:
-        """Pass; a holder of the lock that is frozen in mid-transaction is cut off."""
+        """Commit a batch; a frozen session that holds the lock on the head is terminated."""
         for attempt in range(LOCK_TRIES):
             try:
                 return sequencer.commit_batch(groups)
@@ -270,7 +272,7 @@ class Writer:
             log.warning("cut off a frozen writer", book=self.book.name, backend=pid)
 
     def _in_parts(self, groups: list[Group], error: Exception) -> list[list[Answer]]:
-        """Halve what cannot pass as a whole, to keep what is wrong with one from the others."""
+        """Commit by halves what cannot be committed whole, so that what is wrong fails alone."""
         if len(groups) > 1:
             middle = len(groups) // 2
             return self._commit(groups[:middle]) + self._commit(groups[middle:])
@@ -287,7 +289,7 @@ class Writer:
         return [[refused(request, reject(INTERNAL), 0) for request in group.requests]]
 
     def _made_room(self) -> bool:
-        """Make the partitions that nobody made ahead of need; whether any were missing."""
+        """Make the partitions that were not made in time; returns whether any were missing."""
         assert self._connection is not None
         log.warning("the log has no room; making partitions", book=self.book.name)
         try:
@@ -324,7 +326,7 @@ class Writer:
         log.info("the database is back", book=self.book.name)
 
     def _keep_behind(self, sequencer: Sequencer) -> None:
-        """What follows a commit without anybody waiting for it."""
+        """Queue what follows a commit and nobody waits for: snapshots, and partitions ahead."""
         due = self._cache.take_due()
         if due:
             self._snapshotter.offer(due)
