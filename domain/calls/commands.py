@@ -65,7 +65,7 @@ class CallCommand(Command):
         terms = call.terms
         return () if terms is None else (f"wallet:{terms.fan}", f"creator:{terms.creator}")
 
-    def found(self, given: Given) -> tuple[Call, CallStarted] | Rejection:
+    def load_call(self, given: Given) -> tuple[Call, CallStarted] | Rejection:
         """The call and its terms; somebody else's call is as unknown as one that never was."""
         call = given.state(Call, self.call)
         terms = call.terms
@@ -215,7 +215,7 @@ class PauseCall(TurnCommand):
 
     def decide(self, given: Given) -> Decision:
         """The pause of an active call."""
-        found = self.found(given)
+        found = self.load_call(given)
         if isinstance(found, Rejection):
             return found
         call, terms = found
@@ -232,7 +232,7 @@ class ResumeCall(TurnCommand):
 
     def decide(self, given: Given) -> Decision:
         """The end of a pause."""
-        found = self.found(given)
+        found = self.load_call(given)
         if isinstance(found, Rejection):
             return found
         call, terms = found
@@ -249,7 +249,7 @@ class EndCall(TurnCommand):
 
     def decide(self, given: Given) -> Decision:
         """The end: now, or when the call had been idle for too long."""
-        found = self.found(given)
+        found = self.load_call(given)
         if isinstance(found, Rejection):
             return found
         call, terms = found

@@ -56,7 +56,7 @@ class MeterCall(CallCommand):
         """Blocks charged or, long after the end, written off; and the end where one is due."""
         if self.as_of is not None and self.as_of > given.now + AHEAD_MAX:
             return reject(CLOCK_SKEW, field="as_of", given=self.as_of, now=given.now)
-        found = self.found(given)
+        found = self.load_call(given)
         if type(found) is Rejection:
             return found
         call, terms = found

@@ -227,7 +227,7 @@ class AdjustmentCommand(Command):
         adjustment = given.state(Adjustment, self.adjustment)
         if adjustment.status is None:
             return reject(UNKNOWN_ADJUSTMENT, adjustment=self.adjustment)
-        refusal = self.forbids(given, adjustment)
+        refusal = self.actor_refusal(given, adjustment)
         if refusal is not None:
             return refusal
         if adjustment.status != PROPOSED:
@@ -235,7 +235,7 @@ class AdjustmentCommand(Command):
             return reject(INVALID_TRANSITION, subject=subject, state=adjustment.status)
         return adjustment
 
-    def forbids(self, given: Given, adjustment: Adjustment) -> Rejection | None:
+    def actor_refusal(self, given: Given, adjustment: Adjustment) -> Rejection | None:
         """Why this person may not decide."""
         return None
 
@@ -246,7 +246,7 @@ class ApproveAdjustment(AdjustmentCommand):
 
     name = "approve-adjustment"
 
-    def forbids(self, given: Given, adjustment: Adjustment) -> Rejection | None:
+    def actor_refusal(self, given: Given, adjustment: Adjustment) -> Rejection | None:
         """Neither its proposer nor whoever gains or loses by it."""
         named = {*corrections.users(adjustment.legs), *corrections.creators(adjustment.legs)}
         if given.actor == adjustment.proposer or given.actor in named:

@@ -16,7 +16,7 @@ from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.purchases.disputed_lots import (
     LotCancelled,
-    Moves,
+    LotMovements,
     setting_free,
     with_restored,
     without_cancelled,
@@ -101,25 +101,25 @@ class DisputeEvent(
         dispute = SaleDispute(self.dispute_id, self.amount, self.bearer, self.state)
         return with_dispute(record, dispute)
 
-    def moves(self) -> Moves:
+    def lot_movements(self) -> LotMovements:
         """What it does to the tokens of a purchase."""
-        return Moves(held=self.held)
+        return LotMovements(held=self.held)
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
         """The dispute as it is now, and what became of tokens."""
         known = {one.dispute: one.amount for one in record.disputes}
         amount = known.get(self.dispute_id, self.amount)
         dispute = PurchaseDispute(self.dispute_id, amount, self.state)
-        return record.with_dispute(dispute).moved(self.moves())
+        return record.with_dispute(dispute).moved(self.lot_movements())
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """What became of tokens."""
-        moves = self.moves()
-        wallet = with_restored(wallet, moves.restored)
-        if moves.held:
-            wallet = wallet.holding(moves.held)
-        wallet = without_cancelled(wallet, moves.cancelled)
-        return wallet.holding(setting_free(moves.freed)) if moves.freed else wallet
+        movements = self.lot_movements()
+        wallet = with_restored(wallet, movements.restored)
+        if movements.held:
+            wallet = wallet.holding(movements.held)
+        wallet = without_cancelled(wallet, movements.cancelled)
+        return wallet.holding(setting_free(movements.freed)) if movements.freed else wallet
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """The entitlement to one of `items` after this event."""
@@ -236,9 +236,9 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True):
             *token_legs(self.lots, accounts.wallet_held(self.user), accounts.SUPPLY, assets),
         )
 
-    def moves(self) -> Moves:
+    def lot_movements(self) -> LotMovements:
         """Tokens are cancelled."""
-        return Moves(held=self.held, cancelled=self.lots)
+        return LotMovements(held=self.held, cancelled=self.lots)
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
         """The sale's dispute is lost, or the sale is charged for a purchase that was."""
@@ -294,9 +294,9 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
             *self.holding_legs(setting_free(self.freed), assets),
         )
 
-    def moves(self) -> Moves:
+    def lot_movements(self) -> LotMovements:
         """Tokens come back."""
-        return Moves(restored=self.restored, held=self.held, freed=self.freed)
+        return LotMovements(restored=self.restored, held=self.held, freed=self.freed)
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
         """The sale's dispute is won, or the sale is charged less."""

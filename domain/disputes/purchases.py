@@ -20,11 +20,11 @@ from domain.creators.creator import Creator
 from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon, common, on_agenda
 from domain.event import Event
 from domain.money import split_among, split_by_weight
-from domain.purchases.disputed_lots import Aims, Moves, moves
+from domain.purchases.disputed_lots import LotMovements, Targets, lot_movements
 from domain.purchases.purchase import PurchaseDispute, PurchaseRecord
 from domain.reversals.card_sales import CREATOR_PROPORTIONAL, LOST, OPEN, WON
 from domain.reversals.clawback import Clawback
-from domain.reversals.purchase_usage import Paid, Trail, paid_by
+from domain.reversals.purchase_usage import Paid, PurchaseUsage, paid_by
 from domain.reversals.token_sales import still_owned
 from domain.sales.invoices import Document, credit_note, invoice
 from domain.wallets.wallet import Lot, Wallet
@@ -38,7 +38,7 @@ Claws = tuple[Clawback, ...]
 class Step(msgspec.Struct, frozen=True):
     """What the end of a dispute takes, or with negative amounts gives back: see DisputeClosed."""
 
-    moves: Moves
+    movements: LotMovements
     settled: int
     excess: int
     tax: int = 0
@@ -51,7 +51,7 @@ class Step(msgspec.Struct, frozen=True):
 def opened_on(record: PurchaseRecord, wallet: Wallet, dispute: DisputeOpened) -> DisputeOpened:
     """The dispute with the unspent tokens, bonus included, that it holds."""
     after = record.with_dispute(PurchaseDispute(dispute.dispute_id, dispute.amount, OPEN))
-    return msgspec.structs.replace(dispute, held=_moves(record, after, wallet).held)
+    return msgspec.structs.replace(dispute, held=_movements(record, after, wallet).held)
 
 
 def lost_on(
@@ -62,8 +62,8 @@ def lost_on(
     lost = [
         DisputeLost(
             **{**common(dispute), **fields},
-            held=step.moves.held if nth == 0 else (),
-            lots=step.moves.cancelled if nth == 0 else (),
+            held=step.movements.held if nth == 0 else (),
+            lots=step.movements.cancelled if nth == 0 else (),
         )
         for nth, fields in enumerate(_parts(record, dispute, step))
     ]
@@ -87,9 +87,9 @@ def won_on(
                 **{**common(dispute), **fields},
                 fee=fee if nth == 0 else 0,
                 after_loss=after_loss,
-                held=step.moves.held if nth == 0 else (),
-                freed=step.moves.freed if nth == 0 else (),
-                restored=step.moves.restored if nth == 0 else (),
+                held=step.movements.held if nth == 0 else (),
+                freed=step.movements.freed if nth == 0 else (),
+                restored=step.movements.restored if nth == 0 else (),
                 cleared=after_loss and all(one.state != LOST for one in others),
             )
         )
@@ -104,7 +104,7 @@ def _step(
 ) -> Step:
     """What changes when the dispute comes to be in `state`."""
     after = record.with_dispute(PurchaseDispute(dispute.dispute_id, dispute.amount, state))
-    moved = _moves(record, after, wallet)
+    moved = _movements(record, after, wallet)
     settled = after.settled - record.settled
     excess = after.disputed(LOST) - record.disputed(LOST) - settled
     released = sum(lot.released for lot in moved.cancelled)
@@ -115,19 +115,19 @@ def _step(
     rest = settled - tax - released
     if dispute.bearer != CREATOR_PROPORTIONAL:
         return Step(moved, settled, excess, tax, released, debt=rest)
-    trail = given.state(Trail, f"{record.user}:{record.purchase_id}")
-    paid = [paid_by(record.purchase_id or "", each) for each in trail.sales().values()]
+    usage = given.state(PurchaseUsage, f"{record.user}:{record.purchase_id}")
+    paid = [paid_by(record.purchase_id or "", each) for each in usage.sales().values()]
     debt = _untraced(record, wallet, paid, after.settled) - record.debt
     sales = tuple(_undone(given, paid, after))
     margin = rest - debt - sum(claw.share for sale in sales for claw in sale)
     return Step(moved, settled, excess, tax, released, debt, margin, sales)
 
 
-def _moves(record: PurchaseRecord, after: PurchaseRecord, wallet: Wallet) -> Moves:
+def _movements(record: PurchaseRecord, after: PurchaseRecord, wallet: Wallet) -> LotMovements:
     """What becomes of the unspent tokens when the disputes are as in `after`."""
-    aims = Aims(after.refundable, after.disputed(OPEN, LOST), after.disputed(LOST))
-    won = aims.disputed < record.disputed(OPEN, LOST)
-    return moves(_lots(record, wallet), record.held, record.cancelled, aims, won=won)
+    targets = Targets(after.refundable, after.disputed(OPEN, LOST), after.disputed(LOST))
+    won = targets.disputed < record.disputed(OPEN, LOST)
+    return lot_movements(_lots(record, wallet), record.held, record.cancelled, targets, won=won)
 
 
 def _parts(

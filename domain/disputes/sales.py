@@ -14,11 +14,11 @@ from domain.reversals.card_sales import (
     LOST,
     OPEN,
     WON,
-    Standing,
+    Reversed,
     change,
     clawbacks,
-    over,
-    standing,
+    is_fully_reversed,
+    reversed_so_far,
     undone_of,
     with_dispute,
 )
@@ -56,7 +56,7 @@ def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Ev
     after_loss = any(
         one.dispute == dispute.dispute_id and one.state == LOST for one in record.disputes
     )
-    back = after_loss and not over(after) and not after.disputed(LOST)
+    back = after_loss and not is_fully_reversed(after) and not after.disputed(LOST)
     won = DisputeWon(
         **common(dispute),
         fee=dispute.fee if dispute.fee_refundable else 0,
@@ -82,9 +82,9 @@ def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Ev
 
 def _moved(
     record: SaleRecord, dispute: DisputeOpened, state: str
-) -> tuple[Sale, SaleRecord, Standing]:
+) -> tuple[Sale, SaleRecord, Reversed]:
     """The sale, its record once the dispute is in `state`, and what that moves."""
     assert record.sale is not None
     known = SaleDispute(dispute.dispute_id, dispute.amount, dispute.bearer, state)
     after = with_dispute(record, known)
-    return record.sale, after, change(standing(record), standing(after))
+    return record.sale, after, change(reversed_so_far(record), reversed_so_far(after))

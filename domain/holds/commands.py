@@ -26,8 +26,8 @@ from domain.rejections import (
     Rejection,
     reject,
 )
-from domain.wallets.expiry import PromoTokensExpired, TokensLapsed
-from domain.wallets.wallet import PROMO, LotUse, Wallet
+from domain.wallets.expiry import end_of_lot
+from domain.wallets.wallet import LotUse, Wallet
 
 
 @command
@@ -93,7 +93,7 @@ class HoldCommand(Command):
         assert isinstance(hold, Hold)
         return (f"wallet:{hold.user}",) if hold.state is not None else ()
 
-    def found(self, given: Given) -> Hold | Rejection:
+    def load_hold(self, given: Given) -> Hold | Rejection:
         """The hold, open or not."""
         hold = given.state(Hold, self.hold)
         return reject(UNKNOWN_HOLD, hold=self.hold) if hold.state is None else hold
@@ -114,7 +114,7 @@ class SettleBatch(HoldCommand):
 
     def decide(self, given: Given) -> Decision:
         """The usage; a batch that was settled with another figure stays as it was."""
-        hold = self.found(given)
+        hold = self.load_hold(given)
         if isinstance(hold, Rejection):
             return hold
         before = dict(hold.batches).get(self.batch_no)
@@ -151,7 +151,7 @@ class ReleaseHold(HoldCommand):
 
     def decide(self, given: Given) -> Decision:
         """The release; tokens whose time ended while they were held end with it."""
-        hold = self.found(given)
+        hold = self.load_hold(given)
         if isinstance(hold, Rejection):
             return hold
         if hold.state != OPEN:
@@ -174,14 +174,4 @@ def _ended(use: LotUse, wallet: Wallet, user: str, now: datetime) -> Event | Non
     lot = wallet.lot(use.lot)
     if lot is None or lot.expires_at is None or now < lot.expires_at:
         return None
-    if lot.kind == PROMO:
-        return PromoTokensExpired(
-            lot_id=lot.lot, user=user, tokens=use.tokens, expires_at=lot.expires_at
-        )
-    return TokensLapsed(
-        lot_id=lot.lot,
-        user=user,
-        tokens=use.tokens,
-        expires_at=lot.expires_at,
-        released=lot.released(use.tokens),
-    )
+    return end_of_lot(lot, user, use.tokens)

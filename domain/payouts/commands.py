@@ -96,7 +96,7 @@ class RequestPayout(Command):
         refusal = (
             _frozen(creator, self.creator)
             or self._not_offered(policy)
-            or self._against(creator, policy, country, amount, available)
+            or self._funds_refusal(creator, policy, country, amount, available)
         )
         if refusal is not None:
             return () if self.scheduled else refusal
@@ -122,7 +122,7 @@ class RequestPayout(Command):
             return reject(PRODUCT_DISABLED, product="instant-payout")
         return None
 
-    def _against(
+    def _funds_refusal(
         self, creator: Creator, policy: Policy, country: str | None, amount: int, available: int
     ) -> Rejection | None:
         """Bounds, then the state of the creator, then funds."""
@@ -169,7 +169,7 @@ class PayoutCommand(Command):
         if payout.status is None:
             return reject(UNKNOWN_PAYOUT, payout=self.payout)
         creator = given.state(Creator, payout.creator)
-        refusal = (self.freezable and _frozen(creator, payout.creator)) or self.forbids(
+        refusal = (self.freezable and _frozen(creator, payout.creator)) or self.actor_refusal(
             given, payout
         )
         if refusal:
@@ -178,7 +178,7 @@ class PayoutCommand(Command):
             return reject(INVALID_TRANSITION, subject=f"payout {self.payout}", state=payout.status)
         return self.step(given, payout)
 
-    def forbids(self, given: Given, payout: Payout) -> Rejection | None:
+    def actor_refusal(self, given: Given, payout: Payout) -> Rejection | None:
         """Why this person may not take the step."""
         return None
 
@@ -196,7 +196,7 @@ class ApprovePayout(PayoutCommand):
     steps_from = (REQUESTED,)
     freezable = True
 
-    def forbids(self, given: Given, payout: Payout) -> Rejection | None:
+    def actor_refusal(self, given: Given, payout: Payout) -> Rejection | None:
         """Neither the requester nor the creator approves."""
         if given.actor in (payout.requester, payout.creator):
             return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)

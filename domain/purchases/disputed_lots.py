@@ -42,7 +42,7 @@ class LotCancelled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         )
 
 
-class Moves(msgspec.Struct, frozen=True):
+class LotMovements(msgspec.Struct, frozen=True):
     """What becomes of a purchase's unspent tokens: in this order."""
 
     restored: tuple[LotCancelled, ...] = ()
@@ -51,7 +51,7 @@ class Moves(msgspec.Struct, frozen=True):
     freed: tuple[LotUse, ...] = ()
 
 
-class Aims(msgspec.Struct, frozen=True):
+class Targets(msgspec.Struct, frozen=True):
     """Of `whole` minor units of the price, how much is disputed or lost, and how much is lost."""
 
     whole: int
@@ -68,25 +68,25 @@ class Aims(msgspec.Struct, frozen=True):
         )
 
 
-def moves(
+def lot_movements(
     lots: Iterable[Lot],
     held: dict[str, int],
     cancelled: tuple[LotCancelled, ...],
-    aims: Aims,
+    targets: Targets,
     *,
     won: bool = False,
-) -> Moves:
-    """From what disputes hold and have cancelled of a purchase to what `aims` ask for.
+) -> LotMovements:
+    """From what disputes hold and have cancelled of a purchase to what `targets` ask for.
 
     `lots` are the purchase's in the wallet; `held` is by lot. Only a win sets free or restores,
     only a loss cancels, whatever was spent in between.
     """
-    found = Moves()
+    found = LotMovements()
     for kind in (PAID, PROMO):
         mine = [lot for lot in lots if lot.kind == kind]
         gone = [lot for lot in cancelled if lot.kind == kind]
-        part = _moves(mine, held, gone, aims, won=won)
-        found = Moves(
+        part = _movements(mine, held, gone, targets, won=won)
+        found = LotMovements(
             restored=found.restored + part.restored,
             held=found.held + part.held,
             cancelled=found.cancelled + part.cancelled,
@@ -95,15 +95,20 @@ def moves(
     return found
 
 
-def _moves(
-    lots: list[Lot], held: dict[str, int], cancelled: list[LotCancelled], aims: Aims, *, won: bool
-) -> Moves:
+def _movements(
+    lots: list[Lot],
+    held: dict[str, int],
+    cancelled: list[LotCancelled],
+    targets: Targets,
+    *,
+    won: bool,
+) -> LotMovements:
     """The same for one class of tokens."""
     wallet = Wallet(lots=tuple(lots))
     before = sum(lot.tokens for lot in cancelled)
     pool = {lot.lot: held[lot.lot] for lot in lots if held.get(lot.lot)}
     free = sum(lot.free for lot in lots)
-    both, lost = aims.of(free + sum(pool.values()) + before)
+    both, lost = targets.of(free + sum(pool.values()) + before)
     at_least_or_most = min if won else max
     lost = at_least_or_most(lost, before)
     both = max(lost, at_least_or_most(both, before + sum(pool.values())))
@@ -119,7 +124,7 @@ def _moves(
     for lot in gone:
         pool[lot.lot] -= lot.tokens
     freed = _freed(wallet, pool, -wanted)
-    return Moves(restored, taken, gone, freed)
+    return LotMovements(restored, taken, gone, freed)
 
 
 def with_restored(wallet: Wallet, lots: Iterable[LotCancelled]) -> Wallet:

@@ -14,7 +14,7 @@ from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.payments.payment import APPLIED, PaymentEvent, PaymentRecord, payment_key
-from domain.purchases.disputed_lots import LotCancelled, Moves
+from domain.purchases.disputed_lots import LotCancelled, LotMovements
 from domain.wallets.wallet import PAID, PROMO, Lot, Wallet, WalletEvent
 
 
@@ -81,20 +81,20 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
         others = [other for other in self.disputes if other.dispute != dispute.dispute]
         return msgspec.structs.replace(self, disputes=(*others, dispute))
 
-    def moved(self, moves: Moves) -> "PurchaseRecord":
+    def moved(self, movements: LotMovements) -> "PurchaseRecord":
         """The record after tokens were held, cancelled, restored or set free."""
         held = Counter(self.held)
         gone = {lot.lot: lot for lot in self.cancelled}
-        for use in moves.held:
+        for use in movements.held:
             held[use.lot] += use.tokens
-        for use in moves.freed:
+        for use in movements.freed:
             held[use.lot] -= use.tokens
-        for lot in moves.cancelled:
+        for lot in movements.cancelled:
             held[lot.lot] -= lot.tokens
             before = gone.get(lot.lot)
             tokens = lot.tokens + (before.tokens if before else 0)
             gone[lot.lot] = msgspec.structs.replace(lot, tokens=tokens, released=0)
-        for lot in moves.restored:
+        for lot in movements.restored:
             left = gone[lot.lot].tokens - lot.tokens
             gone[lot.lot] = msgspec.structs.replace(lot, tokens=left, released=0)
         return msgspec.structs.replace(

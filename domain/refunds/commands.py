@@ -35,13 +35,13 @@ from domain.reversals.card_sales import (
     OPEN,
     change,
     clawbacks,
-    over,
-    standing,
+    is_fully_reversed,
+    reversed_so_far,
     undone_of,
     with_refund,
 )
 from domain.reversals.clawback import with_cancelled_payouts
-from domain.reversals.token_sales import ends, refundable, undone
+from domain.reversals.token_sales import ends, refundable, token_refund
 from domain.sales.entitlement import Entitlement, EntitlementEvent
 from domain.sales.invoices import for_refund
 from domain.sales.sale import CARD, TOKEN, InFlight, Sale, SaleRecord
@@ -80,7 +80,7 @@ class Refund(Command):
         return with_cancelled_payouts(given, (self._of_tokens(given, record, record.sale),))
 
     def _of_tokens(self, given: Given, record: SaleRecord, sale: Sale) -> RefundRecorded:
-        back = undone(record, self.amount, given.new_id, given.now)
+        back = token_refund(record, self.amount, given.new_id, given.now)
         cumulative = record.refunded + self.amount
         return RefundRecorded(
             refund_id=given.new_id,
@@ -151,7 +151,7 @@ class RecordRefund(Command):
     ) -> tuple[Event, ...]:
         amount = cumulative - record.refunded
         after = with_refund(record, cumulative)
-        moved = change(standing(record), standing(after))
+        moved = change(reversed_so_far(record), reversed_so_far(after))
         confirms = tuple(_confirmed(record.in_flight, amount))
         refund_id = confirms[0].refund_id if confirms else given.new_id
         recorded = RefundRecorded(
@@ -170,7 +170,7 @@ class RecordRefund(Command):
             processor_ref=self.processor_ref,
             country=sale.country,
             confirms=confirms,
-            revoked=entitled_items(sale) if over(after) else (),
+            revoked=entitled_items(sale) if is_fully_reversed(after) else (),
         )
         documented = undone_of(after) - undone_of(record)
         note = for_refund(given, sale, amount=documented, tax=moved.tax, refund_id=refund_id)

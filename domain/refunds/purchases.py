@@ -22,7 +22,7 @@ from domain.rejections import (
     reject,
 )
 from domain.reversals.card_sales import OPEN
-from domain.reversals.purchase_usage import Trail, bonus_spent
+from domain.reversals.purchase_usage import PurchaseUsage, bonus_spent
 from domain.reversals.token_sales import token_legs
 from domain.sales.invoices import Document, credit_note
 from domain.wallets.wallet import PAID, PROMO, LotUse, Wallet, WalletEvent
@@ -165,5 +165,5 @@ def _bonus_spent(given: Given, record: PurchaseRecord) -> int:
     """Bonus tokens of the purchase that were used; a purchase without any needs no look at it."""
     if not record.bonus:
         return 0
-    trail = given.state(Trail, f"{record.user}:{record.purchase_id}")
-    return bonus_spent(record.purchase_id or "", trail)
+    usage = given.state(PurchaseUsage, f"{record.user}:{record.purchase_id}")
+    return bonus_spent(record.purchase_id or "", usage)

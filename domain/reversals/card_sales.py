@@ -32,7 +32,7 @@ class Parts(NamedTuple):
     platform: int
 
 
-class Standing(NamedTuple):
+class Reversed(NamedTuple):
     """All that was taken back of a sale so far; `excess` is what the platform pays on top.
 
     `reserved` is held back from creators for open disputes.
@@ -72,7 +72,7 @@ def among_payees(sale: Sale, amount: int) -> tuple[int, ...]:
     return tuple(part for _, part in sorted(zip(order, found, strict=True)))
 
 
-def standing(record: SaleRecord) -> Standing:
+def reversed_so_far(record: SaleRecord) -> Reversed:
     """What was taken back of a sale by card, as its refunds and disputes stand.
 
     Creators bear refunds, and disputes if the dispute's bearer says so; tax and commission are
@@ -87,7 +87,7 @@ def standing(record: SaleRecord) -> Standing:
     whole = parts_of(sale, min(paid, refunded + lost))
     clawed = parts_of(sale, min(paid, borne)).creators
     claimed = parts_of(sale, min(paid, disputed)).creators
-    return Standing(
+    return Reversed(
         tax=whole.tax,
         platform=whole.platform,
         excess=refunded + lost - whole.tax - whole.platform - sum(clawed),
@@ -96,9 +96,9 @@ def standing(record: SaleRecord) -> Standing:
     )
 
 
-def change(before: Standing, after: Standing) -> Standing:
+def change(before: Reversed, after: Reversed) -> Reversed:
     """What one standing takes back more than another."""
-    return Standing(
+    return Reversed(
         tax=after.tax - before.tax,
         platform=after.platform - before.platform,
         excess=after.excess - before.excess,
@@ -131,7 +131,7 @@ def clawbacks(
     return tuple(found)
 
 
-def over(record: SaleRecord) -> bool:
+def is_fully_reversed(record: SaleRecord) -> bool:
     """Whether the buyer has everything back."""
     return record.refunded + record.disputed(LOST) >= record.paid > 0
 

@@ -1,7 +1,7 @@
-"""The trail of a purchase: which sales its tokens paid, and how those sales stand now.
+"""Purchase usage: which sales the tokens of a purchase paid, and how those sales stand now.
 
 Only a dispute or the refund of the purchase asks for it, so no sale carries a tag of its own for
-it: the trail is folded from all that happened to the wallet, when a decision needs it.
+it: usage is folded from all that happened to the wallet, when a decision needs it.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from domain.wallets.wallet import PAID, PROMO, LotUse
 
 
 @entity
-class Trail(State, frozen=True, kw_only=True):
-    """`trail:user:purchase`; the events of sales that matter as a chain, newest first."""
+class PurchaseUsage(State, frozen=True, kw_only=True):
+    """`trail:user:purchase`: the events of sales that its tokens paid, as a chain, newest first."""
 
     KIND = "trail"
     CACHED = False
@@ -30,8 +30,8 @@ class Trail(State, frozen=True, kw_only=True):
     #: Bonus tokens of the purchase that were used without a sale.
     bonus_used: int = 0
 
-    def apply(self, key: str, event: Event) -> "Trail":
-        """The trail after an event of the wallet: what it paid for, and what became of sales."""
+    def apply(self, key: str, event: Event) -> "PurchaseUsage":
+        """The usage after an event of the wallet: what it paid for, and what became of sales."""
         _, user, purchase = key.split(":")
         used = _bonus_of(purchase, _used_without_sale(event, user))
         if used:
@@ -105,14 +105,14 @@ def paid_by(purchase: str, record: SaleRecord) -> Paid:
     )
 
 
-def bonus_spent(purchase: str, trail: Trail) -> int:
+def bonus_spent(purchase: str, usage: PurchaseUsage) -> int:
     """Bonus tokens of `purchase` that were used, by whatever, and that no refund returned.
 
     Those that expired, were cancelled or are left were not.
     """
-    return trail.bonus_used + sum(
+    return usage.bonus_used + sum(
         use.tokens - back
-        for record in trail.sales().values()
+        for record in usage.sales().values()
         if record.sale is not None
         for use, back in zip(record.sale.lots, record.returned, strict=True)
         if use.purchase == purchase and use.kind == PROMO

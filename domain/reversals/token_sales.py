@@ -112,7 +112,7 @@ def ends(user: str, lots: Iterable[Counted]) -> tuple[AgendaItem, ...]:
     )
 
 
-class Undone(msgspec.Struct, frozen=True):
+class TokenRefund(msgspec.Struct, frozen=True):
     """What a refund of tokens undoes of a sale."""
 
     lots: tuple[LotReturned, ...]
@@ -135,7 +135,7 @@ def refundable(record: SaleRecord) -> tuple[int, ...]:
     )
 
 
-def undone(record: SaleRecord, tokens: int, refund_id: str, now: datetime) -> Undone:
+def token_refund(record: SaleRecord, tokens: int, refund_id: str, now: datetime) -> TokenRefund:
     """Return `tokens` of a sale, from the lots last consumed first."""
     sale = record.sale
     assert sale is not None
@@ -158,7 +158,7 @@ def undone(record: SaleRecord, tokens: int, refund_id: str, now: datetime) -> Un
         min(owing - had, own) for owing, had, own in zip(owed, before, free, strict=True)
     )
     promo_part = sum(_promo(sale, tuple(after))) - sum(_promo(sale, record.returned))
-    return Undone(tuple(lots), sum(lot.price for lot in lots), promo_part, clawed)
+    return TokenRefund(tuple(lots), sum(lot.price for lot in lots), promo_part, clawed)
 
 
 def released_by(use: LotUse, tokens: int) -> int:

@@ -97,7 +97,7 @@ class SaleCommand(Command):
         """The first reason of this product's own against the sale, after the common ones."""
         return None
 
-    def bought(self) -> tuple[str | None, datetime | None]:
+    def entitled_item(self) -> tuple[str | None, datetime | None]:
         """The item, if it is one that is sold, and until when it may be used (None: for good)."""
         return None, None
 
@@ -171,7 +171,7 @@ class SaleCommand(Command):
         now = given.now
         sold_at = self.occurred_at or now
         mature_at = maturity(sold_at, terms.maturity_days, now)
-        item, usable_until = self.bought()
+        item, usable_until = self.entitled_item()
         attribution = self.attribution
         return self.event(
             sale_id=given.new_id,

@@ -78,7 +78,7 @@ class BuyItem(SaleCommand):
             return reject(ALREADY_ENTITLED, user=self.user, item=self.item, sale_id=held.sale_id)
         return None
 
-    def bought(self) -> tuple[str, datetime | None]:
+    def entitled_item(self) -> tuple[str, datetime | None]:
         """The item, and until when it may be used."""
         return self.item, self.access_until
 

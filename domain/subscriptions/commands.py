@@ -79,7 +79,7 @@ class SubscriptionCommand(Command):
             return ()
         return f"wallet:{subscription.user}", f"creator:{subscription.creator}"
 
-    def wrong(self, state: str | None) -> Rejection:
+    def invalid_transition(self, state: str | None) -> Rejection:
         """What the state does not allow."""
         return reject(INVALID_TRANSITION, subject=f"subscription {self.subscription}", state=state)
 
@@ -108,7 +108,7 @@ class StartSubscription(SubscriptionCommand):
             return refusal
         state = given.state(Subscription, self.subscription).state
         if state is not None:
-            return self.wrong(state)
+            return self.invalid_transition(state)
         event = SubscriptionStarted(
             subscription_id=self.subscription,
             user=self.user,
@@ -247,7 +247,7 @@ class CancelSubscription(SubscriptionCommand):
         if subscription.state is None:
             return reject(UNKNOWN_SUBSCRIPTION, subscription=self.subscription)
         if subscription.state not in (ACTIVE, GRACE):
-            return self.wrong(subscription.state)
+            return self.invalid_transition(subscription.state)
         event = SubscriptionCancelled(
             subscription_id=self.subscription,
             user=subscription.user,
@@ -271,7 +271,7 @@ class LapseSubscription(SubscriptionCommand):
         until = subscription.paid_until
         paid = until is not None and given.now < until
         if subscription.state not in (ACTIVE, GRACE) or (subscription.state == ACTIVE and paid):
-            return self.wrong(subscription.state)
+            return self.invalid_transition(subscription.state)
         event = SubscriptionLapsed(
             subscription_id=self.subscription,
             user=subscription.user,

@@ -63,19 +63,19 @@ class TokensLapsed(LotEnded, frozen=True, kw_only=True):
         )
 
 
-def the_end(lot: Lot, user: str) -> PromoTokensExpired | TokensLapsed:
-    """The end of all that is free in a lot whose time is over."""
+def end_of_lot(lot: Lot, user: str, tokens: int) -> PromoTokensExpired | TokensLapsed:
+    """The end of `tokens` of a lot whose time is over."""
     assert lot.expires_at is not None
     if lot.kind == PROMO:
         return PromoTokensExpired(
-            lot_id=lot.lot, user=user, tokens=lot.free, expires_at=lot.expires_at
+            lot_id=lot.lot, user=user, tokens=tokens, expires_at=lot.expires_at
         )
     return TokensLapsed(
         lot_id=lot.lot,
         user=user,
-        tokens=lot.free,
+        tokens=tokens,
         expires_at=lot.expires_at,
-        released=lot.released(lot.free),
+        released=lot.released(tokens),
     )
 
 
@@ -90,7 +90,7 @@ class ExpiryCommand(Command):
         """The wallet."""
         return (f"wallet:{self.user}",)
 
-    def over(self, given: Given, kind: str) -> Iterable[Lot]:
+    def ended_lots(self, given: Given, kind: str) -> Iterable[Lot]:
         """The lots of `kind` whose time has come, with something free in them."""
         lots = (
             lot
@@ -111,7 +111,7 @@ class ExpirePromo(ExpiryCommand):
 
     def decide(self, given: Given) -> Decision:
         """One event a lot."""
-        return tuple(the_end(lot, self.user) for lot in self.over(given, PROMO))
+        return tuple(end_of_lot(lot, self.user, lot.free) for lot in self.ended_lots(given, PROMO))
 
 
 @command
@@ -122,4 +122,4 @@ class LapseTokens(ExpiryCommand):
 
     def decide(self, given: Given) -> Decision:
         """One event a lot."""
-        return tuple(the_end(lot, self.user) for lot in self.over(given, PAID))
+        return tuple(end_of_lot(lot, self.user, lot.free) for lot in self.ended_lots(given, PAID))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from domain.money import split_by_weight
-from domain.reversals.card_sales import standing
+from domain.reversals.card_sales import reversed_so_far
 from domain.reversals.token_sales import still_owned
 from domain.sales.sale import CARD, Payee, Sale, SaleRecord
 
@@ -56,7 +56,7 @@ def as_it_stands(record: SaleRecord) -> Sequence[Line]:
 
 def _left_of_card(sale: Sale, record: SaleRecord) -> _Left:
     """What refunds and lost disputes did not take; what is only reserved is not taken."""
-    taken = standing(record)
+    taken = reversed_so_far(record)
     tax = sale.tax - taken.tax
     shares = (payee.share for payee in sale.payees)
     nets = tuple(share - claw for share, claw in zip(shares, taken.clawed, strict=True))

@@ -1,4 +1,4 @@
-"""What creators have of a sale, for every amount, rate, split and order of what is undone."""
+"""What creators have of a sale, for every amount, rate, split and order of what is token_refund."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.money import split, split_by_weight, vat_included
-from domain.reversals.token_sales import undone
+from domain.reversals.token_sales import token_refund
 from domain.sales.amounts import divided
 from domain.sales.sale import CARD, TOKEN, Payee, Sale, SaleDispute, SaleRecord
 from domain.sales.tips import TipSent
@@ -86,7 +86,7 @@ def test_a_token_sale_undone_in_steps(sale: Sale, parts: list[Fraction]) -> None
     record = sale.in_sale(SaleRecord())
     for part in (*parts, Fraction(1)):
         tokens = int((record.paid - record.refunded) * part)
-        back = undone(record, tokens, "r", NOW)
+        back = token_refund(record, tokens, "r", NOW)
         returned = {lot.origin: lot.tokens for lot in back.lots}
         record = SaleRecord(
             sale=sale,
