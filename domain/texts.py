@@ -9,9 +9,19 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+from domain.event import Event
+
 Text = Annotated[
     str, StringConstraints(min_length=1, max_length=4_000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")
 ]
+
+
+class ErasesTexts(Event, frozen=True):
+    """An event with which the texts kept about a subject are erased."""
+
+    def erased(self) -> str:
+        """The subject's tag: texts of all events that carry it are erased."""
+        raise NotImplementedError(type(self).__name__)
 
 
 def sealed(salt: str, text: str | None) -> str | None:

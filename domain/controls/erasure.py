@@ -13,6 +13,7 @@ from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.fields import Id
 from domain.rejections import ACCOUNT_HAS_BALANCE, reject
+from domain.texts import ErasesTexts
 from domain.wallets.wallet import Wallet, WalletEvent
 
 
@@ -31,7 +32,7 @@ class Erased(State, frozen=True, kw_only=True):
 
 
 @stored_as("subject.erased.v1")
-class SubjectErased(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
+class SubjectErased(WalletEvent, CreatorEvent, ErasesTexts, frozen=True, kw_only=True):
     """What was kept outside the log about a wallet's or creator's person is gone."""
 
     subject: str
@@ -40,6 +41,10 @@ class SubjectErased(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     def tags(self) -> tuple[str, ...]:
         """The wallet or creator, and that it was erased."""
         return f"{self.kind}:{self.subject}", f"erased:{self.kind}:{self.subject}"
+
+    def erased(self) -> str:
+        """Those of the wallet or the creator."""
+        return f"{self.kind}:{self.subject}"
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """No balance changes."""

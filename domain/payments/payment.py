@@ -31,6 +31,14 @@ class PaymentEvent(Event, frozen=True):
         raise NotImplementedError(type(self).__name__)
 
 
+class ReleasesNotice(Event, frozen=True):
+    """An event with which a kept notice has been dealt with."""
+
+    def released(self) -> tuple[str, str]:
+        """(processor, processor_ref) of the notice."""
+        raise NotImplementedError(type(self).__name__)
+
+
 class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Money in suspense: what `processor` had said, under the command `command`."""
 
@@ -118,7 +126,7 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
 
 
 @stored_as("payment.released.v1")
-class PaymentReleased(PaymentEvent, frozen=True, kw_only=True):
+class PaymentReleased(PaymentEvent, ReleasesNotice, frozen=True, kw_only=True):
     """A person took a payment out of suspense: APPLY its notice anew, or RETURN the money."""
 
     processor: str
@@ -129,6 +137,10 @@ class PaymentReleased(PaymentEvent, frozen=True, kw_only=True):
     def tags(self) -> tuple[str, ...]:
         """The payment."""
         return (payment_key(self.ref),)
+
+    def released(self) -> tuple[str, str]:
+        """The notice of the payment that waited longest."""
+        return self.processor, self.ref
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`suspense -> psp`; an applied notice then posts as it would have at first."""

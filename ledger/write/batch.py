@@ -13,12 +13,11 @@ import structlog
 
 from domain.accounts import Assets
 from domain.command import Given, Parked
-from domain.controls.erasure import EraseSubject
 from domain.controls.periods import PERIODS, Periods
 from domain.controls.policy_changes import POLICIES, Policies
 from domain.entity import KINDS, MissingState, State
-from domain.event import Event
-from domain.payments.suspense import ReleasePayment
+from domain.event import EVENTS, Event
+from domain.payments.payment import ReleasesNotice
 from domain.policy import PolicyVersion, in_force
 from domain.rejections import (
     AWAITING_REFERENT,
@@ -30,6 +29,7 @@ from domain.rejections import (
     Rejection,
     reject,
 )
+from domain.texts import ErasesTexts
 from ledger.books import Book
 from ledger.log.copy_rows import microseconds
 from ledger.log.entry import ENTRY_BYTES_MAX
@@ -256,8 +256,8 @@ class Batch:
         answer = self._record(decision, event_id, context)
         if code is not None:  # not before: what cannot be recorded must leave no trace here either
             self._keep(request, SUSPENDED, None, now)
-        if salt or request.name == _ERASE:
-            self.texts.follow(command, decision, event_id[0], salt)
+        if salt:
+            self.texts.keep(command, decision, event_id[0], salt)
         return answer
 
     def _record(
@@ -266,7 +266,7 @@ class Batch:
         """Fix the events' places and merge their effects; nothing is changed if one fails."""
         states, views = self.states, self.states.views
         changes: dict[str, State] = {}
-        recorded, pending = [], []
+        recorded, pending, beside = [], [], []
         position, clock = self.position, self.clock
         recorded_us = self._clock_us
         occurred_us = (
@@ -274,6 +274,8 @@ class Batch:
         )
         for event in events:
             position += 1
+            if type(event) in _BESIDE:
+                beside.append(event)
             tags = event.tags()
             for key in tags:
                 state = changes.get(key) or states.get(key)
@@ -304,8 +306,11 @@ class Batch:
             touched[key] = position, touched.get(key, _UNTOUCHED)[1] + count
         if self.inbox.waiting:
             self.inbox.wake(tag for event in events for tag in event.tags())
-        if context.request.name == _RELEASE:
-            self.inbox.release(events, position)
+        for event in beside:
+            if isinstance(event, ReleasesNotice):
+                self.inbox.release(event, position)
+            if isinstance(event, ErasesTexts):
+                self.texts.erase(event)
         self.position, self.clock, self._clock_us = position, clock, recorded_us
         code = context.code
         status = 201 if code is None else 202
@@ -356,8 +361,8 @@ class Batch:
 _UNTOUCHED = (0, 0)
 _CARRIED = tuple(f"{name}:" for name, kind in KINDS.items() if kind.CACHED)
 """How the keys of entities begin that every event carries along, whoever needs them."""
-_RELEASE = ReleasePayment.name
-_ERASE = EraseSubject.name
+_BESIDE = {kind for kind in EVENTS.values() if issubclass(kind, ReleasesNotice | ErasesTexts)}
+"""Events after which something kept beside the log changes; there are few of them."""
 _PARSED_MAX = 8
 _parsed: list[tuple[Policies, tuple[PolicyVersion, ...]]] = []
 

@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 
 from domain.catalogue import read_command
-from domain.event import Event
-from domain.payments.payment import PaymentReleased
+from domain.payments.payment import ReleasesNotice
 from domain.payments.suspense import kept_fields
 from ledger.log.entry import canonical
 from ledger.write.request import Request
@@ -77,11 +76,9 @@ class Inbox:
             Settled(notice.processor, notice.processor_ref, state, awaits, position)
         )
 
-    def release(self, events: Iterable[Event], position: int) -> None:
-        """A person took payments out of suspense."""
-        for event in events:
-            if isinstance(event, PaymentReleased):
-                self.settled.append(Settled(event.processor, event.ref, APPLIED, None, position))
+    def release(self, event: ReleasesNotice, position: int) -> None:
+        """Note that a person has dealt with a suspended notice."""
+        self.settled.append(Settled(*event.released(), APPLIED, None, position))
 
     def save(self) -> tuple[Any, ...]:
         """What `restore` needs to undo all that follows."""

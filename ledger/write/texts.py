@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from domain.command import Command
-from domain.controls.erasure import SubjectErased
 from domain.event import Event
+from domain.texts import ErasesTexts
 
 SALT_BYTES = 16
 
@@ -39,17 +39,17 @@ class Texts:
         self.kept: list[Kept] = []
         self.erased: list[str] = []
 
-    def follow(self, command: Command, events: Iterable[Event], event_id: str, salt: str) -> None:
-        """Keep the texts that an accepted command brought, erase those it wants gone."""
-        if salt:
-            subjects = list({tag for event in events for tag in event.tags()})
-            for field in command.text_fields:
-                text = getattr(command, field)
-                if text is not None:
-                    self.kept.append(Kept(event_id, field, salt, text, subjects))
-        for event in events:
-            if isinstance(event, SubjectErased):
-                self.erased.append(f"{event.kind}:{event.subject}")
+    def keep(self, command: Command, events: Iterable[Event], event_id: str, salt: str) -> None:
+        """Keep the texts that an accepted command brought."""
+        subjects = list({tag for event in events for tag in event.tags()})
+        for field in command.text_fields:
+            text = getattr(command, field)
+            if text is not None:
+                self.kept.append(Kept(event_id, field, salt, text, subjects))
+
+    def erase(self, event: ErasesTexts) -> None:
+        """Erase the texts about the event's subject."""
+        self.erased.append(event.erased())
 
     def save(self) -> tuple[Any, ...]:
         """What `restore` needs to undo all that follows."""
