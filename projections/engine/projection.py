@@ -13,6 +13,7 @@ import msgspec
 from psycopg import Cursor, sql
 
 from ledger.postgres import sql_files as queries
+from projections.engine.dispatch import ByClass
 from projections.engine.entries import Recorded
 
 BESIDE = "__next"
@@ -36,6 +37,8 @@ class Projection(ABC):
     #: Goes up when the tables or the fold change; a rebuild then brings the tables up to it.
     version: ClassVar[int]
     tables: ClassVar[tuple[Table, ...]]
+    #: What it does with each event of its facets; None for one that looks at postings alone.
+    branches: ClassVar[ByClass[Any] | None] = None
     #: Whether the fold looks into events; postings and dates are there in any case.
     bodies: ClassVar[bool] = True
     #: So much work that a rebuild gives it a process of its own.

@@ -11,24 +11,36 @@ from typing import Any
 
 from psycopg import Cursor
 
-from domain.authorizations.authorization import AuthorizationEnded, PaymentAuthorized
-from domain.calls.call import CallBlockCharged, CallBlockWrittenOff, CallEnded, CallStarted
+from domain.authorizations.authorization import (
+    AuthorizationEnded,
+    AuthorizationEvent,
+    PaymentAuthorized,
+)
+from domain.calls.call import (
+    CallBlockCharged,
+    CallBlockWrittenOff,
+    CallEnded,
+    CallEvent,
+    CallStarted,
+)
 from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon
 from domain.event import Event
 from domain.holds.hold import HoldSettled
-from domain.payouts.payout import PayoutPaid, PayoutRequested, PayoutReturned
+from domain.payouts.payout import PayoutEvent, PayoutPaid, PayoutRequested, PayoutReturned
 from domain.purchases.purchase import TokensPurchased
 from domain.refunds.purchases import TokenPurchaseRefunded
 from domain.refunds.refund import RefundRecorded
-from domain.sales.sale import CARD, Sale
+from domain.sales.sale import CARD, Sale, SaleEvent
 from domain.subscriptions.subscription import (
     PeriodFailed,
     SubscriptionCancelled,
+    SubscriptionEvent,
     SubscriptionLapsed,
     SubscriptionStarted,
 )
 from domain.wallets.expiry import PromoTokensExpired, TokensLapsed
 from domain.wallets.promo_grants import PromoTokensGranted
+from domain.wallets.wallet import WalletEvent
 from projections.engine.dispatch import ByClass
 from projections.engine.entries import Recorded
 from projections.engine.projection import Projection, Table, integers, texts
@@ -38,11 +50,32 @@ CACHED_PAYERS = 50_000
 _EPOCH = date(2000, 1, 1).toordinal()
 
 
+def _nothing(_daily: "Daily", _event: Any, _day: int) -> None:
+    pass
+
+
+branches: ByClass[Callable[["Daily", Any, int], None]] = ByClass(
+    _nothing,
+    decides_about=(
+        WalletEvent, SaleEvent, CallEvent, SubscriptionEvent, AuthorizationEvent, PayoutEvent,
+    ),
+    nothing="""
+        account.frozen.v1 account.unfrozen.v1 adjustment.approved.v1 adjustment.proposed.v1
+        adjustment.rejected.v1 call.paused.v1 call.resumed.v1 credit_note.issued.v1
+        credits.held.v1 hold.released.v1 invoice.issued.v1 payout.approved.v1 payout.failed.v1
+        payout.rejected.v1 payout.submitted.v1 refund.failed.v1 refund.requested.v1
+        subject.erased.v1
+        """,
+)  # fmt: skip
+"""What an event adds to its day."""
+
+
 class Daily(Projection):
     """Figures by business day."""
 
     name = "daily"
     version = 2
+    branches = branches
     tables = (
         Table("days", ("day",)),
         Table("day_products", ("day", "product")),
@@ -131,26 +164,6 @@ def _added(cursor: Cursor[Any], query: bytes, sums: Sums) -> Sums:
         names = integers(day for day, _ in keys), texts([name for _, name in keys])
         cursor.execute(query, (*names, *map(integers, columns)))
     return {}
-
-
-def _nothing(_daily: Daily, _event: Any, _day: int) -> None:
-    pass
-
-
-branches: ByClass[Callable[[Daily, Any, int], None]] = ByClass(
-    _nothing,
-    nothing="""
-        account.frozen.v1 account.unfrozen.v1 adjustment.approved.v1 adjustment.proposed.v1
-        adjustment.rejected.v1 break.opened.v1 break.resolved.v1 call.paused.v1 call.resumed.v1
-        creator.verified.v1 credit_note.issued.v1 credits.held.v1 earnings.matured.v1
-        escrow.released.v1 hold.released.v1 invoice.issued.v1 payment.released.v1
-        payment.suspended.v1 payout.approved.v1 payout.failed.v1 payout.rejected.v1
-        payout.submitted.v1 payout_account.changed.v1 period.closed.v1 policy.proposed.v1
-        policy.published.v1 refund.failed.v1 refund.requested.v1 settlement.matched.v1
-        settlement_fee.recorded.v1 subject.erased.v1
-        """,
-)
-"""What an event adds to its day."""
 
 
 @branches.branch(Sale)

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from domain.creators.creator import CreatorEvent
 from domain.disputes.dispute import DisputeLost, DisputeWon
 from domain.refunds.refund import RefundRecorded
 from domain.sales.sale import Sale, SaleRecord
@@ -24,11 +25,32 @@ _BUCKETS = {"pending": 0, "available": 1, "reserved": 2, "payout": 3}
 _TAG = "sale:"
 
 
+def _nothing(_earnings: "Earnings", _event: Any, _position: int) -> None:
+    pass
+
+
+branches: ByClass[Callable[["Earnings", Any, int], None]] = ByClass(
+    _nothing,
+    decides_about=(CreatorEvent,),
+    postings="""
+        adjustment.approved.v1 dispute.opened.v1 earnings.matured.v1 escrow.released.v1
+        payout.requested.v1 payout.rejected.v1 payout.failed.v1 payout.paid.v1 payout.returned.v1
+        """,
+    nothing="""
+        account.frozen.v1 account.unfrozen.v1 adjustment.proposed.v1 adjustment.rejected.v1
+        creator.verified.v1 payout.approved.v1 payout.submitted.v1 payout_account.changed.v1
+        subject.erased.v1
+        """,
+)
+"""What an event says of the sources of its creators' earnings."""
+
+
 class Earnings(Projection):
     """Money by creator."""
 
     name = "earnings"
     version = 2
+    branches = branches
     tables = (Table("creators", ("creator",)), Table("creator_sources", ("creator", "source")))
 
     def forget(self) -> None:
@@ -110,33 +132,6 @@ class Earnings(Projection):
             for line in as_it_stands(records[tag]):
                 self.add(line)
         self._reversed = {}
-
-
-def _nothing(_earnings: Earnings, _event: Any, _position: int) -> None:
-    pass
-
-
-branches: ByClass[Callable[[Earnings, Any, int], None]] = ByClass(
-    _nothing,
-    postings="""
-        adjustment.approved.v1 dispute.opened.v1 earnings.matured.v1 escrow.released.v1
-        payout.requested.v1 payout.rejected.v1 payout.failed.v1 payout.paid.v1 payout.returned.v1
-        """,
-    nothing="""
-        account.frozen.v1 account.unfrozen.v1 adjustment.proposed.v1 adjustment.rejected.v1
-        break.opened.v1 break.resolved.v1 call.started.v1 call.paused.v1 call.resumed.v1
-        call.ended.v1 call_block.written_off.v1 creator.verified.v1 credit_note.issued.v1
-        credits.held.v1 hold.released.v1 hold.settled.v1 invoice.issued.v1 payment.authorized.v1
-        payment.failed.v1 payment.released.v1 payment.suspended.v1 payment.voided.v1
-        payout.approved.v1 payout.submitted.v1 payout_account.changed.v1 period.closed.v1
-        policy.proposed.v1 policy.published.v1 promo_tokens.expired.v1 promo_tokens.granted.v1
-        refund.failed.v1 refund.requested.v1 settlement.matched.v1 settlement_fee.recorded.v1
-        subject.erased.v1 subscription.cancelled.v1 subscription.lapsed.v1 subscription.started.v1
-        subscription_period.failed.v1 token_purchase.refunded.v1 tokens.lapsed.v1
-        tokens.purchased.v1
-        """,
-)
-"""What an event says of the sources of its creators' earnings."""
 
 
 @branches.branch(Sale)

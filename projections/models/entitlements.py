@@ -4,7 +4,7 @@ The domain's own fold says what an event does to an entitlement, so whatever gra
 ends one is handled here without being named. An ended one stays visible as revoked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from psycopg import Cursor
 from domain.sales.entitlement import Entitlement, EntitlementEvent, Grant
 from domain.sales.sale import Sale
 from ledger.postgres.database import Connection
+from projections.engine.dispatch import ByClass
 from projections.engine.entries import Recorded
 from projections.engine.projection import Projection, Table, texts
 
@@ -45,11 +46,22 @@ class Held(msgspec.Struct, frozen=True):
         return Held(source, longest.sale_id, longest.valid_until, revoked=False, grants=grants)
 
 
+def _nothing(_entitlements: "Entitlements", _event: Any) -> None:
+    pass
+
+
+branches: ByClass[Callable[["Entitlements", Any], None]] = ByClass(
+    _nothing, decides_about=(EntitlementEvent,)
+)
+"""Which events change an entitlement."""
+
+
 class Entitlements(Projection):
     """Rights by user and item."""
 
     name = "entitlements"
     version = 2
+    branches = branches
     tables = (Table("entitlements", ("user_id", "item")),)
 
     def forget(self) -> None:
@@ -60,11 +72,14 @@ class Entitlements(Projection):
         """Keep what changes an entitlement."""
         for recorded in page:
             event = recorded.event
-            if isinstance(event, EntitlementEvent):
-                for tag in event.tags():
-                    if tag.startswith(_TAG):
-                        _, user, item = tag.split(":")
-                        self._changes.append(((user, item), event))
+            branches[type(event)](self, event)  # type: ignore[index]
+
+    def change(self, event: EntitlementEvent) -> None:
+        """Keep an event for each entitlement that it is tagged with."""
+        for tag in event.tags():
+            if tag.startswith(_TAG):
+                _, user, item = tag.split(":")
+                self._changes.append(((user, item), event))
 
     def write(self, cursor: Cursor[Any]) -> None:
         """Load what the page changes, fold, and write it back."""
@@ -90,6 +105,11 @@ class Entitlements(Projection):
             ),
         )
         self._changes = []
+
+
+@branches.branch(EntitlementEvent)
+def _changed(entitlements: Entitlements, event: EntitlementEvent) -> None:
+    entitlements.change(event)
 
 
 _NOTHING = Held()

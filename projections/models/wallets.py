@@ -23,7 +23,7 @@ from domain.reversals.token_sales import Counted
 from domain.sales.sale import TOKEN, Sale
 from domain.wallets.expiry import LotEnded
 from domain.wallets.promo_grants import PromoTokensGranted
-from domain.wallets.wallet import PROMO
+from domain.wallets.wallet import PROMO, WalletEvent
 from ledger.postgres.database import Connection
 from projections.engine.dispatch import ByClass
 from projections.engine.entries import Recorded
@@ -34,11 +34,29 @@ PURCHASED, GRANTED, SPENT, REFUNDED, EXPIRED = range(4, 9)
 _COLUMNS = 9
 
 
+def _nothing(_wallets: "Wallets", _event: Any) -> None:
+    pass
+
+
+branches: ByClass[Callable[["Wallets", Any], None]] = ByClass(
+    _nothing,
+    decides_about=(WalletEvent,),
+    postings="credits.held.v1 hold.released.v1 dispute.opened.v1",
+    nothing="""
+        adjustment.proposed.v1 adjustment.rejected.v1 call.started.v1 call.ended.v1
+        subject.erased.v1 subscription.cancelled.v1 subscription.lapsed.v1 subscription.started.v1
+        subscription_period.failed.v1
+        """,
+)
+"""What an event adds to the lifetime figures of wallets, or freezes of them."""
+
+
 class Wallets(Projection):
     """Tokens by user."""
 
     name = "wallets"
     version = 2
+    branches = branches
     tables = (Table("wallets", ("user_id",)), Table("wallet_freezes", ("user_id", "scope")))
 
     def forget(self) -> None:
@@ -85,29 +103,6 @@ class Wallets(Projection):
                     self.sql[query], [list(column) for column in zip(*keys, strict=True)]
                 )
         self._frozen = {}
-
-
-def _nothing(_wallets: Wallets, _event: Any) -> None:
-    pass
-
-
-branches: ByClass[Callable[[Wallets, Any], None]] = ByClass(
-    _nothing,
-    postings="credits.held.v1 hold.released.v1 dispute.opened.v1",
-    nothing="""
-        adjustment.proposed.v1 adjustment.rejected.v1 break.opened.v1 break.resolved.v1
-        call.started.v1 call.paused.v1 call.resumed.v1 call.ended.v1 call_block.written_off.v1
-        creator.verified.v1 credit_note.issued.v1 earnings.matured.v1 escrow.released.v1
-        invoice.issued.v1 payment.authorized.v1 payment.failed.v1 payment.released.v1
-        payment.suspended.v1 payment.voided.v1 payout.approved.v1 payout.failed.v1 payout.paid.v1
-        payout.rejected.v1 payout.requested.v1 payout.returned.v1 payout.submitted.v1
-        payout_account.changed.v1 period.closed.v1 policy.proposed.v1 policy.published.v1
-        refund.failed.v1 refund.requested.v1 settlement.matched.v1 settlement_fee.recorded.v1
-        subject.erased.v1 subscription.cancelled.v1 subscription.lapsed.v1 subscription.started.v1
-        subscription_period.failed.v1
-        """,
-)
-"""What an event adds to the lifetime figures of wallets, or freezes of them."""
 
 
 @branches.branch(TokensPurchased)

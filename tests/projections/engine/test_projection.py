@@ -4,19 +4,26 @@ from collections.abc import Callable
 
 import pytest
 
+from domain.controls.policy_changes import PolicyPublished
 from domain.event import Event
 from domain.sales.items import ContentUnlocked, ItemSold
+from domain.sales.sale import Sale
 from domain.sales.tips import TipSent
 from ledger.postgres.database import Connection
 from projections.catalogue import PROJECTIONS, named
-from projections.engine.dispatch import ByClass
+from projections.engine.dispatch import ByClass, Undecided
 from projections.engine.projection import BESIDE, integers, texts
 from tests.conftest import FreshBook
 
 
 def test_the_nearest_branch_is_taken() -> None:
-    names: ByClass[Callable[[], str]] = ByClass(lambda: "nothing", nothing="tip.sent.v1")
+    names: ByClass[Callable[[], str]] = ByClass(
+        lambda: "nothing", decides_about=(Sale,), nothing="tip.sent.v1"
+    )
     assert names[TipSent]() == "nothing"
+    assert names[PolicyPublished]() == "nothing"
+    with pytest.raises(Undecided):
+        names[ContentUnlocked]
     names.branch(Event)(lambda: "event")
     assert names[TipSent]() == "event"
     names.branch(ItemSold)(lambda: "item")
