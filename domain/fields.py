@@ -6,6 +6,7 @@ an account name (`.` and `:` delimit them) nor a sum (10^12 at most).
 
 import re
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -22,8 +23,32 @@ PositiveAmount = Annotated[int, Field(gt=0, le=AMOUNT_MAX)]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 Bps = Annotated[int, Field(ge=0, le=BPS)]
 
-Funding = Literal["TOKEN", "CARD"]
-Scope = Literal["SPEND", "EARN", "PAYOUT"]
+FundingField = Literal["TOKEN", "CARD"]
+ScopeField = Literal["SPEND", "EARN", "PAYOUT"]
+SubjectKindField = Literal["wallet", "creator"]
+
+
+class Funding(StrEnum):
+    """What a sale is paid with."""
+
+    TOKEN = "TOKEN"
+    CARD = "CARD"
+
+
+class FreezeScope(StrEnum):
+    """What a freeze stops."""
+
+    SPEND = "SPEND"
+    EARN = "EARN"
+    PAYOUT = "PAYOUT"
+
+
+class SubjectKind(StrEnum):
+    """Whose business a command about a subject is."""
+
+    WALLET = "wallet"
+    CREATOR = "creator"
+
 
 INSTANT_MIN = datetime(1900, 1, 1, tzinfo=UTC)
 """Whatever is before that is a mistake, and may have no date in some time zone."""

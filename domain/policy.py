@@ -14,7 +14,17 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.fields import Amount, Bps, Country, Currency, Funding, Harmless, Id, PositiveAmount
+from domain.fields import (
+    Amount,
+    Bps,
+    Country,
+    Currency,
+    Funding,
+    FundingField,
+    Harmless,
+    Id,
+    PositiveAmount,
+)
 from domain.money import AMOUNT_MAX
 
 Product = Literal["unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold"]
@@ -101,7 +111,7 @@ class Policy(_Part):
     profile: Id
     currency: Currency
     time_zone: TimeZone
-    funding: Annotated[tuple[Funding, ...], Field(strict=False)]
+    funding: Annotated[tuple[FundingField, ...], Field(strict=False)]
     unit_value: PositiveAmount | None = None
     revenue_share: RevenueShare
     packages: dict[Id, Package] = {}
@@ -152,7 +162,7 @@ class Policy(_Part):
         """Whether anybody needs to know what a token is worth: creators get a share of it, price
         bounds are tested on it, and refunds deduct bonus tokens at it. Holds alone need none.
         """
-        if "TOKEN" not in self.funding:
+        if Funding.TOKEN not in self.funding:
             return False
         promo = self.bonus_class == "PROMO" and any(p.bonus for p in self.packages.values())
         return promo or any(product in TOKEN_SALES for product in self.products_enabled)

@@ -6,25 +6,35 @@ whatever happens to the creator or the policy afterwards.
 """
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import msgspec
 
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, Due
 from domain.entity import State, entity
 from domain.event import Event, stored_as
-from domain.payments.payment import PaymentEvent, PaymentRecord, payment_key
+from domain.payments.payment import PaymentEvent, PaymentRecord, PaymentStatus, payment_key
 from domain.sales.sale import Sale
 
-AUTHORIZED = "AUTHORIZED"
-CAPTURED = "CAPTURED"
-VOIDED = "VOIDED"
-FAILED = "FAILED"
-EXPIRED = "EXPIRED"
 
-CANCELLED = "CANCELLED"
-"""Why one is voided that waited for as long as the policy lets it."""
-ABANDONED = "ABANDONED"
-"""Why one is voided whose own time, given for a session that runs, is over."""
+class AuthorizationStatus(StrEnum):
+    """Where an authorisation is in its life."""
+
+    AUTHORIZED = "AUTHORIZED"
+    CAPTURED = "CAPTURED"
+    VOIDED = "VOIDED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+
+
+class VoidReason(StrEnum):
+    """Why an authorisation is voided by time."""
+
+    #: It waited for as long as the policy lets it.
+    CANCELLED = "CANCELLED"
+    #: Its own time, given for a session that runs, is over.
+    ABANDONED = "ABANDONED"
+
 
 VOID_EVERY_S = 60
 TICK = timedelta(microseconds=1)
@@ -49,15 +59,19 @@ class Authorization(State, frozen=True, kw_only=True):
 
     KIND = "authorization"
 
-    state: str | None = None
+    status: AuthorizationStatus | None = None
     terms: "PaymentAuthorized | None" = None
 
-    def state_at(self, now: datetime) -> str | None:
-        """Its state, expiry included whether or not a scheduler has seen to it."""
-        if self.state == AUTHORIZED and self.terms is not None:
+    def status_at(self, now: datetime) -> AuthorizationStatus | None:
+        """Its status, expiry included whether or not a scheduler has seen to it."""
+        if self.status == AuthorizationStatus.AUTHORIZED and self.terms is not None:
             expires_at = self.terms.expires_at
-            return EXPIRED if expires_at is not None and now > expires_at else AUTHORIZED
-        return self.state
+            return (
+                AuthorizationStatus.EXPIRED
+                if expires_at is not None and now > expires_at
+                else AuthorizationStatus.AUTHORIZED
+            )
+        return self.status
 
     def apply(self, key: str, event: Event) -> "Authorization":
         """The authorisation after `event`: every event in its life says how."""
@@ -92,7 +106,7 @@ class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=Tr
     refund_window_days: int | None = None
     frozen_creator_rule: str = "REJECT"
     expires_at: datetime | None = None
-    expiry_reason: str = CANCELLED
+    expiry_reason: str = VoidReason.CANCELLED
 
     @property
     def weights(self) -> tuple[tuple[str, int], ...]:
@@ -119,11 +133,11 @@ class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=Tr
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
         """Open."""
-        return Authorization(state=AUTHORIZED, terms=self)
+        return Authorization(status=AuthorizationStatus.AUTHORIZED, terms=self)
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """The reference is taken; there is no money yet."""
-        return payment.became(state=AUTHORIZED.lower(), processor=self.processor)
+        return payment.became(status=PaymentStatus.AUTHORIZED, processor=self.processor)
 
 
 class AuthorizationEnded(AuthorizationEvent, AgendaEvent, frozen=True, kw_only=True):
@@ -149,7 +163,7 @@ class PaymentVoided(AuthorizationEnded, frozen=True):
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
         """Voided."""
-        return msgspec.structs.replace(authorization, state=VOIDED)
+        return msgspec.structs.replace(authorization, status=AuthorizationStatus.VOIDED)
 
 
 @stored_as("payment.failed.v1")
@@ -158,7 +172,7 @@ class PaymentFailed(AuthorizationEnded, frozen=True):
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
         """Failed."""
-        return msgspec.structs.replace(authorization, state=FAILED)
+        return msgspec.structs.replace(authorization, status=AuthorizationStatus.FAILED)
 
 
 @stored_as("payment.captured.v1")
@@ -181,4 +195,4 @@ class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True):
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
         """Captured."""
-        return msgspec.structs.replace(authorization, state=CAPTURED)
+        return msgspec.structs.replace(authorization, status=AuthorizationStatus.CAPTURED)

@@ -11,23 +11,20 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.authorizations.authorization import (
-    ABANDONED,
-    AUTHORIZED,
-    CANCELLED,
-    CAPTURED,
-    EXPIRED,
     Authorization,
+    AuthorizationStatus,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentFailed,
     PaymentVoided,
     Share,
+    VoidReason,
     authorization_key,
 )
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creators.creator import Creator
 from domain.entity import States
-from domain.fields import Code, Country, Id, Instant, PositiveAmount
+from domain.fields import Code, Country, FreezeScope, Funding, Id, Instant, PositiveAmount
 from domain.money import BPS
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
@@ -48,7 +45,6 @@ from domain.rejections import (
 from domain.sales.amounts import card_amounts
 from domain.sales.commands import maturity, party_refusal, price_refusal
 from domain.sales.invoices import for_sale
-from domain.sales.sale import CARD
 from domain.wallets.wallet import Wallet
 
 PAYEES_MAX = 100
@@ -96,7 +92,7 @@ class Authorize(Command):
     @property
     def funding(self) -> str:
         """Sessions are paid by card."""
-        return CARD
+        return Funding.CARD
 
     @property
     def paid(self) -> tuple[str, ...]:
@@ -145,7 +141,7 @@ class Authorize(Command):
             refund_window_days=policy.refund_window_days,
             frozen_creator_rule=policy.frozen_creator_rule,
             expires_at=expires_at,
-            expiry_reason=CANCELLED if self.expires_at is None else ABANDONED,
+            expiry_reason=VoidReason.CANCELLED if self.expires_at is None else VoidReason.ABANDONED,
         )
         return (event,)
 
@@ -155,10 +151,10 @@ class Authorize(Command):
             return reject(UNKNOWN_TIER, tier=self.tier)
         wallet = given.state(Wallet, self.user)
         creators = given.states_of(Creator, self.paid)
-        frozen = next((c for c in self.paid if "EARN" in creators[c].frozen), None)
-        rejects = policy.frozen_creator_rule == "REJECT" and "SPEND" not in wallet.frozen
+        frozen = next((c for c in self.paid if FreezeScope.EARN in creators[c].frozen), None)
+        rejects = policy.frozen_creator_rule == "REJECT" and FreezeScope.SPEND not in wallet.frozen
         if frozen is not None and rejects:
-            return reject(CREATOR_FROZEN, creator=frozen, scope="EARN")
+            return reject(CREATOR_FROZEN, creator=frozen, scope=FreezeScope.EARN)
         terms = policy.sales["session"]
         refusal = party_refusal(self, terms, wallet, creators[self.payee])
         if refusal is not None:
@@ -170,9 +166,9 @@ class Authorize(Command):
             return refusal
         if self.expires_at is not None and self.expires_at <= given.now:
             return reject(OFFER_EXPIRED, expired_at=self.expires_at)
-        state = given.state(PaymentRecord, self.processor_ref).state
-        if state is not None:
-            return reject(INVALID_TRANSITION, subject=f"payment {self.processor_ref}", state=state)
+        status = given.state(PaymentRecord, self.processor_ref).status
+        if status is not None:
+            return reject(INVALID_TRANSITION, subject=f"payment {self.processor_ref}", state=status)
         return None
 
 
@@ -194,9 +190,9 @@ class AuthorizationCommand(Command):
             return ()
         return f"wallet:{terms.user}", *(f"creator:{creator}" for creator, _ in terms.weights)
 
-    def not_open(self, state: str | None) -> Rejection:
+    def not_open(self, status: str | None) -> Rejection:
         """Too late."""
-        return reject(HOLD_NOT_OPEN, hold=self.payment, state=state)
+        return reject(HOLD_NOT_OPEN, hold=self.payment, state=status)
 
 
 @command
@@ -214,12 +210,14 @@ class Capture(AuthorizationCommand):
         if terms is None:
             return reject(UNKNOWN_AUTHORIZATION, payment=self.payment)
         creators = given.states_of(Creator, [creator for creator, _ in terms.weights])
-        frozen = next((c for c, state in creators.items() if "EARN" in state.frozen), None)
+        frozen = next(
+            (c for c, state in creators.items() if FreezeScope.EARN in state.frozen), None
+        )
         if frozen is not None and terms.frozen_creator_rule == "REJECT":
-            return reject(CREATOR_FROZEN, creator=frozen, scope="EARN")
-        state = authorization.state_at(given.now)
-        if state != AUTHORIZED:
-            return self.not_open(state)
+            return reject(CREATOR_FROZEN, creator=frozen, scope=FreezeScope.EARN)
+        status = authorization.status_at(given.now)
+        if status != AuthorizationStatus.AUTHORIZED:
+            return self.not_open(status)
         if self.amount > terms.amount:
             return reject(CAPTURE_EXCEEDS_HOLD, requested=self.amount, held=terms.amount)
         sale = self._sale(given, terms, creators.values(), escrowed=frozen is not None)
@@ -242,7 +240,7 @@ class Capture(AuthorizationCommand):
             buyer=terms.user,
             creator=terms.creator,
             product="session",
-            funding=CARD,
+            funding=Funding.CARD,
             gross=self.amount,
             discount=0,
             mature_at=mature_at,
@@ -281,8 +279,8 @@ class Void(AuthorizationCommand):
         terms = authorization.terms
         if terms is None:
             return reject(UNKNOWN_AUTHORIZATION, payment=self.payment)
-        if authorization.state != AUTHORIZED:
-            return self.not_open(authorization.state)
+        if authorization.status != AuthorizationStatus.AUTHORIZED:
+            return self.not_open(authorization.status)
         event = PaymentVoided(
             payment_id=self.payment,
             session_id=terms.session_id,
@@ -312,9 +310,12 @@ class FailPayment(AuthorizationCommand):
         terms = authorization.terms
         if terms is None:
             return Parked(authorization_key(self.payment))
-        if authorization.state == CAPTURED:
+        if authorization.status == AuthorizationStatus.CAPTURED:
             return suspended(self, 0, INVALID_TRANSITION.code)
-        if authorization.state_at(given.now) not in (AUTHORIZED, EXPIRED):
+        if authorization.status_at(given.now) not in (
+            AuthorizationStatus.AUTHORIZED,
+            AuthorizationStatus.EXPIRED,
+        ):
             return ()
         event = PaymentFailed(
             payment_id=self.payment,

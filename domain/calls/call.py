@@ -7,6 +7,7 @@ What a block costs and how it is shared is fixed when the call starts.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -17,13 +18,24 @@ from domain.event import Event, stored_as
 from domain.sales.sale import Sale
 from domain.wallets.wallet import Wallet, WalletEvent
 
-ACTIVE = "ACTIVE"
-PAUSED = "PAUSED"
-ENDED = "ENDED"
 
-COMPLETED = "COMPLETED"
-INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
-IDLE = "IDLE"
+class CallStatus(StrEnum):
+    """Whether active time passes."""
+
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    ENDED = "ENDED"
+
+
+class CallEndReason(StrEnum):
+    """Why a call ended."""
+
+    COMPLETED = "COMPLETED"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    IDLE = "IDLE"
+    ACCOUNT_FROZEN = "ACCOUNT_FROZEN"
+    CREATOR_FROZEN = "CREATOR_FROZEN"
+
 
 IDLE_AFTER = timedelta(hours=4)
 """Without a start, pause or resume for that long a call is over, however often it is metered."""
@@ -51,7 +63,7 @@ class Call(State, frozen=True, kw_only=True):
 
     KIND = "call"
 
-    state: str | None = None
+    status: CallStatus | None = None
     terms: "CallStarted | None" = None
     blocks: int = 0
     paid_to: datetime | None = None
@@ -162,7 +174,7 @@ class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True):
 
     def in_call(self, call: Call) -> Call:
         """Active from now on."""
-        return Call(state=ACTIVE, terms=self, paid_to=self.at, touched_at=self.at)
+        return Call(status=CallStatus.ACTIVE, terms=self, paid_to=self.at, touched_at=self.at)
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """The fan is in this call."""
@@ -181,7 +193,9 @@ class CallPaused(CallTurn, frozen=True):
 
     def in_call(self, call: Call) -> Call:
         """Paused."""
-        return msgspec.structs.replace(call, state=PAUSED, paused_at=self.at, touched_at=self.at)
+        return msgspec.structs.replace(
+            call, status=CallStatus.PAUSED, paused_at=self.at, touched_at=self.at
+        )
 
 
 @stored_as("call.resumed.v1")
@@ -193,7 +207,7 @@ class CallResumed(CallTurn, frozen=True):
         assert call.paused_at is not None
         return msgspec.structs.replace(
             call,
-            state=ACTIVE,
+            status=CallStatus.ACTIVE,
             pauses=(*call.pauses, (call.paused_at, self.at)),
             paused_at=None,
             touched_at=self.at,
@@ -216,7 +230,9 @@ class CallEnded(CallTurn, WalletEvent, frozen=True):
 
     def in_call(self, call: Call) -> Call:
         """Ended."""
-        return msgspec.structs.replace(call, state=ENDED, ended_at=self.at, reason=self.reason)
+        return msgspec.structs.replace(
+            call, status=CallStatus.ENDED, ended_at=self.at, reason=self.reason
+        )
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """The fan is in no call."""

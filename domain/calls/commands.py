@@ -9,22 +9,19 @@ from datetime import datetime
 from pydantic import field_validator
 
 from domain.calls.call import (
-    ACTIVE,
-    COMPLETED,
-    ENDED,
-    IDLE,
-    PAUSED,
     Call,
     CallEnded,
+    CallEndReason,
     CallPaused,
     CallResumed,
     CallStarted,
+    CallStatus,
     CallTurn,
 )
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator
 from domain.entity import States
-from domain.fields import Id, PositiveAmount
+from domain.fields import FreezeScope, Funding, Id, PositiveAmount
 from domain.money import AMOUNT_MAX, block_cost
 from domain.policy import Policy
 from domain.rejections import (
@@ -92,7 +89,7 @@ class StartCall(CallCommand):
     @property
     def funding(self) -> str:
         """Calls are paid in tokens."""
-        return "TOKEN"
+        return Funding.TOKEN
 
     def entities(self) -> tuple[str, ...]:
         """The call, the fan's wallet, the creator."""
@@ -136,14 +133,14 @@ class StartCall(CallCommand):
         if idle is None:
             return (event,)
         assert idle.terms is not None
-        return turn(CallEnded, idle.terms, idle.idle_at, IDLE), event
+        return turn(CallEnded, idle.terms, idle.idle_at, CallEndReason.IDLE), event
 
     def _refusal(self, given: Given, policy: Policy, tokens: int) -> Rejection | None:
         """Parties and price as for any sale; then who is verified, who is free, who can pay."""
         wallet = given.state(Wallet, self.user)
         creator = given.state(Creator, self.creator)
-        if "EARN" in creator.frozen and "SPEND" not in wallet.frozen:
-            return reject(CREATOR_FROZEN, creator=self.creator, scope="EARN")
+        if FreezeScope.EARN in creator.frozen and FreezeScope.SPEND not in wallet.frozen:
+            return reject(CREATOR_FROZEN, creator=self.creator, scope=FreezeScope.EARN)
         terms = policy.sales["call"]
         unit_value = terms.unit_value
         refusal = party_refusal(self, terms, wallet, creator)
@@ -159,9 +156,9 @@ class StartCall(CallCommand):
         before = _before(given, self.user)
         if before is not None and given.now < before.idle_at:
             return reject(CALL_ALREADY_ACTIVE, user=self.user, call=wallet.call)
-        state = given.state(Call, self.call).state
-        if state is not None:
-            return reject(INVALID_TRANSITION, subject=f"call {self.call}", state=state)
+        status = given.state(Call, self.call).status
+        if status is not None:
+            return reject(INVALID_TRANSITION, subject=f"call {self.call}", state=status)
         current = wallet.spendable(given.now)
         if current < tokens:
             return reject(
@@ -187,8 +184,8 @@ class TurnCommand(CallCommand):
 
     def not_active(self, call: Call, now: datetime) -> Rejection | None:
         """Over, or over for want of anybody doing anything and only not found out yet."""
-        if call.state == ENDED or now >= call.idle_at:
-            return reject(CALL_NOT_ACTIVE, call=self.call, state=ENDED)
+        if call.status == CallStatus.ENDED or now >= call.idle_at:
+            return reject(CALL_NOT_ACTIVE, call=self.call, state=CallStatus.ENDED)
         return None
 
 
@@ -219,8 +216,8 @@ class PauseCall(TurnCommand):
         if isinstance(found, Rejection):
             return found
         call, terms = found
-        if call.state == PAUSED:
-            return reject(CALL_NOT_ACTIVE, call=self.call, state=PAUSED)
+        if call.status == CallStatus.PAUSED:
+            return reject(CALL_NOT_ACTIVE, call=self.call, state=CallStatus.PAUSED)
         return self.not_active(call, given.now) or self.turn(CallPaused, terms, given.now)
 
 
@@ -236,8 +233,8 @@ class ResumeCall(TurnCommand):
         if isinstance(found, Rejection):
             return found
         call, terms = found
-        if call.state == ACTIVE:
-            return reject(INVALID_TRANSITION, subject=f"call {self.call}", state=ACTIVE)
+        if call.status == CallStatus.ACTIVE:
+            return reject(INVALID_TRANSITION, subject=f"call {self.call}", state=CallStatus.ACTIVE)
         return self.not_active(call, given.now) or self.turn(CallResumed, terms, given.now)
 
 
@@ -253,8 +250,8 @@ class EndCall(TurnCommand):
         if isinstance(found, Rejection):
             return found
         call, terms = found
-        if call.state == ENDED:
-            return reject(CALL_NOT_ACTIVE, call=self.call, state=ENDED)
+        if call.status == CallStatus.ENDED:
+            return reject(CALL_NOT_ACTIVE, call=self.call, state=CallStatus.ENDED)
         if given.now >= call.idle_at:
-            return self.turn(CallEnded, terms, call.idle_at, IDLE)
-        return self.turn(CallEnded, terms, given.now, COMPLETED)
+            return self.turn(CallEnded, terms, call.idle_at, CallEndReason.IDLE)
+        return self.turn(CallEnded, terms, given.now, CallEndReason.COMPLETED)

@@ -9,34 +9,30 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from domain.calls.call import (
-    ENDED,
-    IDLE,
-    INSUFFICIENT_FUNDS,
     LATE_WITHIN,
     Call,
     CallBlockCharged,
     CallBlockWrittenOff,
     CallEnded,
+    CallEndReason,
     CallStarted,
+    CallStatus,
     Span,
 )
 from domain.calls.commands import CallCommand, turn
 from domain.command import Decision, Given, command
 from domain.creators.creator import Creator
 from domain.event import Event
-from domain.fields import Instant
+from domain.fields import FreezeScope, Funding, Instant
 from domain.policy import refund_end
 from domain.rejections import (
-    ACCOUNT_FROZEN,
     CALL_NOT_ACTIVE,
     CLOCK_SKEW,
-    CREATOR_FROZEN,
     Rejection,
     reject,
 )
 from domain.sales.amounts import token_amounts
 from domain.sales.commands import maturity
-from domain.sales.sale import TOKEN
 from domain.wallets.wallet import Wallet
 
 AHEAD_MAX = timedelta(seconds=5)
@@ -63,7 +59,7 @@ class MeterCall(CallCommand):
         if call.ended_at is not None and given.now > call.ended_at + LATE_WITHIN:
             late = islice(call.unpaid(call.ended_at), BLOCKS_MAX)
             return _written_off(call, terms, late) or reject(
-                CALL_NOT_ACTIVE, call=self.call, state=ENDED
+                CALL_NOT_ACTIVE, call=self.call, state=CallStatus.ENDED
             )
         return _metered(call, terms, given, min(self.as_of or given.now, given.now))
 
@@ -82,10 +78,10 @@ def _metered(call: Call, terms: CallStarted, given: Given, moment: datetime) -> 
     """The blocks complete at `moment`, each charged in full or not at all, and the end if due."""
     wallet = given.state(Wallet, terms.fan)
     creator = given.state(Creator, terms.creator)
-    over = call.state == ENDED
-    if "SPEND" in wallet.frozen:
-        return () if over else (turn(CallEnded, terms, given.now, ACCOUNT_FROZEN.code),)
-    if over and call.reason == INSUFFICIENT_FUNDS:
+    over = call.status == CallStatus.ENDED
+    if FreezeScope.SPEND in wallet.frozen:
+        return () if over else (turn(CallEnded, terms, given.now, CallEndReason.ACCOUNT_FROZEN),)
+    if over and call.reason == CallEndReason.INSUFFICIENT_FUNDS:
         return ()
     until = moment if over else min(moment, call.idle_at)
     blocks: list[CallBlockCharged] = []
@@ -99,12 +95,12 @@ def _metered(call: Call, terms: CallStarted, given: Given, moment: datetime) -> 
         if block is None:
             if over:
                 return tuple(blocks)
-            return (*blocks, turn(CallEnded, terms, span[1], INSUFFICIENT_FUNDS))
+            return (*blocks, turn(CallEnded, terms, span[1], CallEndReason.INSUFFICIENT_FUNDS))
         blocks.append(block)
-    if not over and "EARN" in creator.frozen:
-        return (*blocks, turn(CallEnded, terms, given.now, CREATOR_FROZEN.code))
+    if not over and FreezeScope.EARN in creator.frozen:
+        return (*blocks, turn(CallEnded, terms, given.now, CallEndReason.CREATOR_FROZEN))
     if not over and moment >= call.idle_at:
-        return (*blocks, turn(CallEnded, terms, call.idle_at, IDLE))
+        return (*blocks, turn(CallEnded, terms, call.idle_at, CallEndReason.IDLE))
     return tuple(blocks)
 
 
@@ -128,12 +124,12 @@ def _block(
         buyer=terms.fan,
         creator=terms.creator,
         product="call",
-        funding=TOKEN,
+        funding=Funding.TOKEN,
         gross=terms.block_tokens * terms.unit_value,
         discount=0,
         mature_at=mature_at,
         on_agenda=creator.first_at(mature_at),
-        escrowed_at=given.now if "EARN" in creator.frozen else None,
+        escrowed_at=given.now if FreezeScope.EARN in creator.frozen else None,
         refund_until=refund_end(given.now, terms.refund_window_days),
         call_id=terms.call_id,
         block_no=number,

@@ -21,7 +21,7 @@ from domain.rejections import (
     Rejection,
     reject,
 )
-from domain.wallets.wallet import PAID, PROMO, Lot, LotUse, Wallet
+from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet
 
 _ID = r"[A-Za-z0-9_-]{1,64}"
 _MONEY = re.compile(
@@ -103,7 +103,7 @@ def effect(
     taken: dict[str, tuple[LotUse, ...]] = {}
     for user, wallet in wallets.items():
         uses: tuple[LotUse, ...] = ()
-        for asset, kind in ((assets.promo, PROMO), (assets.paid, PAID)):
+        for asset, kind in ((assets.promo, TokenClass.PROMO), (assets.paid, TokenClass.PAID)):
             wanted = max(0, sums.get((accounts.wallet_free(user), asset), 0))
             found = _of_kind(wallet, kind).take(wanted, now)
             if found is None:
@@ -120,7 +120,7 @@ def effect(
     released = sum(use.released for uses in taken.values() for use in uses)
     left = released - sums.get((accounts.DEFERRED, assets.currency), 0)
     made = _made(sums, assets, wallets, price=left, lot_id=lot_id)
-    buys = any(lot.kind == PAID for lots in made.values() for lot in lots)
+    buys = any(lot.kind == TokenClass.PAID for lots in made.values() for lot in lots)
     if left < 0 or (left and not buys):
         return reject(
             UNBALANCED, account=accounts.DEFERRED, asset=assets.currency, difference=-left
@@ -150,11 +150,11 @@ def _made(
         if paid[user] > 0:
             after = before + paid[user]
             part = portion(price, after, whole) - portion(price, before, whole)
-            lots += (Lot(f"{lot_id}p{nth}", lot_id, PAID, paid[user], part),)
+            lots += (Lot(f"{lot_id}p{nth}", lot_id, TokenClass.PAID, paid[user], part),)
             before = after
         promo = -sums.get((accounts.wallet_free(user), assets.promo), 0)
         if promo > 0:
-            lots += (Lot(f"{lot_id}b{nth}", lot_id, PROMO, promo, 0),)
+            lots += (Lot(f"{lot_id}b{nth}", lot_id, TokenClass.PROMO, promo, 0),)
         if lots:
             made[user] = lots
     return made

@@ -7,6 +7,7 @@ balances, lots and open days may have changed in between.
 
 from collections.abc import Iterable
 from datetime import date
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import field
@@ -35,15 +36,20 @@ from domain.rejections import (
 from domain.texts import Text, sealed
 from domain.wallets.wallet import Lot, LotUse, Wallet, WalletEvent
 
-PROPOSED = "proposed"
-APPROVED = "approved"
-REJECTED = "rejected"
 LEGS_MAX = 100
 
 Name = Annotated[str, Field(max_length=140)]
 Moved = Annotated[int, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 Leg = Annotated[tuple[Name, Name, Moved], Field(strict=False)]
 Legs = Annotated[tuple[Leg, ...], Field(strict=False, min_length=2, max_length=LEGS_MAX)]
+
+
+class AdjustmentStatus(StrEnum):
+    """Whether a correction is decided."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
 
 
 @entity
@@ -53,7 +59,7 @@ class Adjustment(State, frozen=True, kw_only=True):
     KIND = "adjustment"
     CACHED = False
 
-    status: str | None = None
+    status: AdjustmentStatus | None = None
     legs: tuple[Posting, ...] = ()
     reason: str = ""
     proposer: str = ""
@@ -106,7 +112,7 @@ class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True):
     def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
         """It waits."""
         return Adjustment(
-            status=PROPOSED,
+            status=AdjustmentStatus.PROPOSED,
             legs=self.legs,
             reason=self.reason,
             proposer=self.proposer,
@@ -133,7 +139,7 @@ class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True):
 
     def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
         """Over."""
-        return replace(adjustment, status=APPROVED)
+        return replace(adjustment, status=AdjustmentStatus.APPROVED)
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """Lots are taken and made; debts change."""
@@ -154,7 +160,7 @@ class AdjustmentRejected(AdjustmentEvent, frozen=True, kw_only=True):
 
     def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
         """Over."""
-        return replace(adjustment, status=REJECTED)
+        return replace(adjustment, status=AdjustmentStatus.REJECTED)
 
 
 @command
@@ -230,7 +236,7 @@ class AdjustmentCommand(Command):
         refusal = self.actor_refusal(given, adjustment)
         if refusal is not None:
             return refusal
-        if adjustment.status != PROPOSED:
+        if adjustment.status != AdjustmentStatus.PROPOSED:
             subject = f"adjustment {self.adjustment}"
             return reject(INVALID_TRANSITION, subject=subject, state=adjustment.status)
         return adjustment

@@ -5,13 +5,11 @@ the subject, in words or as a mapping, is erased in the same transaction. Nobody
 tokens left, or with business that is still open, can be erased.
 """
 
-from typing import Literal
-
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator, CreatorEvent
 from domain.entity import State, entity
 from domain.event import Event, stored_as
-from domain.fields import Id
+from domain.fields import Id, SubjectKind, SubjectKindField
 from domain.rejections import ACCOUNT_HAS_BALANCE, reject
 from domain.texts import ErasesTexts
 from domain.wallets.wallet import Wallet, WalletEvent
@@ -63,7 +61,7 @@ class EraseSubject(Command):
     roles = frozenset({"admin"})
 
     subject: Id
-    kind: Literal["wallet", "creator"]
+    kind: SubjectKindField
 
     def entities(self) -> tuple[str, ...]:
         """The wallet or creator, and whether it was erased before."""
@@ -71,7 +69,7 @@ class EraseSubject(Command):
 
     def decide(self, given: Given) -> Decision:
         """The erasure, unless something is left."""
-        if self.kind == "wallet":
+        if SubjectKind(self.kind) is SubjectKind.WALLET:
             what = left_in_wallet(given.state(Wallet, self.subject))
         else:
             what = left_with_creator(given.state(Creator, self.subject))

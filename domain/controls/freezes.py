@@ -1,13 +1,11 @@
 """Freezes: what a wallet or a creator may not do until somebody lifts it."""
 
-from typing import Literal
-
 import msgspec
 
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator, CreatorEvent
 from domain.event import stored_as
-from domain.fields import Code, Id, Scope
+from domain.fields import Code, Id, ScopeField, SubjectKind, SubjectKindField
 from domain.wallets.wallet import Wallet, WalletEvent
 
 
@@ -60,8 +58,8 @@ class FreezeCommand(Command):
     roles = frozenset({"service", "finance", "moderator"})
 
     subject: Id
-    kind: Literal["wallet", "creator"]
-    scope: Scope
+    kind: SubjectKindField
+    scope: ScopeField
     reason_code: Code
 
     def entities(self) -> tuple[str, ...]:
@@ -70,7 +68,9 @@ class FreezeCommand(Command):
 
     def is_frozen(self, given: Given) -> bool:
         """Whether the scope is frozen at present."""
-        kind: type[Wallet | Creator] = Wallet if self.kind == "wallet" else Creator
+        kind: type[Wallet | Creator] = (
+            Wallet if SubjectKind(self.kind) is SubjectKind.WALLET else Creator
+        )
         return self.scope in given.state(kind, self.subject).frozen
 
     def changed(self, event: type[FreezeEvent]) -> tuple[FreezeEvent, ...]:

@@ -7,6 +7,7 @@ own; what a dispute holds back stands in the same bucket, but no release of escr
 """
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -14,10 +15,17 @@ import msgspec
 from domain.entity import State, entity
 from domain.event import Event
 
-AVAILABLE = "available"
-PENDING = "pending"
-RESERVED = "reserved"
-PAYOUT = "payout"
+
+class Bucket(StrEnum):
+    """Where money owed to a creator stands."""
+
+    AVAILABLE = "available"
+    PENDING = "pending"
+    RESERVED = "reserved"
+    PAYOUT = "payout"
+
+
+AVAILABLE, PENDING, RESERVED, PAYOUT = Bucket
 
 Maturing = tuple[tuple[datetime, int], ...]
 """(when it matures, minor units), in the order of time."""
@@ -72,7 +80,7 @@ class Creator(State, frozen=True, kw_only=True):
         """What of `pending` is mature at `now`."""
         return sum(amount for at, amount in self.maturing if at <= now)
 
-    def bucket(self, escrowed_at: datetime | None, mature_at: datetime | None) -> str:
+    def bucket(self, escrowed_at: datetime | None, mature_at: datetime | None) -> Bucket:
         """Where the earnings of a sale stand now, unless a dispute holds them back."""
         if escrowed_at is not None:
             released = self.escrow_released_through

@@ -11,9 +11,9 @@ import msgspec
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.command import Command, Decision, Given, command
-from domain.creators.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
+from domain.creators.creator import Bucket, Creator, CreatorEvent
 from domain.event import stored_as
-from domain.fields import Id
+from domain.fields import FreezeScope, Id
 from domain.rejections import CREATOR_FROZEN, reject
 
 
@@ -32,7 +32,7 @@ class EarningsMoved(CreatorEvent, frozen=True, kw_only=True):
         """From `source` to what is available."""
         return (
             (accounts.creator(self.creator, source), assets.currency, self.amount),
-            (accounts.creator(self.creator, AVAILABLE), assets.currency, -self.amount),
+            (accounts.creator(self.creator, Bucket.AVAILABLE), assets.currency, -self.amount),
         )
 
 
@@ -42,7 +42,7 @@ class EarningsMatured(EarningsMoved, frozen=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`cr.pending -> cr.available`."""
-        return self.legs(PENDING, assets)
+        return self.legs(Bucket.PENDING, assets)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """The watermark moves; what is below it is available."""
@@ -60,7 +60,7 @@ class EscrowReleased(EarningsMoved, frozen=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`cr.reserved -> cr.available`."""
-        return self.legs(RESERVED, assets)
+        return self.legs(Bucket.RESERVED, assets)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """Nothing is in escrow; what disputes hold back stays reserved."""
@@ -112,8 +112,8 @@ class ReleaseEscrow(EarningsCommand):
     def decide(self, given: Given) -> Decision:
         """All that is in escrow."""
         creator = given.state(Creator, self.creator)
-        if "EARN" in creator.frozen:
-            return reject(CREATOR_FROZEN, creator=self.creator, scope="EARN")
+        if FreezeScope.EARN in creator.frozen:
+            return reject(CREATOR_FROZEN, creator=self.creator, scope=FreezeScope.EARN)
         if not creator.escrowed:
             return ()
         return (EscrowReleased(creator=self.creator, through=given.now, amount=creator.escrowed),)

@@ -15,12 +15,11 @@ from domain.disputes import sales as sale_disputes
 from domain.disputes.dispute import DisputeOpened, DisputeRecord
 from domain.event import Event
 from domain.fields import Amount, Id, PositiveAmount
-from domain.payments.payment import PaymentRecord, payment_key
+from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds.commands import sale_of
 from domain.rejections import INVALID_TRANSITION, NO_POLICY
-from domain.reversals.card_sales import WON
 from domain.reversals.clawback import with_cancelled_payouts
 from domain.sales.sale import SaleRecord
 from domain.wallets.wallet import Wallet
@@ -71,7 +70,7 @@ class OpenDispute(Command):
 
     def decide(self, given: Given) -> Decision:
         """The dispute; a final one is lost at once."""
-        if given.state(DisputeRecord, self.processor_ref).state is not None:
+        if given.state(DisputeRecord, self.processor_ref).status is not None:
             return ()
         disputed = self._disputed(given)
         if isinstance(disputed, Parked):
@@ -132,20 +131,26 @@ class CloseDispute(Command):
         dispute = given.state(DisputeRecord, self.dispute)
         if dispute.opened is None:
             return Parked(f"dispute:{self.dispute}")
-        if dispute.state == self.outcome:
+        if dispute.status == self.outcome:
             return ()
-        if dispute.state == WON:
+        if dispute.status == DisputeStatus.WON:
             return suspended(self, 0, INVALID_TRANSITION.code)
         return with_cancelled_payouts(given, self._closed(given, dispute.opened))
 
     def _closed(self, given: Given, opened: DisputeOpened) -> tuple[Event, ...]:
         if opened.sale_id is not None:
             sale = given.state(SaleRecord, opened.sale_id)
-            closed = sale_disputes.won_on if self.outcome == WON else sale_disputes.lost_on
+            closed = (
+                sale_disputes.won_on if self.outcome == DisputeStatus.WON else sale_disputes.lost_on
+            )
             return closed(given, sale, opened)
         purchase = given.state(PurchaseRecord, opened.purchase_id or "")
         wallet = given.state(Wallet, opened.user)
-        ended = purchase_disputes.won_on if self.outcome == WON else purchase_disputes.lost_on
+        ended = (
+            purchase_disputes.won_on
+            if self.outcome == DisputeStatus.WON
+            else purchase_disputes.lost_on
+        )
         return ended(given, purchase, wallet, opened)
 
 

@@ -14,6 +14,7 @@ from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem
 from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.payments.payment import DisputeStatus
 from domain.purchases.disputed_lots import (
     LotCancelled,
     LotMovements,
@@ -22,7 +23,7 @@ from domain.purchases.disputed_lots import (
     without_cancelled,
 )
 from domain.purchases.purchase import PurchaseDispute, PurchaseEvent, PurchaseRecord
-from domain.reversals.card_sales import LOST, OPEN, WON, with_dispute
+from domain.reversals.card_sales import with_dispute
 from domain.reversals.clawback import Reversal
 from domain.reversals.token_sales import ends, token_legs
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
@@ -32,12 +33,12 @@ from domain.wallets.wallet import LotUse, Wallet, WalletEvent
 
 @entity
 class DisputeRecord(State, frozen=True, kw_only=True):
-    """A dispute: OPEN, WON or LOST; None while unknown."""
+    """A dispute; `status` is None while it is unknown."""
 
     KIND = "dispute"
     CACHED = False
 
-    state: str | None = None
+    status: DisputeStatus | None = None
     opened: "DisputeOpened | None" = None
 
     def apply(self, key: str, event: Event) -> "DisputeRecord":
@@ -54,7 +55,7 @@ class DisputeEvent(
     The dispute is known by its id and by the processor's reference of the notice that opened it.
     """
 
-    state: ClassVar[str]
+    status: ClassVar[DisputeStatus]
 
     dispute_id: str
     dispute_ref: str
@@ -92,13 +93,13 @@ class DisputeEvent(
 
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
         """The dispute after this event."""
-        return msgspec.structs.replace(record, state=self.state)
+        return msgspec.structs.replace(record, status=self.status)
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
         """The disputes of a sale by card; a sale that a disputed purchase paid has `charges`."""
         if self.sale_id is None:
             return record
-        dispute = SaleDispute(self.dispute_id, self.amount, self.bearer, self.state)
+        dispute = SaleDispute(self.dispute_id, self.amount, self.bearer, self.status)
         return with_dispute(record, dispute)
 
     def lot_movements(self) -> LotMovements:
@@ -109,7 +110,7 @@ class DisputeEvent(
         """The dispute as it is now, and what became of tokens."""
         known = {one.dispute: one.amount for one in record.disputes}
         amount = known.get(self.dispute_id, self.amount)
-        dispute = PurchaseDispute(self.dispute_id, amount, self.state)
+        dispute = PurchaseDispute(self.dispute_id, amount, self.status)
         return record.with_dispute(dispute).moved(self.lot_movements())
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
@@ -130,7 +131,7 @@ class DisputeEvent(
 class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
     """A bank took back `amount` and the processor charged `fee`; nobody has lost anything yet."""
 
-    state = OPEN
+    status = DisputeStatus.OPEN
 
     fee_refundable: bool = False
 
@@ -147,7 +148,7 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
 
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
         """It begins."""
-        return DisputeRecord(state=OPEN, opened=self)
+        return DisputeRecord(status=DisputeStatus.OPEN, opened=self)
 
 
 def common(dispute: DisputeOpened) -> dict[str, Any]:
@@ -223,7 +224,7 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
 class DisputeLost(DisputeClosed, frozen=True, kw_only=True):
     """The bank keeps `amount`; `lots` are unspent tokens that are cancelled."""
 
-    state = LOST
+    status = DisputeStatus.LOST
 
     lots: tuple[LotCancelled, ...] = ()
 
@@ -257,7 +258,7 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
     other disputes may hold some. `cleared`: no loss of the purchase is left.
     """
 
-    state = WON
+    status = DisputeStatus.WON
 
     after_loss: bool = False
     freed: tuple[LotUse, ...] = ()

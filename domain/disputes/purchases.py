@@ -19,10 +19,11 @@ from domain.controls.freezes import AccountFrozen
 from domain.creators.creator import Creator
 from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon, common, on_agenda
 from domain.event import Event
+from domain.fields import FreezeScope, SubjectKind
 from domain.money import split_among, split_by_weight
+from domain.payments.payment import DisputeBearer, DisputeStatus
 from domain.purchases.disputed_lots import LotMovements, Targets, lot_movements
 from domain.purchases.purchase import PurchaseDispute, PurchaseRecord
-from domain.reversals.card_sales import CREATOR_PROPORTIONAL, LOST, OPEN, WON
 from domain.reversals.clawback import Clawback
 from domain.reversals.purchase_usage import Paid, PurchaseUsage, paid_by
 from domain.reversals.token_sales import still_owned
@@ -50,7 +51,9 @@ class Step(msgspec.Struct, frozen=True):
 
 def opened_on(record: PurchaseRecord, wallet: Wallet, dispute: DisputeOpened) -> DisputeOpened:
     """The dispute with the unspent tokens, bonus included, that it holds."""
-    after = record.with_dispute(PurchaseDispute(dispute.dispute_id, dispute.amount, OPEN))
+    after = record.with_dispute(
+        PurchaseDispute(dispute.dispute_id, dispute.amount, DisputeStatus.OPEN)
+    )
     return msgspec.structs.replace(dispute, held=_movements(record, after, wallet).held)
 
 
@@ -58,7 +61,7 @@ def lost_on(
     given: Given, record: PurchaseRecord, wallet: Wallet, dispute: DisputeOpened
 ) -> tuple[Event, ...]:
     """The loss in parts, the freeze of the wallet, and the credit note."""
-    step = _step(given, record, wallet, dispute, LOST)
+    step = _step(given, record, wallet, dispute, DisputeStatus.LOST)
     lost = [
         DisputeLost(
             **{**common(dispute), **fields},
@@ -76,10 +79,10 @@ def won_on(
     given: Given, record: PurchaseRecord, wallet: Wallet, dispute: DisputeOpened
 ) -> tuple[Event, ...]:
     """The win: held tokens are free; after a loss, what it took goes back, in parts."""
-    step = _step(given, record, wallet, dispute, WON)
-    states = {one.dispute: one.state for one in record.disputes}
+    step = _step(given, record, wallet, dispute, DisputeStatus.WON)
+    statuses = {one.dispute: one.status for one in record.disputes}
     fee = dispute.fee if dispute.fee_refundable else 0
-    after_loss = states[dispute.dispute_id] == LOST
+    after_loss = statuses[dispute.dispute_id] == DisputeStatus.LOST
     others = [one for one in record.disputes if one.dispute != dispute.dispute_id]
     won = [
         on_agenda(
@@ -90,7 +93,7 @@ def won_on(
                 held=step.movements.held if nth == 0 else (),
                 freed=step.movements.freed if nth == 0 else (),
                 restored=step.movements.restored if nth == 0 else (),
-                cleared=after_loss and all(one.state != LOST for one in others),
+                cleared=after_loss and all(one.status != DisputeStatus.LOST for one in others),
             )
         )
         for nth, fields in enumerate(_parts(record, dispute, step))
@@ -100,20 +103,24 @@ def won_on(
 
 
 def _step(
-    given: Given, record: PurchaseRecord, wallet: Wallet, dispute: DisputeOpened, state: str
+    given: Given,
+    record: PurchaseRecord,
+    wallet: Wallet,
+    dispute: DisputeOpened,
+    status: DisputeStatus,
 ) -> Step:
-    """What changes when the dispute comes to be in `state`."""
-    after = record.with_dispute(PurchaseDispute(dispute.dispute_id, dispute.amount, state))
+    """What changes when the dispute comes to be `status`."""
+    after = record.with_dispute(PurchaseDispute(dispute.dispute_id, dispute.amount, status))
     moved = _movements(record, after, wallet)
     settled = after.settled - record.settled
-    excess = after.disputed(LOST) - record.disputed(LOST) - settled
+    excess = after.disputed(DisputeStatus.LOST) - record.disputed(DisputeStatus.LOST) - settled
     released = sum(lot.released for lot in moved.cancelled)
     released -= sum(lot.released for lot in moved.restored)
     if not settled and not released:
         return Step(moved, settled, excess)
     tax = _tax(after) - record.lost_tax
     rest = settled - tax - released
-    if dispute.bearer != CREATOR_PROPORTIONAL:
+    if dispute.bearer != DisputeBearer.CREATOR_PROPORTIONAL:
         return Step(moved, settled, excess, tax, released, debt=rest)
     usage = given.state(PurchaseUsage, f"{record.user}:{record.purchase_id}")
     paid = [paid_by(record.purchase_id or "", each) for each in usage.sales().values()]
@@ -125,8 +132,12 @@ def _step(
 
 def _movements(record: PurchaseRecord, after: PurchaseRecord, wallet: Wallet) -> LotMovements:
     """What becomes of the unspent tokens when the disputes are as in `after`."""
-    targets = Targets(after.refundable, after.disputed(OPEN, LOST), after.disputed(LOST))
-    won = targets.disputed < record.disputed(OPEN, LOST)
+    targets = Targets(
+        after.refundable,
+        after.disputed(DisputeStatus.OPEN, DisputeStatus.LOST),
+        after.disputed(DisputeStatus.LOST),
+    )
+    won = targets.disputed < record.disputed(DisputeStatus.OPEN, DisputeStatus.LOST)
     return lot_movements(_lots(record, wallet), record.held, record.cancelled, targets, won=won)
 
 
@@ -216,10 +227,15 @@ def _chunks(sales: Iterable[Claws]) -> Iterator[Claws]:
 
 def _frozen(record: PurchaseRecord, wallet: Wallet) -> tuple[AccountFrozen, ...]:
     """The wallet may not spend until a person has looked at it."""
-    if "SPEND" in wallet.frozen:
+    if FreezeScope.SPEND in wallet.frozen:
         return ()
     return (
-        AccountFrozen(subject=record.user, kind="wallet", scope="SPEND", reason="DISPUTE_LOST"),
+        AccountFrozen(
+            subject=record.user,
+            kind=SubjectKind.WALLET,
+            scope=FreezeScope.SPEND,
+            reason="DISPUTE_LOST",
+        ),
     )
 
 

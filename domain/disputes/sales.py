@@ -9,11 +9,9 @@ import msgspec
 from domain.command import Given
 from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon, common, on_agenda
 from domain.event import Event
+from domain.payments.payment import DisputeStatus
 from domain.refunds.commands import entitled_items, entitled_until
 from domain.reversals.card_sales import (
-    LOST,
-    OPEN,
-    WON,
     Reversed,
     change,
     clawbacks,
@@ -28,14 +26,14 @@ from domain.sales.sale import Sale, SaleDispute, SaleRecord
 
 def opened_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> DisputeOpened:
     """The dispute, with what is reserved of the creators' parts."""
-    sale, _, moved = _moved(record, dispute, OPEN)
+    sale, _, moved = _moved(record, dispute, DisputeStatus.OPEN)
     shares = clawbacks(given, sale, moved.clawed, moved.reserved)
     return msgspec.structs.replace(dispute, shares=shares)
 
 
 def lost_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Event, ...]:
     """The loss, and the credit note of the VAT it takes back."""
-    sale, after, moved = _moved(record, dispute, LOST)
+    sale, after, moved = _moved(record, dispute, DisputeStatus.LOST)
     lost = DisputeLost(
         **common(dispute),
         shares=clawbacks(given, sale, moved.clawed, moved.reserved),
@@ -52,11 +50,12 @@ def lost_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[E
 
 def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Event, ...]:
     """The win; after a loss, all that was taken goes back, and its VAT is invoiced again."""
-    sale, after, moved = _moved(record, dispute, WON)
+    sale, after, moved = _moved(record, dispute, DisputeStatus.WON)
     after_loss = any(
-        one.dispute == dispute.dispute_id and one.state == LOST for one in record.disputes
+        one.dispute == dispute.dispute_id and one.status == DisputeStatus.LOST
+        for one in record.disputes
     )
-    back = after_loss and not is_fully_reversed(after) and not after.disputed(LOST)
+    back = after_loss and not is_fully_reversed(after) and not after.disputed(DisputeStatus.LOST)
     won = DisputeWon(
         **common(dispute),
         fee=dispute.fee if dispute.fee_refundable else 0,
@@ -81,10 +80,10 @@ def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Ev
 
 
 def _moved(
-    record: SaleRecord, dispute: DisputeOpened, state: str
+    record: SaleRecord, dispute: DisputeOpened, status: DisputeStatus
 ) -> tuple[Sale, SaleRecord, Reversed]:
-    """The sale, its record once the dispute is in `state`, and what that moves."""
+    """The sale, its record once the dispute is `status`, and what that moves."""
     assert record.sale is not None
-    known = SaleDispute(dispute.dispute_id, dispute.amount, dispute.bearer, state)
+    known = SaleDispute(dispute.dispute_id, dispute.amount, dispute.bearer, status)
     after = with_dispute(record, known)
     return record.sale, after, change(reversed_so_far(record), reversed_so_far(after))

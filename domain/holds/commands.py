@@ -11,8 +11,8 @@ import msgspec
 from domain.command import Command, Decision, Given, command
 from domain.entity import States
 from domain.event import Event
-from domain.fields import Amount, Id, Instant, PositiveAmount
-from domain.holds.hold import EXPIRED, OPEN, RELEASED, CreditsHeld, Hold, HoldReleased, HoldSettled
+from domain.fields import Amount, FreezeScope, Funding, Id, Instant, PositiveAmount
+from domain.holds.hold import CreditsHeld, Hold, HoldReleased, HoldSettled, HoldStatus
 from domain.rejections import (
     ACCOUNT_FROZEN,
     CAPTURE_EXCEEDS_HOLD,
@@ -50,10 +50,10 @@ class HoldCredits(Command):
         if version is None:
             return reject(NO_POLICY, at=given.now)
         policy, wallet = version.policy, given.state(Wallet, self.user)
-        if "SPEND" in wallet.frozen:
-            return reject(ACCOUNT_FROZEN, user=self.user, scope="SPEND")
-        if "hold" not in policy.products_enabled or "TOKEN" not in policy.funding:
-            return reject(PRODUCT_DISABLED, product="hold", funding="TOKEN")
+        if FreezeScope.SPEND in wallet.frozen:
+            return reject(ACCOUNT_FROZEN, user=self.user, scope=FreezeScope.SPEND)
+        if "hold" not in policy.products_enabled or Funding.TOKEN not in policy.funding:
+            return reject(PRODUCT_DISABLED, product="hold", funding=Funding.TOKEN)
         expires_at = self.expires_at
         if expires_at is None and policy.hold_expiry_hours is not None:
             expires_at = given.now + timedelta(hours=policy.hold_expiry_hours)
@@ -91,16 +91,16 @@ class HoldCommand(Command):
         """The wallet of a hold that is there."""
         hold = states[f"hold:{self.hold}"]
         assert isinstance(hold, Hold)
-        return (f"wallet:{hold.user}",) if hold.state is not None else ()
+        return (f"wallet:{hold.user}",) if hold.status is not None else ()
 
     def load_hold(self, given: Given) -> Hold | Rejection:
         """The hold, open or not."""
         hold = given.state(Hold, self.hold)
-        return reject(UNKNOWN_HOLD, hold=self.hold) if hold.state is None else hold
+        return reject(UNKNOWN_HOLD, hold=self.hold) if hold.status is None else hold
 
-    def not_open(self, state: str | None) -> Rejection:
+    def not_open(self, status: str | None) -> Rejection:
         """Too late."""
-        return reject(HOLD_NOT_OPEN, hold=self.hold, state=state)
+        return reject(HOLD_NOT_OPEN, hold=self.hold, state=status)
 
 
 @command
@@ -126,9 +126,9 @@ class SettleBatch(HoldCommand):
                 subject=f"batch {self.batch_no} of hold {self.hold}",
                 state=f"settled with {before}",
             )
-        state = hold.state_at(given.now)
-        if state != OPEN:
-            return self.not_open(state)
+        status = hold.status_at(given.now)
+        if status != HoldStatus.OPEN:
+            return self.not_open(status)
         if self.used > hold.held:
             return reject(CAPTURE_EXCEEDS_HOLD, requested=self.used, held=hold.held)
         uses = hold.first(self.used, given.state(Wallet, hold.user))
@@ -154,15 +154,15 @@ class ReleaseHold(HoldCommand):
         hold = self.load_hold(given)
         if isinstance(hold, Rejection):
             return hold
-        if hold.state != OPEN:
-            return self.not_open(hold.state)
-        state = hold.state_at(given.now)
+        if hold.status != HoldStatus.OPEN:
+            return self.not_open(hold.status)
+        status = hold.status_at(given.now)
         released = HoldReleased(
             hold_id=self.hold,
             user=hold.user,
             tokens=hold.held,
             lots=hold.lots,
-            reason=RELEASED if state == OPEN else EXPIRED,
+            reason=HoldStatus.RELEASED if status == HoldStatus.OPEN else HoldStatus.EXPIRED,
         )
         wallet = given.state(Wallet, hold.user)
         ended = (_ended(use, wallet, hold.user, given.now) for use in hold.lots)

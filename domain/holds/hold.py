@@ -6,6 +6,7 @@ owed to anybody for usage: what the tokens were sold for becomes the platform's 
 """
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import msgspec
 
@@ -14,11 +15,16 @@ from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.entity import State, entity
 from domain.event import Event, stored_as
-from domain.wallets.wallet import PROMO, LotUse, Wallet, WalletEvent
+from domain.wallets.wallet import LotUse, TokenClass, Wallet, WalletEvent
 
-OPEN = "OPEN"
-EXPIRED = "EXPIRED"
-RELEASED = "RELEASED"
+
+class HoldStatus(StrEnum):
+    """Whether tokens are still set aside; otherwise why not."""
+
+    OPEN = "OPEN"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+
 
 RELEASE_EVERY_S = 60
 TICK = timedelta(microseconds=1)
@@ -26,7 +32,7 @@ TICK = timedelta(microseconds=1)
 
 def by_class(uses: tuple[LotUse, ...], assets: Assets) -> tuple[tuple[str, int], ...]:
     """(asset, tokens) of both classes of token in `uses`."""
-    promo = sum(use.tokens for use in uses if use.kind == PROMO)
+    promo = sum(use.tokens for use in uses if use.kind == TokenClass.PROMO)
     paid = sum(use.tokens for use in uses) - promo
     return (assets.paid, paid), (assets.promo, promo)
 
@@ -54,7 +60,7 @@ class Hold(State, frozen=True, kw_only=True):
 
     KIND = "hold"
 
-    state: str | None = None
+    status: HoldStatus | None = None
     user: str = ""
     lots: tuple[LotUse, ...] = ()
     expires_at: datetime | None = None
@@ -65,11 +71,11 @@ class Hold(State, frozen=True, kw_only=True):
         """Tokens neither used nor released."""
         return sum(use.tokens for use in self.lots)
 
-    def state_at(self, now: datetime) -> str | None:
-        """Its state, expiry included whether or not a scheduler has seen to it."""
-        if self.state == OPEN and self.expires_at is not None and now > self.expires_at:
-            return EXPIRED
-        return self.state
+    def status_at(self, now: datetime) -> HoldStatus | None:
+        """Its status, expiry included whether or not a scheduler has seen to it."""
+        if self.status == HoldStatus.OPEN and self.expires_at is not None and now > self.expires_at:
+            return HoldStatus.EXPIRED
+        return self.status
 
     def first(self, tokens: int, wallet: Wallet) -> tuple[LotUse, ...]:
         """Which lots the next `tokens` of it come from, and what they release."""
@@ -132,7 +138,9 @@ class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
 
     def in_hold(self, hold: Hold) -> Hold:
         """Open."""
-        return Hold(state=OPEN, user=self.user, lots=self.lots, expires_at=self.expires_at)
+        return Hold(
+            status=HoldStatus.OPEN, user=self.user, lots=self.lots, expires_at=self.expires_at
+        )
 
 
 @stored_as("hold.settled.v1")
@@ -199,4 +207,4 @@ class HoldReleased(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
 
     def in_hold(self, hold: Hold) -> Hold:
         """Over."""
-        return msgspec.structs.replace(hold, state=self.reason, lots=())
+        return msgspec.structs.replace(hold, status=HoldStatus(self.reason), lots=())

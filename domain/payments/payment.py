@@ -1,5 +1,6 @@
 """A payment, known by its processor's reference: what it became, and what waits in suspense."""
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -9,13 +10,29 @@ from domain.accounts import Assets, Posting
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 
-SUSPENDED = "suspended"
+
+class PaymentStatus(StrEnum):
+    """What became of a payment."""
+
+    AUTHORIZED = "authorized"
+    SUSPENDED = "suspended"
+    RELEASED = "released"
+    APPLIED = "applied"
 
 
-RELEASED = "released"
+class DisputeStatus(StrEnum):
+    """How a bank's dispute of a payment stands."""
+
+    OPEN = "OPEN"
+    WON = "WON"
+    LOST = "LOST"
 
 
-APPLIED = "applied"
+class DisputeBearer(StrEnum):
+    """Who pays for what a lost dispute takes."""
+
+    CREATOR_PROPORTIONAL = "CREATOR_PROPORTIONAL"
+    PLATFORM = "PLATFORM"
 
 
 def payment_key(processor_ref: str) -> str:
@@ -59,7 +76,7 @@ class PaymentRecord(State, frozen=True, kw_only=True):
     KIND = "payment"
     CACHED = False
 
-    state: str | None = None
+    status: PaymentStatus | None = None
     sale_id: str | None = None
     purchase_id: str | None = None
     processor: str = ""
@@ -71,9 +88,9 @@ class PaymentRecord(State, frozen=True, kw_only=True):
         one that has become something already, is another one."""
         if self.sale_id is not None or self.purchase_id is not None:
             return True
-        if self.state == SUSPENDED:
+        if self.status == PaymentStatus.SUSPENDED:
             return self.waiting[0].processor != processor
-        return self.state not in {None, RELEASED}
+        return self.status not in {None, PaymentStatus.RELEASED}
 
     def became(self, **what: Any) -> "PaymentRecord":
         """The payment once it has become something; others go on waiting."""
@@ -118,10 +135,10 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
         """It waits for a person; what the payment had become before stays known."""
         waiting = Waiting(self.processor, self.amount, self.command, self.notice)
         payment = msgspec.structs.replace(payment, waiting=(*payment.waiting, waiting))
-        if payment.state not in (None, RELEASED):
+        if payment.status not in (None, PaymentStatus.RELEASED):
             return payment
         return msgspec.structs.replace(
-            payment, state=SUSPENDED, processor=self.processor, amount=self.amount
+            payment, status=PaymentStatus.SUSPENDED, processor=self.processor, amount=self.amount
         )
 
 
@@ -153,8 +170,8 @@ class PaymentReleased(PaymentEvent, ReleasesNotice, frozen=True, kw_only=True):
         """The oldest waits no more."""
         left = payment.waiting[1:]
         payment = msgspec.structs.replace(payment, waiting=left)
-        if payment.state != SUSPENDED:
+        if payment.status != PaymentStatus.SUSPENDED:
             return payment
         if not left:
-            return msgspec.structs.replace(payment, state=RELEASED)
+            return msgspec.structs.replace(payment, status=PaymentStatus.RELEASED)
         return msgspec.structs.replace(payment, processor=left[0].processor, amount=left[0].amount)

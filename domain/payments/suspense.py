@@ -4,6 +4,7 @@ Money that arrived and contradicts the policy or the state is not refused: it is
 stays in `suspense`, with the whole notice kept, until a person releases it.
 """
 
+from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
@@ -11,13 +12,22 @@ import msgspec
 from domain.command import COMMANDS, Command, Decision, Given, Suspended, command, explicit_fields
 from domain.fields import Id
 from domain.payments.payment import (
-    SUSPENDED,
     PaymentRecord,
     PaymentReleased,
+    PaymentStatus,
     PaymentSuspended,
     payment_key,
 )
 from domain.rejections import INVALID_TRANSITION, UNKNOWN_PAYMENT, reject
+
+ResolutionField = Literal["APPLY", "RETURN"]
+
+
+class SuspenseResolution(StrEnum):
+    """What a person decides of money in suspense."""
+
+    APPLY = "APPLY"
+    RETURN = "RETURN"
 
 
 def suspended(
@@ -52,7 +62,7 @@ class ReleasePayment(Command):
     roles = frozenset({"finance"})
 
     payment_ref: Id
-    resolution: Literal["APPLY", "RETURN"]
+    resolution: ResolutionField
 
     def entities(self) -> tuple[str, ...]:
         """The payment."""
@@ -61,11 +71,11 @@ class ReleasePayment(Command):
     def decide(self, given: Given) -> Decision:
         """The release, and what the notice does now if it is to be applied."""
         payment = given.state(PaymentRecord, self.payment_ref)
-        if payment.state is None:
+        if payment.status is None:
             return reject(UNKNOWN_PAYMENT, payment_ref=self.payment_ref)
         if not payment.waiting:
             return reject(
-                INVALID_TRANSITION, subject=f"payment {self.payment_ref}", state=payment.state
+                INVALID_TRANSITION, subject=f"payment {self.payment_ref}", state=payment.status
             )
         waiting = payment.waiting[0]
         released = PaymentReleased(
@@ -74,7 +84,7 @@ class ReleasePayment(Command):
             amount=waiting.amount,
             resolution=self.resolution,
         )
-        if self.resolution == "RETURN":
+        if self.resolution == SuspenseResolution.RETURN:
             return (released,)
         notice = COMMANDS[waiting.command].model_validate(waiting.notice)
         outcome = notice.decide(given)
@@ -84,5 +94,5 @@ class ReleasePayment(Command):
         return reject(
             INVALID_TRANSITION,
             subject=f"payment {self.payment_ref}",
-            state=f"{SUSPENDED}: its notice still contradicts ({code})",
+            state=f"{PaymentStatus.SUSPENDED}: its notice still contradicts ({code})",
         )

@@ -12,13 +12,9 @@ from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator
 from domain.creators.maturity import matured
 from domain.entity import States
-from domain.fields import Code, Id, PositiveAmount
+from domain.fields import Code, FreezeScope, Id, PositiveAmount
 from domain.money import half_up
 from domain.payouts.payout import (
-    APPROVED,
-    PAID,
-    REQUESTED,
-    SUBMITTED,
     Payout,
     PayoutApproved,
     PayoutFailed,
@@ -26,6 +22,7 @@ from domain.payouts.payout import (
     PayoutRejected,
     PayoutRequested,
     PayoutReturned,
+    PayoutStatus,
     PayoutSubmitted,
 )
 from domain.policy import Policy
@@ -193,7 +190,7 @@ class ApprovePayout(PayoutCommand):
 
     name = "approve-payout"
     roles = APPROVERS
-    steps_from = (REQUESTED,)
+    steps_from = (PayoutStatus.REQUESTED,)
     freezable = True
 
     def actor_refusal(self, given: Given, payout: Payout) -> Rejection | None:
@@ -215,7 +212,7 @@ class RejectPayout(PayoutCommand):
 
     name = "reject-payout"
     roles = APPROVERS
-    steps_from = (REQUESTED, APPROVED)
+    steps_from = (PayoutStatus.REQUESTED, PayoutStatus.APPROVED)
 
     reason_code: Code
 
@@ -235,7 +232,7 @@ class SubmitPayout(PayoutCommand):
     """Note that the processor was asked to pay; once only, whatever becomes of it."""
 
     name = "submit-payout"
-    steps_from = (APPROVED,)
+    steps_from = (PayoutStatus.APPROVED,)
     freezable = True
 
     processor: Id
@@ -257,7 +254,7 @@ class ConfirmPayout(PayoutCommand):
     """The processor has paid."""
 
     name = "confirm-payout"
-    steps_from = (SUBMITTED,)
+    steps_from = (PayoutStatus.SUBMITTED,)
 
     def step(self, given: Given, payout: Payout) -> Decision:
         """Paid."""
@@ -279,7 +276,7 @@ class FailPayout(PayoutCommand):
     """The processor could not pay; the money is available again, without a fee."""
 
     name = "fail-payout"
-    steps_from = (SUBMITTED,)
+    steps_from = (PayoutStatus.SUBMITTED,)
 
     reason_code: Code
 
@@ -299,7 +296,7 @@ class ReturnPayout(PayoutCommand):
     """A payment came back from the creator's bank."""
 
     name = "return-payout"
-    steps_from = (PAID,)
+    steps_from = (PayoutStatus.PAID,)
 
     reason_code: Code
 
@@ -321,6 +318,6 @@ class ReturnPayout(PayoutCommand):
 
 def _frozen(creator: Creator, creator_id: str) -> Rejection | None:
     """Why nothing may be paid to this creator at present."""
-    if "PAYOUT" in creator.frozen:
-        return reject(ACCOUNT_FROZEN, user=creator_id, scope="PAYOUT")
+    if FreezeScope.PAYOUT in creator.frozen:
+        return reject(ACCOUNT_FROZEN, user=creator_id, scope=FreezeScope.PAYOUT)
     return None

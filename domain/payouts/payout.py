@@ -6,22 +6,27 @@ paid depends on no policy of that later day. `paying` holds the commands.
 """
 
 from datetime import date, datetime
+from enum import StrEnum
 
 import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
-from domain.creators.creator import AVAILABLE, PAYOUT, Creator, CreatorEvent, OpenPayout
+from domain.creators.creator import Bucket, Creator, CreatorEvent, OpenPayout
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 
-REQUESTED = "requested"
-APPROVED = "approved"
-SUBMITTED = "submitted"
-PAID = "paid"
-REJECTED = "rejected"
-FAILED = "failed"
-RETURNED = "returned"
+
+class PayoutStatus(StrEnum):
+    """Where a payout is on its way."""
+
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    SUBMITTED = "submitted"
+    PAID = "paid"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    RETURNED = "returned"
 
 
 @entity
@@ -31,7 +36,7 @@ class Payout(State, frozen=True, kw_only=True):
     KIND = "payout"
     CACHED = False
 
-    status: str | None = None
+    status: PayoutStatus | None = None
     creator: str = ""
     requester: str = ""
     gross: int = 0
@@ -83,12 +88,12 @@ class PayoutRequested(PayoutEvent, frozen=True, kw_only=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`cr.available -> cr.payout`."""
-        return _moved(self.creator, self.gross, assets, AVAILABLE, PAYOUT)
+        return _moved(self.creator, self.gross, assets, Bucket.AVAILABLE, Bucket.PAYOUT)
 
     def in_payout(self, payout: Payout) -> Payout:
         """It waits for approval."""
         return Payout(
-            status=REQUESTED,
+            status=PayoutStatus.REQUESTED,
             creator=self.creator,
             requester=self.requester,
             gross=self.gross,
@@ -117,7 +122,7 @@ class PayoutApproved(PayoutEvent, frozen=True, kw_only=True):
 
     def in_payout(self, payout: Payout) -> Payout:
         """It may be submitted."""
-        return msgspec.structs.replace(payout, status=APPROVED)
+        return msgspec.structs.replace(payout, status=PayoutStatus.APPROVED)
 
 
 @stored_as("payout.submitted.v1")
@@ -129,7 +134,7 @@ class PayoutSubmitted(PayoutEvent, frozen=True, kw_only=True):
 
     def in_payout(self, payout: Payout) -> Payout:
         """Its outcome is the processor's."""
-        return msgspec.structs.replace(payout, status=SUBMITTED)
+        return msgspec.structs.replace(payout, status=PayoutStatus.SUBMITTED)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """The open payout can no longer be cancelled."""
@@ -145,7 +150,7 @@ class PayoutUndone(PayoutEvent, frozen=True, kw_only=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`cr.payout -> cr.available`."""
-        return _moved(self.creator, self.gross, assets, PAYOUT, AVAILABLE)
+        return _moved(self.creator, self.gross, assets, Bucket.PAYOUT, Bucket.AVAILABLE)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """Nothing is on its way any more."""
@@ -163,7 +168,7 @@ class PayoutRejected(PayoutUndone, frozen=True):
 
     def in_payout(self, payout: Payout) -> Payout:
         """Over."""
-        return msgspec.structs.replace(payout, status=REJECTED)
+        return msgspec.structs.replace(payout, status=PayoutStatus.REJECTED)
 
 
 @stored_as("payout.failed.v1")
@@ -172,7 +177,7 @@ class PayoutFailed(PayoutUndone, frozen=True):
 
     def in_payout(self, payout: Payout) -> Payout:
         """Over."""
-        return msgspec.structs.replace(payout, status=FAILED)
+        return msgspec.structs.replace(payout, status=PayoutStatus.FAILED)
 
 
 class PayoutSettled(PayoutEvent, frozen=True, kw_only=True):
@@ -202,11 +207,11 @@ class PayoutPaid(PayoutSettled, frozen=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`cr.payout -> bank + rev.fee + withheld`."""
-        return self.legs(PAYOUT, assets)
+        return self.legs(Bucket.PAYOUT, assets)
 
     def in_payout(self, payout: Payout) -> Payout:
         """Paid, unless it comes back."""
-        return msgspec.structs.replace(payout, status=PAID)
+        return msgspec.structs.replace(payout, status=PayoutStatus.PAID)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """Nothing is on its way any more."""
@@ -224,12 +229,13 @@ class PayoutReturned(PayoutSettled, frozen=True, kw_only=True):
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`bank + rev.fee + withheld -> cr.available`."""
         return tuple(
-            (account, asset, -amount) for account, asset, amount in self.legs(AVAILABLE, assets)
+            (account, asset, -amount)
+            for account, asset, amount in self.legs(Bucket.AVAILABLE, assets)
         )
 
     def in_payout(self, payout: Payout) -> Payout:
         """Over."""
-        return msgspec.structs.replace(payout, status=RETURNED)
+        return msgspec.structs.replace(payout, status=PayoutStatus.RETURNED)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """All of it is available again."""

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from domain.money import portion
-from domain.wallets.wallet import PAID, PROMO, Lot, LotUse, Wallet
+from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet
 
 
 class LotCancelled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -82,7 +82,7 @@ def lot_movements(
     only a loss cancels, whatever was spent in between.
     """
     found = LotMovements()
-    for kind in (PAID, PROMO):
+    for kind in (TokenClass.PAID, TokenClass.PROMO):
         mine = [lot for lot in lots if lot.kind == kind]
         gone = [lot for lot in cancelled if lot.kind == kind]
         part = _movements(mine, held, gone, targets, won=won)

@@ -13,17 +13,23 @@ from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
 from domain.entity import State, entity
 from domain.event import Event, stored_as
-from domain.payments.payment import APPLIED, PaymentEvent, PaymentRecord, payment_key
+from domain.payments.payment import (
+    DisputeStatus,
+    PaymentEvent,
+    PaymentRecord,
+    PaymentStatus,
+    payment_key,
+)
 from domain.purchases.disputed_lots import LotCancelled, LotMovements
-from domain.wallets.wallet import PAID, PROMO, Lot, Wallet, WalletEvent
+from domain.wallets.wallet import Lot, TokenClass, Wallet, WalletEvent
 
 
 class PurchaseDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A dispute of a purchase: OPEN, WON or LOST."""
+    """A dispute of a purchase."""
 
     dispute: str
     amount: int
-    state: str
+    status: DisputeStatus
 
 
 @entity
@@ -67,14 +73,14 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
         """Minor units of its price that no refund took back."""
         return self.price - self.refunded
 
-    def disputed(self, *states: str) -> int:
-        """Minor units of its disputes in these states."""
-        return sum(dispute.amount for dispute in self.disputes if dispute.state in states)
+    def disputed(self, *statuses: DisputeStatus) -> int:
+        """Minor units of its disputes with these statuses."""
+        return sum(dispute.amount for dispute in self.disputes if dispute.status in statuses)
 
     @property
     def settled(self) -> int:
         """Minor units of its price that lost disputes took; the rest is more than there was."""
-        return min(self.refundable, self.disputed("LOST"))
+        return min(self.refundable, self.disputed(DisputeStatus.LOST))
 
     def with_dispute(self, dispute: PurchaseDispute) -> "PurchaseRecord":
         """The record with a new dispute, or with a known one as it is now."""
@@ -168,7 +174,7 @@ class TokensPurchased(
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`psp -> deferred + vat` and `supply -> w.free`."""
         free = accounts.wallet_free(self.user)
-        promo = self.bonus if self.bonus_class == PROMO else 0
+        promo = self.bonus if self.bonus_class == TokenClass.PROMO else 0
         paid = self.tokens + self.bonus - promo
         return (
             (accounts.processor(self.processor), assets.currency, self.price),
@@ -182,11 +188,11 @@ class TokensPurchased(
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """The new lots stand at their places."""
-        promo = self.bonus if self.bonus_class == PROMO else 0
+        promo = self.bonus if self.bonus_class == TokenClass.PROMO else 0
         paid = Lot(
             self.purchase_id,
             self.purchase_id,
-            PAID,
+            TokenClass.PAID,
             self.tokens + self.bonus - promo,
             self.price - self.tax,
             expires_at=self.lapses_at,
@@ -196,7 +202,7 @@ class TokensPurchased(
         bonus = Lot(
             f"{self.purchase_id}b",
             self.purchase_id,
-            PROMO,
+            TokenClass.PROMO,
             promo,
             0,
             expires_at=self.bonus_expires_at,
@@ -205,7 +211,7 @@ class TokensPurchased(
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
         """The purchase begins its record."""
-        promo = self.bonus if self.bonus_class == PROMO else 0
+        promo = self.bonus if self.bonus_class == TokenClass.PROMO else 0
         return PurchaseRecord(
             purchase_id=self.purchase_id,
             user=self.user,
@@ -221,7 +227,7 @@ class TokensPurchased(
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """The payment bought tokens."""
         return payment.became(
-            state=APPLIED,
+            status=PaymentStatus.APPLIED,
             purchase_id=self.purchase_id,
             processor=self.processor,
             amount=self.price,

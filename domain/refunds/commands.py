@@ -9,18 +9,17 @@ from datetime import datetime
 
 from domain.command import Command, Decision, Given, Parked, Suspended, command
 from domain.event import Event
-from domain.fields import Code, Id, PositiveAmount
-from domain.payments.payment import PaymentRecord, payment_key
+from domain.fields import Code, Funding, Id, PositiveAmount
+from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds.refund import (
-    FAILED,
-    RECORDED,
     Confirmed,
     RefundFailed,
     RefundRecord,
     RefundRecorded,
     RefundRequested,
+    RefundStatus,
 )
 from domain.rejections import (
     DISPUTE_OPEN,
@@ -32,7 +31,6 @@ from domain.rejections import (
     reject,
 )
 from domain.reversals.card_sales import (
-    OPEN,
     change,
     clawbacks,
     is_fully_reversed,
@@ -44,7 +42,7 @@ from domain.reversals.clawback import with_cancelled_payouts
 from domain.reversals.token_sales import ends, refundable, token_refund
 from domain.sales.entitlement import Entitlement, EntitlementEvent
 from domain.sales.invoices import for_refund
-from domain.sales.sale import CARD, TOKEN, InFlight, Sale, SaleRecord
+from domain.sales.sale import InFlight, Sale, SaleRecord
 
 
 @command
@@ -69,7 +67,7 @@ class Refund(Command):
         if refusal is not None:
             return refusal
         assert record.sale is not None
-        if record.sale.funding == CARD:
+        if record.sale.funding == Funding.CARD:
             requested = RefundRequested(
                 refund_id=given.new_id,
                 sale_id=self.sale,
@@ -86,7 +84,7 @@ class Refund(Command):
             refund_id=given.new_id,
             sale_id=sale.sale_id,
             buyer=sale.buyer,
-            funding=TOKEN,
+            funding=Funding.TOKEN,
             amount=self.amount,
             cumulative=cumulative,
             reason=self.reason_code,
@@ -158,7 +156,7 @@ class RecordRefund(Command):
             refund_id=refund_id,
             sale_id=sale.sale_id,
             buyer=sale.buyer,
-            funding=CARD,
+            funding=Funding.CARD,
             amount=amount,
             cumulative=cumulative,
             reason="REQUESTED" if confirms else "PROCESSOR",
@@ -199,11 +197,11 @@ class FailRefund(Command):
     def decide(self, given: Given) -> Decision:
         """The amount is free to be refunded again; a failure after success is an anomaly."""
         refund = given.state(RefundRecord, self.refund)
-        if refund.state is None:
+        if refund.status is None:
             return Parked(f"refund:{self.refund}")
-        if refund.state == FAILED:
+        if refund.status == RefundStatus.FAILED:
             return ()
-        if refund.state == RECORDED:
+        if refund.status == RefundStatus.RECORDED:
             return suspended(self, 0, INVALID_TRANSITION.code)
         record = given.state(SaleRecord, refund.sale_id)
         failed = RefundFailed(
@@ -250,7 +248,7 @@ def _refusal(given: Given, record: SaleRecord, sale_id: str, amount: int) -> Rej
         return reject(UNKNOWN_SALE, sale=sale_id)
     if sale.refund_until is not None and sale.refund_until <= given.now:
         return reject(REFUND_WINDOW_CLOSED, sale=sale_id, refund_until=sale.refund_until)
-    if record.disputed(OPEN) or _purchases_disputed(given, sale):
+    if record.disputed(DisputeStatus.OPEN) or _purchases_disputed(given, sale):
         return reject(DISPUTE_OPEN, subject=f"sale {sale_id}", sale=sale_id)
     remaining = _remaining(record, sale)
     if amount > remaining:
@@ -267,15 +265,15 @@ def _purchases_disputed(given: Given, sale: Sale) -> bool:
     """Whether a purchase whose tokens paid this sale is being disputed."""
     purchases = dict.fromkeys(use.purchase for use in sale.lots)
     records = given.states_of(PurchaseRecord, purchases)
-    return any(record.disputed(OPEN) for record in records.values())
+    return any(record.disputed(DisputeStatus.OPEN) for record in records.values())
 
 
 def _remaining(record: SaleRecord, sale: Sale) -> int:
     """What could still be refunded: what is in flight or was charged back is gone."""
-    if sale.funding == TOKEN:
+    if sale.funding == Funding.TOKEN:
         return sum(refundable(record))
     in_flight = sum(one.amount for one in record.in_flight)
-    return max(0, record.paid - record.refunded - record.disputed("LOST") - in_flight)
+    return max(0, record.paid - record.refunded - record.disputed(DisputeStatus.LOST) - in_flight)
 
 
 def _confirmed(in_flight: Iterable[InFlight], amount: int) -> Iterable[Confirmed]:

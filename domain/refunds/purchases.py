@@ -12,6 +12,7 @@ from domain.command import Command, Decision, Given, command
 from domain.event import stored_as
 from domain.fields import Code, Id
 from domain.money import split_by_weight
+from domain.payments.payment import DisputeStatus
 from domain.purchases.purchase import PurchaseEvent, PurchaseRecord
 from domain.rejections import (
     DISPUTE_OPEN,
@@ -21,11 +22,10 @@ from domain.rejections import (
     Rejection,
     reject,
 )
-from domain.reversals.card_sales import OPEN
 from domain.reversals.purchase_usage import PurchaseUsage, bonus_spent
 from domain.reversals.token_sales import token_legs
 from domain.sales.invoices import Document, credit_note
-from domain.wallets.wallet import PAID, PROMO, LotUse, Wallet, WalletEvent
+from domain.wallets.wallet import LotUse, TokenClass, Wallet, WalletEvent
 
 
 @stored_as("token_purchase.refunded.v1")
@@ -100,7 +100,7 @@ class RefundPurchase(Command):
         version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
-        if record.disputed(OPEN):
+        if record.disputed(DisputeStatus.OPEN):
             subject = f"purchase {self.purchase}"
             return reject(DISPUTE_OPEN, subject=subject, purchase=self.purchase)
         refunded = self._refunded(given, record, version.policy.unit_value or 0)
@@ -130,7 +130,7 @@ class RefundPurchase(Command):
         tax = _tax(record, released)
         spent = max(0, _bonus_spent(given, record) - record.bonus_deducted)
         deducted = min(released + tax, spent * unit_value)
-        tokens = sum(use.tokens for use in lots if use.kind == PAID)
+        tokens = sum(use.tokens for use in lots if use.kind == TokenClass.PAID)
         if not tokens or not released + tax - deducted:
             subject = f"purchase {self.purchase}"
             return reject(REFUND_EXCEEDS_REMAINING, subject=subject, remaining=0)
@@ -138,7 +138,7 @@ class RefundPurchase(Command):
             purchase_id=self.purchase,
             user=record.user,
             tokens=tokens,
-            bonus_cancelled=sum(use.tokens for use in lots if use.kind == PROMO),
+            bonus_cancelled=sum(use.tokens for use in lots if use.kind == TokenClass.PROMO),
             amount=released + tax - deducted,
             released=released,
             tax=tax,

@@ -4,6 +4,8 @@ A refund of tokens returns tokens, at once. A refund by card is requested, and r
 processor confirms it; what is in flight counts as refunded until the processor says it failed.
 """
 
+from enum import StrEnum
+
 import msgspec
 
 from domain import accounts
@@ -11,15 +13,20 @@ from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem
 from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.fields import Funding
 from domain.reversals.clawback import Reversal
 from domain.reversals.token_sales import LotReturned, ends, supply_legs, with_returned
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
-from domain.sales.sale import TOKEN, InFlight, SaleEvent, SaleRecord
+from domain.sales.sale import InFlight, SaleEvent, SaleRecord
 from domain.wallets.wallet import Wallet, WalletEvent
 
-REQUESTED = "requested"
-RECORDED = "recorded"
-FAILED = "failed"
+
+class RefundStatus(StrEnum):
+    """Whether a processor has confirmed a refund by card."""
+
+    REQUESTED = "requested"
+    RECORDED = "recorded"
+    FAILED = "failed"
 
 
 class RefundEvent(Event, frozen=True):
@@ -37,7 +44,7 @@ class RefundRecord(State, frozen=True, kw_only=True):
     KIND = "refund"
     CACHED = False
 
-    state: str | None = None
+    status: RefundStatus | None = None
     sale_id: str = ""
 
     def apply(self, key: str, event: Event) -> "RefundRecord":
@@ -66,7 +73,7 @@ class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True):
 
     def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
         """It begins."""
-        return RefundRecord(state=REQUESTED, sale_id=self.sale_id)
+        return RefundRecord(status=RefundStatus.REQUESTED, sale_id=self.sale_id)
 
 
 @stored_as("refund.failed.v1")
@@ -89,7 +96,7 @@ class RefundFailed(SaleEvent, RefundEvent, frozen=True, kw_only=True):
 
     def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
         """It is over."""
-        return msgspec.structs.replace(refund, state=FAILED)
+        return msgspec.structs.replace(refund, status=RefundStatus.FAILED)
 
 
 class Confirmed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -159,7 +166,7 @@ class RefundRecorded(
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """CARD: parties and tax to the processor. TOKEN: supply to wallet, parties to deferred."""
         money = assets.currency
-        if self.funding == TOKEN:
+        if self.funding == Funding.TOKEN:
             return (
                 *supply_legs(self.buyer, self.lots, assets),
                 *self.creator_legs(assets),
@@ -186,7 +193,7 @@ class RefundRecorded(
             refunded=self.cumulative,
             in_flight=tuple(one for one in flights if one.amount),
         )
-        if self.funding != TOKEN or record.sale is None:
+        if self.funding != Funding.TOKEN or record.sale is None:
             return record
         back = {lot.origin: lot.tokens for lot in self.lots}
         taken = {claw.creator: claw.share for claw in self.shares}
@@ -214,4 +221,6 @@ class RefundRecorded(
     def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
         """It is done, unless only a part of it was."""
         left = {done.refund_id: done.left for done in self.confirms}.get(refund_id, 0)
-        return RefundRecord(state=REQUESTED if left else RECORDED, sale_id=self.sale_id)
+        return RefundRecord(
+            status=RefundStatus.REQUESTED if left else RefundStatus.RECORDED, sale_id=self.sale_id
+        )

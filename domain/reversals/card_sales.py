@@ -13,15 +13,9 @@ import msgspec
 from domain.command import Given
 from domain.creators.creator import Creator
 from domain.money import split_among, split_by_weight
+from domain.payments.payment import DisputeBearer, DisputeStatus
 from domain.reversals.clawback import Clawback
 from domain.sales.sale import Sale, SaleDispute, SaleRecord
-
-OPEN = "OPEN"
-WON = "WON"
-LOST = "LOST"
-
-CREATOR_PROPORTIONAL = "CREATOR_PROPORTIONAL"
-PLATFORM = "PLATFORM"
 
 
 class Parts(NamedTuple):
@@ -81,9 +75,9 @@ def reversed_so_far(record: SaleRecord) -> Reversed:
     """
     sale = record.sale
     assert sale is not None
-    paid, refunded, lost = record.paid, record.refunded, record.disputed(LOST)
-    borne = refunded + record.disputed(LOST, CREATOR_PROPORTIONAL)
-    disputed = borne + record.disputed(OPEN, CREATOR_PROPORTIONAL)
+    paid, refunded, lost = record.paid, record.refunded, record.disputed(DisputeStatus.LOST)
+    borne = refunded + record.disputed(DisputeStatus.LOST, DisputeBearer.CREATOR_PROPORTIONAL)
+    disputed = borne + record.disputed(DisputeStatus.OPEN, DisputeBearer.CREATOR_PROPORTIONAL)
     whole = parts_of(sale, min(paid, refunded + lost))
     clawed = parts_of(sale, min(paid, borne)).creators
     claimed = parts_of(sale, min(paid, disputed)).creators
@@ -133,7 +127,7 @@ def clawbacks(
 
 def is_fully_reversed(record: SaleRecord) -> bool:
     """Whether the buyer has everything back."""
-    return record.refunded + record.disputed(LOST) >= record.paid > 0
+    return record.refunded + record.disputed(DisputeStatus.LOST) >= record.paid > 0
 
 
 def with_dispute(record: SaleRecord, dispute: SaleDispute) -> SaleRecord:
@@ -144,7 +138,7 @@ def with_dispute(record: SaleRecord, dispute: SaleDispute) -> SaleRecord:
 
 def undone_of(record: SaleRecord) -> int:
     """How much of a sale by card the buyer has back: what documents of its VAT speak of."""
-    return min(record.paid, record.refunded + record.disputed(LOST))
+    return min(record.paid, record.refunded + record.disputed(DisputeStatus.LOST))
 
 
 def with_refund(record: SaleRecord, cumulative: int) -> SaleRecord:

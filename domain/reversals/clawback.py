@@ -13,7 +13,7 @@ from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.agenda import AgendaItem, maturing
 from domain.command import Given
-from domain.creators.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
+from domain.creators.creator import Bucket, Creator, CreatorEvent
 from domain.event import Event
 from domain.payouts.payout import cancelled_by
 
@@ -27,7 +27,7 @@ class Clawback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     creator: str
     share: int = 0
     reserved: int = 0
-    bucket: str = AVAILABLE
+    bucket: str = Bucket.AVAILABLE
     mature_at: datetime | None = None
     sale_id: str | None = None
 
@@ -51,7 +51,7 @@ class Reversal(CreatorEvent, frozen=True, kw_only=True):
         legs: Counter[str] = Counter()
         for claw in self.shares:
             legs[accounts.creator(claw.creator, claw.bucket)] += claw.share + claw.reserved
-            legs[accounts.creator(claw.creator, RESERVED)] -= claw.reserved
+            legs[accounts.creator(claw.creator, Bucket.RESERVED)] -= claw.reserved
         return tuple((account, assets.currency, amount) for account, amount in legs.items())
 
     def maturing_again(self) -> tuple[AgendaItem, ...]:
@@ -59,7 +59,7 @@ class Reversal(CreatorEvent, frozen=True, kw_only=True):
         return tuple(
             maturing(claw.creator, claw.mature_at)
             for claw in self.shares
-            if claw.bucket == PENDING
+            if claw.bucket == Bucket.PENDING
             and claw.mature_at is not None
             and claw.share + claw.reserved < 0
         )
@@ -68,7 +68,7 @@ class Reversal(CreatorEvent, frozen=True, kw_only=True):
         """The bucket pays; what is held back for a dispute is no escrow."""
         for claw in self.shares:
             if claw.creator == creator_id:
-                mature_at = claw.mature_at if claw.bucket == PENDING else None
+                mature_at = claw.mature_at if claw.bucket == Bucket.PENDING else None
                 creator = creator.earned(-claw.share, claw.bucket, mature_at)
                 creator = creator.held_back(claw.reserved, claw.bucket, mature_at)
         return creator

@@ -15,7 +15,7 @@ from domain.event import Event
 from domain.holds.hold import HoldSettled
 from domain.reversals.token_sales import paid_parts_left, released_by
 from domain.sales.sale import Sale, SaleEvent, SaleRecord
-from domain.wallets.wallet import PAID, PROMO, LotUse
+from domain.wallets.wallet import LotUse, TokenClass
 
 
 @entity
@@ -84,7 +84,7 @@ def paid_by(purchase: str, record: SaleRecord) -> Paid:
     assert sale is not None
     released = before = 0
     kept = [
-        (use, back, use.tokens - back if use.kind == PAID else 0)
+        (use, back, use.tokens - back if use.kind == TokenClass.PAID else 0)
         for use, back in zip(sale.lots, record.returned, strict=True)
     ]
     whole = sum(tokens for _, _, tokens in kept)
@@ -115,7 +115,7 @@ def bonus_spent(purchase: str, usage: PurchaseUsage) -> int:
         for record in usage.sales().values()
         if record.sale is not None
         for use, back in zip(record.sale.lots, record.returned, strict=True)
-        if use.purchase == purchase and use.kind == PROMO
+        if use.purchase == purchase and use.kind == TokenClass.PROMO
     )
 
 
@@ -127,7 +127,9 @@ def _used_without_sale(event: Event, user: str) -> tuple[LotUse, ...]:
 
 
 def _bonus_of(purchase: str, uses: tuple[LotUse, ...]) -> int:
-    return sum(use.tokens for use in uses if use.purchase == purchase and use.kind == PROMO)
+    return sum(
+        use.tokens for use in uses if use.purchase == purchase and use.kind == TokenClass.PROMO
+    )
 
 
 def _share(part: int, tokens: int, whole: int) -> int:

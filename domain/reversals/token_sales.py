@@ -17,7 +17,7 @@ from domain.agenda import AgendaItem, ending
 from domain.money import portion, split_by_weight
 from domain.reversals.card_sales import among_payees
 from domain.sales.sale import Sale, SaleRecord
-from domain.wallets.wallet import PAID, PROMO, Lot, LotUse, Wallet
+from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet
 
 
 class LotReturned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -83,7 +83,7 @@ def token_legs(
     """The tokens of `lots` from one account to another, by class."""
     paid = promo = 0
     for lot in lots:
-        if lot.kind == PAID:
+        if lot.kind == TokenClass.PAID:
             paid += lot.tokens
         else:
             promo += lot.tokens
@@ -107,7 +107,10 @@ def ends(user: str, lots: Iterable[Counted]) -> tuple[AgendaItem, ...]:
         item
         for lot in lots
         for item in ending(
-            lot.lot, "expire-promo" if lot.kind == PROMO else "lapse-tokens", user, lot.expires_at
+            lot.lot,
+            "expire-promo" if lot.kind == TokenClass.PROMO else "lapse-tokens",
+            user,
+            lot.expires_at,
         )
     )
 
@@ -149,7 +152,7 @@ def token_refund(record: SaleRecord, tokens: int, refund_id: str, now: datetime)
         after[nth] += back
         price = released_by(use, after[nth]) - released_by(use, record.returned[nth])
         lot = returned_lot(use, refund_id, nth, tokens=back, price=price)
-        if use.kind == PROMO and use.expires_at is not None and use.expires_at <= now:
+        if use.kind == TokenClass.PROMO and use.expires_at is not None and use.expires_at <= now:
             lot = msgspec.structs.replace(lot, lapsed=True)
         lots.append(lot)
     before, owed = _creators(sale, record.returned), _creators(sale, tuple(after))
@@ -198,7 +201,11 @@ def _creators(sale: Sale, returned: tuple[int, ...]) -> tuple[int, ...]:
 
 def _promo(sale: Sale, returned: tuple[int, ...]) -> tuple[int, ...]:
     """What of each payee's promotional part belongs to the tokens returned in all."""
-    back = sum(tokens for use, tokens in zip(sale.lots, returned, strict=True) if use.kind == PROMO)
+    back = sum(
+        tokens
+        for use, tokens in zip(sale.lots, returned, strict=True)
+        if use.kind == TokenClass.PROMO
+    )
     if not sale.tokens_promo:
         return (0,) * len(sale.payees)
     kept = sale.tokens_promo - back

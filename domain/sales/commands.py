@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.command import Command, Decision, Given
 from domain.creators.creator import Creator
-from domain.fields import Country, Funding, Id
+from domain.fields import Country, FreezeScope, FundingField, Id
 from domain.money import AMOUNT_MAX
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
@@ -35,6 +35,8 @@ from domain.sales.invoices import for_sale
 from domain.sales.sale import CARD, TOKEN, Sale
 from domain.wallets.wallet import Wallet
 
+SPEND, EARN = FreezeScope.SPEND, FreezeScope.EARN
+
 
 class Attribution(BaseModel):
     """What brought the buyer here."""
@@ -54,7 +56,7 @@ class SaleCommand(Command):
 
     user: Id
     creator: Id
-    funding: Funding
+    funding: FundingField
     attribution: Attribution | None = None
     processor: Id | None = None
     processor_ref: Id | None = None
@@ -190,7 +192,7 @@ class SaleCommand(Command):
             item_id=item,
             attribution=None if attribution is None else attribution.model_dump(exclude_none=True),
             mature_at=mature_at,
-            escrowed_at=now if "EARN" in creator.frozen else None,
+            escrowed_at=now if EARN in creator.frozen else None,
             expires_at=usable_until,
             processor=self.processor,
             processor_ref=self.processor_ref,
@@ -220,10 +222,10 @@ def party_refusal(
     deal: _Dealing, terms: SaleTerms, wallet: Wallet, creator: Creator
 ) -> Rejection | None:
     """Frozen parties, products and fundings that are not offered, dealing with oneself."""
-    if "SPEND" in wallet.frozen:
-        return reject(ACCOUNT_FROZEN, user=deal.user, scope="SPEND")
-    if "EARN" in creator.frozen and terms.rejects_frozen:
-        return reject(CREATOR_FROZEN, creator=deal.creator, scope="EARN")
+    if SPEND in wallet.frozen:
+        return reject(ACCOUNT_FROZEN, user=deal.user, scope=SPEND)
+    if EARN in creator.frozen and terms.rejects_frozen:
+        return reject(CREATOR_FROZEN, creator=deal.creator, scope=EARN)
     if deal.funding not in terms.fundings:
         return reject(PRODUCT_DISABLED, product=deal.product, funding=deal.funding)
     if deal.user == deal.creator:

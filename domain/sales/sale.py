@@ -14,20 +14,22 @@ import msgspec
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, maturing
-from domain.creators.creator import AVAILABLE, PENDING, RESERVED, Creator, CreatorEvent
+from domain.creators.creator import Bucket, Creator, CreatorEvent
 from domain.entity import State, entity
 from domain.event import Event
+from domain.fields import Funding
 from domain.payments.payment import (
-    APPLIED,
+    DisputeStatus,
     PaymentEvent,
     PaymentRecord,
+    PaymentStatus,
     PaymentSuspended,
     payment_key,
 )
 from domain.wallets.wallet import LotUse, Wallet, WalletEvent
 
-TOKEN = "TOKEN"
-CARD = "CARD"
+TOKEN, CARD = Funding
+AVAILABLE, PENDING, RESERVED = Bucket.AVAILABLE, Bucket.PENDING, Bucket.RESERVED
 
 
 class Payee(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -55,12 +57,12 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SaleDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A dispute of a sale by card: OPEN, WON or LOST."""
+    """A dispute of a sale by card."""
 
     dispute: str
     amount: int
     bearer: str
-    state: str
+    status: DisputeStatus
 
 
 class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -103,12 +105,12 @@ class SaleRecord(State, frozen=True, kw_only=True):
             return self.sale.tokens_paid + self.sale.tokens_promo
         return self.sale.gross - self.sale.discount
 
-    def disputed(self, state: str, bearer: str | None = None) -> int:
-        """The amount of its disputes in this state, of every bearer or of one."""
+    def disputed(self, status: DisputeStatus, bearer: str | None = None) -> int:
+        """The amount of its disputes with this status, of every bearer or of one."""
         return sum(
             dispute.amount
             for dispute in self.disputes
-            if dispute.state == state and bearer in (None, dispute.bearer)
+            if dispute.status == status and bearer in (None, dispute.bearer)
         )
 
     def apply(self, key: str, event: Event) -> "SaleRecord":
@@ -233,7 +235,7 @@ class Sale(
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """The payment bought this."""
         return payment.became(
-            state=APPLIED,
+            status=PaymentStatus.APPLIED,
             sale_id=self.sale_id,
             processor=self.processor or "",
             amount=self.gross - self.discount,

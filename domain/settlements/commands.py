@@ -11,12 +11,12 @@ from domain.fields import Amount, Id, PositiveAmount
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.rejections import INVALID_TRANSITION, UNKNOWN_BREAK, reject
 from domain.settlements.settlement import (
-    AMOUNT_MISMATCH,
-    MISSING_IN_LEDGER,
-    OPEN,
+    BreakCode,
     BreakOpened,
+    BreakResolution,
     BreakResolved,
-    Resolution,
+    LineStatus,
+    ResolutionField,
     SettlementFeeRecorded,
     SettlementFile,
     SettlementLine,
@@ -27,8 +27,12 @@ from domain.settlements.settlement import (
 
 LINES_MAX = 500
 RESOLUTIONS = {
-    AMOUNT_MISMATCH: ("WRITE_OFF", "DISMISS"),
-    MISSING_IN_LEDGER: ("MATCH", "RETURN", "DISMISS"),
+    BreakCode.AMOUNT_MISMATCH: (BreakResolution.WRITE_OFF, BreakResolution.DISMISS),
+    BreakCode.MISSING_IN_LEDGER: (
+        BreakResolution.MATCH,
+        BreakResolution.RETURN,
+        BreakResolution.DISMISS,
+    ),
 }
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -94,10 +98,10 @@ class ImportSettlement(Command):
     def _line(self, given: Given, number: int, line: Line) -> Event:
         payment = given.state(PaymentRecord, line.payment_ref)
         settled = given.state(SettlementLine, line.payment_ref).status is not None
-        if payment.state is None or payment.processor != self.processor or settled:
-            code, difference = MISSING_IN_LEDGER, line.amount
+        if payment.status is None or payment.processor != self.processor or settled:
+            code, difference = BreakCode.MISSING_IN_LEDGER, line.amount
         else:
-            code, difference = AMOUNT_MISMATCH, line.amount - payment.amount
+            code, difference = BreakCode.AMOUNT_MISMATCH, line.amount - payment.amount
             if not difference:
                 return SettlementMatched(
                     file_sha256=self.file_sha256,
@@ -129,7 +133,7 @@ class ResolveBreak(Command):
     roles = frozenset({"finance"})
 
     payment_ref: Id
-    resolution: Resolution
+    resolution: ResolutionField
 
     def entities(self) -> tuple[str, ...]:
         """The break, and the payment it is about."""
@@ -140,12 +144,13 @@ class ResolveBreak(Command):
         line = given.state(SettlementLine, self.payment_ref)
         if line.status is None:
             return reject(UNKNOWN_BREAK, payment_ref=self.payment_ref)
-        unknown = given.state(PaymentRecord, self.payment_ref).state is None
+        unknown = given.state(PaymentRecord, self.payment_ref).status is None
         subject = f"the settlement of {self.payment_ref}"
-        if line.status != OPEN:
+        if line.status != LineStatus.OPEN:
             return reject(INVALID_TRANSITION, subject=subject, state=line.status)
+        assert line.code is not None
         if self.resolution not in RESOLUTIONS[line.code] or (
-            self.resolution == "MATCH" and unknown
+            self.resolution == BreakResolution.MATCH and unknown
         ):
             return reject(INVALID_TRANSITION, subject=subject, state=line.code)
         event = BreakResolved(

@@ -5,6 +5,7 @@ it again, or in pieces, changes nothing twice. Every line posts what the bank re
 that differs from the ledger, a break stays open until a person resolves it.
 """
 
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -15,13 +16,31 @@ from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.payments.payment import PaymentEvent, PaymentRecord, payment_key
 
-MATCHED = "MATCHED"
-AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
-MISSING_IN_LEDGER = "MISSING_IN_LEDGER"
-OPEN = "open"
-RESOLVED = "resolved"
+ResolutionField = Literal["MATCH", "RETURN", "WRITE_OFF", "DISMISS"]
 
-Resolution = Literal["MATCH", "RETURN", "WRITE_OFF", "DISMISS"]
+
+class LineStatus(StrEnum):
+    """How a line of a settlement file and the ledger agree."""
+
+    MATCHED = "MATCHED"
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class BreakCode(StrEnum):
+    """How a line and the ledger differ."""
+
+    AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
+    MISSING_IN_LEDGER = "MISSING_IN_LEDGER"
+
+
+class BreakResolution(StrEnum):
+    """What a person decides of a break."""
+
+    MATCH = "MATCH"
+    RETURN = "RETURN"
+    WRITE_OFF = "WRITE_OFF"
+    DISMISS = "DISMISS"
 
 
 @entity
@@ -49,8 +68,8 @@ class SettlementLine(State, frozen=True, kw_only=True):
     KIND = "line"
     CACHED = False
 
-    status: str | None = None
-    code: str = ""
+    status: LineStatus | None = None
+    code: BreakCode | None = None
     processor: str = ""
     gross: int = 0
     difference: int = 0
@@ -58,12 +77,12 @@ class SettlementLine(State, frozen=True, kw_only=True):
     def apply(self, key: str, event: Event) -> "SettlementLine":
         """The line after `event`."""
         if isinstance(event, BreakResolved):
-            return msgspec.structs.replace(self, status=RESOLVED)
+            return msgspec.structs.replace(self, status=LineStatus.RESOLVED)
         assert isinstance(event, LineEvent)
         broken = isinstance(event, BreakOpened)
         return SettlementLine(
-            status=OPEN if broken else MATCHED,
-            code=event.code if isinstance(event, BreakOpened) else MATCHED,
+            status=LineStatus.OPEN if broken else LineStatus.MATCHED,
+            code=BreakCode(event.code) if isinstance(event, BreakOpened) else None,
             processor=event.processor,
             gross=event.gross,
             difference=event.difference,
@@ -122,12 +141,12 @@ class BreakOpened(LineEvent, frozen=True, kw_only=True):
 
     def tags(self) -> tuple[str, ...]:
         """Those of a line, and the payment where the ledger has one."""
-        known = (payment_key(self.payment_ref),) if self.code == AMOUNT_MISMATCH else ()
+        known = (payment_key(self.payment_ref),) if self.code == BreakCode.AMOUNT_MISMATCH else ()
         return (*super().tags(), *known)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`bank -> psp`, or `bank -> suspense` for what the ledger does not know."""
-        if self.code == AMOUNT_MISMATCH:
+        if self.code == BreakCode.AMOUNT_MISMATCH:
             return _paid_out(self.processor, self.gross, assets)
         return (
             (accounts.BANK, assets.currency, self.gross),
@@ -176,11 +195,11 @@ class BreakResolved(Event, frozen=True, kw_only=True):
         """
         money, psp = assets.currency, accounts.processor(self.processor)
         match self.resolution:
-            case "MATCH":
+            case BreakResolution.MATCH:
                 return (accounts.SUSPENSE, money, self.gross), (psp, money, -self.gross)
-            case "RETURN":
+            case BreakResolution.RETURN:
                 return (accounts.SUSPENSE, money, self.gross), (accounts.BANK, money, -self.gross)
-            case "WRITE_OFF":
+            case BreakResolution.WRITE_OFF:
                 short = -self.difference
                 return (accounts.PROCESSING, money, short), (psp, money, -short)
         return ()

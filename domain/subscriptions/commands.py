@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creators.creator import Creator
 from domain.entity import States
-from domain.fields import Country, Id, Instant, PositiveAmount
+from domain.fields import Country, FreezeScope, Funding, Id, Instant, PositiveAmount
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.policy import Policy, refund_end
@@ -25,18 +25,14 @@ from domain.rejections import (
 from domain.sales.amounts import card_amounts
 from domain.sales.commands import maturity, party_refusal, price_refusal
 from domain.sales.invoices import for_sale
-from domain.sales.sale import CARD
 from domain.subscriptions.subscription import (
-    ACTIVE,
-    CANCELLED,
-    GRACE,
-    LAPSED,
     PeriodCharged,
     PeriodFailed,
     Subscription,
     SubscriptionCancelled,
     SubscriptionLapsed,
     SubscriptionStarted,
+    SubscriptionStatus,
     subscription_key,
 )
 from domain.wallets.wallet import Wallet
@@ -46,7 +42,7 @@ class Subscribed:
     """A subscription as a deal between its two parties."""
 
     product = "subscription"
-    funding = CARD
+    funding = Funding.CARD
 
     def __init__(self, user: str, creator: str) -> None:
         self.user = user
@@ -75,13 +71,13 @@ class SubscriptionCommand(Command):
         """The parties of a subscription that is there."""
         subscription = states[subscription_key(self.subscription)]
         assert isinstance(subscription, Subscription)
-        if subscription.state is None:
+        if subscription.status is None:
             return ()
         return f"wallet:{subscription.user}", f"creator:{subscription.creator}"
 
-    def invalid_transition(self, state: str | None) -> Rejection:
-        """What the state does not allow."""
-        return reject(INVALID_TRANSITION, subject=f"subscription {self.subscription}", state=state)
+    def invalid_transition(self, status: str | None) -> Rejection:
+        """What its status does not allow."""
+        return reject(INVALID_TRANSITION, subject=f"subscription {self.subscription}", state=status)
 
 
 @command
@@ -106,9 +102,9 @@ class StartSubscription(SubscriptionCommand):
         refusal = Subscribed(self.user, self.creator).refusal(given, version.policy, self.price)
         if refusal is not None:
             return refusal
-        state = given.state(Subscription, self.subscription).state
-        if state is not None:
-            return self.invalid_transition(state)
+        status = given.state(Subscription, self.subscription).status
+        if status is not None:
+            return self.invalid_transition(status)
         event = SubscriptionStarted(
             subscription_id=self.subscription,
             user=self.user,
@@ -152,7 +148,7 @@ class ChargePeriod(PeriodNotice):
     def decide(self, given: Given) -> Decision:
         """The sale, under the policy in force when the processor was paid; else suspense."""
         subscription = given.state(Subscription, self.subscription)
-        if subscription.state is None:
+        if subscription.status is None:
             return Parked(subscription_key(self.subscription))
         version = given.policy_at(self.occurred_at or given.now)
         if version is None:
@@ -186,13 +182,13 @@ class ChargePeriod(PeriodNotice):
             buyer=deal.user,
             creator=deal.creator,
             product=deal.product,
-            funding=CARD,
+            funding=Funding.CARD,
             gross=self.price,
             discount=0,
             item_id=self.subscription,
             mature_at=mature_at,
             on_agenda=creator.first_at(mature_at),
-            escrowed_at=given.now if "EARN" in creator.frozen else None,
+            escrowed_at=given.now if FreezeScope.EARN in creator.frozen else None,
             refund_until=refund_end(sold_at, policy.refund_window_days),
             processor=self.processor,
             processor_ref=self.processor_ref,
@@ -220,11 +216,11 @@ class FailPeriod(PeriodNotice):
     def decide(self, given: Given) -> Decision:
         """The failure; one of a period that is paid contradicts it, one after the end is moot."""
         subscription = given.state(Subscription, self.subscription)
-        if subscription.state is None:
+        if subscription.status is None:
             return Parked(subscription_key(self.subscription))
         if self.period_start in subscription.periods:
             return suspended(self, 0, INVALID_TRANSITION.code)
-        if subscription.state in (CANCELLED, LAPSED):
+        if subscription.status in (SubscriptionStatus.CANCELLED, SubscriptionStatus.LAPSED):
             return ()
         event = PeriodFailed(
             subscription_id=self.subscription,
@@ -244,10 +240,10 @@ class CancelSubscription(SubscriptionCommand):
     def decide(self, given: Given) -> Decision:
         """The end of one that runs."""
         subscription = given.state(Subscription, self.subscription)
-        if subscription.state is None:
+        if subscription.status is None:
             return reject(UNKNOWN_SUBSCRIPTION, subscription=self.subscription)
-        if subscription.state not in (ACTIVE, GRACE):
-            return self.invalid_transition(subscription.state)
+        if subscription.status not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.GRACE):
+            return self.invalid_transition(subscription.status)
         event = SubscriptionCancelled(
             subscription_id=self.subscription,
             user=subscription.user,
@@ -266,12 +262,14 @@ class LapseSubscription(SubscriptionCommand):
     def decide(self, given: Given) -> Decision:
         """The lapse; one that is paid for runs on."""
         subscription = given.state(Subscription, self.subscription)
-        if subscription.state is None:
+        if subscription.status is None:
             return reject(UNKNOWN_SUBSCRIPTION, subscription=self.subscription)
         until = subscription.paid_until
         paid = until is not None and given.now < until
-        if subscription.state not in (ACTIVE, GRACE) or (subscription.state == ACTIVE and paid):
-            return self.invalid_transition(subscription.state)
+        if subscription.status not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.GRACE) or (
+            subscription.status == SubscriptionStatus.ACTIVE and paid
+        ):
+            return self.invalid_transition(subscription.status)
         event = SubscriptionLapsed(
             subscription_id=self.subscription,
             user=subscription.user,

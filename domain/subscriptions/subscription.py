@@ -6,6 +6,7 @@ content may ask with whichever id they know.
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -15,10 +16,14 @@ from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_
 from domain.sales.sale import Sale
 from domain.wallets.wallet import Wallet, WalletEvent
 
-ACTIVE = "ACTIVE"
-GRACE = "GRACE"
-CANCELLED = "CANCELLED"
-LAPSED = "LAPSED"
+
+class SubscriptionStatus(StrEnum):
+    """Where a subscription is in its life."""
+
+    ACTIVE = "ACTIVE"
+    GRACE = "GRACE"
+    CANCELLED = "CANCELLED"
+    LAPSED = "LAPSED"
 
 
 def subscription_key(subscription_id: str) -> str:
@@ -40,7 +45,7 @@ class Subscription(State, frozen=True, kw_only=True):
 
     KIND = "subscription"
 
-    state: str | None = None
+    status: SubscriptionStatus | None = None
     user: str = ""
     creator: str = ""
     #: The beginnings of the periods that are paid.
@@ -83,7 +88,7 @@ class SubscriptionStarted(SubscriptionTurn, frozen=True, kw_only=True):
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
         """Active."""
-        return Subscription(state=ACTIVE, user=self.user, creator=self.creator)
+        return Subscription(status=SubscriptionStatus.ACTIVE, user=self.user, creator=self.creator)
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """One more."""
@@ -113,7 +118,9 @@ class PeriodCharged(Sale, EntitlementEvent, SubscriptionEvent, frozen=True, kw_o
         until = subscription.paid_until
         return msgspec.structs.replace(
             subscription,
-            state=ACTIVE if subscription.state == GRACE else subscription.state,
+            status=SubscriptionStatus.ACTIVE
+            if subscription.status == SubscriptionStatus.GRACE
+            else subscription.status,
             periods=(*subscription.periods, self.period_start),
             paid_until=self.period_end if until is None else max(until, self.period_end),
         )
@@ -131,8 +138,9 @@ class PeriodFailed(SubscriptionTurn, frozen=True, kw_only=True):
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
         """In grace: what is paid stays, and the period may still be charged."""
-        state = GRACE if subscription.state == ACTIVE else subscription.state
-        return msgspec.structs.replace(subscription, state=state)
+        active = subscription.status == SubscriptionStatus.ACTIVE
+        status = SubscriptionStatus.GRACE if active else subscription.status
+        return msgspec.structs.replace(subscription, status=status)
 
 
 @stored_as("subscription.cancelled.v1")
@@ -143,7 +151,9 @@ class SubscriptionCancelled(SubscriptionTurn, frozen=True, kw_only=True):
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
         """Cancelled."""
-        return msgspec.structs.replace(subscription, state=CANCELLED, ended_at=self.at)
+        return msgspec.structs.replace(
+            subscription, status=SubscriptionStatus.CANCELLED, ended_at=self.at
+        )
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """One less."""
@@ -158,7 +168,9 @@ class SubscriptionLapsed(SubscriptionTurn, frozen=True, kw_only=True):
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
         """Lapsed."""
-        return msgspec.structs.replace(subscription, state=LAPSED, ended_at=self.at)
+        return msgspec.structs.replace(
+            subscription, status=SubscriptionStatus.LAPSED, ended_at=self.at
+        )
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """One less."""

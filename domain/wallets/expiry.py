@@ -13,7 +13,7 @@ from domain.accounts import Assets, Posting
 from domain.command import Command, Decision, Given, command
 from domain.event import stored_as
 from domain.fields import Id
-from domain.wallets.wallet import PAID, PROMO, Lot, LotUse, Wallet, WalletEvent
+from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet, WalletEvent
 
 LOTS_MAX = 200
 
@@ -66,7 +66,7 @@ class TokensLapsed(LotEnded, frozen=True, kw_only=True):
 def end_of_lot(lot: Lot, user: str, tokens: int) -> PromoTokensExpired | TokensLapsed:
     """The end of `tokens` of a lot whose time is over."""
     assert lot.expires_at is not None
-    if lot.kind == PROMO:
+    if lot.kind == TokenClass.PROMO:
         return PromoTokensExpired(
             lot_id=lot.lot, user=user, tokens=tokens, expires_at=lot.expires_at
         )
@@ -111,7 +111,9 @@ class ExpirePromo(ExpiryCommand):
 
     def decide(self, given: Given) -> Decision:
         """One event a lot."""
-        return tuple(end_of_lot(lot, self.user, lot.free) for lot in self.ended_lots(given, PROMO))
+        return tuple(
+            end_of_lot(lot, self.user, lot.free) for lot in self.ended_lots(given, TokenClass.PROMO)
+        )
 
 
 @command
@@ -122,4 +124,6 @@ class LapseTokens(ExpiryCommand):
 
     def decide(self, given: Given) -> Decision:
         """One event a lot."""
-        return tuple(end_of_lot(lot, self.user, lot.free) for lot in self.ended_lots(given, PAID))
+        return tuple(
+            end_of_lot(lot, self.user, lot.free) for lot in self.ended_lots(given, TokenClass.PAID)
+        )

@@ -7,9 +7,9 @@ from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
 from domain.command import Command, Decision, Given, command
 from domain.event import stored_as
-from domain.fields import Code, Id, Instant, PositiveAmount
+from domain.fields import Code, Funding, Id, Instant, PositiveAmount
 from domain.rejections import NO_POLICY, OFFER_EXPIRED, PRODUCT_DISABLED, reject
-from domain.wallets.wallet import PROMO, Lot, Wallet, WalletEvent
+from domain.wallets.wallet import Lot, TokenClass, Wallet, WalletEvent
 
 
 @stored_as("promo_tokens.granted.v1")
@@ -43,7 +43,9 @@ class PromoTokensGranted(WalletEvent, AgendaEvent, frozen=True, kw_only=True):
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """A new promotional lot."""
-        lot = Lot(self.lot_id, self.lot_id, PROMO, self.tokens, 0, expires_at=self.expires_at)
+        lot = Lot(
+            self.lot_id, self.lot_id, TokenClass.PROMO, self.tokens, 0, expires_at=self.expires_at
+        )
         return wallet.with_lots(lot)
 
 
@@ -68,8 +70,8 @@ class GrantPromo(Command):
         version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
-        if "TOKEN" not in version.policy.funding:
-            return reject(PRODUCT_DISABLED, product="promo", funding="TOKEN")
+        if Funding.TOKEN not in version.policy.funding:
+            return reject(PRODUCT_DISABLED, product="promo", funding=Funding.TOKEN)
         expires_at = self.expires_at or version.policy.promo_expiry(given.now)
         if expires_at is not None and expires_at <= given.now:
             return reject(OFFER_EXPIRED, expired_at=expires_at)

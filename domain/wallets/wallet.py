@@ -6,6 +6,7 @@ cumulative floors, never a floor of its own.
 """
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -13,8 +14,16 @@ import msgspec
 from domain.entity import State, entity
 from domain.event import Event
 
-PAID = "PAID"
-PROMO = "PROMO"
+
+class TokenClass(StrEnum):
+    """Whether tokens were sold or given: only paid ones release money."""
+
+    PAID = "PAID"
+    PROMO = "PROMO"
+
+
+PAID, PROMO = TokenClass
+"""Bound, for the spending order asks for every lot: an enum's attribute costs five globals."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 

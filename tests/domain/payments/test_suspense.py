@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.payments.payment import PaymentRecord
+from domain.payments.payment import PaymentRecord, PaymentStatus
 from domain.wallets.wallet import Wallet
 from tests.domain.in_memory_book import ASSETS, World, code
 from tests.scenarios.policies import MICRO_UNLOCK
@@ -101,6 +101,6 @@ def test_a_reference_in_suspense_is_taken_until_it_is_released() -> None:
 
 
 def test_an_authorized_reference_is_taken() -> None:
-    record = PaymentRecord(state="authorized", processor="stripe")
+    record = PaymentRecord(status=PaymentStatus.AUTHORIZED, processor="stripe")
     assert record.is_another("stripe") and record.is_another("adyen")
     assert not PaymentRecord().is_another("stripe")

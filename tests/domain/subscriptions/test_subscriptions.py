@@ -113,13 +113,13 @@ def test_a_failure_is_grace_until_it_is_made_good_or_lapses() -> None:
     place = Subscriptions()
     place.charge(1)
     place.happens("fail-period", **place.notice(2))
-    assert place.subscription.state == "GRACE"
+    assert place.subscription.status == "GRACE"
     place.happens("fail-period", **place.notice(2, "again"))
     place.charge(2)
-    assert place.subscription.state == "ACTIVE"
+    assert place.subscription.status == "ACTIVE"
     place.happens("fail-period", **place.notice(3))
     place.do("lapse")
-    assert place.subscription.state == "LAPSED"
+    assert place.subscription.status == "LAPSED"
     assert place.until() == start_of(3)  # what is paid stays
     assert place.when("fail-period", **place.notice(4)) == ()
 
