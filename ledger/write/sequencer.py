@@ -32,6 +32,7 @@ from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
 from ledger.write.batch import SKEW_MAX, TICK, Batch, Unencodable
 from ledger.write.copy_queue import CopyQueue
+from ledger.write.group import Group
 from ledger.write.inbox import Inbox, Notice, kept_row, parked_notice
 from ledger.write.receipts import remembered
 from ledger.write.request import Request
@@ -46,14 +47,6 @@ LEADING = {name for name, kind in COMMANDS.items() if kind.further is not Comman
 
 SQL = queries.load("sequencer")
 log = structlog.get_logger()
-
-
-class Group(msgspec.Struct, frozen=True):
-    """Requests of one caller; atomic ones are decided all or none. `size_bytes`: as received."""
-
-    requests: Sequence[Request]
-    atomic: bool = False
-    size_bytes: int = 0
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -138,7 +131,8 @@ class Sequencer:
             self._load_further(batch, requests)
             answers = self._decide(batch, groups)
             self._append(batch)
-            self._commit(batch, head, answers)
+            written_along = self._write_along(groups, answers)
+            self._commit(batch, head, answers, anything_new=batch.anything_new or written_along)
         except BaseException:
             self._roll_back()
             raise
@@ -317,8 +311,19 @@ class Sequencer:
         batch.states.hand_over(batch.touched)
         self._copies.drain()
 
-    def _commit(self, batch: Batch, head: Head, answers: list[list[Answer]]) -> None:
-        if not batch.anything_new:
+    def _write_along(self, groups: Sequence[Group], answers: list[list[Answer]]) -> bool:
+        """Let callers write what must commit with their groups; whether any did."""
+        written = False
+        for group, answered in zip(groups, answers, strict=True):
+            if group.alongside is not None:
+                group.alongside(self._connection, answered)
+                written = True
+        return written
+
+    def _commit(
+        self, batch: Batch, head: Head, answers: list[list[Answer]], *, anything_new: bool
+    ) -> None:
+        if not anything_new:
             self._connection.execute("ROLLBACK")
             self._commits, self.position = head.commits, head.position
             return

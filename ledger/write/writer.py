@@ -20,10 +20,10 @@ from ledger.books import Book
 from ledger.postgres import sql_files as queries
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer, refused
+from ledger.write.group import Group
 from ledger.write.request import Request
 from ledger.write.sequencer import (
     ClocksApart,
-    Group,
     LogUnreadable,
     NoPartition,
     OutcomeUnknown,
@@ -51,12 +51,26 @@ class Unavailable(Exception):
         super().__init__(reason)
 
 
+class NotWritten(Unavailable):
+    """A group that something is written along with cannot be committed; `error` says why.
+
+    It is not taken apart: only its caller knows what belongs to which part of it.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__(repr(error))
+
+
+Outcome = list[Answer] | Unavailable
+
+
 class Submission:
     """A group on its way: `deliver` is called once, in the writer's thread."""
 
     __slots__ = ("deliver", "group")
 
-    def __init__(self, group: Group, deliver: Callable[[list[Answer] | Unavailable], None]) -> None:
+    def __init__(self, group: Group, deliver: Callable[[Outcome], None]) -> None:
         self.group = group
         self.deliver = deliver
 
@@ -120,7 +134,7 @@ class Writer:
         """Entity states in memory."""
         return len(self._cache)
 
-    def submit(self, group: Group, deliver: Callable[[list[Answer] | Unavailable], None]) -> None:
+    def submit(self, group: Group, deliver: Callable[[Outcome], None]) -> None:
         """Queue a group; raises Unavailable when the queue is full or the database away."""
         size = len(group.requests)
         with self._wake:
@@ -147,7 +161,7 @@ class Writer:
         """Submit; the future holds the answers, or raises Unavailable."""
         future: Future[list[Answer]] = Future()
 
-        def deliver(outcome: list[Answer] | Unavailable) -> None:
+        def deliver(outcome: Outcome) -> None:
             if isinstance(outcome, Unavailable):
                 future.set_exception(outcome)
             else:
@@ -209,14 +223,14 @@ class Writer:
         for submission in batch:
             self._deliver(submission, Unavailable(reason))
 
-    def _deliver(self, submission: Submission, outcome: list[Answer] | Unavailable) -> None:
+    def _deliver(self, submission: Submission, outcome: Outcome) -> None:
         """Hand over an outcome; a caller who is gone must not stop the others' writer."""
         try:
             submission.deliver(outcome)
         except Exception:
             log.exception("an outcome could not be delivered", book=self.book.name)
 
-    def _commit(self, groups: list[Group]) -> list[list[Answer]]:
+    def _commit(self, groups: list[Group]) -> Sequence[Outcome]:
         """Commit the groups; after a lost connection try again until the outcome is known."""
         give_up_at: float | None = None
         in_doubt: list[list[Answer]] = []
@@ -271,17 +285,20 @@ class Writer:
         for pid, _ in self._connection.execute(SQL["stuck_holders"]):
             log.warning("cut off a frozen writer", book=self.book.name, backend=pid)
 
-    def _in_parts(self, groups: list[Group], error: Exception) -> list[list[Answer]]:
+    def _in_parts(self, groups: list[Group], error: Exception) -> Sequence[Outcome]:
         """Commit by halves what cannot be committed whole, so that what is wrong fails alone."""
         if len(groups) > 1:
             middle = len(groups) // 2
-            return self._commit(groups[:middle]) + self._commit(groups[middle:])
+            return [*self._commit(groups[:middle]), *self._commit(groups[middle:])]
         (group,) = groups
-        if len(group.requests) > 1 and not group.atomic:
+        if group.alongside is not None and not isinstance(error, NoPartition):
+            return [NotWritten(error)]
+        if len(group.requests) > 1 and not group.atomic and group.alongside is None:
             middle = len(group.requests) // 2
-            first = self._commit([Group(group.requests[:middle])])
-            second = self._commit([Group(group.requests[middle:])])
-            return [first[0] + second[0]]
+            (first,) = self._commit([Group(group.requests[:middle])])
+            (second,) = self._commit([Group(group.requests[middle:])])
+            assert isinstance(first, list) and isinstance(second, list)  # nothing along with them
+            return [first + second]
         if isinstance(error, NoPartition):
             log.critical("writing stopped", book=self.book.name, error=repr(error))
             raise Unavailable(str(error)) from error

@@ -26,7 +26,7 @@ from ledger import logs
 from ledger.api_keys import Identity
 from ledger.books import Book
 from ledger.write.admission import invalid
-from ledger.write.sequencer import Group
+from ledger.write.group import Group
 from ledger.write.writer import Unavailable, Writer
 
 NDJSON = "application/x-ndjson"

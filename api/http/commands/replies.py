@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ledger.write.answer import Answer
-from ledger.write.sequencer import Group
+from ledger.write.group import Group
 from ledger.write.writer import Unavailable, Writer
 
 Outcome = list[Answer] | Unavailable

@@ -20,7 +20,7 @@ from ledger import logs
 from ledger.books import Book
 from ledger.write.admission import Refused, admit, read_fields
 from ledger.write.answer import Answer
-from ledger.write.sequencer import Group
+from ledger.write.group import Group
 from ledger.write.writer import Unavailable
 
 _REPLAYED = {"Idempotent-Replayed": "true"}

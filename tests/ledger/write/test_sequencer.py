@@ -14,7 +14,8 @@ from domain.entity import KINDS, evolve, kind_of
 from domain.wallets.wallet import PAID, Lot, Wallet
 from ledger.write.answer import Answer
 from ledger.write.business_days import BusinessDays
-from ledger.write.sequencer import ClocksApart, Group, Sequencer
+from ledger.write.group import Group
+from ledger.write.sequencer import ClocksApart, Sequencer
 from ledger.write.state_cache import StateCache
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook

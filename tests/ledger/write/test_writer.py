@@ -12,8 +12,9 @@ from domain.command import COMMANDS, Command, Decision, Given
 from domain.event import EVENTS, Event
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
+from ledger.write.group import Group
 from ledger.write.request import Request
-from ledger.write.sequencer import Group, Sequencer
+from ledger.write.sequencer import Sequencer
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
 from tests.scenarios.platform import Platform

@@ -17,7 +17,8 @@ from ledger.books import create_book
 from ledger.log.event_ids import event_ids
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
-from ledger.write.sequencer import Group, Sequencer
+from ledger.write.group import Group
+from ledger.write.sequencer import Sequencer
 from ledger.write.snapshots import Snapshotter
 from ledger.write.state_cache import CachedState, Snapshot
 from ledger.write.writer import Unavailable, Writer
