@@ -15,7 +15,7 @@ from ledger.api_keys import Identity, Role
 from ledger.books import Book, BookExists, create_book, get_book
 from ledger.log import reading
 from ledger.postgres.database import Database, connect
-from ledger.write.admission import ID, Refused, admit
+from ledger.write.admission import ID, Denied, admit
 from ledger.write.answer import Answer
 from ledger.write.writer import Writer
 from projections.catalogue import all_projections
@@ -82,7 +82,7 @@ def _send(writer: Writer, name: str, fields: dict[str, Any], role: Role, actor: 
     sender = Identity(role, actor, _CLIENT, "")
     try:
         request = admit(name, fields, sender, idempotency_key="founding", correlation_id=_CLIENT)
-    except Refused as refused:
+    except Denied as refused:
         raise CannotProvision(f"{name} is refused: {refused.rejection.detail}") from None
     (answer,) = writer.write([request])
     if not answer.accepted:

@@ -11,7 +11,7 @@ from api.service import Service
 from domain.rejections import UNAUTHENTICATED, UNKNOWN_BOOK, reject
 from ledger.api_keys import Identity
 from ledger.books import Book
-from ledger.write.admission import Refused
+from ledger.write.admission import Denied
 
 
 class Sender(NamedTuple):
@@ -21,16 +21,16 @@ class Sender(NamedTuple):
     book: Book | None
     identity: Identity | None
 
-    def judge(self, refused: Refused) -> Refused:
+    def judge(self, refused: Denied) -> Denied:
         """The refusal itself, or that the book is unknown where nobody could have a key."""
         if refused.rejection.reason is UNAUTHENTICATED and self.book is None and self.name:
-            return Refused(reject(UNKNOWN_BOOK, book=self.name))
+            return Denied(reject(UNKNOWN_BOOK, book=self.name))
         return refused
 
     def required(self) -> tuple[Book, Identity]:
-        """Book and identity; raises Refused where either is missing."""
+        """Book and identity; raises Denied where either is missing."""
         if self.book is None or self.identity is None:
-            raise self.judge(Refused(reject(UNAUTHENTICATED)))
+            raise self.judge(Denied(reject(UNAUTHENTICATED)))
         return self.book, self.identity
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope
 
 from domain.rejections import BODY_TOO_LARGE, reject
-from ledger.write.admission import ID, Refused
+from ledger.write.admission import ID, Denied
 
 _BEARER = re.compile(r"Bearer +(\S+)\s*", re.IGNORECASE)
 
@@ -65,7 +65,7 @@ def head_of(scope: Scope) -> Head:
 
 
 async def read_body(head: Head, receive: Receive, limit: int) -> bytes:
-    """The whole body; raises Refused as soon as it is known to be over the limit."""
+    """The whole body; raises Denied as soon as it is known to be over the limit."""
     if head.content_length is not None and head.content_length > limit:
         raise _too_large(head.content_length, limit)
     message = await receive()
@@ -88,8 +88,8 @@ async def read_body(head: Head, receive: Receive, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _too_large(size: int, limit: int) -> Refused:
-    return Refused(reject(BODY_TOO_LARGE, what="the body", bytes=size, limit=limit))
+def _too_large(size: int, limit: int) -> Denied:
+    return Denied(reject(BODY_TOO_LARGE, what="the body", bytes=size, limit=limit))
 
 
 def _unquoted(key: str) -> str:

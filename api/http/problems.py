@@ -16,7 +16,7 @@ from api.service import DatabaseAway
 from domain.catalogue import Problem
 from domain.rejections import INVALID_REQUEST, UNAVAILABLE, Reason, Rejection, reject
 from ledger import logs
-from ledger.write.admission import Refused
+from ledger.write.admission import Denied
 from ledger.write.answer import problem
 from ledger.write.writer import Unavailable
 
@@ -41,7 +41,7 @@ def refusal(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer that a rejection makes."""
-    refused = Refused(rejection, list(problems))
+    refused = Denied(rejection, list(problems))
     return document(rejection.reason.status, refused.document(correlation_id), headers=headers)
 
 
@@ -80,7 +80,7 @@ def install(app: FastAPI) -> None:
     """Make the framework's own errors problem documents."""
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(Refused, _on_refused)
+    app.add_exception_handler(Denied, _on_refused)
     app.add_exception_handler(DatabaseAway, _on_away)
     app.add_exception_handler(Exception, _on_fault)
 
@@ -91,7 +91,7 @@ def correlation_id(request: Request) -> str:
 
 
 async def _on_refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+    assert isinstance(error, Denied)
     code = error.rejection.reason.code
     _log.info("query refused", code=code, path=request.url.path)
     return refusal(error.rejection, correlation_id(request), problems=error.problems)

@@ -23,7 +23,7 @@ from domain.policy import Policy
 from ledger.log import reading
 from ledger.log.entry import decode
 from ledger.postgres.database import Connection
-from ledger.write.admission import Refused, admit
+from ledger.write.admission import Denied, admit
 from ledger.write.answer import Answer
 from ledger.write.request import Request
 from ledger.write.writer import Unavailable, Writer
@@ -184,7 +184,7 @@ class TipImport:
     def _send(self, tip: Tip) -> None:
         try:
             requests = self._admitted(tip)
-        except Refused as refused:
+        except Denied as refused:
             self._complain_of_fields(tip, refused)
             return
         if len(self._waiting) >= ROWS_AHEAD:
@@ -266,7 +266,7 @@ class TipImport:
             self._counted_to = sent.position
             report.new.count(tip.units)
 
-    def _complain_of_fields(self, tip: Tip, refused: Refused) -> None:
+    def _complain_of_fields(self, tip: Tip, refused: Denied) -> None:
         code = refused.rejection.reason.code
         wrong = refused.problems[0]
         column = _COLUMNS.get(wrong.pointer)

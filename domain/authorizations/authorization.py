@@ -79,7 +79,7 @@ class Authorization(State, frozen=True, kw_only=True):
         return event.in_authorization(self)
 
 
-class Share(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class PayeeWeight(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One of several payees, and with what weight."""
 
     creator: str
@@ -101,7 +101,7 @@ class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=Tr
     processor_ref: str
     country: str | None = None
     vat_bps: int = 0
-    payees: tuple[Share, ...] = ()
+    payees: tuple[PayeeWeight, ...] = ()
     maturity_days: int = 0
     refund_window_days: int | None = None
     frozen_creator_rule: str = "REJECT"

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.authorizations.authorization import (
     Authorization,
     AuthorizationStatus,
+    PayeeWeight,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentFailed,
     PaymentVoided,
-    Share,
     VoidReason,
     authorization_key,
 )
@@ -136,7 +136,7 @@ class Authorize(Command):
             processor_ref=self.processor_ref,
             country=country,
             vat_bps=policy.vat_bps(country),
-            payees=tuple(Share(payee.creator, payee.weight) for payee in self.payees or ()),
+            payees=tuple(PayeeWeight(payee.creator, payee.weight) for payee in self.payees or ()),
             maturity_days=policy.maturity_days,
             refund_window_days=policy.refund_window_days,
             frozen_creator_rule=policy.frozen_creator_rule,

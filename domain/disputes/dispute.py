@@ -140,7 +140,7 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
         money = assets.currency
         return (
             (accounts.DISPUTED, money, self.amount),
-            (accounts.DISPUTE_COST, money, self.fee),
+            (accounts.DISPUTE_EXPENSE, money, self.fee),
             (accounts.processor(self.processor), money, -self.amount - self.fee),
             *self.creator_legs(assets),
             *self.holding_legs(self.held, assets),
@@ -209,14 +209,14 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     def bearers(self, assets: Assets) -> tuple[Posting, ...]:
         """Everybody's part of it."""
         money = assets.currency
-        income = accounts.MARGIN if self.sale_id is None else accounts.COMMISSION
+        income = accounts.MARGIN_REVENUE if self.sale_id is None else accounts.COMMISSION_REVENUE
         return (
             *self.creator_legs(assets),
             (income, money, self.platform_share),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.DEFERRED, money, self.released),
             (accounts.fan_debt(self.user), money, self.debt),
-            (accounts.BAD_DEBT, money, self.excess),
+            (accounts.BAD_DEBT_EXPENSE, money, self.excess),
         )
 
 
@@ -287,7 +287,7 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
         money = assets.currency
         return (
             (accounts.processor(self.processor), money, self.amount + self.fee),
-            (accounts.DISPUTE_COST, money, -self.fee),
+            (accounts.DISPUTE_EXPENSE, money, -self.fee),
             (accounts.DISPUTED, money, 0 if self.after_loss else -self.amount),
             *self.bearers(assets),
             *token_legs(self.restored, accounts.SUPPLY, accounts.wallet_free(self.user), assets),

@@ -36,11 +36,11 @@ SALES_PER_PART = 60
 Claws = tuple[Clawback, ...]
 
 
-class Step(msgspec.Struct, frozen=True):
+class LossAllocation(msgspec.Struct, frozen=True):
     """What the end of a dispute takes, or with negative amounts gives back: see DisputeClosed."""
 
     movements: LotMovements
-    settled: int
+    lost_amount: int
     excess: int
     tax: int = 0
     released: int = 0
@@ -61,16 +61,16 @@ def lost_on(
     given: Given, record: PurchaseRecord, wallet: Wallet, dispute: DisputeOpened
 ) -> tuple[Event, ...]:
     """The loss in parts, the freeze of the wallet, and the credit note."""
-    step = _step(given, record, wallet, dispute, DisputeStatus.LOST)
+    allocation = _allocation(given, record, wallet, dispute, DisputeStatus.LOST)
     lost = [
         DisputeLost(
             **{**common(dispute), **fields},
-            held=step.movements.held if nth == 0 else (),
-            lots=step.movements.cancelled if nth == 0 else (),
+            held=allocation.movements.held if nth == 0 else (),
+            lots=allocation.movements.cancelled if nth == 0 else (),
         )
-        for nth, fields in enumerate(_parts(record, dispute, step))
+        for nth, fields in enumerate(_parts(record, dispute, allocation))
     ]
-    document = _document(record, net=step.settled - step.tax, vat=step.tax)
+    document = _document(record, net=allocation.lost_amount - allocation.tax, vat=allocation.tax)
     note = credit_note(given, document, dispute.dispute_id)
     return *lost, *_frozen(record, wallet), *note
 
@@ -79,7 +79,7 @@ def won_on(
     given: Given, record: PurchaseRecord, wallet: Wallet, dispute: DisputeOpened
 ) -> tuple[Event, ...]:
     """The win: held tokens are free; after a loss, what it took goes back, in parts."""
-    step = _step(given, record, wallet, dispute, DisputeStatus.WON)
+    allocation = _allocation(given, record, wallet, dispute, DisputeStatus.WON)
     statuses = {one.dispute: one.status for one in record.disputes}
     fee = dispute.fee if dispute.fee_refundable else 0
     after_loss = statuses[dispute.dispute_id] == DisputeStatus.LOST
@@ -90,44 +90,44 @@ def won_on(
                 **{**common(dispute), **fields},
                 fee=fee if nth == 0 else 0,
                 after_loss=after_loss,
-                held=step.movements.held if nth == 0 else (),
-                freed=step.movements.freed if nth == 0 else (),
-                restored=step.movements.restored if nth == 0 else (),
+                held=allocation.movements.held if nth == 0 else (),
+                freed=allocation.movements.freed if nth == 0 else (),
+                restored=allocation.movements.restored if nth == 0 else (),
                 cleared=after_loss and all(one.status != DisputeStatus.LOST for one in others),
             )
         )
-        for nth, fields in enumerate(_parts(record, dispute, step))
+        for nth, fields in enumerate(_parts(record, dispute, allocation))
     ]
-    document = _document(record, net=step.tax - step.settled, vat=-step.tax)
+    document = _document(record, net=allocation.tax - allocation.lost_amount, vat=-allocation.tax)
     return *won, *invoice(given, document)
 
 
-def _step(
+def _allocation(
     given: Given,
     record: PurchaseRecord,
     wallet: Wallet,
     dispute: DisputeOpened,
     status: DisputeStatus,
-) -> Step:
+) -> LossAllocation:
     """What changes when the dispute comes to be `status`."""
     after = record.with_dispute(PurchaseDispute(dispute.dispute_id, dispute.amount, status))
     moved = _movements(record, after, wallet)
-    settled = after.settled - record.settled
-    excess = after.disputed(DisputeStatus.LOST) - record.disputed(DisputeStatus.LOST) - settled
+    lost_amount = after.lost_amount - record.lost_amount
+    excess = after.disputed(DisputeStatus.LOST) - record.disputed(DisputeStatus.LOST) - lost_amount
     released = sum(lot.released for lot in moved.cancelled)
     released -= sum(lot.released for lot in moved.restored)
-    if not settled and not released:
-        return Step(moved, settled, excess)
+    if not lost_amount and not released:
+        return LossAllocation(moved, lost_amount, excess)
     tax = _tax(after) - record.lost_tax
-    rest = settled - tax - released
+    rest = lost_amount - tax - released
     if dispute.bearer != DisputeBearer.CREATOR_PROPORTIONAL:
-        return Step(moved, settled, excess, tax, released, debt=rest)
+        return LossAllocation(moved, lost_amount, excess, tax, released, debt=rest)
     usage = given.state(PurchaseUsage, f"{record.user}:{record.purchase_id}")
     paid = [paid_by(record.purchase_id or "", each) for each in usage.sales().values()]
-    debt = _untraced(record, wallet, paid, after.settled) - record.debt
+    debt = _untraced(record, wallet, paid, after.lost_amount) - record.debt
     sales = tuple(_undone(given, paid, after))
     margin = rest - debt - sum(claw.share for sale in sales for claw in sale)
-    return Step(moved, settled, excess, tax, released, debt, margin, sales)
+    return LossAllocation(moved, lost_amount, excess, tax, released, debt, margin, sales)
 
 
 def _movements(record: PurchaseRecord, after: PurchaseRecord, wallet: Wallet) -> LotMovements:
@@ -142,23 +142,23 @@ def _movements(record: PurchaseRecord, after: PurchaseRecord, wallet: Wallet) ->
 
 
 def _parts(
-    record: PurchaseRecord, dispute: DisputeOpened, step: Step
+    record: PurchaseRecord, dispute: DisputeOpened, allocation: LossAllocation
 ) -> Iterator[dict[str, object]]:
     """The fields of each part: the first has everything but the shares of the later sales."""
-    chunks = list(_chunks(step.sales)) or [()]
+    chunks = list(_chunks(allocation.sales)) or [()]
     sums = [sum(claw.share for claw in chunk) for chunk in chunks]
-    sign = -1 if step.settled < 0 or step.excess < 0 else 1
+    sign = -1 if allocation.lost_amount < 0 or allocation.excess < 0 else 1
     later = sum(sums[1:])
     yield {
         "amount": dispute.amount - sign * later,
         "parts": len(chunks),
         "shares": chunks[0],
-        "platform_share": step.platform_share,
-        "tax": step.tax,
+        "platform_share": allocation.platform_share,
+        "tax": allocation.tax,
         "country": record.country,
-        "released": step.released,
-        "debt": step.debt,
-        "excess": step.excess,
+        "released": allocation.released,
+        "debt": allocation.debt,
+        "excess": allocation.excess,
     }
     for nth, (chunk, amount) in enumerate(zip(chunks[1:], sums[1:], strict=True), 2):
         yield {"amount": sign * amount, "part": nth, "parts": len(chunks), "shares": chunk}
@@ -171,18 +171,18 @@ def _lots(record: PurchaseRecord, wallet: Wallet) -> list[Lot]:
 
 def _tax(record: PurchaseRecord) -> int:
     """The VAT in what lost disputes took of the price."""
-    settled = record.settled
-    taken = record.refunded + settled
+    lost_amount = record.lost_amount
+    taken = record.refunded + lost_amount
     cumulative = split_by_weight(taken, record.net, record.tax)[1]
-    return max(0, min(settled, cumulative - record.refunded_tax))
+    return max(0, min(lost_amount, cumulative - record.refunded_tax))
 
 
-def _untraced(record: PurchaseRecord, wallet: Wallet, paid: list[Paid], settled: int) -> int:
+def _untraced(record: PurchaseRecord, wallet: Wallet, paid: list[Paid], lost_amount: int) -> int:
     """What the buyer owes of what neither is unspent nor was paid to anybody by a sale."""
     unspent = sum(lot.released(lot.left) for lot in _lots(record, wallet))
     refunded = record.refunded - record.refunded_tax
     whole = record.net - refunded - unspent - record.lost_net - sum(each.released for each in paid)
-    return _part(max(0, whole), settled, record.refundable)
+    return _part(max(0, whole), lost_amount, record.refundable)
 
 
 def _undone(given: Given, paid: list[Paid], after: PurchaseRecord) -> Iterator[Claws]:
@@ -191,7 +191,7 @@ def _undone(given: Given, paid: list[Paid], after: PurchaseRecord) -> Iterator[C
     A sale of which nothing is taken is named all the same: its tokens were paid back.
     """
     weights = [part for each in paid for part in each.parts]
-    lost = _part(sum(weights), after.settled, after.refundable)
+    lost = _part(sum(weights), after.lost_amount, after.refundable)
     parts = iter(split_among(lost, weights))
     payees = {
         payee.creator for each in paid if each.record.sale for payee in each.record.sale.payees
@@ -213,9 +213,9 @@ def _undone(given: Given, paid: list[Paid], after: PurchaseRecord) -> Iterator[C
         )
 
 
-def _part(amount: int, settled: int, whole: int) -> int:
-    """Of `amount`, what belongs to `settled` of `whole`."""
-    return split_by_weight(amount, settled, whole - settled)[0] if whole else 0
+def _part(amount: int, lost_amount: int, whole: int) -> int:
+    """Of `amount`, what belongs to `lost_amount` of `whole`."""
+    return split_by_weight(amount, lost_amount, whole - lost_amount)[0] if whole else 0
 
 
 def _chunks(sales: Iterable[Claws]) -> Iterator[Claws]:

@@ -161,7 +161,7 @@ class HoldSettled(HoldEvent, frozen=True, kw_only=True):
         return (
             *tokens,
             (accounts.DEFERRED, assets.currency, self.released),
-            (accounts.USAGE, assets.currency, -self.released),
+            (accounts.USAGE_REVENUE, assets.currency, -self.released),
         )
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:

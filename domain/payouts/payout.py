@@ -196,7 +196,7 @@ class PayoutSettled(PayoutEvent, frozen=True, kw_only=True):
         return (
             (accounts.creator(self.creator, bucket), money, self.gross),
             (accounts.BANK, money, -self.net),
-            (accounts.FEE, money, -self.fee),
+            (accounts.FEE_REVENUE, money, -self.fee),
             (accounts.withheld(self.country or ""), money, -self.withheld),
         )
 

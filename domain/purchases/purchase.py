@@ -78,7 +78,7 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
         return sum(dispute.amount for dispute in self.disputes if dispute.status in statuses)
 
     @property
-    def settled(self) -> int:
+    def lost_amount(self) -> int:
         """Minor units of its price that lost disputes took; the rest is more than there was."""
         return min(self.refundable, self.disputed(DisputeStatus.LOST))
 

@@ -60,7 +60,7 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
             *token_legs(self.lots, accounts.wallet_free(self.user), accounts.SUPPLY, assets),
             (accounts.DEFERRED, money, self.released),
             (accounts.vat(self.country or ""), money, self.tax),
-            (accounts.PROMO, money, -self.deducted),
+            (accounts.PROMO_EXPENSE, money, -self.deducted),
             (accounts.processor(self.processor), money, -self.amount),
         )
 

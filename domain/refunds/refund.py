@@ -170,15 +170,15 @@ class RefundRecorded(
             return (
                 *supply_legs(self.buyer, self.lots, assets),
                 *self.creator_legs(assets),
-                (accounts.MARGIN, money, self.platform_share),
+                (accounts.MARGIN_REVENUE, money, self.platform_share),
                 (accounts.DEFERRED, money, -self.released),
-                (accounts.PROMO, money, -self.promo_part),
+                (accounts.PROMO_EXPENSE, money, -self.promo_part),
             )
         return (
             *self.creator_legs(assets),
-            (accounts.COMMISSION, money, self.platform_share),
+            (accounts.COMMISSION_REVENUE, money, self.platform_share),
             (accounts.vat(self.country or ""), money, self.tax),
-            (accounts.BAD_DEBT, money, self.excess),
+            (accounts.BAD_DEBT_EXPENSE, money, self.excess),
             (accounts.processor(self.processor or ""), money, -self.amount),
         )
 

@@ -7,7 +7,7 @@ import msgspec
 
 from domain.money import split, split_by_weight, vat_included
 from domain.rejections import INSUFFICIENT_TOKENS, Rejection, reject
-from domain.sales.sale import Payee
+from domain.sales.sale import PayeeShare
 from domain.wallets.wallet import PROMO, LotUse, Wallet
 
 
@@ -16,7 +16,7 @@ class Amounts(msgspec.Struct, frozen=True, gc=False):
 
     creator_share: int
     platform_share: int
-    payees: tuple[Payee, ...]
+    payees: tuple[PayeeShare, ...]
     tokens_paid: int = 0
     tokens_promo: int = 0
     released: int = 0
@@ -42,7 +42,7 @@ def token_amounts(
             promo += use.tokens
     share, _ = split(tokens * unit_value, bps)
     paid_part = split_by_weight(share, tokens - promo, promo)[0] if promo else share
-    payees = (Payee(creator, share, paid_part, share - paid_part),)
+    payees = (PayeeShare(creator, share, paid_part, share - paid_part),)
     return Amounts(share, released - paid_part, payees, tokens - promo, promo, released, uses)
 
 
@@ -60,14 +60,14 @@ def card_amounts(
     )
 
 
-def divided(share: int, payees: Sequence[tuple[str, int]]) -> tuple[Payee, ...]:
+def divided(share: int, payees: Sequence[tuple[str, int]]) -> tuple[PayeeShare, ...]:
     """`share` by weight: successive splits in two, in the order of the creators' ids."""
     if len(payees) == 1:
-        return (Payee(payees[0][0], share),)
+        return (PayeeShare(payees[0][0], share),)
     parts = []
     rest = sum(weight for _, weight in payees)
     for creator, weight in sorted(payees):
         rest -= weight
         part, share = split_by_weight(share, weight, rest)
-        parts.append(Payee(creator, part))
+        parts.append(PayeeShare(creator, part))
     return tuple(parts)

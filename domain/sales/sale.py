@@ -32,7 +32,7 @@ TOKEN, CARD = Funding
 AVAILABLE, PENDING, RESERVED = Bucket.AVAILABLE, Bucket.PENDING, Bucket.RESERVED
 
 
-class Payee(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class PayeeShare(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A creator's share in minor units; of a token sale, what paid and promo tokens bear of it."""
 
     creator: str
@@ -155,7 +155,7 @@ class Sale(
     processor_ref: str | None = None
     country: str | None = None
     lots: tuple[LotUse, ...] = ()
-    payees: tuple[Payee, ...] = ()
+    payees: tuple[PayeeShare, ...] = ()
     #: The inclusive rate that `tax` was computed with.
     vat_bps: int = 0
     #: Until when a refund may be requested (exclusive).
@@ -202,7 +202,7 @@ class Sale(
                 (accounts.processor(self.processor or ""), money, paid),
                 (accounts.vat(self.country or ""), money, -self.tax),
                 *credits,
-                (accounts.COMMISSION, money, -self.platform_share),
+                (accounts.COMMISSION_REVENUE, money, -self.platform_share),
             )
         free = accounts.wallet_free(self.buyer)
         promo_part = self.creator_share + self.platform_share - self.released
@@ -212,9 +212,9 @@ class Sale(
             (free, assets.promo, self.tokens_promo),
             (accounts.SUPPLY, assets.promo, -self.tokens_promo),
             (accounts.DEFERRED, money, self.released),
-            (accounts.PROMO, money, promo_part),
+            (accounts.PROMO_EXPENSE, money, promo_part),
             *credits,
-            (accounts.MARGIN, money, -self.platform_share),
+            (accounts.MARGIN_REVENUE, money, -self.platform_share),
         )
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:

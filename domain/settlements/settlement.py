@@ -169,7 +169,7 @@ class SettlementFeeRecorded(Event, frozen=True, kw_only=True):
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`exp.processor -> bank`."""
         return (
-            (accounts.PROCESSING, assets.currency, self.fee),
+            (accounts.PROCESSOR_EXPENSE, assets.currency, self.fee),
             (accounts.BANK, assets.currency, -self.fee),
         )
 
@@ -201,7 +201,7 @@ class BreakResolved(Event, frozen=True, kw_only=True):
                 return (accounts.SUSPENSE, money, self.gross), (accounts.BANK, money, -self.gross)
             case BreakResolution.WRITE_OFF:
                 short = -self.difference
-                return (accounts.PROCESSING, money, short), (psp, money, -short)
+                return (accounts.PROCESSOR_EXPENSE, money, short), (psp, money, -short)
         return ()
 
 

@@ -59,7 +59,7 @@ class TokensLapsed(LotEnded, frozen=True, kw_only=True):
             (accounts.wallet_free(self.user), assets.paid, self.tokens),
             (accounts.SUPPLY, assets.paid, -self.tokens),
             (accounts.DEFERRED, assets.currency, self.released),
-            (accounts.BREAKAGE, assets.currency, -self.released),
+            (accounts.BREAKAGE_REVENUE, assets.currency, -self.released),
         )
 
 

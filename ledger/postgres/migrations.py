@@ -55,7 +55,7 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MigrationStep:
     """One file in one scope: `control`, or `book:<name>` with its schema."""
 
     scope: str
@@ -66,7 +66,7 @@ class Step:
         return f"{self.scope} {self.migration.number:04d}_{self.migration.name}"
 
 
-def migrate(admin_url: str) -> list[Step]:
+def migrate(admin_url: str) -> list[MigrationStep]:
     """Bring the control schema and every book up to date; answers what was applied."""
     with _connected(admin_url) as connection, locked(connection):
         connection.execute(_SQL["create_control"])
@@ -76,11 +76,11 @@ def migrate(admin_url: str) -> list[Step]:
         return done
 
 
-def pending(url: str) -> list[Step]:
+def pending(url: str) -> list[MigrationStep]:
     """What `migrate` would apply; the service's connection suffices."""
     with _connected(url) as connection:
         if not _value(connection, "has_control"):
-            return [Step("control", None, migration) for migration in available("control")]
+            return [MigrationStep("control", None, migration) for migration in available("control")]
         steps = _missing(connection, "control", None)
         if not steps:
             for name, schema in connection.execute(_SQL["books"]).fetchall():
@@ -88,7 +88,7 @@ def pending(url: str) -> list[Step]:
         return steps
 
 
-def migrate_book(connection: Connection, name: str, schema: str) -> list[Step]:
+def migrate_book(connection: Connection, name: str, schema: str) -> list[MigrationStep]:
     """Apply a book's migrations inside the caller's transaction, under the caller's lock."""
     return _apply_all(connection, _missing(connection, f"book:{name}", schema))
 
@@ -128,7 +128,7 @@ def available(kind: str) -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def _missing(connection: Connection, scope: str, schema: str | None) -> list[Step]:
+def _missing(connection: Connection, scope: str, schema: str | None) -> list[MigrationStep]:
     ours = available("control" if schema is None else "book")
     applied = connection.execute(_SQL["applied"], [scope]).fetchall()
     for number, name, checksum in applied:
@@ -142,10 +142,10 @@ def _missing(connection: Connection, scope: str, schema: str | None) -> list[Ste
             )
     if [number for number, *_ in applied] != list(range(1, len(applied) + 1)):
         raise MigrationChanged(f"{scope}: the record of applied migrations has a gap")
-    return [Step(scope, schema, migration) for migration in ours[len(applied) :]]
+    return [MigrationStep(scope, schema, migration) for migration in ours[len(applied) :]]
 
 
-def _apply_all(connection: Connection, steps: list[Step]) -> list[Step]:
+def _apply_all(connection: Connection, steps: list[MigrationStep]) -> list[MigrationStep]:
     for step in steps:
         with connection.transaction():
             if step.schema is None:

@@ -93,10 +93,10 @@ INSERT INTO inbox (processor, processor_ref, command, fields, principal, client,
                    key, fingerprint, state, awaits, received_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
 
--- name: settle_notice
+-- name: conclude_notice
 -- What became of a kept notice.
 UPDATE inbox
-SET state = %(state)s, awaits = %(awaits)s, position = %(position)s, settled_at = %(at)s
+SET state = %(status)s, awaits = %(awaits)s, position = %(position)s, settled_at = %(at)s
 WHERE processor = %(processor)s AND processor_ref = %(processor_ref)s;
 
 -- name: keep_text

@@ -1,7 +1,7 @@
 """Admission: from what an edge received to a request that may pass the sequencer.
 
 Every edge comes through here, so the same command means the same whichever way it arrives.
-What is refused here was never decided and leaves no receipt.
+What is denied here was never decided and leaves no receipt.
 """
 
 import re
@@ -40,7 +40,7 @@ class Sender(Protocol):
         """Scope of idempotency keys."""
 
 
-class Refused(Exception):
+class Denied(Exception):
     """The request goes no further; `rejection` says why, `problems` which fields are wrong."""
 
     def __init__(self, rejection: Rejection, problems: list[Problem] | None = None) -> None:
@@ -56,13 +56,13 @@ class Refused(Exception):
         return problem(self.rejection, correlation_id, errors=errors)
 
 
-def invalid(*problems: Problem) -> Refused:
+def invalid(*problems: Problem) -> Denied:
     """A malformed request."""
-    return Refused(reject(INVALID_REQUEST, count=len(problems)), list(problems))
+    return Denied(reject(INVALID_REQUEST, count=len(problems)), list(problems))
 
 
 def read_fields(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`; raises Refused with the place where it is malformed."""
+    """The JSON object in `body`; raises Denied with the place where it is malformed."""
     try:
         fields = msgspec.json.decode(body)
     except RecursionError:
@@ -83,7 +83,7 @@ def admit(
     idempotency_key: str | None,
     correlation_id: str,
 ) -> Request:
-    """A request to execute the command `name` with `fields`; raises Refused.
+    """A request to execute the command `name` with `fields`; raises Denied.
 
     In this order: the fields, the sender, the sender's role.
     """
@@ -95,13 +95,13 @@ def admit(
     if notice is None:
         _check_idempotency_key(idempotency_key)
     if sender is None:
-        raise Refused(reject(UNAUTHENTICATED))
+        raise Denied(reject(UNAUTHENTICATED))
     role, client = sender.role, sender.client
     if role not in command.roles:
-        raise Refused(reject(ROLE_FORBIDDEN, role=str(role), action=f"send {name}"))
+        raise Denied(reject(ROLE_FORBIDDEN, role=str(role), action=f"send {name}"))
     on_behalf_of = command.on_behalf_of
     if on_behalf_of is not None and role != "service":
-        raise Refused(reject(ROLE_FORBIDDEN, role=str(role), action="act on behalf of others"))
+        raise Denied(reject(ROLE_FORBIDDEN, role=str(role), action="act on behalf of others"))
     return Request(
         command,
         name,

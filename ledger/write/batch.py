@@ -43,7 +43,7 @@ from ledger.write.encoding import (
     event_rows,
     receipt_rows,
 )
-from ledger.write.inbox import APPLIED, PARKED, SUSPENDED, Inbox, Notice
+from ledger.write.inbox import Inbox, Notice, NoticeStatus
 from ledger.write.request import Request
 from ledger.write.state_cache import WorkingStates
 from ledger.write.texts import Texts, new_salt
@@ -157,11 +157,12 @@ class Batch:
             raise
         except Exception:
             log.exception("a parked notice stays parked", processor_ref=notice.processor_ref)
-            self.inbox.settle(notice, PARKED, notice.awaits, self.position)
+            self.inbox.conclude(notice, NoticeStatus.PARKED, notice.awaits, self.position)
         else:
             if any(due is notice for due in self.inbox.due):
-                state = APPLIED if answer.code is None else SUSPENDED
-                self.inbox.settle(notice, state, None, answer.position)
+                applied = answer.code is None
+                status = NoticeStatus.APPLIED if applied else NoticeStatus.SUSPENDED
+                self.inbox.conclude(notice, status, None, answer.position)
         finally:
             self._applying = None
 
@@ -255,7 +256,7 @@ class Batch:
         )
         answer = self._record(decision, event_id, context)
         if code is not None:  # not before: what cannot be recorded must leave no trace here either
-            self._keep(request, SUSPENDED, None, now)
+            self._keep(request, NoticeStatus.SUSPENDED, None, now)
         if salt:
             self.texts.keep(command, decision, event_id[0], salt)
         return answer
@@ -316,14 +317,16 @@ class Batch:
         status = 201 if code is None else 202
         return Answer(status, position, context.request.name, clock - TICK, tuple(recorded), code)
 
-    def _keep(self, request: Request, state: str, awaits: str | None, now: datetime) -> None:
+    def _keep(
+        self, request: Request, status: NoticeStatus, awaits: str | None, now: datetime
+    ) -> None:
         if self._applying is None:
-            self.inbox.keep(request, state, awaits, now)
-        elif state == PARKED:
-            self.inbox.settle(self._applying, state, awaits, self.position)
+            self.inbox.keep(request, status, awaits, now)
+        elif status is NoticeStatus.PARKED:
+            self.inbox.conclude(self._applying, status, awaits, self.position)
 
     def _parked(self, request: Request, decision: Parked, now: datetime) -> Answer:
-        self._keep(request, PARKED, decision.awaits, now)
+        self._keep(request, NoticeStatus.PARKED, decision.awaits, now)
         answer = Answer(
             status=202,
             position=self.position,

@@ -7,6 +7,7 @@ first answer for ever.
 
 from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -17,9 +18,13 @@ from domain.payments.suspense import kept_fields
 from ledger.log.entry import canonical
 from ledger.write.request import Request
 
-PARKED = "parked"
-SUSPENDED = "suspended"
-APPLIED = "applied"
+
+class NoticeStatus(StrEnum):
+    """What became of a kept notice so far."""
+
+    PARKED = "parked"
+    SUSPENDED = "suspended"
+    APPLIED = "applied"
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -28,18 +33,18 @@ class Notice(msgspec.Struct, frozen=True):
     processor: str
     processor_ref: str
     request: Request
-    state: str
+    status: NoticeStatus
     awaits: str | None
     received_at: datetime
     position: int | None = None
 
 
-class Settled(msgspec.Struct, frozen=True):
-    """What became of a kept notice."""
+class NoticeOutcome(msgspec.Struct, frozen=True):
+    """What a kept notice came to when it was decided again or released."""
 
     processor: str
     processor_ref: str
-    state: str
+    status: NoticeStatus
     awaits: str | None
     position: int
 
@@ -51,12 +56,14 @@ class Inbox:
         self.waiting = dict(parked)
         self.due: list[Notice] = []
         self.kept: list[Notice] = []
-        self.settled: list[Settled] = []
+        self.outcomes: list[NoticeOutcome] = []
 
-    def keep(self, request: Request, state: str, awaits: str | None, now: datetime) -> None:
+    def keep(
+        self, request: Request, status: NoticeStatus, awaits: str | None, now: datetime
+    ) -> None:
         """Keep a new notice, or change what a kept one waits for."""
         processor, processor_ref = request.command.notice_id() or ("", "")
-        notice = Notice(processor, processor_ref, request, state, awaits, now)
+        notice = Notice(processor, processor_ref, request, status, awaits, now)
         if awaits is not None:
             self.waiting[awaits] = (*self.waiting.get(awaits, ()), notice)
         self.kept.append(notice)
@@ -66,27 +73,29 @@ class Inbox:
         for tag in tags:
             self.due.extend(self.waiting.pop(tag, ()))
 
-    def settle(self, notice: Notice, state: str, awaits: str | None, position: int) -> None:
+    def conclude(
+        self, notice: Notice, status: NoticeStatus, awaits: str | None, position: int
+    ) -> None:
         """Write down what became of a due notice that was decided again."""
         self.due = [other for other in self.due if other is not notice]
-        outcome = msgspec.structs.replace(notice, state=state, awaits=awaits, position=position)
+        outcome = msgspec.structs.replace(notice, status=status, awaits=awaits, position=position)
         if awaits is not None:
             self.waiting[awaits] = (*self.waiting.get(awaits, ()), outcome)
-        self.settled.append(
-            Settled(notice.processor, notice.processor_ref, state, awaits, position)
+        self.outcomes.append(
+            NoticeOutcome(notice.processor, notice.processor_ref, status, awaits, position)
         )
 
     def release(self, event: ReleasesNotice, position: int) -> None:
         """Note that a person has dealt with a suspended notice."""
-        self.settled.append(Settled(*event.released(), APPLIED, None, position))
+        self.outcomes.append(NoticeOutcome(*event.released(), NoticeStatus.APPLIED, None, position))
 
     def save(self) -> tuple[Any, ...]:
         """What `restore` needs to undo all that follows."""
-        return dict(self.waiting), list(self.due), list(self.kept), list(self.settled)
+        return dict(self.waiting), list(self.due), list(self.kept), list(self.outcomes)
 
     def restore(self, saved: tuple[Any, ...]) -> None:
         """Back to how it was at `save`."""
-        self.waiting, self.due, self.kept, self.settled = saved
+        self.waiting, self.due, self.kept, self.outcomes = saved
 
 
 def kept_row(notice: Notice) -> tuple[Any, ...]:
@@ -102,7 +111,7 @@ def kept_row(notice: Notice) -> tuple[Any, ...]:
         request.correlation_id,
         request.key,
         request.fingerprint,
-        notice.state,
+        notice.status,
         notice.awaits,
         notice.received_at,
     )
@@ -115,4 +124,4 @@ def parked_notice(row: tuple[Any, ...]) -> Notice:
     beside = principal, client, correlation_id, key, print_, command.entities()
     request = Request(command, name, command.on_behalf_of, *beside)
     awaits, received_at = rest
-    return Notice(processor, ref, request, PARKED, awaits, received_at)
+    return Notice(processor, ref, request, NoticeStatus.PARKED, awaits, received_at)

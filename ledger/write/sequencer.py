@@ -343,9 +343,9 @@ class Sequencer:
         """What is kept beside the log: notices that wait, texts."""
         for notice in batch.inbox.kept:
             self._cursor.execute(SQL["keep_notice"], kept_row(notice))
-        for outcome in batch.inbox.settled:
+        for outcome in batch.inbox.outcomes:
             values = msgspec.structs.asdict(outcome)
-            self._cursor.execute(SQL["settle_notice"], {**values, "at": batch.recorded_at})
+            self._cursor.execute(SQL["conclude_notice"], {**values, "at": batch.recorded_at})
         for text in batch.texts.kept:
             self._cursor.execute(SQL["keep_text"], msgspec.structs.asdict(text))
         if batch.texts.erased:

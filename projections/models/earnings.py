@@ -19,7 +19,7 @@ from ledger.postgres.database import Connection
 from projections.engine.dispatch import ByClass
 from projections.engine.entries import Recorded, decoded
 from projections.engine.projection import Projection, Table, integers, texts
-from projections.models.sale_lines import Line, as_it_stands, as_sold
+from projections.models.sale_lines import SaleLine, as_it_stands, as_sold
 
 _BUCKETS = {"pending": 0, "available": 1, "reserved": 2, "payout": 3}
 _TAG = "sale:"
@@ -90,7 +90,7 @@ class Earnings(Projection):
             cursor.execute(self.sql["add_sources"], (*names, *map(integers, figures)))
             self._sources = {}
 
-    def add(self, line: Line, sign: int = 1) -> None:
+    def add(self, line: SaleLine, sign: int = 1) -> None:
         """A creator's part of a sale goes to its source, or with -1 out of it."""
         source = self.source(line.creator, line.source)
         source[0] += sign * line.count

@@ -13,10 +13,10 @@ import msgspec
 from domain.money import split_by_weight
 from domain.reversals.card_sales import reversed_so_far
 from domain.reversals.token_sales import still_owned
-from domain.sales.sale import CARD, Payee, Sale, SaleRecord
+from domain.sales.sale import CARD, PayeeShare, Sale, SaleRecord
 
 
-class Line(msgspec.Struct, frozen=True, gc=False):
+class SaleLine(msgspec.Struct, frozen=True, gc=False):
     """One creator's part of a sale. gross = tax + commission + net."""
 
     creator: str
@@ -38,14 +38,14 @@ class _Left(msgspec.Struct, frozen=True):
     nets: tuple[int, ...]
 
 
-def as_sold(sale: Sale) -> Sequence[Line]:
+def as_sold(sale: Sale) -> Sequence[SaleLine]:
     """One line per payee."""
     paid, tokens = sale.gross - sale.discount, sale.tokens_paid + sale.tokens_promo
     shares = tuple(payee.share for payee in sale.payees)
     return list(_divided(sale, _Left(paid, sale.tax, tokens, shares)))
 
 
-def as_it_stands(record: SaleRecord) -> Sequence[Line]:
+def as_it_stands(record: SaleRecord) -> Sequence[SaleLine]:
     """One line per payee; the sale still counts as one when nothing is left of it."""
     sale = record.sale
     if sale is None:
@@ -77,7 +77,7 @@ def _left_of_tokens(sale: Sale, record: SaleRecord) -> _Left:
     return _Left(gross, 0, left, nets)
 
 
-def _divided(sale: Sale, left: _Left) -> Iterator[Line]:
+def _divided(sale: Sale, left: _Left) -> Iterator[SaleLine]:
     """One line per payee; the last one's weight takes what is left."""
     gross, tax, tokens = left.gross, left.tax, left.tokens
     for (payee, share, rest), net in zip(_weights(sale.payees), left.nets, strict=True):
@@ -85,12 +85,12 @@ def _divided(sale: Sale, left: _Left) -> Iterator[Line]:
         tax_part, tax = split_by_weight(tax, share, rest)
         tokens_part, tokens = split_by_weight(tokens, share, rest)
         commission = gross_part - tax_part - net
-        yield Line(
+        yield SaleLine(
             payee.creator, sale.product, 1, gross_part, tax_part, commission, net, tokens_part
         )
 
 
-def _weights(payees: Sequence[Payee]) -> Iterator[tuple[Payee, int, int]]:
+def _weights(payees: Sequence[PayeeShare]) -> Iterator[tuple[PayeeShare, int, int]]:
     """Each payee's share and that of those who follow; equal ones where nobody gets anything."""
     shares = [payee.share for payee in payees]
     if not any(shares):

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from ledger.log.entry import Entry, decode, faults
-from ledger.write.admission import Refused, admit
+from ledger.write.admission import Denied, admit
 from ledger.write.answer import Answer
 from ledger.write.request import Request
 from ledger.write.writer import Writer
@@ -134,13 +134,13 @@ class Platform:
         """Send one command as an edge would."""
         try:
             request = self.request(sent)
-        except Refused as refused:
+        except Denied as refused:
             return Outcome(sent, refused.rejection.reason.status, refused.document("c1"))
         answer: Answer = (writer or self.writer).write([request])[0]
         return Outcome(sent, answer.status, answer.body, answer.replayed)
 
     def request(self, sent: Sent) -> Request:
-        """The command as it stands before the sequencer; raises Refused."""
+        """The command as it stands before the sequencer; raises Denied."""
         return admit(
             sent.command,
             sent.fields,

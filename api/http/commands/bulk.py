@@ -124,7 +124,7 @@ class _Run:
             yield await self._oldest()
 
     async def all_or_none(self, body: bytes) -> bytes:
-        """Every line's answer; raises Unavailable, or Refused when there are too many lines."""
+        """Every line's answer; raises Unavailable, or Denied when there are too many lines."""
         lines_max = self._bulk.lines_max(ATOMIC_LINES_MAX)
         lines = list(islice(_lines(body), lines_max + 1))
         if len(lines) > lines_max:

@@ -13,7 +13,7 @@ from domain.catalogue import Problem
 from domain.command import COMMANDS
 from domain.rejections import BATCH_ABORTED, BODY_TOO_LARGE, UNAVAILABLE, reject
 from ledger.api_keys import Identity
-from ledger.write.admission import Refused, admit, invalid, read_fields
+from ledger.write.admission import Denied, admit, invalid, read_fields
 from ledger.write.answer import Answer, problem
 from ledger.write.request import Request
 from ledger.write.writer import Unavailable
@@ -25,7 +25,7 @@ class Chunk:
     """Lines that were admitted together. `places` has None where a line became a request."""
 
     def __init__(self) -> None:
-        self.places: list[Refused | None] = []
+        self.places: list[Denied | None] = []
         self.names: list[str] = []
         self.requests: list[Request] = []
         self.size_bytes = 0
@@ -36,7 +36,7 @@ class Chunk:
     def abort(self) -> None:
         """A line of an atomic batch is broken: the good ones fall with it."""
         line = next(n for n, place in enumerate(self.places, 1) if place is not None)
-        aborted = Refused(reject(BATCH_ABORTED, line=line))
+        aborted = Denied(reject(BATCH_ABORTED, line=line))
         self.places = [place or aborted for place in self.places]
         self.requests.clear()
 
@@ -89,7 +89,7 @@ def admit_lines(
         name: Any = ""
         try:
             if len(line) > line_bytes_max:
-                raise Refused(
+                raise Denied(
                     reject(BODY_TOO_LARGE, what="the line", bytes=len(line), limit=line_bytes_max)
                 )
             fields = read_fields(line)
@@ -97,7 +97,7 @@ def admit_lines(
             request = admit(
                 name, fields, identity, idempotency_key=key, correlation_id=correlation_id
             )
-        except Refused as refused:
+        except Denied as refused:
             chunk.places.append(refused)
             chunk.refused += 1
             chunk.names.append(name if name in COMMANDS else "")

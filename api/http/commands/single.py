@@ -18,7 +18,7 @@ from api.service import DatabaseAway, Service
 from domain.command import COMMANDS
 from ledger import logs
 from ledger.books import Book
-from ledger.write.admission import Refused, admit, read_fields
+from ledger.write.admission import Denied, admit, read_fields
 from ledger.write.answer import Answer
 from ledger.write.group import Group
 from ledger.write.writer import Unavailable
@@ -42,7 +42,7 @@ class Commands:
         try:
             found, group = await self._admit(book, command, head, receive)
             answer = await self._execute(found, group)
-        except Refused as refused:
+        except Denied as refused:
             return self._refuse(book, command, head, refused)
         except Unavailable as away:
             self._note(book, command, head, REFUSED, _UNAVAILABLE)
@@ -71,7 +71,7 @@ class Commands:
                 idempotency_key=head.idempotency_key,
                 correlation_id=head.correlation_id,
             )
-        except Refused as refused:
+        except Denied as refused:
             raise sender.judge(refused) from None
         assert sender.book is not None
         head.correlation_id = request.correlation_id
@@ -84,7 +84,7 @@ class Commands:
         self._metrics.answer_s.observe(time.perf_counter() - begun)
         return answer
 
-    def _refuse(self, book: str, command: str, head: Head, refused: Refused) -> Response:
+    def _refuse(self, book: str, command: str, head: Head, refused: Denied) -> Response:
         reason = refused.rejection.reason
         self._note(book, command, head, REFUSED, reason.code)
         return problems.document(reason.status, refused.document(head.correlation_id))

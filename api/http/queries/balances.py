@@ -16,7 +16,7 @@ from domain.rejections import Reason, reject
 from ledger.api_keys import Role
 from ledger.books import Book
 from ledger.postgres.database import Connection
-from ledger.write.admission import Refused
+from ledger.write.admission import Denied
 from projections.queries import earnings, entitlement, wallet
 
 _UNKNOWN_USER = Reason("UNKNOWN_USER", 404, "Unknown user", "there is no user {subject}")
@@ -64,7 +64,7 @@ def install(app: FastAPI, asking: Asking) -> None:
         def ask(connection: Connection, _: Book) -> Answered:
             answered = not_before(min_position, entitlement(connection, user, item))
             if answered["source"] is None:
-                raise Refused(reject(_NOT_ENTITLED, user=user, item=item))
+                raise Denied(reject(_NOT_ENTITLED, user=user, item=item))
             return answered
 
         may = owner_or_reader(Role.FAN, user, _UNKNOWN_USER)

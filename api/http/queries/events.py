@@ -18,7 +18,7 @@ from domain.rejections import Reason, reject
 from ledger.books import Book
 from ledger.log import reading
 from ledger.postgres.database import Connection
-from ledger.write.admission import Refused, invalid
+from ledger.write.admission import Denied, invalid
 
 LIMIT_MAX = 1_000
 #: Positions that one page looks through when it filters by type alone.
@@ -97,7 +97,7 @@ def install(app: FastAPI, asking: Asking) -> None:
             head = _head(connection, min_position)
             row = reading.entry(connection, position)
             if row is None:
-                raise Refused(reject(_UNKNOWN_EVENT, position=position))
+                raise Denied(reject(_UNKNOWN_EVENT, position=position))
             data, leaf_hash = row
             return b'{"position":%d,"leaf_hash":"%b","as_of_position":%d,%b' % (
                 position,
@@ -110,7 +110,7 @@ def install(app: FastAPI, asking: Asking) -> None:
 
 
 def read_cursor(text: str) -> Cursor:
-    """A position, or a cursor of ours; raises Refused."""
+    """A position, or a cursor of ours; raises Denied."""
     try:
         cursor = Cursor(int(text)) if text.isdecimal() else _decoded(text)
     except (ValueError, msgspec.MsgspecError):

@@ -23,7 +23,7 @@ from domain.rejections import ROLE_FORBIDDEN, UNAVAILABLE, Reason, reject
 from ledger.api_keys import Identity, Role
 from ledger.books import Book
 from ledger.postgres.database import Connection
-from ledger.write.admission import ID, Refused
+from ledger.write.admission import ID, Denied
 
 #: Roles that may read everything in their book.
 READERS = frozenset({Role.SERVICE, Role.FINANCE, Role.ADMIN, Role.APPROVER, Role.AUDITOR})
@@ -43,9 +43,9 @@ MinPosition = Annotated[
 Answered = dict[str, Any]
 Ask = Callable[[Connection, Book], Answered | bytes]
 """Runs in a thread; answers a dictionary with `as_of_position`, or JSON that is checked already.
-Raises `NotYet` where it must be asked again, Refused where there is nothing to answer."""
+Raises `NotYet` where it must be asked again, Denied where there is nothing to answer."""
 May = Callable[[Identity], None]
-"""Raises Refused unless this identity may ask."""
+"""Raises Denied unless this identity may ask."""
 
 
 class NotYet(Exception):
@@ -65,7 +65,7 @@ def anybody_reading(what: str) -> May:
 
     def judge(identity: Identity) -> None:
         if identity.role not in READERS:
-            raise Refused(reject(ROLE_FORBIDDEN, role=str(identity.role), action=f"read {what}"))
+            raise Denied(reject(ROLE_FORBIDDEN, role=str(identity.role), action=f"read {what}"))
 
     return judge
 
@@ -77,8 +77,8 @@ def owner_or_reader(owner: Role, subject: str, missing: Reason) -> May:
         if identity.role in READERS or (identity.role is owner and identity.actor == subject):
             return
         if identity.role in PERSONS:
-            raise Refused(reject(missing, subject=subject))
-        raise Refused(reject(ROLE_FORBIDDEN, role=str(identity.role), action="read balances"))
+            raise Denied(reject(missing, subject=subject))
+        raise Denied(reject(ROLE_FORBIDDEN, role=str(identity.role), action="read balances"))
 
     return judge
 
@@ -92,7 +92,7 @@ class Asking:
     async def answer(
         self, request: HttpRequest, name: str, may: May, ask: Ask, *, min_position: int = 0
     ) -> Response:
-        """JSON of what `ask` finds once it includes `min_position`; raises Refused."""
+        """JSON of what `ask` finds once it includes `min_position`; raises Denied."""
         head = head_of(request.scope)
         sender = await find_sender(self._service, name, head.bearer)
         book, identity = sender.required()
@@ -103,7 +103,7 @@ class Asking:
                 body = await asyncio.to_thread(self._asked, book, ask, min_position)
             except NotYet as early:
                 if time.monotonic() >= deadline:
-                    raise Refused(reject(UNAVAILABLE, what=str(early))) from None
+                    raise Denied(reject(UNAVAILABLE, what=str(early))) from None
             else:
                 return Response(body, media_type="application/json")
             # The read model lives in another process, which signals nothing: look again.

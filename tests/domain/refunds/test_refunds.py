@@ -15,7 +15,7 @@ from domain.money import split_among
 from domain.refunds.refund import RefundRecorded
 from domain.rejections import Rejection
 from domain.sales.entitlement import Entitlement, Grant
-from domain.sales.sale import Payee, Sale
+from domain.sales.sale import PayeeShare, Sale
 from tests.domain.books import balances
 from tests.domain.in_memory_book import ASSETS, World, code
 from tests.scenarios.policies import MICRO_UNLOCK
@@ -249,7 +249,7 @@ def test_several_payees_give_back_in_every_order_what_they_got(
     one = sold(place, "send-tip", price)
     names = [f"c{nth}" for nth in reversed(range(len(weights)))]
     shares = split_among(one.creator_share, weights)
-    payees = tuple(Payee(name, share) for name, share in zip(names, shares, strict=True))
+    payees = tuple(PayeeShare(name, share) for name, share in zip(names, shares, strict=True))
     place = world(revenue_share={"default": 8000}, price_bounds={})
     place.given(msgspec.structs.replace(one, payees=payees))
     for cumulative in sorted({cut % price for cut in cuts} - {0} | {price}):

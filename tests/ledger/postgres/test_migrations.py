@@ -16,8 +16,8 @@ from ledger.postgres.migrations import (
     DatabaseTooNew,
     Migration,
     MigrationChanged,
+    MigrationStep,
     ServerTooOld,
-    Step,
     available,
     pending,
 )
@@ -62,7 +62,7 @@ def test_an_older_server_is_refused(empty_url: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_two_at_once_do_not_collide(empty_url: str) -> None:
-    done: list[list[Step]] = []
+    done: list[list[MigrationStep]] = []
     threads = [
         threading.Thread(target=lambda: done.append(migrate.migrate(empty_url))) for _ in range(4)
     ]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from domain.sales.sale import Payee
+from domain.sales.sale import PayeeShare
 from domain.sales.tips import TipSent
 from ledger.postgres.database import Connection
 from projections import queries
@@ -93,7 +93,7 @@ def test_earnings(followed: Platform, reader: Connection) -> None:
 
 def test_several_payees_divide_a_sale_without_remainder() -> None:
     def tip(*shares: int) -> TipSent:
-        payees = tuple(Payee(f"c{n}", share) for n, share in enumerate(shares))
+        payees = tuple(PayeeShare(f"c{n}", share) for n, share in enumerate(shares))
         return TipSent(
             sale_id="s", buyer="u", creator="c0", product="tip", funding="CARD", gross=1001,
             discount=2, tokens_paid=0, tokens_promo=0, released=0, tax=100,

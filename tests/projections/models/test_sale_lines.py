@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from domain.money import split, split_by_weight, vat_included
 from domain.reversals.token_sales import token_refund
 from domain.sales.amounts import divided
-from domain.sales.sale import CARD, TOKEN, Payee, Sale, SaleDispute, SaleRecord
+from domain.sales.sale import CARD, TOKEN, PayeeShare, Sale, SaleDispute, SaleRecord
 from domain.sales.tips import TipSent
 from domain.wallets.wallet import PAID, PROMO, LotUse
-from projections.models.sale_lines import Line, as_it_stands, as_sold
+from projections.models.sale_lines import SaleLine, as_it_stands, as_sold
 from tests.domain.in_memory_book import NOW
 
 amounts = st.integers(1, 10**9)
@@ -45,7 +45,7 @@ def token_sales(draw: st.DrawFn) -> Sale:
     return _sale(
         TOKEN, (paid + promo) * unit_value, 0, share, price - part,
         tokens_paid=paid, tokens_promo=promo, released=price,
-        payees=(Payee("c0", share, part, share - part),),
+        payees=(PayeeShare("c0", share, part, share - part),),
         lots=tuple(LotUse(lot, lot, kind, n, cost) for lot, kind, n, cost in lots if n),
     )  # fmt: skip
 
@@ -103,7 +103,7 @@ def test_a_token_sale_undone_in_steps(sale: Sale, parts: list[Fraction]) -> None
     assert (line.gross, line.commission, line.net, line.tokens) == (0, 0, 0, 0)
 
 
-def _adds_up(lines: Sequence[Line]) -> None:
+def _adds_up(lines: Sequence[SaleLine]) -> None:
     assert lines
     for line in lines:
         assert line.gross == line.tax + line.commission + line.net
