@@ -7,9 +7,10 @@ PYTHON ?= $(shell /usr/bin/python3.11 -c 'import ensurepip, venv; print("/usr/bi
 JOBS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+KAFKA := .venv/kafka/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format clean
+.PHONY: help demo test check bench kafka format clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' \
@@ -19,7 +20,8 @@ demo: $(INSTALLED) ## A simulated day of a platform, then serve until Ctrl-C (EX
 	$(BIN)/python -m api demo $(if $(EXIT),--exit)
 
 test: $(INSTALLED) ## Run the whole test suite
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@! { command -v java && command -v mvn; } >/dev/null 2>&1 || $(MAKE) --no-print-directory kafka
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: $(INSTALLED) ## Format, lint, types and layers
 	$(BIN)/ruff format --check .
@@ -29,6 +31,8 @@ check: $(INSTALLED) ## Format, lint, types and layers
 
 bench: $(INSTALLED) ## Measure, print ratios, write bench/results.json
 	$(BIN)/python -m bench $(ARGS)
+
+kafka: $(KAFKA) ## Install a local Kafka broker for tests, demo and bench (needs Java 17, Maven)
 
 format: $(INSTALLED) ## Format and fix what can be fixed
 	$(BIN)/ruff format .
@@ -44,4 +48,9 @@ $(INSTALLED): pyproject.toml
 	  rm -rf .venv; $(PYTHON) -m venv --without-pip .venv && \
 	  $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(KAFKA): consumers/kafka/pom.xml $(INSTALLED)
+	rm -rf $(@D)
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@

@@ -73,3 +73,14 @@ def fresh_book(database: Database) -> FreshBook:
         database.admin_url, name, currency="USD", time_zone="UTC", partition_rows=1_000
     )
     return FreshBook(book, database.service_url, database.admin_url)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line that there was no broker, and what is missing for one."""
+    reasons = {
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple) and "no Kafka broker" in report.longrepr[2]
+    }
+    for reason in sorted(reasons):
+        terminalreporter.write_line(f"The tests with Kafka were skipped: {reason}")

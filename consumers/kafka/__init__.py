@@ -1,0 +1,1 @@
+"""Kafka at both edges: news go out of the log, commands and facts come in."""

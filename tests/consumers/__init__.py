@@ -1,0 +1,1 @@
+"""The edges that are processes of their own."""

@@ -1,0 +1,53 @@
+"""A real broker for the test run; all of these tests run in one process and share it.
+
+`TOKENLEDGER_TEST_KAFKA` names a broker that runs already; `required` makes a missing one fail the
+run instead of skipping these tests.
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumers.kafka import local_broker
+from consumers.kafka.local_broker import Broker
+
+GIVEN = os.environ.get("TOKENLEDGER_TEST_KAFKA", "")
+REQUIRED = GIVEN == "required"
+EXTERNAL = "" if REQUIRED else GIVEN
+HERE = Path(__file__).parent
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of this folder together in one process of a parallel run; skip them where
+    there is no broker and none is required."""
+    missing = None if EXTERNAL else local_broker.missing()
+    for item in items:
+        if HERE not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.xdist_group("kafka"))
+        if missing and not REQUIRED:
+            item.add_marker(pytest.mark.skip(reason=f"no Kafka broker: {missing}"))
+
+
+@pytest.fixture(scope="session")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The run's own broker, which tests may kill and must start again."""
+    if EXTERNAL:
+        pytest.skip("a broker that somebody else runs is not to be killed")
+    if missing := local_broker.missing():
+        pytest.fail(f"a Kafka broker is required: {missing}")
+    with local_broker.running(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def bootstrap(request: pytest.FixtureRequest) -> str:
+    """Where the broker of the test run listens."""
+    if EXTERNAL:
+        return EXTERNAL
+    broker: Broker = request.getfixturevalue("own_broker")
+    return broker.bootstrap
