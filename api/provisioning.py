@@ -1,7 +1,7 @@
 """How a book begins: its schema, its read models, still empty, and its first policy, which goes
 through the write path like every other.
 
-Everything that can be known to be wrong is found before anything is made. A founding that was
+Everything that can be known to be wrong is found before anything is made. Provisioning that was
 broken off in between is completed by running it again: its requests have fixed keys.
 """
 
@@ -29,7 +29,7 @@ class CannotProvision(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Founding:
+class Provisioning:
     """A book's first policy, since when it is in force, and the two people behind it."""
 
     policy: dict[str, Any]
@@ -38,17 +38,17 @@ class Founding:
     approver: str
 
 
-def found_book(where: Database, name: str, founding: Founding) -> Book:
+def provision_book(where: Database, name: str, first: Provisioning) -> Book:
     """Make a book with its policy in force; raises InvalidRequest, CannotProvision, BookRefused."""
-    proposal = {"body": founding.policy, "effective_from": founding.effective_from}
+    proposal = {"body": first.policy, "effective_from": first.effective_from}
     command = read_command(ProposePolicy.name, dict(proposal))
     assert isinstance(command, ProposePolicy)
     refusal = losing_package(command.body)
     if refusal is not None:
         raise CannotProvision(f"the policy is refused: {refusal.detail}")
-    if founding.proposer == founding.approver:
+    if first.proposer == first.approver:
         raise CannotProvision("proposer and approver must be two people")
-    if not ID.fullmatch(founding.proposer) or not ID.fullmatch(founding.approver):
+    if not ID.fullmatch(first.proposer) or not ID.fullmatch(first.approver):
         raise CannotProvision("proposer and approver are 1 to 64 of A-Z a-z 0-9 _ -")
     body = command.body
     try:
@@ -60,15 +60,15 @@ def found_book(where: Database, name: str, founding: Founding) -> Book:
     try:
         with connect(where.service_url, book.schema, autocommit=True) as connection:
             install(connection, all_projections())
-        _send(writer, "propose-policy", proposal, Role.ADMIN, founding.proposer)
-        _send(writer, "approve-policy", {"version": 1}, Role.APPROVER, founding.approver)
+        _send(writer, "propose-policy", proposal, Role.ADMIN, first.proposer)
+        _send(writer, "approve-policy", {"version": 1}, Role.APPROVER, first.approver)
     finally:
         writer.stop()
     return book
 
 
 def _unfinished(where: Database, name: str) -> Book:
-    """The book, if its founding was broken off before its policy was in force."""
+    """The book, if provisioning was broken off before its policy was in force."""
     with connect(where.service_url, autocommit=True) as connection:
         book = get_book(connection, name)
     with connect(where.service_url, book.schema, autocommit=True) as connection:
@@ -82,8 +82,8 @@ def _send(writer: Writer, name: str, fields: dict[str, Any], role: Role, actor: 
     sender = Identity(role, actor, _CLIENT, "")
     try:
         request = admit(name, fields, sender, idempotency_key="founding", correlation_id=_CLIENT)
-    except Denied as refused:
-        raise CannotProvision(f"{name} is refused: {refused.rejection.detail}") from None
+    except Denied as denied:
+        raise CannotProvision(f"{name} is refused: {denied.rejection.detail}") from None
     (answer,) = writer.write([request])
     if not answer.accepted:
         raise CannotProvision(f"{name} is refused: {answer.body.decode()}")

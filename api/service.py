@@ -54,7 +54,7 @@ class Service:
             thread.join()
         self._readers.close()
 
-    def met(self, name: str) -> Book | None:
+    def cached_book(self, name: str) -> Book | None:
         """A book that this process met before; never waits."""
         return self._books.get(name)
 
@@ -70,13 +70,13 @@ class Service:
             self._books[name] = book
         return book
 
-    def remembered(self, book: str, key: str) -> Identity | None:
+    def cached_identity(self, book: str, key: str) -> Identity | None:
         """Who holds a key, from memory alone; never waits."""
         return self._keys.remembered(book, key)
 
     def authenticate(self, book: str, key: str) -> Identity | None:
         """Who holds a key of this book; may ask the database, raises `DatabaseAway`."""
-        with self._telling_away():
+        with self._map_outages():
             return self._keys.authenticate(book, key)
 
     def writer(self, book: Book) -> Writer:
@@ -95,7 +95,7 @@ class Service:
     @contextmanager
     def reading(self, book: Book | None = None) -> Iterator[Connection]:
         """A read connection, in the book's schema if one is given; raises `DatabaseAway`."""
-        with self._telling_away(), self._readers.connection() as connection:
+        with self._map_outages(), self._readers.connection() as connection:
             if book is not None:
                 path = f'"{book.schema}",tokenledger'
                 connection.execute("SELECT set_config('search_path', %s, false)", [path])
@@ -115,7 +115,7 @@ class Service:
         return writer
 
     @contextmanager
-    def _telling_away(self) -> Iterator[None]:
+    def _map_outages(self) -> Iterator[None]:
         if time.monotonic() < self._away_until:
             raise DatabaseAway("the database was away a moment ago")
         try:

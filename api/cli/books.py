@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from api.cli.terminal import CommandFailed, opened, out
-from api.provisioning import Founding, found_book
+from api.provisioning import Provisioning, provision_book
 from domain.catalogue import InvalidRequest
 from ledger.books import list_books
 from ledger.postgres.database import connect
@@ -55,9 +55,9 @@ def create(
         document = _document(profile, policy)
         document |= {"currency": currency} if currency else {}
         document |= {"time_zone": time_zone} if time_zone else {}
-        founding = Founding(document, effective_from, proposer, approver)
+        provisioning = Provisioning(document, effective_from, proposer, approver)
         try:
-            book = found_book(where, name, founding)
+            book = provision_book(where, name, provisioning)
         except InvalidRequest as error:
             wrong = "; ".join(f"{p.pointer}: {p.message}" for p in error.problems)
             raise CommandFailed(f"the policy is wrong: {wrong}") from None

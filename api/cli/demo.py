@@ -25,7 +25,7 @@ from rich.panel import Panel
 from api.cli.books import profile_document
 from api.cli.simulate import last_midnight, simulated_day
 from api.cli.terminal import CommandFailed, err, opened, out, progress_bar, settings
-from api.provisioning import Founding, found_book
+from api.provisioning import Provisioning, provision_book
 from api.simulation import report as demo_page
 from api.simulation.day_plan import Size, UnfitPolicy
 from api.simulation.driver import SimulationFailed, Tallies
@@ -127,8 +127,8 @@ async def _day(stage: _Stage, size: Size, seed: int) -> tuple[Tallies, Picture]:
 def _new_book(where: Database) -> tuple[Book, str]:
     """A book of this run's own, and a key of a backend service for it."""
     policy = profile_document(PROFILE)
-    founding = Founding(policy, "1970-01-01T00:00:00Z", "ada", "grace")
-    book = found_book(where, f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}", founding)
+    provisioning = Provisioning(policy, "1970-01-01T00:00:00Z", "ada", "grace")
+    book = provision_book(where, f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}", provisioning)
     with connect(where.admin_url) as admin:
         made = create_key(admin, book.name, role=Role.SERVICE, actor="demo-backend")
     return book, made.key

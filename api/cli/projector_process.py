@@ -21,8 +21,8 @@ STOP_WITHIN_S = 15.0
 _log = logs.get_logger(__name__)
 
 
-class Companion:
-    """Keeps `python -m api project` running; made by `companion()`."""
+class ProjectorProcess:
+    """Keeps `python -m api project` running; made by `projector_process()`."""
 
     def __init__(self, where: Database) -> None:
         self._environment = os.environ | {
@@ -31,7 +31,7 @@ class Companion:
         }
         self._stopping = threading.Event()
         self._child = self._start()
-        self._thread = threading.Thread(target=self._watch, name="companion", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="projector_process", daemon=True)
         self._thread.start()
 
     @property
@@ -78,9 +78,9 @@ class Companion:
 
 
 @contextmanager
-def companion(where: Database) -> Iterator[Companion]:
+def projector_process(where: Database) -> Iterator[ProjectorProcess]:
     """A child that keeps every book's projections up to date, as long as the block."""
-    running = Companion(where)
+    running = ProjectorProcess(where)
     try:
         yield running
     finally:

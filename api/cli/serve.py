@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from api.cli.projector_process import companion
+from api.cli.projector_process import projector_process
 from api.cli.terminal import CommandFailed, err, fail, opened, settings
 from api.http import server
 from api.http.app import create_app
@@ -49,7 +49,7 @@ def serve(
         except server.CannotListen as error:
             raise fail(f"{error}; choose another --port") from None
         if project:
-            stack.enter_context(companion(where))
+            stack.enter_context(projector_process(where))
         url = server.address(listening)
         err.print(f"serving on {url}, documentation on {url}/docs", soft_wrap=True)
         _log.info("serving", url=url, pid=os.getpid())

@@ -1,7 +1,8 @@
-"""Who sends: from the bearer key to a book and an identity.
+"""Who calls: from the bearer key to a book and an identity.
 
-A stranger without any key learns nothing about which books exist; a key that fits no known
-book is told so. From memory where possible: a hop to a thread costs more than a command.
+A caller without any key learns nothing about which books exist; a caller whose key fits no known
+book is told that the book is unknown. Looked up in memory where possible, because a hop to a
+thread costs more than a command.
 """
 
 import asyncio
@@ -14,39 +15,40 @@ from ledger.books import Book
 from ledger.write.admission import Denied
 
 
-class Sender(NamedTuple):
-    """A request's sender as far as known: a good key has both, a foreign key no identity."""
+class Caller(NamedTuple):
+    """What a request's key says: a good key gives both book and identity, another book's key no
+    identity. `name` is the book that was asked for, or empty where there was no key."""
 
     name: str
     book: Book | None
     identity: Identity | None
 
-    def judge(self, refused: Denied) -> Denied:
-        """The refusal itself, or that the book is unknown where nobody could have a key."""
-        if refused.rejection.reason is UNAUTHENTICATED and self.book is None and self.name:
-            return Denied(reject(UNKNOWN_BOOK, book=self.name))
-        return refused
-
-    def required(self) -> tuple[Book, Identity]:
+    def authenticated(self) -> tuple[Book, Identity]:
         """Book and identity; raises Denied where either is missing."""
         if self.book is None or self.identity is None:
-            raise self.judge(Denied(reject(UNAUTHENTICATED)))
+            raise self.denial(Denied(reject(UNAUTHENTICATED)))
         return self.book, self.identity
 
+    def denial(self, denied: Denied) -> Denied:
+        """`denied`, or UNKNOWN_BOOK instead of UNAUTHENTICATED where there is no such book."""
+        if denied.rejection.reason is UNAUTHENTICATED and self.book is None and self.name:
+            return Denied(reject(UNKNOWN_BOOK, book=self.name))
+        return denied
 
-async def find_sender(service: Service, book: str, bearer: str | None) -> Sender:
-    """Look the sender up, in memory first; raises `DatabaseAway` when the database is needed."""
+
+async def authenticate(service: Service, book: str, bearer: str | None) -> Caller:
+    """Look the caller up, in memory first; raises `DatabaseAway` when the database is needed."""
     if bearer is None:
-        return Sender("", None, None)
-    met = service.met(book)
-    if met is not None:
-        identity = service.remembered(book, bearer)
+        return Caller("", None, None)
+    cached = service.cached_book(book)
+    if cached is not None:
+        identity = service.cached_identity(book, bearer)
         if identity is not None:
-            return Sender(book, met, identity)
+            return Caller(book, cached, identity)
     return await asyncio.to_thread(_look_up, service, book, bearer)
 
 
-def _look_up(service: Service, name: str, bearer: str) -> Sender:
+def _look_up(service: Service, name: str, bearer: str) -> Caller:
     book = service.book(name)
     identity = service.authenticate(name, bearer) if book is not None else None
-    return Sender(name, book, identity)
+    return Caller(name, book, identity)

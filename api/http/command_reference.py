@@ -12,8 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from api.http.app import BOOK
-from api.http.openapi import command_text, is_notice, may_be_notice
+from api.http.openapi import BOOK_PATH, command_text, is_notice, may_be_notice
 from domain import rejections
 from domain.catalogue import ROLES, InvalidRequest, read_command
 from domain.command import COMMANDS, Command
@@ -29,7 +28,7 @@ Schema = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "commands.md"
-ROUTE = f"POST {BOOK}/commands/{{command}}"
+ROUTE = f"POST {BOOK_PATH}/commands/{{command}}"
 
 SHARED = Command.model_json_schema()["properties"]
 """The fields that every command has: told once, and not for each."""
@@ -75,7 +74,7 @@ Idempotency-Key: <1 to 255 visible ASCII characters>
   `processor_ref`, needs no `Idempotency-Key`, and no money rule refuses it: what speaks of
   something that has not arrived yet waits for it, and what contradicts the policy or the state is
   kept, its money in suspense, for a person to decide. Such a notice is answered with 202 and one of
-  the codes below. Refused is only one that is malformed, that its sender may not send, or whose
+  the codes below. Denied is only one that is malformed, that its sender may not send, or whose
   reference came before with another content.
 - **Either**, in the table of all commands, is a sale: paid in tokens it is a request; paid by card
   it names `processor` and `processor_ref` and is a notice, for the card is charged already.
@@ -114,7 +113,7 @@ A field that is not required may be left out or be `null` where no default is gi
 def page() -> str:
     """The whole page."""
     silent = [role for role in ROLES if not any(role in c.roles for c in COMMANDS.values())]
-    introduction = _INTRODUCTION.format(route=ROUTE, book=BOOK, silent=_spoken(silent))
+    introduction = _INTRODUCTION.format(route=ROUTE, book=BOOK_PATH, silent=_spoken(silent))
     commands = [model for _, model in sorted(COMMANDS.items())]
     parts = [
         introduction + _field_table(Command.model_json_schema(), leaving_out=()),

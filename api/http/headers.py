@@ -28,7 +28,7 @@ class ClientGone(Exception):
 
 
 @dataclass(slots=True)
-class Head:
+class RequestHeaders:
     """The headers that mean something to this service."""
 
     correlation_id: str
@@ -37,7 +37,7 @@ class Head:
     content_length: int | None = None
 
 
-def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
+def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestHeaders:
     """Pick the headers out; a missing or unfit correlation id is replaced by a new one."""
     bearer = key = length = correlation_id = None
     for name, value in headers:
@@ -55,19 +55,19 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
                 pass
     if correlation_id is None or not ID.fullmatch(correlation_id):
         correlation_id = f"{_PROCESS}-{next(_numbers):08x}"
-    return Head(correlation_id, bearer, key, length)
+    return RequestHeaders(correlation_id, bearer, key, length)
 
 
-def head_of(scope: Scope) -> Head:
-    """The request's head, as the gate has read it."""
-    head: Head = scope["tokenledger.head"]
-    return head
+def headers_of(scope: Scope) -> RequestHeaders:
+    """The request's headers, as the middleware has read them."""
+    headers: RequestHeaders = scope["tokenledger.headers"]
+    return headers
 
 
-async def read_body(head: Head, receive: Receive, limit: int) -> bytes:
+async def read_body(headers: RequestHeaders, receive: Receive, limit: int) -> bytes:
     """The whole body; raises Denied as soon as it is known to be over the limit."""
-    if head.content_length is not None and head.content_length > limit:
-        raise _too_large(head.content_length, limit)
+    if headers.content_length is not None and headers.content_length > limit:
+        raise _too_large(headers.content_length, limit)
     message = await receive()
     body: bytes = message.get("body", b"")
     if message["type"] == "http.request" and not message.get("more_body", False):

@@ -26,7 +26,7 @@ LAG_MAX_S = 30.0
 
 def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
     """Add the routes at the root."""
-    metrics.watch(ProjectionFigures(service))
+    metrics.watch(ProjectionMetrics(service))
 
     @app.get("/health/live", tags=["health"], summary="The process answers")
     async def live() -> dict[str, str]:
@@ -92,7 +92,7 @@ def _shown(model: Status) -> dict[str, Any]:
     return shown | {"failed_at": model.failed_at, "failure": model.failure}
 
 
-class ProjectionFigures(Collector):
+class ProjectionMetrics(Collector):
     """How far the projections are, asked of the database when somebody looks."""
 
     def __init__(self, service: Service) -> None:

@@ -79,7 +79,7 @@ def outcome_of(status: int, code: str | None) -> str:
     return PARKED if code == AWAITING_REFERENT else SUSPENDED
 
 
-class WriterFigures(Collector):
+class WriterMetrics(Collector):
     """Queues and caches of this process's writers."""
 
     def __init__(self, service: Service) -> None:

@@ -1,19 +1,19 @@
-"""The OpenAPI page: every command with its schema, its roles and its refusals.
+"""The OpenAPI document: every command with its schema, its roles and its refusals, every question
+with its answer's shape and who may ask it.
 
 Commands are read by one handler and not by the framework, so their part of the document is
 made here, from the catalogue, and cannot fall behind it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from starlette.responses import Response
 
-from api.http.schemas import ANSWERS
+from api.http.schemas import CommandAnswer, ProblemDocument
 from domain.command import COMMANDS, Command
 from ledger.write.admission import ID
 
@@ -21,6 +21,7 @@ DESCRIPTION = """\
 The event-sourced book of record of a creator platform. Commands are sent with an idempotency
 key and answered with the same bytes for ever; queries answer as of a position of the log.
 """
+BOOK_PATH = "/v1/books/{book}"
 _COMPONENTS = "#/components/schemas/{model}"
 _PROBLEM = "application/problem+json"
 _REFUSALS = {
@@ -87,18 +88,18 @@ def command_extra(model: type[Command]) -> dict[str, Any]:
     }
 
 
-def question(answer: str, *statuses: int) -> dict[str, Any]:
-    """What the operation of a query says: its answer's shape, its refusals, its headers."""
-    schema = {"$ref": _COMPONENTS.format(model=answer)}
-    content = {"application/json": {"schema": schema}}
+def question_responses(schema: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a question: its answer's shape, and the refusals of every question
+    besides those in `statuses`."""
+    content = {"application/json": {"schema": {"$ref": _COMPONENTS.format(model=schema.__name__)}}}
     found: dict[int | str, dict[str, Any]] = {200: {"description": "OK", "content": content}}
+    return found | refusals(400, 401, 403, 404, 503, *statuses)
+
+
+def question_extra() -> dict[str, Any]:
+    """What a question's operation says besides: its headers, security."""
     wait = parameter("Prefer", "header", "`wait=N` seconds for `min_position`", required=False)
-    return {
-        "tags": ["queries"],
-        "response_class": Response,
-        "responses": found | refusals(400, 401, 403, 404, 503, *statuses),
-        "openapi_extra": {"parameters": [CORRELATION, wait], "security": [{"key": []}]},
-    }
+    return {"parameters": [CORRELATION, wait], "security": [{"key": []}]}
 
 
 def command_text(model: type[Command]) -> tuple[str, str]:
@@ -123,24 +124,24 @@ def may_be_notice(model: type[Command]) -> bool:
     return model.notice_id is not Command.notice_id
 
 
-def install(app: FastAPI) -> None:
-    """Let the app's document hold what its routes refer to."""
+def install(app: FastAPI, answers: Sequence[type[BaseModel]]) -> None:
+    """Let the app's document hold what its routes refer to; `answers` are the questions'."""
+    models: list[type[BaseModel]] = [*COMMANDS.values(), CommandAnswer, ProblemDocument, *answers]
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _document(app, models)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, models: Iterable[type[BaseModel]]) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     components = document.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
-    schemas.update(_schemas([*COMMANDS.values(), *ANSWERS.values()]))
+    components.setdefault("schemas", {}).update(_schemas(models))
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return document
 

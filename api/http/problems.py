@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.http.headers import head_of
+from api.http.headers import headers_of
 from api.service import DatabaseAway
 from domain.catalogue import Problem
 from domain.rejections import INVALID_REQUEST, UNAVAILABLE, Reason, Rejection, reject
@@ -41,8 +41,8 @@ def refusal(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer that a rejection makes."""
-    refused = Denied(rejection, list(problems))
-    return document(rejection.reason.status, refused.document(correlation_id), headers=headers)
+    denied = Denied(rejection, list(problems))
+    return document(rejection.reason.status, denied.document(correlation_id), headers=headers)
 
 
 def document(status: int, body: bytes, *, headers: Mapping[str, str] | None = None) -> Response:
@@ -80,17 +80,17 @@ def install(app: FastAPI) -> None:
     """Make the framework's own errors problem documents."""
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(Denied, _on_refused)
+    app.add_exception_handler(Denied, _on_denied)
     app.add_exception_handler(DatabaseAway, _on_away)
     app.add_exception_handler(Exception, _on_fault)
 
 
 def correlation_id(request: Request) -> str:
     """The id under which this request appears in answers and logs."""
-    return head_of(request.scope).correlation_id
+    return headers_of(request.scope).correlation_id
 
 
-async def _on_refused(request: Request, error: Exception) -> Response:
+async def _on_denied(request: Request, error: Exception) -> Response:
     assert isinstance(error, Denied)
     code = error.rejection.reason.code
     _log.info("query refused", code=code, path=request.url.path)

@@ -16,7 +16,7 @@ from ledger.write.answer import Answer
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
-class ScheduledFigures:
+class SchedulerMetrics:
     """The counters that a scheduler tells."""
 
     def __init__(self, metrics: Metrics) -> None:

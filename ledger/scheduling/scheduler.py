@@ -34,7 +34,7 @@ CAUTIOUS_AFTER_S = 30.0
 log = structlog.get_logger()
 
 
-class Watcher(Protocol):
+class Observer(Protocol):
     """Somebody who counts what a scheduler does."""
 
     def sent(
@@ -46,7 +46,7 @@ class Watcher(Protocol):
         """A book (or, without a name, every book) was not served."""
 
 
-class Unwatched:
+class NullObserver:
     """Nobody counts."""
 
     def sent(
@@ -67,12 +67,12 @@ class Scheduler:
         writer_of: Callable[[Book], Writer],
         *,
         books: Collection[str] | None = None,
-        watcher: Watcher | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._url = database.service_url
         self._writer_of = writer_of
         self._books = books
-        self._watcher = watcher or Unwatched()
+        self._observer = observer or NullObserver()
         self._connection: Connection | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
@@ -145,7 +145,7 @@ class Scheduler:
             answers = answering.result()
             answered_s = time.monotonic() - began
             late_s = max(each.late_s for each in taken) + answered_s
-            self._watcher.sent(book.name, answers, late_s=late_s, answered_s=answered_s)
+            self._observer.sent(book.name, answers, late_s=late_s, answered_s=answered_s)
             agenda.settle(taken, answers)
             self._pace(len(taken), sum(len(answer.events) for answer in answers))
             sent += len(taken)
@@ -179,7 +179,7 @@ class Scheduler:
     def _lose(self, name: str, error: str) -> None:
         """Connect anew next time; an outage is told once."""
         self.close()
-        self._watcher.interrupted(name)
+        self._observer.interrupted(name)
         if name not in self._interrupted:
             self._interrupted.add(name)
             log.warning("scheduling interrupted", book=name or None, error=error.strip())

@@ -18,7 +18,7 @@ import pytest
 from api.cli.books import profile_document
 from api.http import server as http_server
 from api.http.app import create_app
-from api.provisioning import Founding, found_book
+from api.provisioning import Provisioning, provision_book
 from ledger.api_keys import Role, create_key
 from ledger.books import Book
 from ledger.postgres.database import Database, connect
@@ -139,8 +139,8 @@ def http(database: Database) -> Iterator[httpx.Client]:
 
 def founded(where: Database, name: str, profile: str = "micro-unlock") -> Book:
     """A book with the profile's policy in force."""
-    founding = Founding(profile_document(profile), "1970-01-01T00:00:00Z", "ann", "bob")
-    return found_book(where, name, founding)
+    provisioning = Provisioning(profile_document(profile), "1970-01-01T00:00:00Z", "ann", "bob")
+    return provision_book(where, name, provisioning)
 
 
 @pytest.fixture(scope="package")

@@ -14,10 +14,10 @@ from itertools import islice
 from fastapi import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
-from api.http.authentication import find_sender
-from api.http.commands.bulk_lines import Chunk, admit_lines
-from api.http.commands.replies import Deliveries
-from api.http.headers import Head, head_of, read_body
+from api.http.authentication import authenticate
+from api.http.commands.bulk_lines import BulkChunk, admit_lines
+from api.http.commands.replies import ReplyDispatcher
+from api.http.headers import RequestHeaders, headers_of, read_body
 from api.http.metrics import Metrics
 from api.http.problems import unavailable
 from api.service import Service
@@ -39,22 +39,22 @@ ATOMIC_LINES_MAX = 4_096
 _log = logs.get_logger(__name__)
 
 
-class Bulk:
+class BulkHandler:
     """Answers `POST /v1/books/{book}/commands`."""
 
-    def __init__(self, service: Service, deliveries: Deliveries, metrics: Metrics) -> None:
+    def __init__(self, service: Service, replies: ReplyDispatcher, metrics: Metrics) -> None:
         self._service = service
-        self._deliveries = deliveries
+        self._replies = replies
         self._metrics = metrics
 
     async def answer(self, request: HttpRequest, book: str, *, atomic: bool) -> Response:
         """Execute every line. 200, unless nothing at all could be tried."""
-        head = head_of(request.scope)
+        headers = headers_of(request.scope)
         settings = self._service.settings
-        body = await read_body(head, request.receive, settings.bulk_body_bytes_max)
-        sender = await find_sender(self._service, book, head.bearer)
-        found, identity = sender.required()
-        run = _Run(self, found, identity, head)
+        body = await read_body(headers, request.receive, settings.bulk_body_bytes_max)
+        caller = await authenticate(self._service, book, headers.bearer)
+        found, identity = caller.authenticated()
+        run = _BulkRequest(self, found, identity, headers)
         try:
             if atomic:
                 return Response(await run.all_or_none(body), media_type=NDJSON)
@@ -62,7 +62,7 @@ class Bulk:
             first = await anext(answers, b"")
         except Unavailable as away:
             _log.info("bulk refused", book=book, reason=away.reason)
-            return unavailable(away, head.correlation_id)
+            return unavailable(away, headers.correlation_id)
         return StreamingResponse(_followed(first, answers), media_type=NDJSON)
 
     def writer(self, book: Book) -> Writer:
@@ -78,16 +78,16 @@ class Bulk:
         """What passes the sequencer in one transaction."""
         return self._service.settings.batch_bytes_max
 
-    def admit(self, lines: list[bytes], identity: Identity, head: Head) -> Chunk:
+    def admit(self, lines: list[bytes], identity: Identity, headers: RequestHeaders) -> BulkChunk:
         """Read and admit lines."""
         limit = self._service.settings.body_bytes_max
-        return admit_lines(lines, identity, head.correlation_id, line_bytes_max=limit)
+        return admit_lines(lines, identity, headers.correlation_id, line_bytes_max=limit)
 
-    def submit(self, writer: Writer, chunk: Chunk, *, atomic: bool = False) -> None:
+    def submit(self, writer: Writer, chunk: BulkChunk, *, atomic: bool = False) -> None:
         """Queue what was admitted; raises Unavailable."""
         if chunk.requests:
             group = Group(chunk.requests, atomic, chunk.size_bytes)
-            chunk.answers = self._deliveries.submit(writer, group)
+            chunk.answers = self._replies.submit(writer, group)
 
     def note(self, book: Book, counted: "Counter[tuple[str, str, str]]") -> None:
         """Count the answers, and log how many of each kind were not simply accepted."""
@@ -99,23 +99,25 @@ class Bulk:
             _log.info("bulk lines not accepted", book=book.name, counts=refused)
 
 
-class _Run:
+class _BulkRequest:
     """One bulk request on its way."""
 
-    def __init__(self, bulk: Bulk, book: Book, identity: Identity, head: Head) -> None:
+    def __init__(
+        self, bulk: BulkHandler, book: Book, identity: Identity, headers: RequestHeaders
+    ) -> None:
         self._bulk = bulk
         self._book = book
         self._identity = identity
-        self._head = head
+        self._headers = headers
         self._writer = bulk.writer(book)
-        self._under_way: deque[Chunk] = deque()
+        self._under_way: deque[BulkChunk] = deque()
         self._answered = False
 
     async def each(self, body: bytes) -> AsyncIterator[bytes]:
         """Answers chunk by chunk; raises Unavailable if not even the first one got through."""
         lines_max = self._bulk.lines_max(CHUNK_LINES)
         for chunk_lines in _chunks(body, lines_max, self._bulk.chunk_bytes_max):
-            chunk = self._bulk.admit(chunk_lines, self._identity, self._head)
+            chunk = self._bulk.admit(chunk_lines, self._identity, self._headers)
             while not self._queued(chunk):
                 yield await self._oldest()
             self._under_way.append(chunk)
@@ -129,14 +131,14 @@ class _Run:
         lines = list(islice(_lines(body), lines_max + 1))
         if len(lines) > lines_max:
             raise invalid(Problem("", f"an atomic batch has at most {lines_max} lines"))
-        chunk = self._bulk.admit(lines, self._identity, self._head)
-        if chunk.refused:
+        chunk = self._bulk.admit(lines, self._identity, self._headers)
+        if chunk.denied:
             chunk.abort()
         else:
             self._bulk.submit(self._writer, chunk, atomic=True)
         return await self._answers(chunk)
 
-    def _queued(self, chunk: Chunk) -> bool:
+    def _queued(self, chunk: BulkChunk) -> bool:
         """Queue the chunk, unless an earlier one of this request must be waited for."""
         if len(self._under_way) >= UNDER_WAY:
             return False
@@ -151,8 +153,8 @@ class _Run:
     async def _oldest(self) -> bytes:
         return await self._answers(self._under_way.popleft())
 
-    async def _answers(self, chunk: Chunk) -> bytes:
-        rendered, counted = await chunk.rendered(self._head.correlation_id)
+    async def _answers(self, chunk: BulkChunk) -> bytes:
+        rendered, counted = await chunk.rendered(self._headers.correlation_id)
         if chunk.away is not None and not self._answered:
             raise chunk.away
         self._answered = True

@@ -21,7 +21,7 @@ from ledger.write.writer import Unavailable
 Counted = Counter[tuple[str, str, str]]
 
 
-class Chunk:
+class BulkChunk:
     """Lines that were admitted together. `places` has None where a line became a request."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Chunk:
         self.names: list[str] = []
         self.requests: list[Request] = []
         self.size_bytes = 0
-        self.refused = 0
+        self.denied = 0
         self.answers: asyncio.Future[list[Answer]] | None = None
         self.away: Unavailable | None = None
 
@@ -82,9 +82,9 @@ class Chunk:
 
 def admit_lines(
     lines: list[bytes], identity: Identity, correlation_id: str, *, line_bytes_max: int
-) -> Chunk:
+) -> BulkChunk:
     """Read and admit every line by itself."""
-    chunk = Chunk()
+    chunk = BulkChunk()
     for line in lines:
         name: Any = ""
         try:
@@ -97,9 +97,9 @@ def admit_lines(
             request = admit(
                 name, fields, identity, idempotency_key=key, correlation_id=correlation_id
             )
-        except Denied as refused:
-            chunk.places.append(refused)
-            chunk.refused += 1
+        except Denied as denied:
+            chunk.places.append(denied)
+            chunk.denied += 1
             chunk.names.append(name if name in COMMANDS else "")
         else:
             chunk.places.append(None)

@@ -16,7 +16,7 @@ from ledger.write.writer import Unavailable, Writer
 Outcome = list[Answer] | Unavailable
 
 
-class Deliveries:
+class ReplyDispatcher:
     """The way back to one event loop, named by `attach`; submit from that loop's thread only."""
 
     def __init__(self, observe: Callable[[float], None]) -> None:

@@ -1,7 +1,8 @@
-"""The command route: one handler for every command, from raw body to the receipt's own bytes.
+"""The command route: one handler for every command, from the raw body to the receipt's own bytes.
 
-This is the hot path. It reads the body, admits the command, queues it at its book's sequencer
-and sends the answer's bytes unchanged. Accepted commands are counted and not logged.
+This is the hot path. The middleware calls the handler past the framework. It reads the body,
+admits the command, queues it at its book's sequencer and sends the answer's bytes unchanged.
+Accepted commands are counted and not logged.
 """
 
 import time
@@ -10,9 +11,9 @@ from starlette.responses import Response
 from starlette.types import Receive
 
 from api.http import problems
-from api.http.authentication import find_sender
-from api.http.commands.replies import Deliveries
-from api.http.headers import Head, read_body
+from api.http.authentication import authenticate
+from api.http.commands.replies import ReplyDispatcher
+from api.http.headers import RequestHeaders, read_body
 from api.http.metrics import REFUSED, Metrics, outcome_of
 from api.service import DatabaseAway, Service
 from domain.command import COMMANDS
@@ -29,76 +30,80 @@ _UNAVAILABLE = "UNAVAILABLE"
 _log = logs.get_logger(__name__)
 
 
-class Commands:
+class CommandHandler:
     """Answers `POST /v1/books/{book}/commands/{command}`."""
 
-    def __init__(self, service: Service, deliveries: Deliveries, metrics: Metrics) -> None:
+    def __init__(self, service: Service, replies: ReplyDispatcher, metrics: Metrics) -> None:
         self._service = service
-        self._deliveries = deliveries
+        self._replies = replies
         self._metrics = metrics
 
-    async def answer(self, book: str, command: str, head: Head, receive: Receive) -> Response:
-        """Execute one command; every way in which that can fail is an answer, too."""
+    async def answer(
+        self, book: str, command: str, headers: RequestHeaders, receive: Receive
+    ) -> Response:
+        """Execute one command; whatever stops it is an answer, too."""
         try:
-            found, group = await self._admit(book, command, head, receive)
+            found, group = await self._admit(book, command, headers, receive)
             answer = await self._execute(found, group)
-        except Denied as refused:
-            return self._refuse(book, command, head, refused)
+        except Denied as denied:
+            return self._deny(book, command, headers, denied)
         except Unavailable as away:
-            self._note(book, command, head, REFUSED, _UNAVAILABLE)
-            return problems.unavailable(away, head.correlation_id)
+            self._note(book, command, headers, REFUSED, _UNAVAILABLE)
+            return problems.unavailable(away, headers.correlation_id)
         except DatabaseAway:
-            self._note(book, command, head, REFUSED, _UNAVAILABLE)
-            return problems.database_away(head.correlation_id)
+            self._note(book, command, headers, REFUSED, _UNAVAILABLE)
+            return problems.database_away(headers.correlation_id)
         outcome = outcome_of(answer.status, answer.code)
         if answer.code is None:
             self._metrics.count(book, command, outcome, "")
         else:
-            self._note(book, command, head, outcome, answer.code)
+            self._note(book, command, headers, outcome, answer.code)
         return _response(answer)
 
     async def _admit(
-        self, book: str, command: str, head: Head, receive: Receive
+        self, book: str, command: str, headers: RequestHeaders, receive: Receive
     ) -> tuple[Book, Group]:
-        body = await read_body(head, receive, self._service.settings.body_bytes_max)
+        body = await read_body(headers, receive, self._service.settings.body_bytes_max)
         fields = read_fields(body)
-        sender = await find_sender(self._service, book, head.bearer)
+        caller = await authenticate(self._service, book, headers.bearer)
         try:
             request = admit(
                 command,
                 fields,
-                sender.identity,
-                idempotency_key=head.idempotency_key,
-                correlation_id=head.correlation_id,
+                caller.identity,
+                idempotency_key=headers.idempotency_key,
+                correlation_id=headers.correlation_id,
             )
-        except Denied as refused:
-            raise sender.judge(refused) from None
-        assert sender.book is not None
-        head.correlation_id = request.correlation_id
-        return sender.book, Group((request,), size_bytes=len(body))
+        except Denied as denied:
+            raise caller.denial(denied) from None
+        assert caller.book is not None
+        headers.correlation_id = request.correlation_id
+        return caller.book, Group((request,), size_bytes=len(body))
 
     async def _execute(self, book: Book, group: Group) -> Answer:
         begun = time.perf_counter()
         writer = self._service.writer(book)
-        (answer,) = await self._deliveries.submit(writer, group)
+        (answer,) = await self._replies.submit(writer, group)
         self._metrics.answer_s.observe(time.perf_counter() - begun)
         return answer
 
-    def _refuse(self, book: str, command: str, head: Head, refused: Denied) -> Response:
-        reason = refused.rejection.reason
-        self._note(book, command, head, REFUSED, reason.code)
-        return problems.document(reason.status, refused.document(head.correlation_id))
+    def _deny(self, book: str, command: str, headers: RequestHeaders, denied: Denied) -> Response:
+        reason = denied.rejection.reason
+        self._note(book, command, headers, REFUSED, reason.code)
+        return problems.document(reason.status, denied.document(headers.correlation_id))
 
-    def _note(self, book: str, command: str, head: Head, outcome: str, code: str) -> None:
+    def _note(
+        self, book: str, command: str, headers: RequestHeaders, outcome: str, code: str
+    ) -> None:
         """Count and log what was not simply accepted; strangers' names make no new counters."""
-        known = self._service.met(book) is not None and command in COMMANDS
+        known = self._service.cached_book(book) is not None and command in COMMANDS
         self._metrics.count(*((book, command) if known else ("", "")), outcome, code)
         _log.info(
             f"command {outcome}",
             book=book,
             command=command,
             code=code,
-            correlation_id=head.correlation_id,
+            correlation_id=headers.correlation_id,
         )
 
 

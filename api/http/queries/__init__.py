@@ -1,1 +1,1 @@
-"""The routes that read."""
+"""The routes that read: a module per read model, with its answers' shapes and a row per route."""

@@ -1,23 +1,23 @@
-"""The questions about the log itself: its entries in order, and one entry with its leaf hash.
+"""The log itself: its entries in order, and one entry with its leaf hash.
 
 A listing is pinned to the head at its first page, so it ends, and what is recorded meanwhile
 comes with the cursor that follows. Entries are handed out as the bytes that the log keeps.
 """
 
 import base64
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import FastAPI, Path, Query, Request
-from starlette.responses import Response
+from fastapi import Depends, Path, Query
+from pydantic import ConfigDict
 
-from api.http import openapi
-from api.http.queries.reader import POSITION_MAX, Asking, MinPosition, anybody_reading, not_before
+from api.http.queries.access import Readers
+from api.http.queries.question import Asked, Question, not_before
+from api.http.schemas import AsOf
 from domain.catalogue import Problem
 from domain.rejections import Reason, reject
-from ledger.books import Book
 from ledger.log import reading
-from ledger.postgres.database import Connection
+from ledger.log.reading import POSITION_MAX
 from ledger.write.admission import Denied, invalid
 
 LIMIT_MAX = 1_000
@@ -25,17 +25,25 @@ LIMIT_MAX = 1_000
 SCAN_MAX = 50_000
 
 _UNKNOWN_EVENT = Reason("UNKNOWN_EVENT", 404, "Unknown event", "the log has no position {position}")
-_READING = anybody_reading("events")
-_Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
-_After = Annotated[
-    str, Query(description="a position, or the `next_cursor` of an answer", max_length=200)
-]
-_Tag = Annotated[
-    str | None, Query(description="like wallet:u1", pattern=r"^[A-Za-z0-9_:.-]{1,255}$")
-]
-_Type = Annotated[
-    str | None, Query(description="like tip.sent.v1", pattern=r"^[a-z0-9_.-]{1,100}$")
-]
+_READERS = Readers("events")
+
+
+class Event(AsOf):
+    """One entry of the log."""
+
+    position: int
+    leaf_hash: str
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Events(AsOf):
+    """A page of the log."""
+
+    events: list[dict[str, Any]]
+    next_cursor: str
+    has_more: bool
+    head: int
 
 
 class Cursor(msgspec.Struct, array_like=True):
@@ -49,70 +57,15 @@ class Cursor(msgspec.Struct, array_like=True):
         return "c" + base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
 
-class _Filter(msgspec.Struct):
-    tag: str | None
-    type: str | None
-    limit: int
+_After = Annotated[
+    str, Query(description="a position, or the `next_cursor` of an answer", max_length=200)
+]
 
 
-def install(app: FastAPI, asking: Asking) -> None:
-    """Add the routes."""
-
-    @app.get(
-        "/v1/books/{book}/events",
-        summary="The log's entries in order",
-        **openapi.question("Events"),
-    )
-    async def read_events(
-        request: Request,
-        book: str,
-        *,
-        after: _After = "0",
-        limit: _Limit = 100,
-        tag: _Tag = None,
-        type: _Type = None,  # noqa: A002  (the parameter is called so)
-        min_position: MinPosition = 0,
-    ) -> Response:
-        cursor = read_cursor(after)
-        wanted = _Filter(tag, type, limit)
-
-        def ask(connection: Connection, _: Book) -> bytes:
-            return _page(connection, cursor, wanted, min_position)
-
-        return await asking.answer(request, book, _READING, ask)
-
-    @app.get(
-        "/v1/books/{book}/events/{position}",
-        summary="One entry with its leaf hash",
-        **openapi.question("Event", 404),
-    )
-    async def read_event(
-        request: Request,
-        book: str,
-        *,
-        position: Annotated[int, Path(ge=1, le=POSITION_MAX)],
-        min_position: MinPosition = 0,
-    ) -> Response:
-        def ask(connection: Connection, _: Book) -> bytes:
-            head = _head(connection, min_position)
-            row = reading.entry(connection, position)
-            if row is None:
-                raise Denied(reject(_UNKNOWN_EVENT, position=position))
-            data, leaf_hash = row
-            return b'{"position":%d,"leaf_hash":"%b","as_of_position":%d,%b' % (
-                position,
-                leaf_hash.hex().encode(),
-                head,
-                data[1:],
-            )
-
-        return await asking.answer(request, book, _READING, ask)
-
-
-def read_cursor(text: str) -> Cursor:
+async def read_cursor(after: _After = "0") -> Cursor:
     """A position, or a cursor of ours; raises Denied."""
     try:
-        cursor = Cursor(int(text)) if text.isdecimal() else _decoded(text)
+        cursor = Cursor(int(after)) if after.isdecimal() else _decoded(after)
     except (ValueError, msgspec.MsgspecError):
         raise invalid(Problem("/after", "must be a position or a next_cursor")) from None
     if not 0 <= cursor.after <= POSITION_MAX or not 0 <= (cursor.until or 0) <= POSITION_MAX:
@@ -127,20 +80,30 @@ def _decoded(text: str) -> Cursor:
     return msgspec.json.decode(base64.b64decode(padded, b"-_", validate=True), type=Cursor)
 
 
-def _page(connection: Connection, cursor: Cursor, wanted: _Filter, min_position: int) -> bytes:
+_Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+_Tag = Annotated[
+    str | None, Query(description="like wallet:u1", pattern=r"^[A-Za-z0-9_:.-]{1,255}$")
+]
+_Type = Annotated[
+    str | None, Query(description="like tip.sent.v1", pattern=r"^[a-z0-9_.-]{1,100}$")
+]
+
+
+def read_events(
+    asked: Asked,
+    cursor: Annotated[Cursor, Depends(read_cursor)],
+    limit: _Limit = 100,
+    tag: _Tag = None,
+    type: _Type = None,  # noqa: A002  (the parameter is called so)
+) -> bytes:
     """One page as JSON; the entries' own bytes are not touched."""
-    head = _head(connection, min_position)
+    head = _head(asked)
     until = min(head, cursor.until or head)
-    end = until if wanted.type is None or wanted.tag else min(until, cursor.after + SCAN_MAX)
+    end = until if type is None or tag else min(until, cursor.after + SCAN_MAX)
     rows = reading.listing(
-        connection,
-        after=cursor.after,
-        until=end,
-        tag=wanted.tag,
-        type_name=wanted.type,
-        limit=wanted.limit,
+        asked.connection, after=cursor.after, until=end, tag=tag, type_name=type, limit=limit
     )
-    reached = rows[-1][0] if len(rows) == wanted.limit else max(end, cursor.after)
+    reached = rows[-1][0] if len(rows) == limit else max(end, cursor.after)
     more = reached < until
     following = Cursor(reached, until if more else None)
     events = b",".join(b'{"position":%d,%b' % (at, data[1:]) for at, data in rows)
@@ -153,7 +116,35 @@ def _page(connection: Connection, cursor: Cursor, wanted: _Filter, min_position:
     )
 
 
-def _head(connection: Connection, min_position: int) -> int:
-    head = reading.head(connection)
-    not_before(min_position, {"as_of_position": head})
+def read_event(asked: Asked, position: Annotated[int, Path(ge=1, le=POSITION_MAX)]) -> bytes:
+    """The entry as JSON; raises Denied beyond the head."""
+    head = _head(asked)
+    found = reading.entry(asked.connection, position)
+    if found is None:
+        raise Denied(reject(_UNKNOWN_EVENT, position=position))
+    data, leaf_hash = found
+    return b'{"position":%d,"leaf_hash":"%b","as_of_position":%d,%b' % (
+        position,
+        leaf_hash.hex().encode(),
+        head,
+        data[1:],
+    )
+
+
+def _head(asked: Asked) -> int:
+    head = reading.head(asked.connection)
+    not_before(asked.min_position, {"as_of_position": head})
     return head
+
+
+QUESTIONS = (
+    Question("/events", "The log's entries in order", Events, _READERS, read_events),
+    Question(
+        "/events/{position}",
+        "One entry with its leaf hash",
+        Event,
+        _READERS,
+        read_event,
+        statuses=(404,),
+    ),
+)

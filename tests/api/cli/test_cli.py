@@ -79,7 +79,7 @@ def test_a_book_and_its_keys(database: Database) -> None:
     assert [entry["principal"] for (entry,) in entries] == ["book-proposer", "book-approver"]
 
 
-def test_a_founding_that_was_broken_off_is_completed(database: Database) -> None:
+def test_provisioning_that_was_broken_off_is_completed(database: Database) -> None:
     name = fresh("Half")
     create_book(database.admin_url, name, currency="USD", time_zone="UTC")
     assert "policy 1 in force" in run("book", "create", name, "--profile", "micro-unlock").output

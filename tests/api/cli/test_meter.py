@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from api.cli.books import profile_document
 from api.cli.main import app
-from api.provisioning import Founding, found_book
+from api.provisioning import Provisioning, provision_book
 from ledger.api_keys import Role, create_key
 from ledger.books import Book
 from ledger.postgres.database import Database, connect
@@ -25,8 +25,8 @@ BLOCK = "call_block.charged.v1"
 def book(database: Database) -> Book:
     """Calls with blocks of one second."""
     document = {**profile_document("live-call"), "block_seconds": 1}
-    founding = Founding(document, "1970-01-01T00:00:00Z", "ann", "bob")
-    return found_book(database, fresh("Meter"), founding)
+    provisioning = Provisioning(document, "1970-01-01T00:00:00Z", "ann", "bob")
+    return provision_book(database, fresh("Meter"), provisioning)
 
 
 def started(database: Database, book: Book, send: Callable[..., Any]) -> str:

@@ -56,7 +56,7 @@ def shown(terminal: tuple[int, int], where: Database, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("command", ["verify", "rebuild"])
-def test_upkeep_shows_how_far_it_is(
+def test_maintenance_shows_how_far_it_is(
     platform: Platform, terminal: tuple[int, int], command: str
 ) -> None:
     text = shown(terminal, platform.where, command, "--book", platform.book.name)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api.cli.books import profile_document
-from api.provisioning import Founding, found_book
+from api.provisioning import Provisioning, provision_book
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE, Database
 from ledger.postgres.migrations import migrate
@@ -30,8 +30,10 @@ def doomed(tmp_path: Path) -> Iterator[embedded.Server]:
 @pytest.mark.parametrize("key_cache_s", [0.0, 60.0], ids=["keys forgotten", "keys remembered"])
 def test_away_and_back(doomed: embedded.Server, key_cache_s: float) -> None:
     where = Database(doomed.url(user=SERVICE_ROLE), doomed.url(), doomed)
-    founding = Founding(profile_document("micro-unlock"), "1970-01-01T00:00:00Z", "ann", "bob")
-    book = found_book(where, "Doomed", founding)
+    provisioning = Provisioning(
+        profile_document("micro-unlock"), "1970-01-01T00:00:00Z", "ann", "bob"
+    )
+    book = provision_book(where, "Doomed", provisioning)
     settings = Settings(key_cache_s=key_cache_s)
     with serving(where, settings) as url, httpx.Client(base_url=url, timeout=20) as client:
         platform = Platform(client, where, book)

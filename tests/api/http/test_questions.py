@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from api.http import schemas as answers
-from api.http.queries.reader import Asking
+from api.http.queries import daily, earnings, entitlements, events, trial_balance, wallets
+from api.http.queries.reader import QueryReader
 from api.service import Service
 from ledger.settings import Settings
 from tests.api.conftest import Caller, Platform, fresh, tip
@@ -42,7 +42,7 @@ def told(platform: Platform, service: Caller) -> dict[str, Any]:
 
 def test_reading_ones_own_write(service: Caller, told: dict[str, Any]) -> None:
     body = service.ask(f"wallets/{told['user']}", min_position=told["position"]).json()
-    shaped(answers.Wallet, body)
+    shaped(wallets.Wallet, body)
     assert body["as_of_position"] >= told["position"]
     assert body["free"] == {"paid": 0, "promo": 700}
     assert body["lifetime"] == {
@@ -51,15 +51,15 @@ def test_reading_ones_own_write(service: Caller, told: dict[str, Any]) -> None:
 
 
 def test_what_was_never_seen_is_zero(service: Caller) -> None:
-    wallet = shaped(answers.Wallet, service.ask("wallets/nobody").json())
+    wallet = shaped(wallets.Wallet, service.ask("wallets/nobody").json())
     assert wallet["free"] == wallet["held"] == {"paid": 0, "promo": 0}
-    earned = shaped(answers.Earnings, service.ask("creators/nobody/earnings").json())
+    earned = shaped(earnings.Earnings, service.ask("creators/nobody/earnings").json())
     assert earned["by_source"] == [] and earned["lifetime_earned"] == 0
 
 
 def test_earnings(service: Caller, told: dict[str, Any]) -> None:
     path = f"creators/{told['creator']}/earnings"
-    body = shaped(answers.Earnings, service.ask(path, min_position=told["position"]).json())
+    body = shaped(earnings.Earnings, service.ask(path, min_position=told["position"]).json())
     assert body["currency"] == "USD" and body["available"] == 240
     found = {line["source"]: (line["net"], line["count"]) for line in body["by_source"]}
     assert found == {"tip": (80, 1), "unlock": (160, 1)}
@@ -68,7 +68,7 @@ def test_earnings(service: Caller, told: dict[str, Any]) -> None:
 def test_entitlements(service: Caller, told: dict[str, Any]) -> None:
     path = f"entitlements/{told['user']}"
     body = service.ask(f"{path}/i1", min_position=told["position"]).json()
-    shaped(answers.Entitlement, body)
+    shaped(entitlements.Entitlement, body)
     assert body["sale"] == told["last"]["events"][0]["body"]["sale_id"]
     refused = service.ask(f"{path}/i2", min_position=told["position"])
     assert (refused.status_code, refused.json()["code"]) == (402, "NOT_ENTITLED")
@@ -87,12 +87,12 @@ def test_a_position_that_does_not_come(service: Caller) -> None:
 
 def test_trial_balance_now_and_then(service: Caller, told: dict[str, Any]) -> None:
     now = service.ask("trial-balance", min_position=told["position"]).json()
-    shaped(answers.TrialBalance, now)
+    shaped(trial_balance.TrialBalance, now)
     assert now["totals"] and all(row["debit"] == row["credit"] for row in now["totals"])
     account, asset = f"w.{told['user']}.free", f"{service.book}.PROMO"
     path = f"accounts/{account}/balance"
     latest = service.ask(path, asset=asset, min_position=told["position"]).json()
-    shaped(answers.AccountBalance, latest)
+    shaped(trial_balance.AccountBalance, latest)
     assert latest["balance"] == -700
     after_tip = service.ask(path, asset=asset, position=told["tipped"]["position"]).json()
     assert (after_tip["balance"], after_tip["as_of_position"]) == (-900, told["tipped"]["position"])
@@ -109,7 +109,7 @@ def test_trial_balance_now_and_then(service: Caller, told: dict[str, Any]) -> No
 def test_daily_figures(service: Caller, told: dict[str, Any]) -> None:
     day = told["last"]["recorded_at"][:10]
     query = {"from": day, "to": day, "min_position": told["position"]}
-    body = shaped(answers.DailyFigures, service.ask("analytics/daily", **query).json())
+    body = shaped(daily.DailyFigures, service.ask("analytics/daily", **query).json())
     (figures,) = body["days"]
     wanted = {"date", "token_sales", "sales_by_product", "payers", "call_blocks", "tips"}
     assert wanted <= set(figures) and figures["date"] == day
@@ -122,7 +122,7 @@ def test_pages_of_the_log(platform: Platform, service: Caller) -> None:
     seen, after, pinned = [], "0", None
     while True:
         page = service.ask("events", after=after, limit=2, tag=f"wallet:{user}").json()
-        shaped(answers.Events, page)
+        shaped(events.Events, page)
         seen += page["events"]
         after = page["next_cursor"]
         if pinned is None:
@@ -145,7 +145,7 @@ def test_pages_of_the_log(platform: Platform, service: Caller) -> None:
 
 def test_one_event_and_its_leaf_hash(service: Caller, told: dict[str, Any]) -> None:
     entry = service.ask(f"events/{told['position']}").json()
-    answers.Event.model_validate(entry)
+    events.Event.model_validate(entry)
     position, leaf, _ = (entry.pop(name) for name in ("position", "leaf_hash", "as_of_position"))
     assert position == told["position"]
     canonical = msgspec.json.encode(entry, order="sorted")
@@ -172,7 +172,7 @@ def test_how_long_a_client_prefers_to_wait(
     prefer: str, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 7240: names are case-insensitive, values may be quoted; what is no number is ignored."""
-    asking = Asking(cast("Service", SimpleNamespace(settings=Settings())))
+    asking = QueryReader(cast("Service", SimpleNamespace(settings=Settings())))
     headers = [(b"prefer", prefer.encode())]
     asked = Request({"type": "http", "headers": headers})
     assert asking._patience_s(asked) == seconds

@@ -1,7 +1,7 @@
 """What the scheduler tells is shown: success, lateness, events."""
 
 from api.http.metrics import Metrics
-from api.http.scheduler_metrics import ScheduledFigures
+from api.http.scheduler_metrics import SchedulerMetrics
 from ledger.write.answer import Answer, RecordedEvent
 
 
@@ -12,7 +12,7 @@ def metered(*types: str, status: int = 201, code: str | None = None) -> Answer:
 
 def test_what_was_sent_and_what_was_not() -> None:
     metrics = Metrics()
-    figures = ScheduledFigures(metrics)
+    figures = SchedulerMetrics(metrics)
     answers = [metered("block", "block"), metered("block", "end"), metered(status=409, code="OVER")]
     figures.sent("b", answers, late_s=1.5, answered_s=0.03)
     figures.interrupted("b")

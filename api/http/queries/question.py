@@ -1,0 +1,87 @@
+"""What a question is: a row that says its path, its answer's shape, who may ask it, and the query.
+
+The query's own signature declares the parameters, so that a route, its checks and its part of the
+OpenAPI document follow from the row. Every question also takes `min_position`.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from pydantic import BaseModel
+
+from api.http.queries.parameters import Moment
+from ledger.api_keys import Identity
+from ledger.books import Book
+from ledger.log.reading import position_at
+from ledger.postgres.database import Connection
+
+Answered = dict[str, Any]
+
+
+class NotYet(Exception):
+    """The answer does not include what it must include yet: ask again."""
+
+
+class Asked(NamedTuple):
+    """What every query is given: a connection into the book's schema, the book, and the position
+    that the answer must include."""
+
+    connection: Connection
+    book: Book
+    min_position: int
+
+    def until(self, moment: Moment) -> int | None:
+        """The position that the moment ends at; None for now. A position of the future raises
+        `NotYet` once the answer is seen, by `not_before`."""
+        return moment.position if moment.at is None else position_at(self.connection, moment.at)
+
+
+class Authorize(Protocol):
+    """Who may ask a question."""
+
+    def __call__(self, identity: Identity, parameters: Mapping[str, Any]) -> None:
+        """Raise Denied unless this identity may ask with these parameters."""
+
+    @property
+    def description(self) -> str:
+        """The same as a sentence, for the documentation."""
+
+
+Query = Callable[..., Answered | bytes]
+"""Takes `Asked` and then its parameters, annotated as FastAPI's. Runs in a thread. Answers a
+dictionary with `as_of_position`, or JSON that is at least as new as `min_position`. Raises
+`NotYet` where it must be asked again, Denied where there is nothing to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One route that reads. `path` is below the book's; the operation is named like `query`;
+    `statuses` are those of refusals that other questions do not have."""
+
+    path: str
+    summary: str
+    schema: type[BaseModel]
+    who_may: Authorize
+    query: Query
+    statuses: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The operation's name, verb and noun: `read_wallet`."""
+        return self.query.__name__
+
+    @property
+    def parameters(self) -> list[inspect.Parameter]:
+        """What the query takes besides `Asked`."""
+        _, *parameters = inspect.signature(self.query).parameters.values()
+        return parameters
+
+
+def not_before(position: int, answered: Answered) -> Answered:
+    """The answer, if it includes `position`; raises `NotYet`."""
+    reached = answered["as_of_position"]
+    if reached < position:
+        raise NotYet(f"position {position} is not there yet; the answer stands at {reached}")
+    return answered

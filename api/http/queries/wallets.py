@@ -1,0 +1,44 @@
+"""Users' wallets."""
+
+from pydantic import BaseModel
+
+from api.http.queries.access import USER_OR_READERS
+from api.http.queries.parameters import Subject
+from api.http.queries.question import Answered, Asked, Question
+from api.http.schemas import AsOf
+from projections.queries import wallet
+
+
+class TokensByClass(BaseModel):
+    """Tokens bought and tokens given."""
+
+    paid: int
+    promo: int
+
+
+class Lifetime(BaseModel):
+    """A wallet's sums since the beginning, in tokens."""
+
+    purchased: int
+    granted: int
+    spent: int
+    refunded: int
+    expired: int
+
+
+class Wallet(AsOf):
+    """A user's tokens."""
+
+    user: str
+    free: TokensByClass
+    held: TokensByClass
+    lifetime: Lifetime
+    frozen: list[str]
+
+
+def read_wallet(asked: Asked, user: Subject) -> Answered:
+    """A user never seen has zeros."""
+    return wallet(asked.connection, user)
+
+
+QUESTIONS = (Question("/wallets/{user}", "A wallet", Wallet, USER_OR_READERS, read_wallet),)
