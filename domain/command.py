@@ -12,7 +12,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.accounts import Assets
-from domain.entity import MissingState, State, States
+from domain.entity import LoadedStates, MissingState, State, States
 from domain.event import Event
 from domain.fields import Id, Instant
 from domain.policy import PolicyVersion, in_force
@@ -111,12 +111,12 @@ class Command(BaseModel):
         """What is wrong between fields: (JSON pointer, message) each."""
         return ()
 
-    def entities(self) -> tuple[str, ...]:
-        """Entities the decision is going to need, as far as the fields alone tell."""
-        return ()
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """Keys of all states that the decision will need, as far as fields and `states` tell.
 
-    def further(self, states: States) -> tuple[str, ...]:
-        """Entities that those named by `entities` lead to, once they are there."""
+        At first nothing is loaded. Whoever looks for a state then is asked again once it is there,
+        until it names nothing new; the others are asked once.
+        """
         return ()
 
     def decide(self, given: Given) -> Decision:

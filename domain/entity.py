@@ -70,6 +70,13 @@ class States(Protocol):
     def __getitem__(self, key: str, /) -> State: ...
 
 
+class LoadedStates(Protocol):
+    """What is loaded so far, for looking ahead."""
+
+    def loaded(self, kind: type[S], entity_id: str, /) -> S | None:
+        """The state of an entity; None while it is not loaded."""
+
+
 def evolve(states: States, event: Event) -> Iterator[tuple[str, State]]:
     """The next state of every entity that `event` touches."""
     for key in event.tags():

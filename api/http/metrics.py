@@ -8,7 +8,7 @@ from collections import Counter as Tally
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.service import Service
@@ -93,7 +93,13 @@ class WriterMetrics(Collector):
         cached = GaugeMetricFamily(
             "tokenledger_cache_entities", "Entity states in memory", labels=["book"]
         )
+        missing = CounterMetricFamily(
+            "tokenledger_missing_states",
+            "States that decisions had to wait for because they were not prefetched",
+            labels=["book"],
+        )
         for writer in self._service.writers:
             queued.add_metric([writer.book.name], writer.queued)
             cached.add_metric([writer.book.name], writer.cached_entities)
-        yield from (queued, cached)
+            missing.add_metric([writer.book.name], writer.missing_states)
+        yield from (queued, cached, missing)

@@ -23,7 +23,7 @@ from domain.authorizations.authorization import (
 )
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creators.creator import Creator
-from domain.entity import States
+from domain.entity import LoadedStates
 from domain.fields import Code, Country, FreezeScope, Funding, Id, Instant, PositiveAmount
 from domain.money import BPS
 from domain.payments.payment import PaymentRecord, payment_key
@@ -44,7 +44,7 @@ from domain.rejections import (
 )
 from domain.sales.amounts import card_amounts
 from domain.sales.commands import maturity, party_refusal, price_refusal
-from domain.sales.invoices import for_sale
+from domain.sales.invoices import for_sale, series_keys
 from domain.wallets.wallet import Wallet
 
 PAYEES_MAX = 100
@@ -106,7 +106,7 @@ class Authorize(Command):
         if self.payee not in self.paid:
             yield "/payees", "does not name the payee"
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The buyer, the creators, the payment's reference."""
         creators = (f"creator:{creator}" for creator in self.paid)
         return f"wallet:{self.user}", *creators, payment_key(self.processor_ref)
@@ -177,18 +177,15 @@ class AuthorizationCommand(Command):
 
     payment: Id
 
-    def entities(self) -> tuple[str, ...]:
-        """The authorisation."""
-        return (authorization_key(self.payment),)
-
-    def further(self, states: States) -> tuple[str, ...]:
-        """The parties of an authorisation that is there."""
-        authorization = states[authorization_key(self.payment)]
-        assert isinstance(authorization, Authorization)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The authorisation, its parties, and the invoices of its country."""
+        key = authorization_key(self.payment)
+        authorization = states.loaded(Authorization, self.payment)
+        if authorization is None or authorization.terms is None:
+            return (key,)
         terms = authorization.terms
-        if terms is None:
-            return ()
-        return f"wallet:{terms.user}", *(f"creator:{creator}" for creator, _ in terms.weights)
+        creators = (f"creator:{creator}" for creator, _ in terms.weights)
+        return key, f"wallet:{terms.user}", *creators, *series_keys(terms.country)
 
     def not_open(self, status: str | None) -> Rejection:
         """Too late."""

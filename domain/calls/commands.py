@@ -20,7 +20,7 @@ from domain.calls.call import (
 )
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator
-from domain.entity import States
+from domain.entity import LoadedStates
 from domain.fields import FreezeScope, Funding, Id, PositiveAmount
 from domain.money import AMOUNT_MAX, block_cost
 from domain.policy import Policy
@@ -51,16 +51,13 @@ class CallCommand(Command):
     def _servers_clock(cls, _claimed: datetime | None) -> None:
         """Calls go by the server's clock alone."""
 
-    def entities(self) -> tuple[str, ...]:
-        """The call."""
-        return (f"call:{self.call}",)
-
-    def further(self, states: States) -> tuple[str, ...]:
-        """The parties of a call that is there."""
-        call = states[f"call:{self.call}"]
-        assert isinstance(call, Call)
-        terms = call.terms
-        return () if terms is None else (f"wallet:{terms.fan}", f"creator:{terms.creator}")
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The call, and its parties."""
+        key = f"call:{self.call}"
+        call = states.loaded(Call, self.call)
+        if call is None or call.terms is None:
+            return (key,)
+        return key, f"wallet:{call.terms.fan}", f"creator:{call.terms.creator}"
 
     def load_call(self, given: Given) -> tuple[Call, CallStarted] | Rejection:
         """The call and its terms; somebody else's call is as unknown as one that never was."""
@@ -91,15 +88,13 @@ class StartCall(CallCommand):
         """Calls are paid in tokens."""
         return Funding.TOKEN
 
-    def entities(self) -> tuple[str, ...]:
-        """The call, the fan's wallet, the creator."""
-        return f"call:{self.call}", f"wallet:{self.user}", f"creator:{self.creator}"
-
-    def further(self, states: States) -> tuple[str, ...]:
-        """The call that the fan is in."""
-        wallet = states[f"wallet:{self.user}"]
-        assert isinstance(wallet, Wallet)
-        return () if wallet.call is None else (f"call:{wallet.call}",)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The call, its parties, and the call that the fan is in."""
+        keys = f"call:{self.call}", f"wallet:{self.user}", f"creator:{self.creator}"
+        wallet = states.loaded(Wallet, self.user)
+        if wallet is None or wallet.call is None:
+            return keys
+        return *keys, f"call:{wallet.call}"
 
     def decide(self, given: Given) -> Decision:
         """The start, with everything that its blocks will need, or why not.

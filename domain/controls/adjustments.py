@@ -20,7 +20,7 @@ from domain.controls import adjustment_postings as corrections
 from domain.controls.adjustment_postings import Effect
 from domain.controls.periods import PERIODS, Day, Periods
 from domain.creators.creator import Creator, CreatorEvent
-from domain.entity import State, States, entity
+from domain.entity import LoadedStates, State, entity
 from domain.event import Event, stored_as
 from domain.fields import Code, Id
 from domain.money import AMOUNT_MAX
@@ -185,7 +185,7 @@ class ProposeAdjustment(Command):
             if not amount:
                 yield f"/postings/{nth}/2", "is zero"
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """Everybody whose account it names; the periods, if it names a date."""
         dated = () if self.effective_on is None else (PERIODS,)
         return *parties(self.postings), *dated
@@ -218,15 +218,14 @@ class AdjustmentCommand(Command):
 
     adjustment: Id
 
-    def entities(self) -> tuple[str, ...]:
-        """The adjustment."""
-        return (f"adjustment:{self.adjustment}",)
-
-    def further(self, states: States) -> tuple[str, ...]:
-        """Everybody whose account it names."""
-        adjustment = states[f"adjustment:{self.adjustment}"]
-        assert isinstance(adjustment, Adjustment)
-        return parties(adjustment.legs)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The adjustment, everybody whose account it names, and the periods if it names a date."""
+        key = f"adjustment:{self.adjustment}"
+        adjustment = states.loaded(Adjustment, self.adjustment)
+        if adjustment is None:
+            return (key,)
+        dated = () if adjustment.effective_on is None else (PERIODS,)
+        return key, *parties(adjustment.legs), *dated
 
     def waiting(self, given: Given) -> Adjustment | Rejection:
         """The adjustment, if it waits for this decision."""
@@ -312,8 +311,6 @@ class RejectAdjustment(AdjustmentCommand):
 
 def _effect(given: Given, legs: tuple[Posting, ...], lot_id: str) -> Effect | Rejection:
     wallets = {user: given.state(Wallet, user) for user in corrections.users(legs)}
-    for creator in corrections.creators(legs):
-        given.state(Creator, creator)
     return corrections.effect(legs, given.assets, wallets, now=given.now, lot_id=lot_id)
 
 

@@ -7,7 +7,7 @@ tokens left, or with business that is still open, can be erased.
 
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator, CreatorEvent
-from domain.entity import State, entity
+from domain.entity import LoadedStates, State, entity
 from domain.event import Event, stored_as
 from domain.fields import Id, SubjectKind, SubjectKindField
 from domain.rejections import ACCOUNT_HAS_BALANCE, reject
@@ -63,7 +63,7 @@ class EraseSubject(Command):
     subject: Id
     kind: SubjectKindField
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The wallet or creator, and whether it was erased before."""
         return f"{self.kind}:{self.subject}", f"erased:{self.kind}:{self.subject}"
 

@@ -4,6 +4,7 @@ import msgspec
 
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator, CreatorEvent
+from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Code, Id, ScopeField, SubjectKind, SubjectKindField
 from domain.wallets.wallet import Wallet, WalletEvent
@@ -62,7 +63,7 @@ class FreezeCommand(Command):
     scope: ScopeField
     reason_code: Code
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The wallet or creator."""
         return (f"{self.kind}:{self.subject}",)
 

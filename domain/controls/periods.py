@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from domain.command import Command, Decision, Given, command
-from domain.entity import State, entity
+from domain.entity import LoadedStates, State, entity
 from domain.event import Event, stored_as
 from domain.rejections import INVALID_TRANSITION, PERIOD_CLOSED, Rejection, reject
 
@@ -78,7 +78,7 @@ class ClosePeriod(Command):
 
     period: Month
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The periods."""
         return (PERIODS,)
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from domain.command import Command, Decision, Given, command
-from domain.entity import State, entity
+from domain.entity import LoadedStates, State, entity
 from domain.event import Event, stored_as
 from domain.fields import Instant, PositiveAmount
 from domain.money import split, vat_included
@@ -112,7 +112,7 @@ class ProposePolicy(Command):
         for pointer, message in self.body.problems():
             yield f"/body{pointer}", message
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The policies."""
         return (POLICIES,)
 
@@ -144,7 +144,7 @@ class ApprovePolicy(Command):
 
     version: PositiveAmount
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The policies."""
         return (POLICIES,)
 

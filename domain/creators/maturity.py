@@ -12,6 +12,7 @@ from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Bucket, Creator, CreatorEvent
+from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import FreezeScope, Id
 from domain.rejections import CREATOR_FROZEN, reject
@@ -87,7 +88,7 @@ class EarningsCommand(Command):
 
     creator: Id
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The creator."""
         return (f"creator:{self.creator}",)
 

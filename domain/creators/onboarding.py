@@ -7,6 +7,7 @@ import msgspec
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, Due
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator, CreatorEvent
+from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Country, Id
 
@@ -71,7 +72,7 @@ class CreatorCommand(Command):
 
     creator: Id
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The creator."""
         return (f"creator:{self.creator}",)
 

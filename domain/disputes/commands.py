@@ -13,14 +13,16 @@ from domain.command import Command, Decision, Given, Parked, command
 from domain.disputes import purchases as purchase_disputes
 from domain.disputes import sales as sale_disputes
 from domain.disputes.dispute import DisputeOpened, DisputeRecord
+from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, Id, PositiveAmount
 from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.purchases.purchase import PurchaseRecord
-from domain.refunds.commands import sale_of
+from domain.refunds.commands import sale_keys, sale_of
 from domain.rejections import INVALID_TRANSITION, NO_POLICY
 from domain.reversals.clawback import with_cancelled_payouts
+from domain.sales.invoices import series_keys
 from domain.sales.sale import SaleRecord
 from domain.wallets.wallet import Wallet
 
@@ -57,16 +59,20 @@ class OpenDispute(Command):
         if len(named) != 1:
             yield "", "name one of sale, purchase and payment_ref"
 
-    def entities(self) -> tuple[str, ...]:
-        """What is disputed, and whether it is already by this very dispute."""
-        known = [f"dispute:{self.processor_ref}"]
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """What is disputed, whom it concerns, and whether this very dispute is known already."""
+        key = f"dispute:{self.processor_ref}"
         if self.sale is not None:
-            known.append(f"sale:{self.sale}")
+            return key, *sale_keys(states, self.sale)
         if self.purchase is not None:
-            known.append(f"purchase:{self.purchase}")
-        if self.payment_ref is not None:
-            known.append(payment_key(self.payment_ref))
-        return tuple(known)
+            return key, *_purchase_keys(states, self.purchase)
+        reference = self.payment_ref or ""
+        payment = states.loaded(PaymentRecord, reference)
+        if payment is None:
+            return key, payment_key(reference)
+        if payment.purchase_id is not None:
+            return key, *_purchase_keys(states, payment.purchase_id)
+        return key, *sale_keys(states, reference)
 
     def decide(self, given: Given) -> Decision:
         """The dispute; a final one is lost at once."""
@@ -122,9 +128,16 @@ class CloseDispute(Command):
         """The processor's reference of the outcome."""
         return self.processor, self.processor_ref
 
-    def entities(self) -> tuple[str, ...]:
-        """The dispute."""
-        return (f"dispute:{self.dispute}",)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The dispute, what is disputed, and whom it concerns."""
+        key = f"dispute:{self.dispute}"
+        dispute = states.loaded(DisputeRecord, self.dispute)
+        if dispute is None or dispute.opened is None:
+            return (key,)
+        opened = dispute.opened
+        if opened.sale_id is not None:
+            return key, *sale_keys(states, opened.sale_id)
+        return key, *_purchase_keys(states, opened.purchase_id or "")
 
     def decide(self, given: Given) -> Decision:
         """The outcome; one that is known changes nothing, and a win is never undone."""
@@ -152,6 +165,20 @@ class CloseDispute(Command):
             else purchase_disputes.lost_on
         )
         return ended(given, purchase, wallet, opened)
+
+
+def _purchase_keys(states: LoadedStates, reference: str) -> tuple[str, ...]:
+    """What `_purchase_of` will look at, the wallet, and the invoices of the country."""
+    record = states.loaded(PurchaseRecord, reference)
+    if record is None:
+        return (f"purchase:{reference}",)
+    if record.purchase_id is not None:
+        wallet = f"wallet:{record.user}"
+        return f"purchase:{reference}", wallet, *series_keys(record.country)
+    payment = states.loaded(PaymentRecord, reference)
+    if payment is None or payment.purchase_id in (None, reference):
+        return f"purchase:{reference}", payment_key(reference)
+    return _purchase_keys(states, payment.purchase_id)
 
 
 def _purchase_of(given: Given, reference: str) -> Disputed | Parked:

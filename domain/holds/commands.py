@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from domain.command import Command, Decision, Given, command
-from domain.entity import States
+from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, FreezeScope, Funding, Id, Instant, PositiveAmount
 from domain.holds.hold import CreditsHeld, Hold, HoldReleased, HoldSettled, HoldStatus
@@ -40,7 +40,7 @@ class HoldCredits(Command):
     tokens: PositiveAmount
     expires_at: Instant | None = None
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The wallet."""
         return (f"wallet:{self.user}",)
 
@@ -83,15 +83,11 @@ class HoldCommand(Command):
 
     hold: Id
 
-    def entities(self) -> tuple[str, ...]:
-        """The hold."""
-        return (f"hold:{self.hold}",)
-
-    def further(self, states: States) -> tuple[str, ...]:
-        """The wallet of a hold that is there."""
-        hold = states[f"hold:{self.hold}"]
-        assert isinstance(hold, Hold)
-        return (f"wallet:{hold.user}",) if hold.status is not None else ()
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The hold, and its wallet."""
+        key = f"hold:{self.hold}"
+        hold = states.loaded(Hold, self.hold)
+        return (key,) if hold is None or hold.status is None else (key, f"wallet:{hold.user}")
 
     def load_hold(self, given: Given) -> Hold | Rejection:
         """The hold, open or not."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from domain.command import COMMANDS, Command, Decision, Given, Suspended, command, explicit_fields
+from domain.entity import LoadedStates
 from domain.fields import Id
 from domain.payments.payment import (
     PaymentRecord,
@@ -64,7 +65,7 @@ class ReleasePayment(Command):
     payment_ref: Id
     resolution: ResolutionField
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The payment."""
         return (payment_key(self.payment_ref),)
 

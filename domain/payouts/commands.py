@@ -11,7 +11,7 @@ from typing import ClassVar
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator
 from domain.creators.maturity import matured
-from domain.entity import States
+from domain.entity import LoadedStates
 from domain.fields import Code, FreezeScope, Id, PositiveAmount
 from domain.money import half_up
 from domain.payouts.payout import (
@@ -71,7 +71,7 @@ class RequestPayout(Command):
         if self.scheduled and self.instant:
             yield "/instant", "is only for payouts that are not scheduled"
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The creator."""
         return (f"creator:{self.creator}",)
 
@@ -150,15 +150,13 @@ class PayoutCommand(Command):
 
     payout: Id
 
-    def entities(self) -> tuple[str, ...]:
-        """The payout."""
-        return (f"payout:{self.payout}",)
-
-    def further(self, states: States) -> tuple[str, ...]:
-        """The creator of a payout that is there."""
-        payout = states[f"payout:{self.payout}"]
-        assert isinstance(payout, Payout)
-        return () if payout.status is None else (f"creator:{payout.creator}",)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The payout, and its creator."""
+        key = f"payout:{self.payout}"
+        payout = states.loaded(Payout, self.payout)
+        if payout is None or payout.status is None:
+            return (key,)
+        return key, f"creator:{payout.creator}"
 
     def decide(self, given: Given) -> Decision:
         """The step, if the payout is where it can be taken."""

@@ -5,13 +5,14 @@ given. A frozen buyer is still credited; spending stays frozen.
 """
 
 from domain.command import Command, Decision, Given, Suspended, command
+from domain.entity import LoadedStates
 from domain.fields import Country, Id, PositiveAmount
 from domain.money import vat_included
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.purchases.purchase import TokensPurchased
 from domain.rejections import DUPLICATE_PAYMENT, NO_POLICY, PRICE_MISMATCH, UNKNOWN_PACKAGE
-from domain.sales.invoices import Document, invoice
+from domain.sales.invoices import Document, invoice, series_keys
 
 
 @command
@@ -31,9 +32,10 @@ class RecordPurchase(Command):
         """The processor's reference of the payment."""
         return self.processor, self.processor_ref
 
-    def entities(self) -> tuple[str, ...]:
-        """The buyer's wallet, and what stands under the reference."""
-        return f"wallet:{self.user}", payment_key(self.processor_ref)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The buyer's wallet, what stands under the reference, and the invoices of the country."""
+        keys = f"wallet:{self.user}", payment_key(self.processor_ref)
+        return keys + series_keys(self.country)
 
     def decide(self, given: Given) -> Decision:
         """The tokens, under the policy in force when the processor was paid; else suspense."""

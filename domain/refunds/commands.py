@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from domain.command import Command, Decision, Given, Parked, Suspended, command
+from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Code, Funding, Id, PositiveAmount
 from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
@@ -41,7 +42,7 @@ from domain.reversals.card_sales import (
 from domain.reversals.clawback import with_cancelled_payouts
 from domain.reversals.token_sales import ends, refundable, token_refund
 from domain.sales.entitlement import Entitlement, EntitlementEvent
-from domain.sales.invoices import for_refund
+from domain.sales.invoices import for_refund, series_keys
 from domain.sales.sale import InFlight, Sale, SaleRecord
 
 
@@ -56,9 +57,14 @@ class Refund(Command):
     amount: PositiveAmount
     reason_code: Code
 
-    def entities(self) -> tuple[str, ...]:
-        """The sale."""
-        return (f"sale:{self.sale}",)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The sale; of one in tokens its parties, and the purchases of the tokens."""
+        key = f"sale:{self.sale}"
+        record = states.loaded(SaleRecord, self.sale)
+        if record is None or record.sale is None or record.sale.funding == Funding.CARD:
+            return (key,)
+        purchases = dict.fromkeys(f"purchase:{use.purchase}" for use in record.sale.lots)
+        return key, *record.sale.party_keys(), *purchases
 
     def decide(self, given: Given) -> Decision:
         """Tokens come back at once; of a card the refund is requested."""
@@ -117,9 +123,9 @@ class RecordRefund(Command):
         """The processor's reference of the refund."""
         return self.processor, self.processor_ref
 
-    def entities(self) -> tuple[str, ...]:
-        """The sale."""
-        return (f"sale:{self.sale}",)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The sale, and its parties."""
+        return sale_keys(states, self.sale)
 
     def decide(self, given: Given) -> Decision:
         """What is new in the figure; nothing where a later one was heard first.
@@ -190,9 +196,13 @@ class FailRefund(Command):
         """The processor's reference of the failure."""
         return self.processor, self.processor_ref
 
-    def entities(self) -> tuple[str, ...]:
-        """The refund."""
-        return (f"refund:{self.refund}",)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The refund, and its sale."""
+        key = f"refund:{self.refund}"
+        refund = states.loaded(RefundRecord, self.refund)
+        return (
+            (key,) if refund is None or refund.status is None else (key, f"sale:{refund.sale_id}")
+        )
 
     def decide(self, given: Given) -> Decision:
         """The amount is free to be refunded again; a failure after success is an anomaly."""
@@ -211,6 +221,20 @@ class FailRefund(Command):
             reason=self.reason_code,
         )
         return (failed,)
+
+
+def sale_keys(states: LoadedStates, reference: str) -> tuple[str, ...]:
+    """What `sale_of` will look at, the parties of the sale, and the invoices of its country."""
+    record = states.loaded(SaleRecord, reference)
+    if record is None:
+        return (f"sale:{reference}",)
+    if record.sale is not None:
+        sale = record.sale
+        return f"sale:{reference}", *sale.party_keys(), *series_keys(sale.country)
+    payment = states.loaded(PaymentRecord, reference)
+    if payment is None or payment.sale_id in (None, reference):
+        return f"sale:{reference}", payment_key(reference)
+    return sale_keys(states, payment.sale_id)
 
 
 def sale_of(given: Given, reference: str) -> SaleRecord | Parked:

@@ -9,6 +9,7 @@ import msgspec
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.command import Command, Decision, Given, command
+from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Code, Id
 from domain.money import split_by_weight
@@ -24,7 +25,7 @@ from domain.rejections import (
 )
 from domain.reversals.purchase_usage import PurchaseUsage, bonus_spent
 from domain.reversals.token_sales import token_legs
-from domain.sales.invoices import Document, credit_note
+from domain.sales.invoices import Document, credit_note, series_keys
 from domain.wallets.wallet import LotUse, TokenClass, Wallet, WalletEvent
 
 
@@ -88,9 +89,15 @@ class RefundPurchase(Command):
     purchase: Id
     reason_code: Code
 
-    def entities(self) -> tuple[str, ...]:
-        """The purchase."""
-        return (f"purchase:{self.purchase}",)
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The purchase, its wallet, its usage if a bonus came with it, and the invoices."""
+        key = f"purchase:{self.purchase}"
+        record = states.loaded(PurchaseRecord, self.purchase)
+        if record is None or record.purchase_id is None:
+            return (key,)
+        wallet, usage = f"wallet:{record.user}", f"trail:{record.user}:{self.purchase}"
+        keys = (key, wallet, usage) if record.bonus else (key, wallet)
+        return keys + series_keys(record.country)
 
     def decide(self, given: Given) -> Decision:
         """The refund; refused where nothing is left, or nothing after the bonus is deducted."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.command import Command, Decision, Given
 from domain.creators.creator import Creator
+from domain.entity import LoadedStates
 from domain.fields import Country, FreezeScope, FundingField, Id
 from domain.money import AMOUNT_MAX
 from domain.payments.payment import PaymentRecord, payment_key
@@ -31,7 +32,7 @@ from domain.rejections import (
     reject,
 )
 from domain.sales.amounts import Amounts, card_amounts, token_amounts
-from domain.sales.invoices import for_sale
+from domain.sales.invoices import for_sale, series_keys
 from domain.sales.sale import CARD, TOKEN, Sale
 from domain.wallets.wallet import Wallet
 
@@ -84,12 +85,12 @@ class SaleCommand(Command):
             if getattr(self, field) is not None
         ]
 
-    def entities(self) -> tuple[str, ...]:
-        """The buyer's wallet and freeze, the creator, and what stands under the reference."""
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The parties; of a sale by card the payment, and the invoices of its country."""
         wallet, creator = f"wallet:{self.user}", f"creator:{self.creator}"
         if self.processor_ref is None:
             return wallet, creator
-        return wallet, creator, payment_key(self.processor_ref)
+        return wallet, creator, payment_key(self.processor_ref), *series_keys(self.country)
 
     def prices(self) -> tuple[int, int]:
         """(price before discount, discount), in tokens or minor units as funded."""

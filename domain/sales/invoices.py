@@ -27,6 +27,11 @@ class Series(State, frozen=True, kw_only=True):
         return Series(last=event.ordinal)
 
 
+def series_keys(country: str | None) -> tuple[str, ...]:
+    """The key of a country's series; none where the country is not known yet."""
+    return () if country is None else (f"invoices:{country}",)
+
+
 class VatDocument(SaleEvent, frozen=True, kw_only=True):
     """What an invoice and a credit note say: `net` and `vat` in minor units, `rate` in bps.
 

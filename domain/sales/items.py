@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from domain.command import Given, command
+from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Amount, Id, Instant
-from domain.payments.payment import payment_key
 from domain.rejections import ALREADY_ENTITLED, OFFER_EXPIRED, Rejection, reject
 from domain.sales.commands import SaleCommand
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
@@ -59,11 +59,12 @@ class BuyItem(SaleCommand):
             return (*super().problems(), ("/discount", "is more than the price"))
         return super().problems()
 
-    def entities(self) -> tuple[str, ...]:
-        """Buyer, creator, the entitlement, and what stands under the reference."""
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """Those of a sale, and the entitlement."""
         user = self.user
-        keys = f"wallet:{user}", f"creator:{self.creator}", entitlement_key(user, self.item)
-        return keys if self.processor_ref is None else (*keys, payment_key(self.processor_ref))
+        if self.processor_ref is None:
+            return f"wallet:{user}", f"creator:{self.creator}", entitlement_key(user, self.item)
+        return *super().prefetch(states), entitlement_key(user, self.item)
 
     def prices(self) -> tuple[int, int]:
         """Price and discount as quoted."""

@@ -170,6 +170,10 @@ class Sale(
             return RESERVED
         return AVAILABLE if self.mature_at is None else PENDING
 
+    def party_keys(self) -> tuple[str, ...]:
+        """The buyer's wallet and the creators."""
+        return f"wallet:{self.buyer}", *(f"creator:{payee.creator}" for payee in self.payees)
+
     def tags(self) -> tuple[str, ...]:
         """Buyer's wallet, creators, the sale itself, and the payment of a card sale."""
         tags = [f"wallet:{self.buyer}", f"sale:{self.sale_id}"]

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from domain.command import Command, Decision, Given, command
+from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, Id, PositiveAmount
 from domain.payments.payment import PaymentRecord, payment_key
@@ -71,7 +72,7 @@ class ImportSettlement(Command):
                 yield f"/lines/{nth}/payment_ref", "stands here twice"
             seen.add(line.payment_ref)
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The file, and each line's payment."""
         refs = [line.payment_ref for line in self.lines]
         keys = [file_key(self.file_sha256), *map(payment_key, refs), *map(line_key, refs)]
@@ -135,7 +136,7 @@ class ResolveBreak(Command):
     payment_ref: Id
     resolution: ResolutionField
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The break, and the payment it is about."""
         return line_key(self.payment_ref), payment_key(self.payment_ref)
 

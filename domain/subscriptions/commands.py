@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creators.creator import Creator
-from domain.entity import States
+from domain.entity import LoadedStates
 from domain.fields import Country, FreezeScope, Funding, Id, Instant, PositiveAmount
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
@@ -24,7 +24,7 @@ from domain.rejections import (
 )
 from domain.sales.amounts import card_amounts
 from domain.sales.commands import maturity, party_refusal, price_refusal
-from domain.sales.invoices import for_sale
+from domain.sales.invoices import for_sale, series_keys
 from domain.subscriptions.subscription import (
     PeriodCharged,
     PeriodFailed,
@@ -63,17 +63,13 @@ class SubscriptionCommand(Command):
 
     subscription: Id
 
-    def entities(self) -> tuple[str, ...]:
-        """The subscription."""
-        return (subscription_key(self.subscription),)
-
-    def further(self, states: States) -> tuple[str, ...]:
-        """The parties of a subscription that is there."""
-        subscription = states[subscription_key(self.subscription)]
-        assert isinstance(subscription, Subscription)
-        if subscription.status is None:
-            return ()
-        return f"wallet:{subscription.user}", f"creator:{subscription.creator}"
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The subscription, and its parties."""
+        key = subscription_key(self.subscription)
+        subscription = states.loaded(Subscription, self.subscription)
+        if subscription is None or subscription.status is None:
+            return (key,)
+        return key, f"wallet:{subscription.user}", f"creator:{subscription.creator}"
 
     def invalid_transition(self, status: str | None) -> Rejection:
         """What its status does not allow."""
@@ -90,9 +86,9 @@ class StartSubscription(SubscriptionCommand):
     creator: Id
     price: PositiveAmount
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The subscription and its parties."""
-        return (*super().entities(), f"wallet:{self.user}", f"creator:{self.creator}")
+        return (*super().prefetch(states), f"wallet:{self.user}", f"creator:{self.creator}")
 
     def decide(self, given: Given) -> Decision:
         """The start, or why not."""
@@ -136,9 +132,10 @@ class ChargePeriod(PeriodNotice):
     price: PositiveAmount
     country: Country | None = None
 
-    def entities(self) -> tuple[str, ...]:
-        """The subscription, and what stands under the reference."""
-        return (*super().entities(), payment_key(self.processor_ref))
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The subscription, its parties, what stands under the reference, and the invoices."""
+        payment = payment_key(self.processor_ref)
+        return *super().prefetch(states), payment, *series_keys(self.country)
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """A period ends after it begins."""

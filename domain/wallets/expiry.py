@@ -11,6 +11,7 @@ from itertools import islice
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.command import Command, Decision, Given, command
+from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Id
 from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet, WalletEvent
@@ -86,7 +87,7 @@ class ExpiryCommand(Command):
 
     user: Id
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The wallet."""
         return (f"wallet:{self.user}",)
 

@@ -6,6 +6,7 @@ from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
 from domain.command import Command, Decision, Given, command
+from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Code, Funding, Id, Instant, PositiveAmount
 from domain.rejections import NO_POLICY, OFFER_EXPIRED, PRODUCT_DISABLED, reject
@@ -61,7 +62,7 @@ class GrantPromo(Command):
     reason_code: Code
     expires_at: Instant | None = None
 
-    def entities(self) -> tuple[str, ...]:
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The wallet."""
         return (f"wallet:{self.user}",)
 

@@ -16,7 +16,7 @@ from domain.catalogue import read_command
 from domain.payments.payment import ReleasesNotice
 from domain.payments.suspense import kept_fields
 from ledger.log.entry import canonical
-from ledger.write.request import Request
+from ledger.write.request import Request, first_needs
 
 
 class NoticeStatus(StrEnum):
@@ -121,7 +121,7 @@ def parked_notice(row: tuple[Any, ...]) -> Notice:
     """The parked notice of a row."""
     processor, ref, name, fields, principal, client, correlation_id, key, print_, *rest = row
     command = read_command(name, msgspec.json.decode(fields))
-    beside = principal, client, correlation_id, key, print_, command.entities()
+    beside = principal, client, correlation_id, key, print_, *first_needs(command)
     request = Request(command, name, command.on_behalf_of, *beside)
     awaits, received_at = rest
     return Notice(processor, ref, request, NoticeStatus.PARKED, awaits, received_at)

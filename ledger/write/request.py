@@ -6,10 +6,14 @@ validated fields, so the same command is the same by whichever edge it arrives.
 """
 
 from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 
 from domain.command import Command, explicit_fields
+from domain.entity import State
+
+S = TypeVar("S", bound=State)
 
 _fingerprints = msgspec.json.Encoder(order="sorted", enc_hook=explicit_fields)
 
@@ -21,7 +25,8 @@ NOTICES = "notice"
 class Request(msgspec.Struct, frozen=True):
     """One command on its way to the sequencer.
 
-    `name` and `on_behalf_of` are the command's own; `needs` names the entities that it is about.
+    `name` and `on_behalf_of` are the command's own; `needs` are the keys of the states that its
+    fields lead to, and `looks_ahead` says that those states may lead to more.
 
     Without a key it leaves no receipt: it comes from a scheduler, and whether it still has
     anything to do follows from the state alone.
@@ -36,11 +41,32 @@ class Request(msgspec.Struct, frozen=True):
     key: bytes
     fingerprint: bytes
     needs: tuple[str, ...]
+    looks_ahead: bool
 
     @property
     def actor(self) -> str:
         """On whose behalf the command runs."""
         return self.on_behalf_of or self.principal
+
+
+class NothingLoaded:
+    """What a command finds that is asked for its needs at first; `asked`: whether it looked."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def loaded(self, _kind: type[S], _entity_id: str, /) -> S | None:
+        """None."""
+        self.asked = True
+        return None
+
+
+def first_needs(command: Command) -> tuple[tuple[str, ...], bool]:
+    """The states that the fields lead to, and whether the command has looked for any of them."""
+    nothing = NothingLoaded()
+    return command.prefetch(nothing), nothing.asked
 
 
 def request_key(
@@ -56,8 +82,8 @@ def request_key(
 
 def unremembered(command: Command, *, actor: str, correlation_id: str) -> Request:
     """A scheduler's request: sent again, it is decided again, so it needs neither key nor print."""
-    needs = command.entities()
-    return Request(command, command.name, None, actor, actor, correlation_id, b"", b"", needs)
+    needs = first_needs(command)
+    return Request(command, command.name, None, actor, actor, correlation_id, b"", b"", *needs)
 
 
 def fingerprint(command: Command, idempotency_key: str = "") -> bytes:

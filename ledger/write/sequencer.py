@@ -18,7 +18,6 @@ import structlog
 from psycopg.rows import TupleRow
 
 from domain.catalogue import InvalidRequest
-from domain.command import COMMANDS, Command
 from domain.controls.periods import PERIODS
 from domain.controls.policy_changes import POLICIES
 from domain.entity import KINDS, MissingState, tag_of
@@ -42,8 +41,6 @@ CATCH_UP_MAX = 20_000
 CHUNK_COMMANDS = 256
 """Commands whose rows are sent to PostgreSQL together while the next are decided."""
 PUMP_COMMANDS = 16
-LEADING = {name for name, kind in COMMANDS.items() if kind.further is not Command.further}
-"""Commands whose entities lead to further ones."""
 
 SQL = queries.load("sequencer")
 log = structlog.get_logger()
@@ -100,6 +97,7 @@ class Sequencer:
         self.partitions_end = 0
         self.partition_rows = 0
         self.position = 0
+        self.missing_states = 0
         self._book = book
         self._connection = connection
         self._cursor = connection.cursor()
@@ -128,7 +126,7 @@ class Sequencer:
             head, batch = self._open_batch(requests)
             batch.one_by_one = one_by_one
             self._find_room(head, len(requests))
-            self._load_further(batch, requests)
+            self._prefetch(batch, requests)
             answers = self._decide(batch, groups)
             self._append(batch)
             written_along = self._write_along(groups, answers)
@@ -233,14 +231,19 @@ class Sequencer:
             written = [(at, entries[at]) for at in range(position - events + 1, position + 1)]
             batch.known[key] = fingerprint, remembered(position, status, code, body, written)
 
-    def _load_further(self, batch: Batch, requests: Sequence[Request]) -> None:
-        """Load what the entities that commands name lead to."""
-        further: list[str] = []
-        for request in requests:
-            if request.name in LEADING and request.key not in batch.known:
-                further += request.command.further(batch.states)
-        if further:
-            self._load(batch, batch.states.lacking(further))
+    def _prefetch(self, batch: Batch, requests: Sequence[Request]) -> None:
+        """Load the states that those loaded so far lead to, until they lead to nothing new."""
+        ahead = [
+            request.command
+            for request in requests
+            if request.looks_ahead and request.key not in batch.known
+        ]
+        while ahead:
+            states = batch.states
+            needed = states.lacking(chain.from_iterable(each.prefetch(states) for each in ahead))
+            if not needed:
+                return
+            self._load(batch, needed)
 
     def _load(self, batch: Batch, keys: list[str]) -> None:
         if keys:
@@ -288,6 +291,7 @@ class Sequencer:
             try:
                 return decide(asked)
             except MissingState as missing:
+                self.missing_states += len(missing.keys)
                 self._send(batch)  # so that the load sees what this batch has decided
                 self._copies.drain()
                 self._load(batch, list(missing.keys))

@@ -7,12 +7,15 @@ drops the cache.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import msgspec
 
 from domain.entity import KINDS, MissingState, State, tag_of
 from domain.event import Event
 from ledger.log.entry import decode
+
+S = TypeVar("S", bound=State)
 
 SNAPSHOT_EVERY = 100
 """Events of one entity after which a snapshot is due."""
@@ -147,6 +150,13 @@ class WorkingStates(dict[str, State]):
             raise MissingState(key)
         self[key] = held.state
         return held.state
+
+    def loaded(self, kind: type[S], entity_id: str, /) -> S | None:
+        """The state of an entity, if it is at hand."""
+        try:
+            return self[f"{kind.KIND}:{entity_id}"]  # type: ignore[return-value]
+        except MissingState:
+            return None
 
     def lacking(self, keys: Iterable[str]) -> list[str]:
         """Those of `keys` that have to be loaded, each once."""

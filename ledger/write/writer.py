@@ -134,6 +134,11 @@ class Writer:
         """Entity states in memory."""
         return len(self._cache)
 
+    @property
+    def missing_states(self) -> int:
+        """States that decisions missed because no command had asked for them ahead."""
+        return 0 if self._sequencer is None else self._sequencer.missing_states
+
     def submit(self, group: Group, deliver: Callable[[Outcome], None]) -> None:
         """Queue a group; raises Unavailable when the queue is full or the database away."""
         size = len(group.requests)
@@ -324,6 +329,7 @@ class Writer:
             self._sequencer = Sequencer(self.book, self._connection, self._cache)
             if before is not None:
                 self._sequencer.position = before.position
+                self._sequencer.missing_states = before.missing_states
         return self._sequencer
 
     def _leave(self) -> None:

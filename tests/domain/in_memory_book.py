@@ -6,7 +6,7 @@ from the catalogue, so a new command needs nothing here.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.accounts import Assets
 from domain.catalogue import read_command
@@ -16,6 +16,8 @@ from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
 from domain.policy import in_force
 from domain.rejections import Rejection
+
+S = TypeVar("S", bound=State)
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ASSETS = Assets.of("demo", "USD")
@@ -37,6 +39,10 @@ class States(dict[str, State]):
                 if tag in event.tags():
                     state = state.apply(key, event)
         return state
+
+    def loaded(self, kind: type[S], entity_id: str, /) -> S | None:
+        """Everything is always there."""
+        return self[f"{kind.KIND}:{entity_id}"]  # type: ignore[return-value]
 
 
 class World:
@@ -76,6 +82,7 @@ class World:
 
     def decide(self, command: Command, actor: str = "backend") -> Decision:
         """What is decided, with nothing changed by it."""
+        assert all(kind_of(key) for key in command.prefetch(self.states)), "a key of no kind"
         self._ids += 1
         policies = self.states[POLICIES]
         assert isinstance(policies, Policies)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
+import msgspec
 import psycopg
 import pytest
 from structlog.testing import capture_logs
@@ -50,9 +51,11 @@ def test_a_bug_before_the_decision_leaves_neighbours_alone(
             raise RuntimeError("the inside of the service")
         return ()
 
-    crowd = [platform.request(tip(amount)) for amount in (1, 2, 7, 3)]
-    monkeypatch.setattr(SendTip, "further", broken)
-    monkeypatch.setattr("ledger.write.sequencer.LEADING", {SendTip.name})
+    crowd = [
+        msgspec.structs.replace(platform.request(tip(amount)), looks_ahead=True)
+        for amount in (1, 2, 7, 3)
+    ]
+    monkeypatch.setattr(SendTip, "prefetch", broken)
     answers = platform.writer.write(crowd)
     assert statuses(answers) == [201, 201, 500, 201]
     assert b"inside" not in answers[2].body
