@@ -72,7 +72,7 @@ class Caller:
 
 
 @dataclass
-class Platform:
+class Tenant:
     """A book with a policy, and keys for whoever is needed."""
 
     http: httpx.Client
@@ -144,21 +144,21 @@ def founded(where: Database, name: str, profile: str = "micro-unlock") -> Book:
 
 
 @pytest.fixture(scope="package")
-def platform(http: httpx.Client, database: Database) -> Platform:
+def tenant(http: httpx.Client, database: Database) -> Tenant:
     """The book that tests use."""
-    return Platform(http, database, founded(database, f"Api-{os.getpid()}"))
+    return Tenant(http, database, founded(database, f"Api-{os.getpid()}"))
 
 
 @pytest.fixture(scope="package")
-def stranger(http: httpx.Client, database: Database) -> Platform:
+def stranger(http: httpx.Client, database: Database) -> Tenant:
     """Another tenant's book."""
-    return Platform(http, database, founded(database, f"Other-{os.getpid()}", "live-call"))
+    return Tenant(http, database, founded(database, f"Other-{os.getpid()}", "live-call"))
 
 
 @pytest.fixture(scope="package")
-def service(platform: Platform) -> Caller:
+def service(tenant: Tenant) -> Caller:
     """A backend service of the platform."""
-    return platform.caller()
+    return tenant.caller()
 
 
 def tip(user: str, creator: str, amount: int = 10) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from domain.accounts import balanced
 from domain.event import Event
 from domain.wallets.wallet import Wallet
-from tests.domain.in_memory_book import ASSETS, World
+from tests.domain.in_memory_book import ASSETS, InMemoryBook
 
 
 def balances(history: Iterable[Event]) -> Counter[tuple[str, str]]:
@@ -18,7 +18,7 @@ def balances(history: Iterable[Event]) -> Counter[tuple[str, str]]:
     return sums
 
 
-def deferred_of_lots(place: World) -> int:
+def deferred_of_lots(place: InMemoryBook) -> int:
     """What the tokens of all wallets have not released of their price."""
     return sum(
         lot.released(lot.left)

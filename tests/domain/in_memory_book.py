@@ -1,7 +1,8 @@
-"""A world of pure functions: states in a dictionary, a fixed clock, no database.
+"""A book of pure functions: states in a dictionary, a fixed clock, no database.
 
-`given(...)` lets things happen, `when(...)` answers the decision on one command. Everything comes
-from the catalogue, so a new command needs nothing here.
+`happens(...)` lets a command have its effect, `decide(...)` answers the decision on one, and
+`record(...)` lets events have happened. Everything comes from the catalogue, so a new command
+needs nothing here.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ class States(dict[str, State]):
         return self[f"{kind.KIND}:{entity_id}"]  # type: ignore[return-value]
 
 
-class World:
+class InMemoryBook:
     """A book without a database."""
 
     def __init__(self, policy: dict[str, Any] | None = None, assets: Assets = ASSETS) -> None:
@@ -65,22 +66,22 @@ class World:
 
     def happens(self, name: str, actor: str = "backend", **fields: Any) -> tuple[Event, ...]:
         """Let a command have its effect; it must be accepted."""
-        decision = self.when(name, actor, **fields)
+        decision = self.decide(name, actor, **fields)
         assert isinstance(decision, tuple), decision
-        return self.given(*decision)
+        return self.record(*decision)
 
-    def given(self, *events: Event) -> tuple[Event, ...]:
+    def record(self, *events: Event) -> tuple[Event, ...]:
         """Let events have happened."""
         for event in events:
             self.states.update(dict(evolve(self.states, event)))
             self.history.append(event)
         return events
 
-    def when(self, name: str, actor: str = "backend", **fields: Any) -> Decision:
+    def decide(self, name: str, actor: str = "backend", **fields: Any) -> Decision:
         """What is decided on a command."""
-        return self.decide(read_command(name, fields), actor)
+        return self.decide_on(read_command(name, fields), actor)
 
-    def decide(self, command: Command, actor: str = "backend") -> Decision:
+    def decide_on(self, command: Command, actor: str = "backend") -> Decision:
         """What is decided, with nothing changed by it."""
         assert all(kind_of(key) for key in command.prefetch(self.states)), "a key of no kind"
         self._ids += 1
@@ -102,7 +103,7 @@ class World:
             )
         )
 
-    def later(self, **delta: int) -> None:
+    def later(self, **delta: float) -> None:
         """Let time pass."""
         self.now += timedelta(**delta)
 

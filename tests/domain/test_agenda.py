@@ -14,7 +14,7 @@ from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.command import Suspended
 from domain.rejections import Rejection
 from domain.wallets.wallet import Lot, Wallet
-from tests.domain.in_memory_book import World
+from tests.domain.in_memory_book import InMemoryBook
 from tests.scenarios.policies import MICRO_UNLOCK
 
 POLICY: dict[str, Any] = {
@@ -27,7 +27,7 @@ POLICY: dict[str, Any] = {
 DAY = 86_400
 
 
-class Scheduled(World):
+class Scheduled(InMemoryBook):
     """A world with a scheduler and one user."""
 
     def __init__(self) -> None:
@@ -38,9 +38,9 @@ class Scheduled(World):
 
     def sends(self, name: str, **fields: Any) -> Any:
         """A command has its effect, if any, and says what it made."""
-        decision = self.when(name, **fields)
+        decision = self.decide(name, **fields)
         happened = decision.events if isinstance(decision, Suspended) else decision
-        for event in self.given(*(happened if isinstance(happened, tuple) else ())):
+        for event in self.record(*(happened if isinstance(happened, tuple) else ())):
             for kind, ids in self.made.items():
                 new = getattr(event, f"{kind}_id", None)
                 if new is not None and new not in ids:

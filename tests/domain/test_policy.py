@@ -9,7 +9,7 @@ import pytest
 import domain
 from domain.accounts import Assets
 from domain.catalogue import InvalidRequest, read_command
-from tests.domain.in_memory_book import World, code
+from tests.domain.in_memory_book import InMemoryBook, code
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 
 MANDATORY = (
@@ -145,8 +145,8 @@ def test_limits_as_platforms_state_them_are_fine() -> None:
 
 def propose(document: dict[str, Any], currency: str = "USD") -> str:
     """Why a proposal is refused; '' if it is not."""
-    world = World(assets=Assets.of("demo", currency))
-    return code(world.when("propose-policy", body=document, effective_from=SINCE))
+    world = InMemoryBook(assets=Assets.of("demo", currency))
+    return code(world.decide("propose-policy", body=document, effective_from=SINCE))
 
 
 def test_a_policy_is_in_the_books_currency() -> None:
@@ -181,30 +181,30 @@ def test_the_margin_is_reckoned_with_the_highest_share_any_product_gets() -> Non
 
 
 def test_nobody_approves_their_own_proposal() -> None:
-    world = World()
+    world = InMemoryBook()
     world.happens("propose-policy", "alice", body=MICRO_UNLOCK, effective_from=SINCE)
-    assert code(world.when("approve-policy", "alice", version=1)) == "SELF_APPROVAL_FORBIDDEN"
-    assert code(world.when("approve-policy", "bob", version=2)) == "UNKNOWN_POLICY"
+    assert code(world.decide("approve-policy", "alice", version=1)) == "SELF_APPROVAL_FORBIDDEN"
+    assert code(world.decide("approve-policy", "bob", version=2)) == "UNKNOWN_POLICY"
     world.happens("approve-policy", "bob", version=1)
-    assert code(world.when("approve-policy", "bob", version=1)) == "INVALID_TRANSITION"
+    assert code(world.decide("approve-policy", "bob", version=1)) == "INVALID_TRANSITION"
 
 
 def test_the_policy_published_last_of_those_begun_is_in_force() -> None:
-    world = World(MICRO_UNLOCK)
+    world = InMemoryBook(MICRO_UNLOCK)
     world.publish(changed(tip_minimum=50), since="2026-11-20T13:00:00Z")
     tip = {"user": "u", "creator": "c", "funding": "CARD", "amount": 49}
     card = {"processor": "stripe", "processor_ref": "r"}
-    assert code(world.when("send-tip", **tip, **card)) == ""
+    assert code(world.decide("send-tip", **tip, **card)) == ""
     world.later(hours=1)
-    assert code(world.when("send-tip", **tip, **card)) == "PRICE_OUT_OF_RANGE"
+    assert code(world.decide("send-tip", **tip, **card)) == "PRICE_OUT_OF_RANGE"
 
 
 def test_a_purchase_is_decided_under_the_policy_at_the_processors_time() -> None:
-    world = World(MICRO_UNLOCK)
+    world = InMemoryBook(MICRO_UNLOCK)
     dearer = {"small": {"tokens": 1000, "bonus": 100, "price": 1099}}
     world.publish(changed(packages=dearer), since="2026-11-20T13:00:00Z")
     world.later(hours=2)
     bought = {"user": "u", "package": "small", "price": 999, "processor": "p", "processor_ref": "r"}
-    assert code(world.when("record-purchase", **bought)) == "PRICE_MISMATCH"
+    assert code(world.decide("record-purchase", **bought)) == "PRICE_MISMATCH"
     late = {**bought, "occurred_at": "2026-11-20T12:59:59Z"}
-    assert code(world.when("record-purchase", **late)) == ""
+    assert code(world.decide("record-purchase", **late)) == ""

@@ -10,7 +10,7 @@ import pytest
 from domain.accounts import Assets, balanced
 from domain.event import Event
 from domain.policy import Policy
-from tests.domain.in_memory_book import World
+from tests.domain.in_memory_book import InMemoryBook
 
 NAMES = ("micro-unlock", "live-call", "subscription", "prepaid-credits", "session-booking")
 
@@ -21,9 +21,9 @@ def profile(name: str) -> dict[str, Any]:
     return document
 
 
-def platform(name: str) -> World:
+def platform(name: str) -> InMemoryBook:
     document = profile(name)
-    return World(document, Assets.of("demo", document["currency"]))
+    return InMemoryBook(document, Assets.of("demo", document["currency"]))
 
 
 @pytest.mark.parametrize("name", NAMES)

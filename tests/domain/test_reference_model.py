@@ -18,7 +18,7 @@ from domain.creators.creator import Creator
 from domain.event import Event
 from domain.rejections import Rejection
 from domain.wallets.wallet import Wallet
-from tests.domain.in_memory_book import ASSETS, States, World
+from tests.domain.in_memory_book import ASSETS, InMemoryBook, States
 from tests.generators.commands import FIELDS, Drawn, anything
 from tests.generators.sequences import Step, courses
 from tests.generators.spending import POLICIES, Known, waits
@@ -56,7 +56,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = InMemoryBook()
         self.auditor = Auditor("demo")
         self.witness = Witness()
         self.known = Known("demo")
@@ -114,7 +114,7 @@ class Histories(RuleBasedStateMachine):
         name, fields, actor = sent
         self.world.later(microseconds=1)
         before = dict(self.world.states)
-        decision = self.world.when(name, actor, **fields)
+        decision = self.world.decide(name, actor, **fields)
         assert self.world.states == before, "a decision changed something"
         outcome, code, details = outcome_of(decision)
         happened = decision.events if isinstance(decision, Suspended) else decision
@@ -136,7 +136,7 @@ class Histories(RuleBasedStateMachine):
 
     def happen(self, events: tuple[Event, ...]) -> None:
         """Events have happened: what awaited one of their tags is decided again."""
-        for event, (kind, body) in zip(self.world.given(*events), told(events), strict=True):
+        for event, (kind, body) in zip(self.world.record(*events), told(events), strict=True):
             self.known.learn(body)
             self.times |= {instant(body[name]) for name in TIMES if body.get(name)}
             self.witness.sees(kind, body, balanced(event.postings(ASSETS)))
@@ -167,9 +167,9 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """A replay of the history ends in the states that lived through it."""
-        replayed = World()
+        replayed = InMemoryBook()
         replayed.states = States()
-        replayed.given(*self.world.history)
+        replayed.record(*self.world.history)
         assert replayed.states == self.world.states
 
 

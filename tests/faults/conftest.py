@@ -20,9 +20,9 @@ from ledger.postgres.database import SERVICE_ROLE
 from ledger.postgres.migrations import migrate
 from tests.conftest import FreshBook
 from tests.faults import worker
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import policy
+from tests.scenarios.write_path import WritePath
 
 ROOT = Path(__file__).parents[2]
 OVERLAP = 30
@@ -125,26 +125,26 @@ class Pair:
 
     def examine(self) -> None:
         """What must hold after any fault, once both have stopped."""
-        platform = Platform(self.fresh)
-        platform.check()
+        stage = WritePath(self.fresh)
+        stage.check()
         with self.fresh.connect(autocommit=True) as connection:
             differences = [*verify_log(connection, self.fresh.book), *verify_snapshots(connection)]
         assert not differences
-        before = len(platform.rows())
-        effects = Counter(entry.key for entry in platform.entries())
+        before = len(stage.rows())
+        effects = Counter(entry.key for entry in stage.entries())
         assert set(effects.values()) == {1}, "more than one effect of a key"
         try:
-            self._retry_everything(platform)
-            assert len(platform.rows()) == before, "a retried key had another effect"
+            self._retry_everything(stage)
+            assert len(stage.rows()) == before, "a retried key had another effect"
         finally:
-            platform.close()
+            stage.close()
 
-    def _retry_everything(self, platform: Platform) -> None:
+    def _retry_everything(self, stage: WritePath) -> None:
         """Whatever was acknowledged gets its first answer again, byte for byte."""
         for process in (self.a, self.b):
             acks = list(worker.acknowledged(process.acks))
             assert acks, f"{process.name} never got an answer"
-            answers = platform.writer.write(
+            answers = stage.writer.write(
                 [worker.request(process.name, number) for number, _, _ in acks]
             )
             for (number, status, body), answer in zip(acks, answers, strict=True):
@@ -166,9 +166,9 @@ def own_book(own_server: embedded.Server, tmp_path: Path) -> FreshBook:
     name = f"Faults-{tmp_path.name}"[:40]
     book = create_book(own_server.url(), name, currency="USD", time_zone="UTC")
     fresh = FreshBook(book, own_server.url(user=SERVICE_ROLE), own_server.url())
-    platform = Platform(fresh)
-    platform.given(policy(MICRO_UNLOCK))
-    platform.close()
+    stage = WritePath(fresh)
+    stage.given(policy(MICRO_UNLOCK))
+    stage.close()
     return fresh
 
 

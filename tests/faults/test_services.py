@@ -13,7 +13,7 @@ from ledger.log.verify import verify_log, verify_snapshots
 from ledger.postgres import embedded
 from tests.conftest import FreshBook
 from tests.faults.conftest import SOON_S, until
-from tests.scenarios.platform import Platform
+from tests.scenarios.write_path import WritePath
 from tests.support.service import Client, Reply, Service
 
 THREADS = 8
@@ -86,16 +86,16 @@ class Scene:
         """Everything answered is in the log once, and is answered so again."""
         assert self.load is not None
         self.load.stop()
-        platform = Platform(self.fresh)
-        platform.check()
-        effects = Counter(entry.key for entry in platform.entries())
+        stage = WritePath(self.fresh)
+        stage.check()
+        effects = Counter(entry.key for entry in stage.entries())
         assert set(effects.values()) == {1}
-        before = len(platform.rows())
+        before = len(stage.rows())
         for number, first in list(self.load.replies.items())[-RETRIED:]:
             again = self.client.insist(*command(number), first=number // 5)
             assert (again.status, again.body) == (first.status, first.body), number
             assert again.replayed, number
-        assert len(platform.rows()) == before
+        assert len(stage.rows()) == before
         with self.fresh.connect(autocommit=True) as connection:
             assert not [*verify_log(connection, self.fresh.book), *verify_snapshots(connection)]
 

@@ -21,7 +21,7 @@ from ledger.write.admission import admit
 from ledger.write.answer import Answer
 from ledger.write.request import Request
 from ledger.write.writer import Unavailable, Writer
-from tests.scenarios.platform import Person
+from tests.scenarios.stage import Person
 
 GROUP = 10
 IN_FLIGHT = 3

@@ -14,7 +14,7 @@ from ledger.postgres.database import SERVICE_ROLE
 from ledger.postgres.migrations import migrate
 from tests.conftest import FreshBook
 from tests.golden.history import play
-from tests.scenarios.platform import Platform
+from tests.scenarios.write_path import WritePath
 
 HERE = Path(__file__).parent
 
@@ -24,17 +24,17 @@ def main() -> None:
     with TemporaryDirectory() as directory, embedded.server(directory) as server:
         migrate(server.url())
         book = create_book(server.url(), "golden", currency="USD", time_zone="Europe/Berlin")
-        platform = Platform(FreshBook(book, server.url(user=SERVICE_ROLE), server.url()))
-        play(platform)
-        keep(platform)
-        platform.close()
+        stage = WritePath(FreshBook(book, server.url(user=SERVICE_ROLE), server.url()))
+        play(stage)
+        keep(stage)
+        stage.close()
 
 
-def keep(platform: Platform) -> None:
+def keep(stage: WritePath) -> None:
     """Write the examples that are missing, and their leaf hashes beside them."""
     hashes = HERE / "leaf_hashes.json"
     leaves = json.loads(hashes.read_text()) if hashes.exists() else {}
-    for entry, (_, data) in zip(platform.entries(), platform.rows(), strict=True):
+    for entry, (_, data) in zip(stage.entries(), stage.rows(), strict=True):
         path = HERE / f"{entry.type}.json"
         if not path.exists():
             path.write_bytes(data)

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import (
     CREATOR,
@@ -18,6 +17,7 @@ from tests.scenarios.steps import (
     tip,
     unlock,
 )
+from tests.scenarios.write_path import WritePath
 
 #: The tokens of a purchase of this day have lapsed.
 LONG_AGO = "2020-02-28T23:59:59.5Z"
@@ -47,19 +47,19 @@ POLICY: dict[str, Any] = {
 }
 
 
-def play(platform: Platform) -> None:
+def play(stage: WritePath) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
     sales = (calling, holding, refunding, disputing, booking, subscribing)
     for chapter in (spending, earning, *sales, payouts, adjusting, settling, closing):
-        chapter(platform)
-    platform.check()
+        chapter(stage)
+    stage.check()
 
 
-def spending(platform: Platform) -> None:
+def spending(stage: WritePath) -> None:
     """Tokens are bought, given and spent; some end unused."""
     soon = datetime.now(UTC) + timedelta(minutes=1)
     frozen = freeze(FAN, "wallet", "SPEND")
-    platform.given(
+    stage.given(
         policy(POLICY),
         purchase("small", price=999).but(country="DE"),
         purchase("small", price=999, user="absent").but(occurred_at=LONG_AGO),
@@ -72,21 +72,21 @@ def spending(platform: Platform) -> None:
         frozen,
         Sent("unfreeze", frozen.fields),
     )
-    platform.when(purchase("small", price=998, ref="wrong"))
-    assert platform.outcomes[0].code == "PRICE_MISMATCH"
-    platform.later(minutes=2)
+    stage.when(purchase("small", price=998, ref="wrong"))
+    assert stage.outcomes[0].code == "PRICE_MISMATCH"
+    stage.later(minutes=2)
     returned = {"payment_ref": "wrong", "resolution": "RETURN"}
-    platform.given(
+    stage.given(
         Sent("release-payment", returned, *FINANCE),
         Sent("expire-promo", {"user": "absent"}),
         Sent("lapse-tokens", {"user": "absent"}),
     )
 
 
-def earning(platform: Platform) -> None:
+def earning(stage: WritePath) -> None:
     """Earnings mature, and leave escrow when a freeze is lifted."""
     frozen = freeze(CREATOR, "creator", "EARN")
-    platform.given(
+    stage.given(
         card_tip(9_000, country="DE"),
         frozen,
         card_tip(500),
@@ -95,10 +95,10 @@ def earning(platform: Platform) -> None:
         Sent("verify-creator", {"creator": CREATOR, "verified": True}),
         account(enabled=True),
     )
-    platform.later(days=8).given(Sent("mature-earnings", {"creator": CREATOR}))
+    stage.later(days=8).given(Sent("mature-earnings", {"creator": CREATOR}))
 
 
-def payouts(platform: Platform) -> None:
+def payouts(stage: WritePath) -> None:
     """One payout is paid and comes back, one fails, one is rejected."""
     to_bank = {"processor": "stripe"}
     approved, submitted = (
@@ -115,64 +115,64 @@ def payouts(platform: Platform) -> None:
             [rejected],
         ]
     ):
-        platform.given(account(enabled=True))
-        platform.when(Sent("request-payout", {"creator": CREATOR, "amount": 1_000}))
-        payout_id = platform.outcomes[0].event["payout_id"]
+        stage.given(account(enabled=True))
+        stage.when(Sent("request-payout", {"creator": CREATOR, "amount": 1_000}))
+        payout_id = stage.outcomes[0].event["payout_id"]
         for each in course:
             fields = {**each.fields, "payout": payout_id}
             if each.command == "submit-payout":
                 fields["processor_ref"] = f"payout-{number}"
-            platform.given(Sent(each.command, fields, each.role, each.actor))
+            stage.given(Sent(each.command, fields, each.role, each.actor))
 
 
-def calling(platform: Platform) -> None:
+def calling(stage: WritePath) -> None:
     """A call is paused and goes on; of its blocks some are paid and the last come too late."""
     call = {"call": "call-1"}
     started = {**call, "user": FAN, "creator": CREATOR, "rate": 60}
-    platform.given(purchase("small", price=999), Sent("start-call", started))
-    platform.later(seconds=65).given(Sent("meter-call", call), Sent("pause-call", call))
-    platform.later(seconds=60).given(Sent("resume-call", call))
-    platform.later(seconds=70).given(Sent("end-call", call))
-    platform.later(minutes=20).when(Sent("meter-call", call))
+    stage.given(purchase("small", price=999), Sent("start-call", started))
+    stage.later(seconds=65).given(Sent("meter-call", call), Sent("pause-call", call))
+    stage.later(seconds=60).given(Sent("resume-call", call))
+    stage.later(seconds=70).given(Sent("end-call", call))
+    stage.later(minutes=20).when(Sent("meter-call", call))
 
 
-def holding(platform: Platform) -> None:
+def holding(stage: WritePath) -> None:
     """Credits are held for a campaign, used in part, and the rest is released."""
-    platform.given(purchase("small", price=999, user="tenant"))
-    platform.when(Sent("hold-credits", {"user": "tenant", "tokens": 300}))
-    hold = {"hold": platform.outcomes[0].event["hold_id"]}
-    platform.given(
+    stage.given(purchase("small", price=999, user="tenant"))
+    stage.when(Sent("hold-credits", {"user": "tenant", "tokens": 300}))
+    hold = {"hold": stage.outcomes[0].event["hold_id"]}
+    stage.given(
         Sent("settle-batch", {**hold, "batch_no": 1, "used": 200}), Sent("release-hold", hold)
     )
 
 
-def adjusting(platform: Platform) -> None:
+def adjusting(stage: WritePath) -> None:
     """Of two proposals one is approved and one rejected."""
     postings = [["exp.goodwill", "USD", 250], [f"cr.{CREATOR}.available", "USD", -250]]
     proposal = {"postings": postings, "reason_code": "GOODWILL", "evidence": "a letter"}
     for command, more in (("approve", {}), ("reject", {"reason_code": "DOUBT"})):
-        platform.when(Sent("propose-adjustment", proposal, *FINANCE))
-        proposed = {"adjustment": platform.outcomes[0].event["adjustment_id"]}
-        platform.given(Sent(f"{command}-adjustment", {**proposed, **more}, *APPROVER))
+        stage.when(Sent("propose-adjustment", proposal, *FINANCE))
+        proposed = {"adjustment": stage.outcomes[0].event["adjustment_id"]}
+        stage.given(Sent(f"{command}-adjustment", {**proposed, **more}, *APPROVER))
 
 
-def refunding(platform: Platform) -> None:
+def refunding(stage: WritePath) -> None:
     """A card sale is refunded in part; a second refund fails at the processor."""
-    platform.when(card_tip(1_190, country="DE"))
-    sale = {"sale": sold(platform, "tip.sent.v1")["sale_id"]}
-    platform.given(
+    stage.when(card_tip(1_190, country="DE"))
+    sale = {"sale": sold(stage, "tip.sent.v1")["sale_id"]}
+    stage.given(
         Sent("refund", {**sale, "amount": 500, "reason_code": "REQUESTED"}),
         Sent("record-refund", {**sale, "cumulative": 500, **stripe("refund-1")}),
     )
-    platform.when(Sent("refund", {**sale, "amount": 100, "reason_code": "REQUESTED"}))
-    refund = {"refund": platform.outcomes[0].event["refund_id"], "reason_code": "CARD_EXPIRED"}
-    platform.given(Sent("fail-refund", {**refund, **stripe("refund-2")}))
+    stage.when(Sent("refund", {**sale, "amount": 100, "reason_code": "REQUESTED"}))
+    refund = {"refund": stage.outcomes[0].event["refund_id"], "reason_code": "CARD_EXPIRED"}
+    stage.given(Sent("fail-refund", {**refund, **stripe("refund-2")}))
 
 
-def disputing(platform: Platform) -> None:
+def disputing(stage: WritePath) -> None:
     """A lost purchase is traced to its sales and won after all; another is refunded."""
     buyer = {"user": "buyer", "country": "DE"}
-    platform.given(
+    stage.given(
         purchase("small", price=999, ref="bought").but(**buyer),
         tip(400, user="buyer"),
         Sent("open-dispute", {**stripe("dispute"), **DISPUTED}),
@@ -180,15 +180,15 @@ def disputing(platform: Platform) -> None:
     closed = {"dispute": "dispute", "processor": "stripe"}
     for outcome in ("LOST", "WON"):
         reference = {"outcome": outcome, "processor_ref": f"dispute-{outcome}"}
-        platform.given(Sent("close-dispute", {**closed, **reference}))
-    platform.when(purchase("small", price=999).but(**{**buyer, "user": "sorry"}))
-    bought = sold(platform, "tokens.purchased.v1")["purchase_id"]
-    platform.given(tip(40, user="sorry"))
+        stage.given(Sent("close-dispute", {**closed, **reference}))
+    stage.when(purchase("small", price=999).but(**{**buyer, "user": "sorry"}))
+    bought = sold(stage, "tokens.purchased.v1")["purchase_id"]
+    stage.given(tip(40, user="sorry"))
     back = {"purchase": bought, "reason_code": "REQUESTED"}
-    platform.given(Sent("refund-purchase", back))
+    stage.given(Sent("refund-purchase", back))
 
 
-def booking(platform: Platform) -> None:
+def booking(stage: WritePath) -> None:
     """Three sessions are authorised: one is captured, one cancelled, one refused by the bank."""
     for number, (command, more) in enumerate(
         [
@@ -199,18 +199,18 @@ def booking(platform: Platform) -> None:
     ):
         session = {"session": f"session-{number}", "user": FAN, "payee": CREATOR}
         terms = {"tier": "STANDARD", "amount": 10_000, **stripe(f"session-{number}")}
-        platform.when(Sent("authorize", {**session, **terms}))
-        payment = {"payment": sold(platform, "payment.authorized.v1")["payment_id"]}
-        platform.given(Sent(command, {**payment, **more}))
+        stage.when(Sent("authorize", {**session, **terms}))
+        payment = {"payment": sold(stage, "payment.authorized.v1")["payment_id"]}
+        stage.given(Sent(command, {**payment, **more}))
 
 
-def subscribing(platform: Platform) -> None:
+def subscribing(stage: WritePath) -> None:
     """A subscription is paid for a month, fails the next and lapses; another is cancelled."""
     subscription = {"subscription": "sub-1"}
     terms = {"user": FAN, "creator": CREATOR, "price": 999}
     first, second = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
     paid = {"period_start": first, "period_end": second, "price": 999, **stripe("period-1")}
-    platform.given(
+    stage.given(
         Sent("start-subscription", {**subscription, **terms}),
         Sent("charge-period", {**subscription, **paid}),
         Sent("fail-period", {**subscription, "period_start": second, **stripe("period-2")}),
@@ -220,20 +220,20 @@ def subscribing(platform: Platform) -> None:
     )
 
 
-def settling(platform: Platform) -> None:
+def settling(stage: WritePath) -> None:
     """A settlement file holds one payment we know and one that nobody knows."""
-    platform.given(card_tip(700, processor_ref="settled"))
+    stage.given(card_tip(700, processor_ref="settled"))
     lines = [{"payment_ref": "settled", "amount": 700}, {"payment_ref": "unknown", "amount": 750}]
     file = {"processor": "stripe", "file_sha256": "ab" * 32, "lines": lines, "first_line": 1}
-    platform.given(
+    stage.given(
         Sent("import-settlement", {**file, "fee": 15}, *FINANCE),
         Sent("resolve-break", {"payment_ref": "unknown", "resolution": "RETURN"}, *FINANCE),
     )
 
 
-def sold(platform: Platform, kind: str) -> dict[str, Any]:
+def sold(stage: WritePath, kind: str) -> dict[str, Any]:
     """The event of a type that the last command made, invoices aside."""
-    (body,) = [e["body"] for e in platform.outcomes[0].json["events"] if e["type"] == kind]
+    (body,) = [e["body"] for e in stage.outcomes[0].json["events"] if e["type"] == kind]
     return dict(body)
 
 
@@ -242,9 +242,9 @@ def stripe(ref: str) -> dict[str, str]:
     return {"processor": "stripe", "processor_ref": ref}
 
 
-def closing(platform: Platform) -> None:
+def closing(stage: WritePath) -> None:
     """A month is closed, and somebody who has nothing here is erased."""
-    platform.given(
+    stage.given(
         Sent("close-period", {"period": "2020-02"}, *FINANCE),
         Sent("erase-subject", {"subject": "stranger", "kind": "wallet"}, "admin", "alice"),
     )

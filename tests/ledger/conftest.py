@@ -1,5 +1,5 @@
 """Some of these tests need a whole platform: a book with a writer in front of it."""
 
-from tests.scenarios.platform import platform
+from tests.scenarios.write_path import stage
 
-__all__ = ["platform"]
+__all__ = ["stage"]

@@ -15,8 +15,8 @@ from ledger.write.answer import Answer
 from tests.reference_model.invariants import Witness
 from tests.reference_model.model import Auditor
 from tests.reference_model.reading import holds
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import Sent
+from tests.scenarios.write_path import WritePath
 
 TICK = timedelta(microseconds=1)
 Outcomes = Sequence[tuple[Sent, Answer]]
@@ -33,12 +33,12 @@ class Heard(NamedTuple):
     entries: list[Entry]
 
 
-def audit(platform: Platform, outcomes: Outcomes) -> Auditor:
+def audit(stage: WritePath, outcomes: Outcomes) -> Auditor:
     """Let the auditor hear everything in the order of the log; then compare the accounts."""
-    entries = platform.entries()
-    auditor = Auditor(platform.book.name)
+    entries = stage.entries()
+    auditor = Auditor(stage.book.name)
     waiting: list[Sent] = []
-    for heard in sorted(decided(platform, entries, outcomes), key=lambda one: one[:2]):
+    for heard in sorted(decided(stage, entries, outcomes), key=lambda one: one[:2]):
         now = heard.entries[0].recorded_at if heard.entries else after(entries, heard.position)
         verdict = hear(auditor, heard.sent, now, heard.entries)
         outcome, code = outcome_of(heard)
@@ -47,11 +47,11 @@ def audit(platform: Platform, outcomes: Outcomes) -> Auditor:
         holds(verdict, outcome, code, details=details, bodies=bodies)
         if outcome == "parked":
             waiting.append(heard.sent)
-    witnessed(platform, entries, auditor)
+    witnessed(stage, entries, auditor)
     applied = {entry.key for entry in entries}
     now = after(entries, len(entries))
     for sent in waiting:
-        if platform.request(sent).key.hex() not in applied:
+        if stage.request(sent).key.hex() not in applied:
             assert hear(auditor, sent, now, []).outcome in ("parked", "nothing"), sent
     return auditor
 
@@ -68,7 +68,7 @@ def hear(auditor: Auditor, sent: Sent, now: datetime, entries: list[Entry]) -> A
     )
 
 
-def decided(platform: Platform, entries: list[Entry], outcomes: Outcomes) -> Iterator[Heard]:
+def decided(stage: WritePath, entries: list[Entry], outcomes: Outcomes) -> Iterator[Heard]:
     """Everything that was decided, and notices that had waited once more."""
     left = dict(enumerate(entries, 1))
     waited: dict[str, list[Sent]] = {}
@@ -78,7 +78,7 @@ def decided(platform: Platform, entries: list[Entry], outcomes: Outcomes) -> Ite
         position = answer.events[0].position if written else answer.position
         yield Heard(position, not written, sent, answer.status, told, written)
         if answer.code == "AWAITING_REFERENT":
-            waited[platform.request(sent).key.hex()] = [sent]
+            waited[stage.request(sent).key.hex()] = [sent]
     for position, entry in sorted(left.items()):
         if position not in left:
             continue
@@ -117,11 +117,11 @@ def outcome_of(heard: Heard) -> tuple[str, str | None]:
     return outcome, heard.told.get("code")
 
 
-def witnessed(platform: Platform, entries: list[Entry], auditor: Auditor) -> None:
+def witnessed(stage: WritePath, entries: list[Entry], auditor: Auditor) -> None:
     """The witness has seen nothing wrong, and the books are the auditor's."""
     witness = Witness()
     for entry in entries:
         witness.sees(entry.type, msgspec.json.decode(entry.body), entry.postings)
     witness.finds_all_tax_documented()
-    balances = {key: amount for key, amount in platform.balances().items() if amount}
+    balances = {key: amount for key, amount in stage.balances().items() if amount}
     assert balances == {key: amount for key, amount in auditor.accounts.items() if amount}

@@ -22,8 +22,8 @@ from tests.generators.sequences import Step, courses
 from tests.generators.spending import POLICIES, Known, waits
 from tests.ledger.random_histories import after, audit
 from tests.ledger.write.test_sequencer import cached, replayed
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import Sent, grant, policy
+from tests.scenarios.write_path import WritePath
 
 _numbers = itertools.count(1)
 which = st.integers(0, 1)
@@ -46,7 +46,7 @@ class Histories(RuleBasedStateMachine):
         doors = self.database
         name = f"History-{next(_numbers)}"
         book = create_book(doors.admin_url, name, currency="USD", time_zone="UTC")
-        self.platform = Platform(FreshBook(book, doors.service_url, doors.admin_url))
+        self.stage = WritePath(FreshBook(book, doors.service_url, doors.admin_url))
         self.known = Known(name)
         self.outcomes: list[tuple[Sent, Answer]] = []
         self.writers: list[Writer] = []
@@ -55,12 +55,12 @@ class Histories(RuleBasedStateMachine):
     @initialize(name=st.sampled_from(sorted(POLICIES)))
     def begin(self, name: str) -> None:
         """A policy."""
-        self.platform.given(policy(POLICIES[name]))
+        self.stage.given(policy(POLICIES[name]))
 
     def start(self) -> None:
         """Two writers that know nothing yet."""
         few = {"cache_entities": 4}
-        self.writers = [self.platform.another_writer(), self.platform.another_writer(**few)]
+        self.writers = [self.stage.another_writer(), self.stage.another_writer(**few)]
 
     @rule(drawn=st.lists(anything, min_size=1, max_size=12), writer=which)
     def send(self, drawn: list[Drawn], writer: int) -> None:
@@ -83,13 +83,13 @@ class Histories(RuleBasedStateMachine):
         """Each in a transaction of its own."""
         found = []
         for each in sent:
-            (answer,) = self.writers[writer].write([self.platform.request(each)])
+            (answer,) = self.writers[writer].write([self.stage.request(each)])
             found.append((each, answer))
         return found
 
     def moment(self) -> datetime:
         """A time just after all that has happened."""
-        entries = self.platform.entries()
+        entries = self.stage.entries()
         return after(entries, len(entries))
 
     def named(self, name: str, fields: dict[str, Any], actor: str, now: datetime) -> Sent:
@@ -99,13 +99,13 @@ class Histories(RuleBasedStateMachine):
 
     def write(self, batch: list[Sent], writer: int) -> None:
         """Through the sequencer; what it made can be referred to."""
-        answers = self.writers[writer].write([self.platform.request(each) for each in batch])
+        answers = self.writers[writer].write([self.stage.request(each) for each in batch])
         self.outcomes += zip(batch, answers, strict=True)
         self.learn()
 
     def learn(self) -> None:
         """What was made can be referred to."""
-        for entry in self.platform.entries():
+        for entry in self.stage.entries():
             self.known.learn(msgspec.json.decode(entry.body))
 
     @rule(steps=courses, writer=which)
@@ -120,7 +120,7 @@ class Histories(RuleBasedStateMachine):
     @rule(seconds=waits)
     def wait(self, seconds: int) -> None:
         """Time passes; an event says so to whoever reads the log."""
-        self.platform.later(seconds=seconds)
+        self.stage.later(seconds=seconds)
         tick = Sent("grant-promo", grant(1, user="clock").fields, key=f"tick-{next(_numbers)}")
         self.write([tick], 0)
 
@@ -130,15 +130,15 @@ class Histories(RuleBasedStateMachine):
         if not self.outcomes:
             return
         sent, first = draw.draw(st.sampled_from(self.outcomes))
-        before = len(self.platform.rows())
-        (again,) = self.writers[writer].write([self.platform.request(sent)])
+        before = len(self.stage.rows())
+        (again,) = self.writers[writer].write([self.stage.request(sent)])
         assert (again.status, again.body, again.replayed) == (first.status, first.body, True)
-        assert len(self.platform.rows()) == before
+        assert len(self.stage.rows()) == before
 
     @rule()
     def restart(self) -> None:
         """Both processes end and start again."""
-        self.platform.close()
+        self.stage.close()
         self.start()
 
     def teardown(self) -> None:
@@ -149,14 +149,14 @@ class Histories(RuleBasedStateMachine):
         for writer in (0, 1):
             self.write([Sent("freeze", SOMEBODY, key=f"key-{next(_numbers)}")], writer)
         live = [cached(writer) for writer in self.writers]
-        self.platform.close()
-        states = replayed(self.platform)
+        self.stage.close()
+        states = replayed(self.stage)
         for states_in_memory in live:
             assert states_in_memory == {key: states[key] for key in states_in_memory}
-        self.platform.check()
-        audit(self.platform, self.outcomes)
-        with self.platform.fresh.connect(autocommit=True) as connection:
-            assert not [*verify_log(connection, self.platform.book), *verify_snapshots(connection)]
+        self.stage.check()
+        audit(self.stage, self.outcomes)
+        with self.stage.fresh.connect(autocommit=True) as connection:
+            assert not [*verify_log(connection, self.stage.book), *verify_snapshots(connection)]
 
 
 def test_random_histories_satisfy_the_auditor(database: Database) -> None:

@@ -1,5 +1,5 @@
 """Tests of the read side need a platform that writes, and its read models."""
 
-from tests.scenarios.platform import platform
+from tests.scenarios.write_path import stage
 
-__all__ = ["platform"]
+__all__ = ["stage"]

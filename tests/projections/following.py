@@ -7,7 +7,6 @@ from projections.engine.install import install
 from projections.engine.projection import Projection
 from projections.engine.runner import Follower, Runner
 from tests.conftest import FreshBook
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import (
     Sent,
@@ -21,6 +20,7 @@ from tests.scenarios.steps import (
     tip,
     unlock,
 )
+from tests.scenarios.write_path import WritePath
 
 POLICY = {
     **MICRO_UNLOCK,
@@ -66,6 +66,6 @@ def busy_day() -> list[Sent]:
     ]
 
 
-def written(platform: Platform) -> Platform:
+def written(stage: WritePath) -> WritePath:
     """A platform after that day."""
-    return platform.given(busy_day())
+    return stage.given(busy_day())

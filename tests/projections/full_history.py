@@ -9,130 +9,128 @@ from itertools import pairwise
 from typing import Any
 
 from tests.golden.history import APPROVER, FINANCE, POLICY, play, sold, stripe
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import Sent, card_tip, card_unlock, grant, policy, purchase, tip, unlock
+from tests.scenarios.write_path import WritePath
 
 
-def live_through(platform: Platform) -> Platform:
+def live_through(stage: WritePath) -> WritePath:
     """All of it, one after the other."""
-    play(platform)
+    play(stage)
     undone = (tokens_back, too_late, sharing, contested, charged_back, twice_disputed, much_spent)
     for chapter in (*undone, resubscribing, corrected, bear_losses, contested, charged_back):
-        chapter(platform)
-    return platform
+        chapter(stage)
+    return stage
 
 
-def tokens_back(platform: Platform) -> None:
+def tokens_back(stage: WritePath) -> None:
     """Token sales are refunded in part and whole; one lot ends in between."""
-    platform.given(purchase("small", 999, "ann"), grant(30, "ann"))
-    platform.when(unlock(399, "film", "ann"))
-    film = platform.outcomes[0].event["sale_id"]
-    platform.when(tip(100, "ann", "cora"))
-    tipped = platform.outcomes[0].event["sale_id"]
-    platform.given(
+    stage.given(purchase("small", 999, "ann"), grant(30, "ann"))
+    stage.when(unlock(399, "film", "ann"))
+    film = stage.outcomes[0].event["sale_id"]
+    stage.when(tip(100, "ann", "cora"))
+    tipped = stage.outcomes[0].event["sale_id"]
+    stage.given(
         refund(film, 100), refund(tipped, 33), refund(film, 299), refund(tipped, 33),
         unlock(101, "song", "ann"),
     )  # fmt: skip
 
 
-def too_late(platform: Platform) -> None:
+def too_late(stage: WritePath) -> None:
     """Promotional tokens are spent, end, and are refunded."""
-    recorded_at = datetime.fromisoformat(platform.outcomes[0].json["recorded_at"])
+    recorded_at = datetime.fromisoformat(stage.outcomes[0].json["recorded_at"])
     soon = f"{recorded_at + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
-    platform.given(purchase("small", 999, "zoe"), grant(40, "zoe", expires_at=soon))
-    platform.when(tip(150, "zoe", "cora"))
-    platform.later(minutes=2).given(refund(platform.outcomes[0].event["sale_id"], 150))
+    stage.given(purchase("small", 999, "zoe"), grant(40, "zoe", expires_at=soon))
+    stage.when(tip(150, "zoe", "cora"))
+    stage.later(minutes=2).given(refund(stage.outcomes[0].event["sale_id"], 150))
 
 
-def sharing(platform: Platform) -> None:
+def sharing(stage: WritePath) -> None:
     """Three creators share two sessions: one goes back in three steps, one is disputed."""
     for number, course in enumerate(([1_000, 5_000, 9_999], [3_333])):
         payees = [{"creator": f"c{n}", "weight": weight} for n, weight in enumerate((3, 2, 1))]
         terms = {"payee": "c0", "payees": payees, "tier": "STANDARD", "country": "DE"}
         booked = {"session": f"shared-{number}", "user": "bea", "amount": 9_999, **terms}
-        platform.when(Sent("authorize", {**booked, **stripe(new("shared"))}))
-        payment = sold(platform, "payment.authorized.v1")["payment_id"]
-        platform.when(Sent("capture", {"payment": payment, "amount": 9_999}))
-        sale = sold(platform, "payment.captured.v1")["sale_id"]
-        platform.given([returned(sale, cumulative) for cumulative in course])
-    platform.given(dispute({"sale": sale}, 5_000, new("dispute")))
-    platform.given(close(last("dispute"), "LOST"))
+        stage.when(Sent("authorize", {**booked, **stripe(new("shared"))}))
+        payment = sold(stage, "payment.authorized.v1")["payment_id"]
+        stage.when(Sent("capture", {"payment": payment, "amount": 9_999}))
+        sale = sold(stage, "payment.captured.v1")["sale_id"]
+        stage.given([returned(sale, cumulative) for cumulative in course])
+    stage.given(dispute({"sale": sale}, 5_000, new("dispute")))
+    stage.given(close(last("dispute"), "LOST"))
 
 
-def contested(platform: Platform) -> None:
+def contested(stage: WritePath) -> None:
     """Card sales are disputed, after a refund and before one, lost and won, even after a loss."""
     for outcomes in (("WON",), ("LOST",), ("LOST", "WON")):
-        platform.when(card_unlock(399, new("item"), "cay").but(country="DE"))
-        sale = sold(platform, "content.unlocked.v1")["sale_id"]
-        platform.given(returned(sale, 200), dispute({"sale": sale}, 399, new("dispute")))
-        platform.given([close(last("dispute"), outcome) for outcome in outcomes])
-    platform.when(card_tip(1_001, "cay", "carl"))
-    sale = platform.outcomes[0].event["sale_id"]
+        stage.when(card_unlock(399, new("item"), "cay").but(country="DE"))
+        sale = sold(stage, "content.unlocked.v1")["sale_id"]
+        stage.given(returned(sale, 200), dispute({"sale": sale}, 399, new("dispute")))
+        stage.given([close(last("dispute"), outcome) for outcome in outcomes])
+    stage.when(card_tip(1_001, "cay", "carl"))
+    sale = stage.outcomes[0].event["sale_id"]
     final = dispute({"sale": sale}, 500, new("dispute")).but(final=True)
-    platform.given(final, returned(sale, 400))
-    platform.when(card_tip(700, "cay", "carl"))
-    sale = platform.outcomes[0].event["sale_id"]
-    platform.given(dispute({"sale": sale}, 700, new("dispute")))
+    stage.given(final, returned(sale, 400))
+    stage.when(card_tip(700, "cay", "carl"))
+    sale = stage.outcomes[0].event["sale_id"]
+    stage.given(dispute({"sale": sale}, 700, new("dispute")))
 
 
-def charged_back(platform: Platform) -> None:
+def charged_back(stage: WritePath) -> None:
     """Purchases are disputed in part and whole, with sales behind them, held tokens and none."""
     for share, outcomes in ((999, ("LOST",)), (500, ("LOST", "WON")), (999, ("WON",)), (999, ())):
         user = new("dan")
-        platform.given(purchase("small", 999, user, ref=new("bought")).but(country="DE"))
-        platform.when(tip(300, user, "cora"))
-        tipped = platform.outcomes[0].event["sale_id"]
-        platform.given(unlock(399, "film", user), refund(tipped, 50))
-        platform.given(dispute({"payment_ref": last("bought")}, share, new("dispute")))
-        platform.given([close(last("dispute"), outcome) for outcome in outcomes])
+        stage.given(purchase("small", 999, user, ref=new("bought")).but(country="DE"))
+        stage.when(tip(300, user, "cora"))
+        tipped = stage.outcomes[0].event["sale_id"]
+        stage.given(unlock(399, "film", user), refund(tipped, 50))
+        stage.given(dispute({"payment_ref": last("bought")}, share, new("dispute")))
+        stage.given([close(last("dispute"), outcome) for outcome in outcomes])
 
 
-def twice_disputed(platform: Platform) -> None:
+def twice_disputed(stage: WritePath) -> None:
     """Two disputes of one purchase are lost, and one of them is won after all."""
-    platform.given(purchase("small", 999, "nan", ref="twice").but(country="DE"))
-    platform.given(tip(300, "nan", "cora"), unlock(399, "film", "nan"))
+    stage.given(purchase("small", 999, "nan", ref="twice").but(country="DE"))
+    stage.given(tip(300, "nan", "cora"), unlock(399, "film", "nan"))
     for amount in (500, 499):
-        platform.given(dispute({"payment_ref": "twice"}, amount, new("dispute")))
-        platform.given(close(last("dispute"), "LOST"))
-    platform.given(close(last("dispute"), "WON"))
+        stage.given(dispute({"payment_ref": "twice"}, amount, new("dispute")))
+        stage.given(close(last("dispute"), "LOST"))
+    stage.given(close(last("dispute"), "WON"))
 
 
-def much_spent(platform: Platform) -> None:
+def much_spent(stage: WritePath) -> None:
     """So many sales are behind a purchase that its loss takes two events, and its win too."""
-    platform.given(purchase("small", 999, "max", ref="much"))
-    platform.given([tip(9, "max", "cora") for _ in range(101)])
-    platform.given(dispute({"payment_ref": "much"}, 999, new("dispute")))
-    platform.given(close(last("dispute"), "LOST"), close(last("dispute"), "WON"))
+    stage.given(purchase("small", 999, "max", ref="much"))
+    stage.given([tip(9, "max", "cora") for _ in range(101)])
+    stage.given(dispute({"payment_ref": "much"}, 999, new("dispute")))
+    stage.given(close(last("dispute"), "LOST"), close(last("dispute"), "WON"))
 
 
-def resubscribing(platform: Platform) -> None:
+def resubscribing(stage: WritePath) -> None:
     """Of three periods the last is refunded; what was bought for good is not shortened by any."""
     terms = {"subscription": "monthly", "user": "eve", "creator": "carl", "price": 499}
-    platform.given(card_unlock(399, "carl", "eve"))
-    platform.given(Sent("start-subscription", terms))
+    stage.given(card_unlock(399, "carl", "eve"))
+    stage.given(Sent("start-subscription", terms))
     for begin, end in pairwise(f"2036-0{month}-01T00:00:00Z" for month in (1, 2, 3, 4)):
         period = {"subscription": "monthly", "period_start": begin, "period_end": end}
-        platform.when(Sent("charge-period", {**period, "price": 499, **stripe(new("period"))}))
-    platform.given(returned(platform.outcomes[0].event["sale_id"], 499))
+        stage.when(Sent("charge-period", {**period, "price": 499, **stripe(new("period"))}))
+    stage.given(returned(stage.outcomes[0].event["sale_id"], 499))
 
 
-def corrected(platform: Platform) -> None:
+def corrected(stage: WritePath) -> None:
     """An adjustment gives promotional tokens to one and takes some from another."""
-    promo = f"{platform.book.name}.PROMO"
+    promo = f"{stage.book.name}.PROMO"
     legs = [["supply", promo, 20], ["w.fay.free", promo, -50], ["w.ann.free", promo, 30]]
-    platform.given(grant(30, "ann"))
-    platform.when(
-        Sent("propose-adjustment", {"postings": legs, "reason_code": "MISTAKE"}, *FINANCE)
-    )
-    proposed = {"adjustment": platform.outcomes[0].event["adjustment_id"]}
-    platform.given(Sent("approve-adjustment", proposed, *APPROVER))
+    stage.given(grant(30, "ann"))
+    stage.when(Sent("propose-adjustment", {"postings": legs, "reason_code": "MISTAKE"}, *FINANCE))
+    proposed = {"adjustment": stage.outcomes[0].event["adjustment_id"]}
+    stage.given(Sent("approve-adjustment", proposed, *APPROVER))
 
 
-def bear_losses(platform: Platform) -> None:
+def bear_losses(stage: WritePath) -> None:
     """From now on the platform bears disputes, but not the fees of those that are won."""
     terms = {"dispute_bearer": "PLATFORM", "dispute_fee_refundable": True}
     proposed, approved = policy({**POLICY, **terms})
-    platform.given(proposed, approved.but(version=2))
+    stage.given(proposed, approved.but(version=2))
 
 
 def refund(sale: str, amount: int) -> Sent:

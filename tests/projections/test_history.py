@@ -21,30 +21,30 @@ from tests.conftest import FreshBook
 from tests.projections import expected as sums
 from tests.projections.following import follow
 from tests.projections.full_history import live_through
-from tests.scenarios.platform import Platform
+from tests.scenarios.write_path import WritePath
 
 NOW = datetime(2036, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def lived(database: Database) -> Platform:
+def lived(database: Database) -> WritePath:
     """A platform on which everything happened, its read models at the head."""
     book = create_book(database.admin_url, "Eventful", currency="USD", time_zone="UTC")
-    platform = Platform(FreshBook(book, database.service_url, database.admin_url))
-    live_through(platform)
-    platform.close()
-    assert all(follower.failed_at is None for follower in follow(platform.fresh))
-    return platform
+    stage = WritePath(FreshBook(book, database.service_url, database.admin_url))
+    live_through(stage)
+    stage.close()
+    assert all(follower.failed_at is None for follower in follow(stage.fresh))
+    return stage
 
 
 @pytest.fixture(scope="module")
-def rows(lived: Platform) -> sums.Rows:
+def rows(lived: WritePath) -> sums.Rows:
     """Its log."""
     return lived.rows()
 
 
 @pytest.fixture
-def reader(lived: Platform) -> Iterator[Connection]:
+def reader(lived: WritePath) -> Iterator[Connection]:
     """A reader's connection."""
     with lived.fresh.connect(autocommit=True) as connection:
         yield connection
@@ -219,7 +219,7 @@ def test_trial_balance(rows: sums.Rows, reader: Connection) -> None:
 
 @pytest.mark.parametrize("pages", [(1, 1), (3, 7), (40, 100)])
 def test_rebuilt_equals_live(
-    database: Database, lived: Platform, pages: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    database: Database, lived: WritePath, pages: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("projections.engine.runner.READ_EVENTS", pages[0])
     monkeypatch.setattr("projections.engine.runner.PAGE_EVENTS_MAX", pages[1])
@@ -228,6 +228,6 @@ def test_rebuilt_equals_live(
         assert found.position == len(lived.rows())
 
 
-def test_verifies(lived: Platform) -> None:
+def test_verifies(lived: WritePath) -> None:
     report = verify(lived.fresh.service_url, lived.book)
     assert list(itertools.islice(report.differences, 3)) == []

@@ -23,8 +23,8 @@ from projections.rebuild import RebuildFailed, rebuild
 from projections.verify import verify
 from tests.conftest import FreshBook
 from tests.projections.following import busy_day, follow, written
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import Sent, card_tip, freeze, grant, purchase, tip, unlock
+from tests.scenarios.write_path import WritePath
 
 _numbers = itertools.count(1)
 
@@ -59,39 +59,39 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_pages")
 def test_rebuilt_equals_live_byte_for_byte(database: Database, histories: list[list[Sent]]) -> None:
     fresh = _another_book(database)
-    platform = Platform(fresh)
-    platform.given(busy_day())
+    stage = WritePath(fresh)
+    stage.given(busy_day())
     for history in histories:
-        platform.when(history)
+        stage.when(history)
         follow(fresh)
-    platform.close()
+    stage.close()
     live = _tables(fresh)
     for found in rebuild(database, fresh.book):
         assert found.compared
         assert found.differences == ()
-        assert found.position == len(platform.rows())
+        assert found.position == len(stage.rows())
     assert _tables(fresh) == live
     assert any(rows for rows in live.values())
 
 
-def test_a_rebuild_needs_nothing_to_be_there(database: Database, platform: Platform) -> None:
-    written(platform)
+def test_a_rebuild_needs_nothing_to_be_there(database: Database, stage: WritePath) -> None:
+    written(stage)
     seen: list[tuple[int, int]] = []
-    rebuild(database, platform.book, progress=lambda done, total: seen.append((done, total)))
-    head = len(platform.rows())
+    rebuild(database, stage.book, progress=lambda done, total: seen.append((done, total)))
+    head = len(stage.rows())
     assert seen[-1] == (5 * head, 5 * head)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    with platform.fresh.connect() as connection:
+    with stage.fresh.connect() as connection:
         assert {model.position for model in status(connection)} == {head}
         assert wallet(connection, "ben")["free"]["paid"] == 927
 
 
-def test_what_was_wrong_is_told_and_mended(database: Database, platform: Platform) -> None:
-    written(platform)
-    follow(platform.fresh)
-    with platform.fresh.connect(autocommit=True) as connection:
+def test_what_was_wrong_is_told_and_mended(database: Database, stage: WritePath) -> None:
+    written(stage)
+    follow(stage.fresh)
+    with stage.fresh.connect(autocommit=True) as connection:
         connection.execute("UPDATE wallets SET free_paid = 1 WHERE user_id = 'ben'")
-        (found,) = rebuild(database, platform.book, ["wallets"])
+        (found,) = rebuild(database, stage.book, ["wallets"])
         (difference,) = found.differences
         assert difference.table == "wallets"
         assert difference.found and difference.found["free_paid"] == 1
@@ -100,27 +100,27 @@ def test_what_was_wrong_is_told_and_mended(database: Database, platform: Platfor
 
 
 def test_a_new_version_takes_the_place_of_the_old(
-    database: Database, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    database: Database, stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written(platform)
-    follow(platform.fresh)
+    written(stage)
+    follow(stage.fresh)
     newer = Wallets.version + 1
     monkeypatch.setattr(Wallets, "version", newer)
-    (found,) = rebuild(database, platform.book, ["wallets"])
+    (found,) = rebuild(database, stage.book, ["wallets"])
     assert (found.version, found.compared) == (newer, False)
-    platform.given(tip(1, "ben", "cora"))
-    (wallets,) = follow(platform.fresh, [Wallets()])
+    stage.given(tip(1, "ben", "cora"))
+    (wallets,) = follow(stage.fresh, [Wallets()])
     assert wallets.held
-    assert wallets.position == len(platform.rows())
+    assert wallets.position == len(stage.rows())
 
 
-def test_readers_and_the_live_runner_notice_nothing(database: Database, platform: Platform) -> None:
-    written(platform)
-    follow(platform.fresh)
+def test_readers_and_the_live_runner_notice_nothing(database: Database, stage: WritePath) -> None:
+    written(stage)
+    follow(stage.fresh)
     stop, seen, failures = threading.Event(), set[int](), list[psycopg.Error]()
 
     def read() -> None:
-        with platform.fresh.connect(autocommit=True) as connection:
+        with stage.fresh.connect(autocommit=True) as connection:
             while not stop.is_set():
                 try:
                     seen.add(wallet(connection, "cid")["free"]["promo"])
@@ -130,26 +130,26 @@ def test_readers_and_the_live_runner_notice_nothing(database: Database, platform
 
     reader = threading.Thread(target=read)
     reader.start()
-    with platform.fresh.connect(autocommit=True) as connection:
+    with stage.fresh.connect(autocommit=True) as connection:
         live = runner.Runner(connection, [kind() for kind in PROJECTIONS])
         live.take_over()
         for _ in range(3):
-            rebuild(database, platform.book, ["wallets", "journal"])
-            platform.given(tip(1, "ben", "cora"))
+            rebuild(database, stage.book, ["wallets", "journal"])
+            stage.given(tip(1, "ben", "cora"))
             while live.step():
                 pass
     stop.set()
     reader.join()
     assert (seen, failures) == ({400}, [])
-    with platform.fresh.connect() as connection:
+    with stage.fresh.connect() as connection:
         assert wallet(connection, "ben")["free"]["paid"] == 924
 
 
 def test_a_live_runner_forgets_what_a_rebuild_has_mended(
-    database: Database, platform: Platform
+    database: Database, stage: WritePath
 ) -> None:
-    written(platform)
-    with platform.fresh.connect(autocommit=True) as connection:
+    written(stage)
+    with stage.fresh.connect(autocommit=True) as connection:
         install(connection, [Journal()])
         live = runner.Runner(connection, [Journal()])
         live.take_over()
@@ -157,30 +157,30 @@ def test_a_live_runner_forgets_what_a_rebuild_has_mended(
         connection.execute("UPDATE accounts SET balance = 1 WHERE account = 'deferred'")
         for account in live.followers[0].projection._young.values():  # type: ignore[attr-defined]
             account.balance += 1
-        (found,) = rebuild(database, platform.book, ["journal"])
+        (found,) = rebuild(database, stage.book, ["journal"])
         assert [difference.table for difference in found.differences] == ["accounts"]
-        platform.given(tip(1, "ben", "cora"))
+        stage.given(tip(1, "ben", "cora"))
         while live.step():
             pass
-    assert verify(platform.fresh.service_url, platform.book).sound
+    assert verify(stage.fresh.service_url, stage.book).sound
 
 
 def test_two_processes_share_a_long_log(
-    database: Database, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    database: Database, stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written(platform)
-    follow(platform.fresh)
+    written(stage)
+    follow(stage.fresh)
     monkeypatch.setattr(rebuilding, "PROCESSES_FROM_EVENTS", 1)
-    before = _tables(platform.fresh)
-    assert all(found.compared for found in rebuild(database, platform.book))
-    assert _tables(platform.fresh) == before
+    before = _tables(stage.fresh)
+    assert all(found.compared for found in rebuild(database, stage.book))
+    assert _tables(stage.fresh) == before
 
 
 def test_a_rebuild_that_fails_leaves_what_is_live(
-    database: Database, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    database: Database, stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written(platform)
-    follow(platform.fresh)
+    written(stage)
+    follow(stage.fresh)
 
     def fold(self: Any, page: Any) -> None:
         if page[-1].position >= 4:
@@ -188,8 +188,8 @@ def test_a_rebuild_that_fails_leaves_what_is_live(
 
     monkeypatch.setattr(Wallets, "fold", fold)
     with pytest.raises(RebuildFailed, match="wallets at position 4"):
-        rebuild(database, platform.book, ["wallets"])
-    with platform.fresh.connect() as connection:
+        rebuild(database, stage.book, ["wallets"])
+    with stage.fresh.connect() as connection:
         assert wallet(connection, "ben")["free"]["paid"] == 927
 
 

@@ -12,8 +12,8 @@ from projections.queries import wait_for
 from projections.verify import verify
 from tests.ledger.log.damage import damage
 from tests.projections.following import follow, written
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import tip
+from tests.scenarios.write_path import WritePath
 
 NAMES = tuple(kind.name for kind in PROJECTIONS)
 
@@ -35,79 +35,79 @@ DAMAGE = [
 ]  # fmt: skip
 
 
-def test_a_sound_book_is_sound(platform: Platform) -> None:
-    written(platform)
-    report = verify(platform.fresh.service_url, platform.book)
+def test_a_sound_book_is_sound(stage: WritePath) -> None:
+    written(stage)
+    report = verify(stage.fresh.service_url, stage.book)
     assert (report.sound, report.projections) == (True, ())
-    follow(platform.fresh)
-    platform.given(tip(1, "ben", "cora"))  # the read models are behind now
+    follow(stage.fresh)
+    stage.given(tip(1, "ben", "cora"))  # the read models are behind now
     seen: list[tuple[int, int]] = []
     report = verify(
-        platform.fresh.service_url,
-        platform.book,
+        stage.fresh.service_url,
+        stage.book,
         progress=lambda done, total: seen.append((done, total)),
     )
     assert (report.sound, report.first) == (True, None)
-    assert (report.head, report.projections) == (len(platform.rows()), NAMES)
+    assert (report.head, report.projections) == (len(stage.rows()), NAMES)
     assert seen[-1] == (1000, 1000)
     assert seen == sorted(seen)
 
 
 @pytest.mark.parametrize(("statement", "table"), DAMAGE)
-def test_an_altered_read_model_is_named(platform: Platform, statement: str, table: str) -> None:
-    written(platform)
-    follow(platform.fresh)
-    damage(platform.fresh, statement)
-    report = verify(platform.fresh.service_url, platform.book)
+def test_an_altered_read_model_is_named(stage: WritePath, statement: str, table: str) -> None:
+    written(stage)
+    follow(stage.fresh)
+    damage(stage.fresh, statement)
+    report = verify(stage.fresh.service_url, stage.book)
     assert {difference.what for difference in report.differences} == {f"row of {table}"}
     assert report.first is not None
     assert report.first.expected != report.first.found
 
 
-def test_damage_to_the_log_comes_first_and_shows_in_the_models(platform: Platform) -> None:
-    written(platform)
-    follow(platform.fresh)
-    platform.close()
+def test_damage_to_the_log_comes_first_and_shows_in_the_models(stage: WritePath) -> None:
+    written(stage)
+    follow(stage.fresh)
+    stage.close()
     damage(
-        platform.fresh,
+        stage.fresh,
         "UPDATE events SET data = convert_to(replace(convert_from(data, 'UTF8'),"
         " '\"free\"', '\"fee\"'), 'UTF8'), leaf_hash = sha256('x') WHERE position = 5",
     )
-    report = verify(platform.fresh.service_url, platform.book)
+    report = verify(stage.fresh.service_url, stage.book)
     assert report.first is not None
     assert (report.first.position, report.first.what) == (5, "leaf hash")
 
 
 def test_tables_of_another_version_are_named(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written(platform)
-    follow(platform.fresh)
+    written(stage)
+    follow(stage.fresh)
     ours, theirs = Wallets.version + 1, Wallets.version
     monkeypatch.setattr(Wallets, "version", ours)
-    (difference,) = verify(platform.fresh.service_url, platform.book).differences
+    (difference,) = verify(stage.fresh.service_url, stage.book).differences
     assert difference.what == "wallets version"
     assert (difference.expected, difference.found) == (str(ours), str(theirs))
 
 
-def test_beside_a_writer_and_a_live_engine(database: Database, platform: Platform) -> None:
-    written(platform)
+def test_beside_a_writer_and_a_live_engine(database: Database, stage: WritePath) -> None:
+    written(stage)
     stop = threading.Event()
     following = threading.Thread(
         target=engine.run,
         args=(database, stop),
-        kwargs={"books": [platform.book.name]},
+        kwargs={"books": [stage.book.name]},
         daemon=True,
     )
     following.start()
     writing = threading.Thread(
-        target=lambda: [platform.given(tip(1, "ben", "cora")) for _ in range(300)]
+        target=lambda: [stage.given(tip(1, "ben", "cora")) for _ in range(300)]
     )
-    with platform.fresh.connect(autocommit=True) as connection:
+    with stage.fresh.connect(autocommit=True) as connection:
         assert wait_for(connection, "journal", 1, 20)
         writing.start()
         while writing.is_alive():
-            assert verify(platform.fresh.service_url, platform.book).differences == ()
+            assert verify(stage.fresh.service_url, stage.book).differences == ()
     writing.join()
     stop.set()
     following.join()

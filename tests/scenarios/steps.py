@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.scenarios.platform import Expectation, Platform
+    from tests.scenarios.stage import Expectation, Stage
 
 _references = itertools.count(1)
 
@@ -114,9 +114,9 @@ def _payment(ref: str | None) -> dict[str, str]:
 def accepted(times: int = 1) -> "Expectation":
     """So many of the commands had their effect."""
 
-    def check(platform: "Platform") -> None:
-        found = [o for o in platform.outcomes if o.status == 201 and not o.replayed]
-        assert len(found) == times, [(o.status, o.code) for o in platform.outcomes]
+    def check(stage: "Stage") -> None:
+        found = [o for o in stage.outcomes if o.status == 201 and not o.replayed]
+        assert len(found) == times, [(o.status, o.code) for o in stage.outcomes]
 
     return check
 
@@ -124,9 +124,9 @@ def accepted(times: int = 1) -> "Expectation":
 def rejected(code: str, times: int = 1, status: int | None = None, **details: Any) -> "Expectation":
     """So many of the commands were refused for this reason, with these details."""
 
-    def check(platform: "Platform") -> None:
-        found = [o for o in platform.outcomes if o.code == code and o.status >= 400]
-        assert len(found) == times, [(o.status, o.code) for o in platform.outcomes]
+    def check(stage: "Stage") -> None:
+        found = [o for o in stage.outcomes if o.code == code and o.status >= 400]
+        assert len(found) == times, [(o.status, o.code) for o in stage.outcomes]
         for outcome in found:
             assert outcome.status == (status or outcome.status)
             shown = outcome.json["details"]
@@ -138,9 +138,9 @@ def rejected(code: str, times: int = 1, status: int | None = None, **details: An
 def suspended(code: str, times: int = 1) -> "Expectation":
     """So many notices were kept, their money in suspense, because of this contradiction."""
 
-    def check(platform: "Platform") -> None:
-        found = [o for o in platform.outcomes if o.code == code and o.status == 202]
-        assert len(found) == times, [(o.status, o.code) for o in platform.outcomes]
+    def check(stage: "Stage") -> None:
+        found = [o for o in stage.outcomes if o.code == code and o.status == 202]
+        assert len(found) == times, [(o.status, o.code) for o in stage.outcomes]
         assert all(o.json["outcome"] == "suspended" for o in found)
 
     return check
@@ -149,8 +149,8 @@ def suspended(code: str, times: int = 1) -> "Expectation":
 def sold(which: int = -1, **amounts: int) -> "Expectation":
     """A sale's own amounts, such as creator_share, platform_share, released."""
 
-    def check(platform: "Platform") -> None:
-        event = platform.outcomes[which].event
+    def check(stage: "Stage") -> None:
+        event = stage.outcomes[which].event
         assert {name: event[name] for name in amounts} == amounts
 
     return check
@@ -164,10 +164,10 @@ def split(creator: int, platform: int) -> "Expectation":
 def wallet(tokens: int, user: str = FAN) -> "Expectation":
     """All tokens a fan has, of either class."""
 
-    def check(platform: "Platform") -> None:
-        book = platform.book.name
+    def check(stage: "Stage") -> None:
+        book = stage.name
         account = f"w.{user}.free"
-        held = [-platform.balance(account, f"{book}.{kind}") for kind in ("PAID", "PROMO")]
+        held = [-stage.balance(account, f"{book}.{kind}") for kind in ("PAID", "PROMO")]
         assert sum(held) == tokens, held
 
     return check
@@ -181,8 +181,8 @@ def creator_has(amount: int, creator: str = CREATOR, bucket: str = "available") 
 def credit(account: str, amount: int) -> "Expectation":
     """The credit balance of an account: a liability or an income."""
 
-    def check(platform: "Platform") -> None:
-        assert -platform.balance(account) == amount, account
+    def check(stage: "Stage") -> None:
+        assert -stage.balance(account) == amount, account
 
     return check
 
@@ -190,8 +190,8 @@ def credit(account: str, amount: int) -> "Expectation":
 def debit(account: str, amount: int) -> "Expectation":
     """The debit balance of an account: an asset or an expense."""
 
-    def check(platform: "Platform") -> None:
-        assert platform.balance(account) == amount, account
+    def check(stage: "Stage") -> None:
+        assert stage.balance(account) == amount, account
 
     return check
 
@@ -199,8 +199,8 @@ def debit(account: str, amount: int) -> "Expectation":
 def events(kind: str, times: int) -> "Expectation":
     """How many events of a type the log holds."""
 
-    def check(platform: "Platform") -> None:
-        assert sum(entry.type == kind for entry in platform.entries()) == times
+    def check(stage: "Stage") -> None:
+        assert sum(entry.type == kind for entry in stage.entries()) == times
 
     return check
 

@@ -8,7 +8,7 @@ import msgspec
 from tests.scenarios.steps import CREATOR, Sent
 
 if TYPE_CHECKING:
-    from tests.scenarios.platform import Expectation, Platform
+    from tests.scenarios.stage import Expectation, Stage
 
 _references = itertools.count(1)
 
@@ -26,11 +26,11 @@ def payout(amount: int, creator: str = CREATOR, **more: Any) -> Sent:
     return Sent("request-payout", {"creator": creator, "amount": amount, **more}, *FAY)
 
 
-def paid_out(platform: "Platform") -> None:
+def paid_out(stage: "Stage") -> None:
     """Bob approves the payout requested last; the processor pays it."""
-    number = latest(platform, "payout.requested.v1")["payout_id"]
+    number = latest(stage, "payout.requested.v1")["payout_id"]
     bank = {"processor": "bank", "processor_ref": f"transfer-{next(_references)}"}
-    platform.given(
+    stage.given(
         Sent("approve-payout", {"payout": number}, *BOB),
         Sent("submit-payout", {"payout": number, **bank}, *FAY),
         Sent("confirm-payout", {"payout": number}, *FAY),
@@ -51,15 +51,15 @@ def adjustment(amount: int, **more: Any) -> Sent:
     return Sent("propose-adjustment", {"postings": legs, "reason_code": "GOODWILL", **more}, *FAY)
 
 
-def approval(platform: "Platform", role: str, actor: str) -> Sent:
+def approval(stage: "Stage", role: str, actor: str) -> Sent:
     """Somebody approves the adjustment proposed last."""
-    number = latest(platform, "adjustment.proposed.v1")["adjustment_id"]
+    number = latest(stage, "adjustment.proposed.v1")["adjustment_id"]
     return Sent("approve-adjustment", {"adjustment": number}, role, actor)
 
 
-def latest(platform: "Platform", kind: str) -> dict[str, Any]:
+def latest(stage: "Stage", kind: str) -> dict[str, Any]:
     """The body of the last event of a type."""
-    *_, entry = (entry for entry in platform.entries() if entry.type == kind)
+    *_, entry = (entry for entry in stage.entries() if entry.type == kind)
     body: dict[str, Any] = msgspec.json.decode(entry.body)
     return body
 
@@ -67,8 +67,8 @@ def latest(platform: "Platform", kind: str) -> dict[str, Any]:
 def says(kind: str, **fields: Any) -> "Expectation":
     """What the last event of a type says."""
 
-    def check(platform: "Platform") -> None:
-        body = latest(platform, kind)
+    def check(stage: "Stage") -> None:
+        body = latest(stage, kind)
         assert {name: body.get(name) for name in fields} == fields
 
     return check

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.scenarios.platform import Platform
+from tests.scenarios.stage import Stage
 from tests.scenarios.steps import CREATOR, FAN, Sent
 
 #: Far enough ahead for access to last as long as these tests do.
@@ -85,17 +85,14 @@ def period(number: int, price: int, ref: str | None = None) -> Sent:
     return Sent("charge-period", fields)
 
 
-def named(platform: Platform, field: str) -> str:
+def named(stage: Stage, field: str) -> str:
     """The id that the service gave to what the last command made."""
-    (entry,) = platform.entries()[-1:]
+    (entry,) = stage.entries()[-1:]
     found: str = getattr(entry.event(), field)
     return found
 
 
-def at(platform: Platform, seconds: float) -> Platform:
+def at(stage: Stage, seconds: float) -> Stage:
     """It is so many seconds after the call began: to the microsecond, the next command's time."""
-    started = [e.recorded_at for e in platform.entries() if e.type == "call.started.v1"][-1]
-    now = started + timedelta(seconds=seconds, microseconds=-1)
-    with platform.fresh.connect_admin(autocommit=True) as admin:
-        admin.execute("UPDATE head SET recorded_at = %s", [now])
-    return platform
+    started = [e.recorded_at for e in stage.entries() if e.type == "call.started.v1"][-1]
+    return stage.clock(started + timedelta(seconds=seconds, microseconds=-1))

@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import LIVE_CALL
 from tests.scenarios.steps import (
     FAN,
@@ -21,49 +20,50 @@ from tests.scenarios.steps import (
     tip,
     wallet,
 )
+from tests.scenarios.write_path import WritePath
 
 
 @pytest.fixture(autouse=True)
-def _all_to_the_creator(platform: Platform) -> None:
-    platform.given(policy(LIVE_CALL))
+def _all_to_the_creator(stage: WritePath) -> None:
+    stage.given(policy(LIVE_CALL))
 
 
-def test_b5_a_tip_of_a_hundred_tokens(platform: Platform) -> None:
-    platform.given(purchase("hundred", price=999))
-    platform.when(tip(100)).then(sold(creator_share=500, released=999, platform_share=499))
-    platform.then(creator_has(500), credit(margin, 499), credit(commission, 0), credit(deferred, 0))
-    platform.when(tip(1))
-    platform.then(rejected("INSUFFICIENT_TOKENS", status=402, required=1, current=0, shortfall=1))
+def test_b5_a_tip_of_a_hundred_tokens(stage: WritePath) -> None:
+    stage.given(purchase("hundred", price=999))
+    stage.when(tip(100)).then(sold(creator_share=500, released=999, platform_share=499))
+    stage.then(creator_has(500), credit(margin, 499), credit(commission, 0), credit(deferred, 0))
+    stage.when(tip(1))
+    stage.then(rejected("INSUFFICIENT_TOKENS", status=402, required=1, current=0, shortfall=1))
 
 
-def test_b5_nobody_tips_themselves(platform: Platform) -> None:
-    platform.given(purchase("hundred", price=999))
-    platform.when(tip(10, creator=FAN)).then(rejected("SELF_DEALING", status=422), wallet(100))
+def test_b5_nobody_tips_themselves(stage: WritePath) -> None:
+    stage.given(purchase("hundred", price=999))
+    stage.when(tip(10, creator=FAN)).then(rejected("SELF_DEALING", status=422), wallet(100))
 
 
-def test_b5_fifty_concurrent_tips_of_thirty(platform: Platform) -> None:
-    platform.given(purchase("hundred", price=999))
-    platform.when_at_once([tip(30) for _ in range(50)])
-    platform.then(accepted(3), rejected("INSUFFICIENT_TOKENS", times=47), wallet(10))
-    platform.then(events("tip.sent.v1", 3), creator_has(450))
+def test_b5_fifty_concurrent_tips_of_thirty(stage: WritePath) -> None:
+    stage.given(purchase("hundred", price=999))
+    stage.when_at_once([tip(30) for _ in range(50)])
+    stage.then(accepted(3), rejected("INSUFFICIENT_TOKENS", times=47), wallet(10))
+    stage.then(events("tip.sent.v1", 3), creator_has(450))
 
 
-def test_b6_a_ticket_that_is_one_token_too_dear(platform: Platform) -> None:
-    platform.given(purchase("forty-nine", price=490))
-    platform.when(ticket(50))
-    platform.then(
+def test_b6_a_ticket_that_is_one_token_too_dear(stage: WritePath) -> None:
+    stage.given(purchase("forty-nine", price=490))
+    stage.when(ticket(50))
+    stage.then(
         rejected("INSUFFICIENT_TOKENS", status=402, required=50, current=49, shortfall=1),
         wallet(49),
     )
 
 
-def test_b6_a_ticket_for_all_there_is(platform: Platform) -> None:
-    platform.given(purchase("fifty", price=500))
-    platform.when(ticket(50)).then(accepted(), wallet(0), creator_has(250))
+def test_b6_a_ticket_for_all_there_is(stage: WritePath) -> None:
+    stage.given(purchase("fifty", price=500))
+    stage.when(ticket(50)).then(accepted(), wallet(0), creator_has(250))
 
 
-def test_b6_a_public_stream_is_free_and_still_one_ticket_each(platform: Platform) -> None:
-    platform.when(ticket(0, item="public")).then(accepted(), sold(creator_share=0, released=0))
-    (entry,) = [entry for entry in platform.entries() if entry.type == "ticket.sold.v1"]
+def test_b6_a_public_stream_is_free_and_still_one_ticket_each(stage: WritePath) -> None:
+    stage.when(ticket(0, item="public")).then(accepted(), sold(creator_share=0, released=0))
+    (entry,) = [entry for entry in stage.entries() if entry.type == "ticket.sold.v1"]
     assert entry.postings == ()
-    platform.when(ticket(0, item="public")).then(rejected("ALREADY_ENTITLED"))
+    stage.when(ticket(0, item="public")).then(rejected("ALREADY_ENTITLED"))

@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import (
     accepted,
@@ -25,44 +24,45 @@ from tests.scenarios.steps import (
     unlock,
     wallet,
 )
+from tests.scenarios.write_path import WritePath
 
 
 @pytest.fixture(autouse=True)
-def _eighty_twenty(platform: Platform) -> None:
-    platform.given(policy(MICRO_UNLOCK))
+def _eighty_twenty(stage: WritePath) -> None:
+    stage.given(policy(MICRO_UNLOCK))
 
 
-def test_a1_card_unlocks_are_split_80_20(platform: Platform) -> None:
-    platform.when(card_unlock(99)).then(split(79, 20))
-    platform.when(card_unlock(399)).then(split(319, 80))
-    platform.when(card_unlock(9999)).then(split(7999, 2000))
-    platform.then(
+def test_a1_card_unlocks_are_split_80_20(stage: WritePath) -> None:
+    stage.when(card_unlock(99)).then(split(79, 20))
+    stage.when(card_unlock(399)).then(split(319, 80))
+    stage.when(card_unlock(9999)).then(split(7999, 2000))
+    stage.then(
         creator_has(79 + 319 + 7999),
         credit(commission, 20 + 80 + 2000),
         debit("psp.stripe", 99 + 399 + 9999),
     )
 
 
-def test_a1_a_card_charged_out_of_bounds_waits_in_suspense(platform: Platform) -> None:
-    platform.when(card_unlock(98), card_unlock(10_000))
-    platform.then(suspended("PRICE_OUT_OF_RANGE", times=2), credit(suspense, 98 + 10_000))
+def test_a1_a_card_charged_out_of_bounds_waits_in_suspense(stage: WritePath) -> None:
+    stage.when(card_unlock(98), card_unlock(10_000))
+    stage.then(suspended("PRICE_OUT_OF_RANGE", times=2), credit(suspense, 98 + 10_000))
 
 
-def test_a1_credits_out_of_bounds_are_rejected(platform: Platform) -> None:
-    platform.when(unlock(98), unlock(10_000))
-    platform.then(rejected("PRICE_OUT_OF_RANGE", times=2, status=422, min=99, max=9999))
+def test_a1_credits_out_of_bounds_are_rejected(stage: WritePath) -> None:
+    stage.when(unlock(98), unlock(10_000))
+    stage.then(rejected("PRICE_OUT_OF_RANGE", times=2, status=422, min=99, max=9999))
 
 
-def test_a2_bonus_goes_first_and_a_lot_releases_exactly_its_price(platform: Platform) -> None:
-    platform.given(purchase("small", price=999))
-    platform.then(wallet(1100), credit(deferred, 999))
+def test_a2_bonus_goes_first_and_a_lot_releases_exactly_its_price(stage: WritePath) -> None:
+    stage.given(purchase("small", price=999))
+    stage.then(wallet(1100), credit(deferred, 999))
 
-    platform.when(unlock(399)).then(sold(released=298, creator_share=319, platform_share=59))
-    (payee,) = platform.outcomes[0].event["payees"]
+    stage.when(unlock(399)).then(sold(released=298, creator_share=319, platform_share=59))
+    (payee,) = stage.outcomes[0].event["payees"]
     assert (payee["paid_part"], payee["promo_part"]) == (239, 80)
 
-    platform.when(unlock(701)).then(sold(released=701, creator_share=561, platform_share=140))
-    platform.then(
+    stage.when(unlock(701)).then(sold(released=701, creator_share=561, platform_share=140))
+    stage.then(
         wallet(0),
         credit(deferred, 0),
         creator_has(880),
@@ -72,28 +72,28 @@ def test_a2_bonus_goes_first_and_a_lot_releases_exactly_its_price(platform: Plat
     assert 880 + 199 - 80 == 999
 
 
-def test_a3_twenty_concurrent_unlocks_are_one_sale(platform: Platform) -> None:
-    platform.given(purchase("small", price=999))
+def test_a3_twenty_concurrent_unlocks_are_one_sale(stage: WritePath) -> None:
+    stage.given(purchase("small", price=999))
     clicks = [unlock(399, item="photo", key=f"click-{n}") for n in range(20)]
 
-    platform.when_at_once(clicks)
-    platform.then(accepted(1), rejected("ALREADY_ENTITLED", times=19, status=409))
-    platform.then(events("content.unlocked.v1", 1), wallet(1100 - 399))
+    stage.when_at_once(clicks)
+    stage.then(accepted(1), rejected("ALREADY_ENTITLED", times=19, status=409))
+    stage.then(events("content.unlocked.v1", 1), wallet(1100 - 399))
 
-    (winner,) = [outcome for outcome in platform.outcomes if outcome.status == 201]
-    platform.when(winner.sent)
-    (again,) = platform.outcomes
+    (winner,) = [outcome for outcome in stage.outcomes if outcome.status == 201]
+    stage.when(winner.sent)
+    (again,) = stage.outcomes
     assert again.replayed
     assert (again.status, again.body) == (winner.status, winner.body)
 
-    platform.when(winner.sent.but(price=400))
-    platform.then(rejected("IDEMPOTENCY_KEY_REUSED", status=422))
-    platform.then(events("content.unlocked.v1", 1), wallet(1100 - 399))
+    stage.when(winner.sent.but(price=400))
+    stage.then(rejected("IDEMPOTENCY_KEY_REUSED", status=422))
+    stage.then(events("content.unlocked.v1", 1), wallet(1100 - 399))
 
 
-def test_a3_the_nineteen_name_the_sale_that_won(platform: Platform) -> None:
-    platform.when(card_unlock(399, item="photo"))
-    sale = platform.outcomes[0].event["sale_id"]
-    platform.when(unlock(399, item="photo")).then(rejected("ALREADY_ENTITLED", sale_id=sale))
-    platform.when(card_unlock(399, item="photo"))
-    platform.then(suspended("ALREADY_ENTITLED"), credit(suspense, 399))
+def test_a3_the_nineteen_name_the_sale_that_won(stage: WritePath) -> None:
+    stage.when(card_unlock(399, item="photo"))
+    sale = stage.outcomes[0].event["sale_id"]
+    stage.when(unlock(399, item="photo")).then(rejected("ALREADY_ENTITLED", sale_id=sale))
+    stage.when(card_unlock(399, item="photo"))
+    stage.then(suspended("ALREADY_ENTITLED"), credit(suspense, 399))

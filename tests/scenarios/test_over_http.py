@@ -6,16 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 from tests.scenarios.steps import Sent, events, policy, purchase, tip, unlock, wallet
+from tests.scenarios.write_path import WritePath
 from tests.support.service import Client, Reply, Service
 
 
 @pytest.fixture
-def client(platform: Platform) -> Iterator[Client]:
+def client(stage: WritePath) -> Iterator[Client]:
     """A backend in front of two services on the platform's database."""
-    fresh = platform.fresh
+    fresh = stage.fresh
     services = [Service(fresh.service_url, fresh.admin_url).start() for _ in range(2)]
     calling = Client(services, fresh.book, fresh.admin_url)
     yield calling
@@ -34,13 +34,13 @@ def at_once(client: Client, sent: list[Sent]) -> list[Reply]:
         return [done.result() for done in doing]
 
 
-def test_a3_twenty_concurrent_unlocks_are_one_sale(platform: Platform, client: Client) -> None:
-    platform.given(policy(MICRO_UNLOCK), purchase("small", price=999))
+def test_a3_twenty_concurrent_unlocks_are_one_sale(stage: WritePath, client: Client) -> None:
+    stage.given(policy(MICRO_UNLOCK), purchase("small", price=999))
     clicks = [unlock(399, item="photo", key=f"click-{n}") for n in range(20)]
     replies = at_once(client, clicks)
     assert Counter(reply.status for reply in replies) == {201: 1, 409: 19}
     assert sum(b'"ALREADY_ENTITLED"' in reply.body for reply in replies) == 19
-    platform.then(events("content.unlocked.v1", 1), wallet(1100 - 399))
+    stage.then(events("content.unlocked.v1", 1), wallet(1100 - 399))
 
     winner = [reply.status for reply in replies].index(201)
     for service in (0, 1):
@@ -52,8 +52,8 @@ def test_a3_twenty_concurrent_unlocks_are_one_sale(platform: Platform, client: C
     assert other.status == 422 and b'"IDEMPOTENCY_KEY_REUSED"' in other.body
 
 
-def test_b5_fifty_concurrent_tips_of_thirty(platform: Platform, client: Client) -> None:
-    platform.given(policy(LIVE_CALL), purchase("hundred", price=999))
+def test_b5_fifty_concurrent_tips_of_thirty(stage: WritePath, client: Client) -> None:
+    stage.given(policy(LIVE_CALL), purchase("hundred", price=999))
     replies = at_once(client, [tip(30, key=f"tip-{n}") for n in range(50)])
     assert Counter(reply.status for reply in replies) == {201: 3, 402: 47}
-    platform.then(events("tip.sent.v1", 3), wallet(10))
+    stage.then(events("tip.sent.v1", 3), wallet(10))

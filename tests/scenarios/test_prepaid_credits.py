@@ -1,35 +1,35 @@
 """Platform D, `prepaid-credits`: credits held for a campaign and consumed in batches."""
 
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import PREPAID_CREDITS
 from tests.scenarios.steps import accepted, credit, deferred, policy, purchase, rejected, wallet
 from tests.scenarios.steps_products import hold, named, release, settle
+from tests.scenarios.write_path import WritePath
 
 
-def test_d1_a_campaign_of_three_batches(platform: Platform) -> None:
-    platform.given(policy(PREPAID_CREDITS), purchase("bulk", price=96_000), hold(11_500))
-    platform.then(wallet(500))
-    campaign = named(platform, "hold_id")
+def test_d1_a_campaign_of_three_batches(stage: WritePath) -> None:
+    stage.given(policy(PREPAID_CREDITS), purchase("bulk", price=96_000), hold(11_500))
+    stage.then(wallet(500))
+    campaign = named(stage, "hold_id")
     for batch, used, revenue in ((1, 4990, 39_920), (2, 5000, 40_000)):
-        platform.when(settle(campaign, batch, used)).then(accepted())
-        assert platform.outcomes[0].event["released"] == revenue
-    platform.when(settle(campaign, 2, 5000)).then(accepted(), credit("rev.usage", 79_920))
-    platform.when(settle(campaign, 3, 1480)).then(accepted(), credit("rev.usage", 91_760))
-    platform.when(release(campaign)).then(accepted(), wallet(530), credit(deferred, 4_240))
-    assert platform.outcomes[0].event["tokens"] == 30
-    platform.when(hold(531)).then(
+        stage.when(settle(campaign, batch, used)).then(accepted())
+        assert stage.outcomes[0].event["released"] == revenue
+    stage.when(settle(campaign, 2, 5000)).then(accepted(), credit("rev.usage", 79_920))
+    stage.when(settle(campaign, 3, 1480)).then(accepted(), credit("rev.usage", 91_760))
+    stage.when(release(campaign)).then(accepted(), wallet(530), credit(deferred, 4_240))
+    assert stage.outcomes[0].event["tokens"] == 30
+    stage.when(hold(531)).then(
         rejected("INSUFFICIENT_TOKENS", status=402, required=531, current=530, shortfall=1)
     )
 
 
-def test_two_campaigns_cannot_hold_the_same_credits(platform: Platform) -> None:
-    platform.given(policy(PREPAID_CREDITS), purchase("bulk", price=96_000))
-    platform.when_at_once([hold(5_000) for _ in range(10)])
-    platform.then(accepted(2), rejected("INSUFFICIENT_TOKENS", times=8), wallet(2_000))
+def test_two_campaigns_cannot_hold_the_same_credits(stage: WritePath) -> None:
+    stage.given(policy(PREPAID_CREDITS), purchase("bulk", price=96_000))
+    stage.when_at_once([hold(5_000) for _ in range(10)])
+    stage.then(accepted(2), rejected("INSUFFICIENT_TOKENS", times=8), wallet(2_000))
 
 
-def test_one_batch_settled_at_once_by_many(platform: Platform) -> None:
-    platform.given(policy(PREPAID_CREDITS), purchase("bulk", price=96_000), hold(5_000))
-    campaign = named(platform, "hold_id")
-    platform.when_at_once([settle(campaign, 1, 100) for _ in range(20)])
-    platform.then(accepted(20), credit("rev.usage", 800))
+def test_one_batch_settled_at_once_by_many(stage: WritePath) -> None:
+    stage.given(policy(PREPAID_CREDITS), purchase("bulk", price=96_000), hold(5_000))
+    campaign = named(stage, "hold_id")
+    stage.when_at_once([settle(campaign, 1, 100) for _ in range(20)])
+    stage.then(accepted(20), credit("rev.usage", 800))

@@ -6,34 +6,34 @@ import pytest
 
 from ledger.postgres.database import Database
 from ledger.scheduling.scheduler import Scheduler
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import LIVE_CALL, PREPAID_CREDITS
 from tests.scenarios.steps import events, grant, policy, purchase, wallet
 from tests.scenarios.steps_products import at, call, hold, meter, named, turn, verified
+from tests.scenarios.write_path import WritePath
 
 BLOCK = "call_block.charged.v1"
 
 
-def scheduler(platform: Platform) -> Scheduler:
+def scheduler(stage: WritePath) -> Scheduler:
     """A scheduler of this platform's book alone, through its writer."""
-    fresh = platform.fresh
+    fresh = stage.fresh
     database = Database(fresh.service_url, fresh.admin_url)
-    return Scheduler(database, lambda _: platform.writer, books=[platform.book.name])
+    return Scheduler(database, lambda _: stage.writer, books=[stage.book.name])
 
 
-def scheduled(platform: Platform) -> int:
+def scheduled(stage: WritePath) -> int:
     """One turn of a scheduler that was not there before."""
-    with closing(scheduler(platform)) as one:
+    with closing(scheduler(stage)) as one:
         return one.turn()
 
 
 @pytest.fixture
-def calling(platform: Platform) -> Platform:
-    platform.given(policy(LIVE_CALL), verified()).later(hours=1)
-    return platform.given(grant(1_000), call(60))
+def calling(stage: WritePath) -> WritePath:
+    stage.given(policy(LIVE_CALL), verified()).later(hours=1)
+    return stage.given(grant(1_000), call(60))
 
 
-def test_calls_are_metered_without_anybody_asking(calling: Platform) -> None:
+def test_calls_are_metered_without_anybody_asking(calling: WritePath) -> None:
     at(calling, 29.9)
     assert scheduled(calling) == 0
     at(calling, 95)
@@ -47,7 +47,7 @@ def test_calls_are_metered_without_anybody_asking(calling: Platform) -> None:
     calling.then(events(BLOCK, 4))
 
 
-def test_two_schedulers_and_a_tick_by_hand_charge_each_block_once(calling: Platform) -> None:
+def test_two_schedulers_and_a_tick_by_hand_charge_each_block_once(calling: WritePath) -> None:
     with closing(scheduler(calling)) as one, closing(scheduler(calling)) as other:
         for seconds in range(10, 190, 10):
             at(calling, seconds)
@@ -57,7 +57,7 @@ def test_two_schedulers_and_a_tick_by_hand_charge_each_block_once(calling: Platf
     calling.then(events(BLOCK, 6), wallet(820))
 
 
-def test_a_scheduler_that_died_is_taken_up_where_it_stopped(calling: Platform) -> None:
+def test_a_scheduler_that_died_is_taken_up_where_it_stopped(calling: WritePath) -> None:
     at(calling, 35)
     scheduled(calling)
     with calling.fresh.connect() as connection:  # it took what was due, and died
@@ -68,7 +68,7 @@ def test_a_scheduler_that_died_is_taken_up_where_it_stopped(calling: Platform) -
     calling.then(events(BLOCK, 2))
 
 
-def test_the_agenda_is_only_a_list_of_candidates(calling: Platform) -> None:
+def test_the_agenda_is_only_a_list_of_candidates(calling: WritePath) -> None:
     at(calling, 35)
     scheduled(calling)
     with calling.fresh.connect() as connection:
@@ -79,7 +79,7 @@ def test_the_agenda_is_only_a_list_of_candidates(calling: Platform) -> None:
     calling.then(events(BLOCK, 2))
 
 
-def test_an_ended_call_is_billed_written_off_and_forgotten(calling: Platform) -> None:
+def test_an_ended_call_is_billed_written_off_and_forgotten(calling: WritePath) -> None:
     at(calling, 65).given(turn("end"))
     assert scheduled(calling) == 1
     calling.then(events(BLOCK, 2))
@@ -90,18 +90,18 @@ def test_an_ended_call_is_billed_written_off_and_forgotten(calling: Platform) ->
     calling.then(events("call_block.written_off.v1", 0))
 
 
-def test_what_nobody_paid_is_written_off(platform: Platform) -> None:
-    platform.given(policy(LIVE_CALL), verified()).later(hours=1)
-    platform.given(grant(30), call(60))
-    at(platform, 70)
-    scheduled(platform)
-    platform.then(events(BLOCK, 1), events("call.ended.v1", 1))
-    at(platform, 60 + 1_201)
-    scheduled(platform)
-    platform.then(events("call_block.written_off.v1", 1), wallet(0))
+def test_what_nobody_paid_is_written_off(stage: WritePath) -> None:
+    stage.given(policy(LIVE_CALL), verified()).later(hours=1)
+    stage.given(grant(30), call(60))
+    at(stage, 70)
+    scheduled(stage)
+    stage.then(events(BLOCK, 1), events("call.ended.v1", 1))
+    at(stage, 60 + 1_201)
+    scheduled(stage)
+    stage.then(events("call_block.written_off.v1", 1), wallet(0))
 
 
-def test_schedulers_leave_no_receipts_and_the_log_verifies(calling: Platform) -> None:
+def test_schedulers_leave_no_receipts_and_the_log_verifies(calling: WritePath) -> None:
     at(calling, 65)
     with calling.fresh.connect() as connection:
         before = connection.execute("SELECT count(*) FROM receipts").fetchone()
@@ -111,24 +111,24 @@ def test_schedulers_leave_no_receipts_and_the_log_verifies(calling: Platform) ->
     calling.then(events(BLOCK, 2))
 
 
-def test_a_hold_is_released_when_its_time_is_over(platform: Platform) -> None:
-    platform.given(policy({**PREPAID_CREDITS, "hold_expiry_hours": 2}))
-    platform.given(purchase("bulk", price=96_000)).later(hours=1)
-    platform.given(hold(100)).then(wallet(11_900))
-    assert named(platform, "hold_id")
-    platform.later(hours=2, microseconds=-1)
-    assert scheduled(platform) == 0
-    platform.later(seconds=1)
-    assert scheduled(platform) == 1
-    platform.then(events("hold.released.v1", 1), wallet(12_000))
-    assert scheduled(platform) == 0
+def test_a_hold_is_released_when_its_time_is_over(stage: WritePath) -> None:
+    stage.given(policy({**PREPAID_CREDITS, "hold_expiry_hours": 2}))
+    stage.given(purchase("bulk", price=96_000)).later(hours=1)
+    stage.given(hold(100)).then(wallet(11_900))
+    assert named(stage, "hold_id")
+    stage.later(hours=2, microseconds=-1)
+    assert scheduled(stage) == 0
+    stage.later(seconds=1)
+    assert scheduled(stage) == 1
+    stage.then(events("hold.released.v1", 1), wallet(12_000))
+    assert scheduled(stage) == 0
 
 
-def test_many_calls_in_one_turn(platform: Platform) -> None:
-    platform.given(policy(LIVE_CALL), verified()).later(hours=1)
+def test_many_calls_in_one_turn(stage: WritePath) -> None:
+    stage.given(policy(LIVE_CALL), verified()).later(hours=1)
     fans = [f"fan-{number}" for number in range(300)]
     for fan in fans:
-        platform.given(grant(100, user=fan), call(60, f"call-of-{fan}", user=fan))
-    at(platform, 40)
-    assert scheduled(platform) == len(fans)
-    platform.then(events(BLOCK, len(fans)))
+        stage.given(grant(100, user=fan), call(60, f"call-of-{fan}", user=fan))
+    at(stage, 40)
+    assert scheduled(stage) == len(fans)
+    stage.then(events(BLOCK, len(fans)))

@@ -103,12 +103,21 @@ class Reply:
 
 
 class Client:
-    """A backend with a key of one book, in front of several services."""
+    """Somebody with a key of one book, by default a backend, in front of several services."""
 
-    def __init__(self, services: Sequence[Service], book: Book, admin_url: str) -> None:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        book: Book,
+        admin_url: str,
+        *,
+        role: str = "service",
+        actor: str = "backend",
+        client: str | None = None,
+    ) -> None:
         self._services = services
         with connect(admin_url, autocommit=True) as admin:
-            made = create_key(admin, book.name, role=Role.SERVICE, actor="backend")
+            made = create_key(admin, book.name, role=Role(role), actor=actor, client=client)
         self._headers = {"Authorization": f"Bearer {made.key}"}
         self._path = f"/v1/books/{book.name}/commands/"
         self._http = httpx.Client(timeout=PATIENCE_S, limits=httpx.Limits(max_connections=64))

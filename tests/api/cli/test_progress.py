@@ -12,7 +12,7 @@ import pytest
 
 from api.simulation.sample_tips import Shape, write_tips
 from ledger.postgres.database import Database
-from tests.api.conftest import Platform, founded, fresh
+from tests.api.conftest import Tenant, founded, fresh
 
 ROOT = Path(__file__).parents[3]
 BAR = re.compile(r"━+.*100%")
@@ -57,9 +57,9 @@ def shown(terminal: tuple[int, int], where: Database, *arguments: str) -> str:
 
 @pytest.mark.parametrize("command", ["verify", "rebuild"])
 def test_maintenance_shows_how_far_it_is(
-    platform: Platform, terminal: tuple[int, int], command: str
+    tenant: Tenant, terminal: tuple[int, int], command: str
 ) -> None:
-    text = shown(terminal, platform.where, command, "--book", platform.book.name)
+    text = shown(terminal, tenant.where, command, "--book", tenant.book.name)
     assert BAR.search(text), text
 
 
@@ -73,11 +73,11 @@ def test_an_import_shows_how_far_it_is(
 
 
 def test_a_simulated_day_shows_how_far_it_is(
-    database: Database, platform: Platform, terminal: tuple[int, int]
+    database: Database, tenant: Tenant, terminal: tuple[int, int]
 ) -> None:
-    day = Platform(platform.http, database, founded(database, fresh("Day")))
+    day = Tenant(tenant.http, database, founded(database, fresh("Day")))
     key = day.caller().key
     assert key is not None
-    doors = ["--book", day.book.name, "--key", key, "--url", str(platform.http.base_url)]
+    doors = ["--book", day.book.name, "--key", key, "--url", str(tenant.http.base_url)]
     text = shown(terminal, database, "simulate", *doors, "--users", "20", "--commands", "100")
     assert BAR.search(text), text

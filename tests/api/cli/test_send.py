@@ -10,7 +10,7 @@ from api.cli.books import profile_document
 from api.cli.main import app
 from domain.command import COMMANDS
 from ledger.api_keys import Role
-from tests.api.conftest import Platform, fresh
+from tests.api.conftest import Tenant, fresh
 
 
 def run(*arguments: str, status: int = 0) -> Result:
@@ -27,11 +27,11 @@ def told(result: Result) -> str:
 
 
 @pytest.fixture
-def doors(platform: Platform) -> list[str]:
+def doors(tenant: Tenant) -> list[str]:
     """The options that lead to the service."""
-    key = platform.caller().key
+    key = tenant.caller().key
     assert key is not None
-    return ["--book", platform.book.name, "--key", key, "--url", str(platform.http.base_url)]
+    return ["--book", tenant.book.name, "--key", key, "--url", str(tenant.http.base_url)]
 
 
 def test_every_command_is_there() -> None:
@@ -43,9 +43,9 @@ def test_every_command_is_there() -> None:
 
 
 def test_a_command_is_sent_once_however_often_it_is_repeated(
-    doors: list[str], platform: Platform
+    doors: list[str], tenant: Tenant
 ) -> None:
-    user = platform.funded(100)
+    user = tenant.funded(100)
     tip = ["send-tip", f"user={user}", "creator=zoe", "funding=TOKEN", "amount=7"]
     first = run(*tip, *doors)
     key = told(first).split()[2].rstrip(":")
@@ -68,12 +68,12 @@ def test_a_refusal_says_why(doors: list[str]) -> None:
     assert "ROLE_FORBIDDEN" in told(run("close-period", "period=2020-01", *doors, status=1))
 
 
-def test_values_come_from_files_too(platform: Platform, tmp_path: Path) -> None:
-    key = platform.caller(Role.ADMIN, "ada").key
+def test_values_come_from_files_too(tenant: Tenant, tmp_path: Path) -> None:
+    key = tenant.caller(Role.ADMIN, "ada").key
     assert key is not None
     file = tmp_path / "policy.json"
     file.write_text(json.dumps(profile_document("micro-unlock")))
-    doors = ["--book", platform.book.name, "--key", key, "--url", str(platform.http.base_url)]
+    doors = ["--book", tenant.book.name, "--key", key, "--url", str(tenant.http.base_url)]
     fields = [f"body=@{file}", "effective_from=2099-01-01T00:00:00Z"]
     assert '"policy.proposed.v1"' in run("propose-policy", *fields, *doors).stdout
     assert "nowhere" in told(run("propose-policy", "body=@nowhere", *doors, status=2))

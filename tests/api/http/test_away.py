@@ -14,7 +14,7 @@ from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE, Database
 from ledger.postgres.migrations import migrate
 from ledger.settings import Settings
-from tests.api.conftest import Platform, serving, tip
+from tests.api.conftest import Tenant, serving, tip
 
 TOLD_WITHIN_S = 1.2
 
@@ -36,10 +36,10 @@ def test_away_and_back(doomed: embedded.Server, key_cache_s: float) -> None:
     book = provision_book(where, "Doomed", provisioning)
     settings = Settings(key_cache_s=key_cache_s)
     with serving(where, settings) as url, httpx.Client(base_url=url, timeout=20) as client:
-        platform = Platform(client, where, book)
-        service, user = platform.caller(), platform.funded()
+        tenant = Tenant(client, where, book)
+        service, user = tenant.caller(), tenant.funded()
         assert service.send("send-tip", tip(user, "c1")).status_code == 201
-        before = platform.written()
+        before = tenant.written()
         doomed.kill()
         key = "sent-while-away"
         for _ in range(3):
@@ -51,7 +51,7 @@ def test_away_and_back(doomed: embedded.Server, key_cache_s: float) -> None:
         assert "tokenledger_database_up 0.0" in client.get("/metrics").text
         assert service.send("send-tip", b"{", key=key).status_code in {400, 503}
         doomed.start()
-        assert platform.written() == before
+        assert tenant.written() == before
         again = _back(lambda: service.send("send-tip", tip(user, "c1"), key=key))
         assert again.status_code == 201
         assert _back(lambda: service.ask("events")).status_code == 200

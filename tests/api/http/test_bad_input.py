@@ -9,16 +9,16 @@ from structlog.testing import capture_logs
 
 from api.cli.books import profile_document
 from ledger.api_keys import Role
-from tests.api.conftest import SETTINGS, Caller, Platform, tip
+from tests.api.conftest import SETTINGS, Caller, Tenant, tip
 
 GOOD = tip("u1", "c1")
 
 
 @pytest.fixture(autouse=True)
-def _writes_nothing(platform: Platform) -> Iterator[None]:
-    before = platform.written()
+def _writes_nothing(tenant: Tenant) -> Iterator[None]:
+    before = tenant.written()
     yield
-    assert platform.written() == before
+    assert tenant.written() == before
 
 
 def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
@@ -102,10 +102,10 @@ def test_a_missing_or_unfit_idempotency_key(service: Caller, key: str | None) ->
 @pytest.mark.parametrize(
     "key", [None, "nonsense", "tlk_abcdefghjkmn_" + "A" * 43, "Schlüssel"], ids=str
 )
-def test_no_good_key(platform: Platform, key: str | None) -> None:
+def test_no_good_key(tenant: Tenant, key: str | None) -> None:
     headers = {} if key is None else {"Authorization": f"Bearer {key}".encode()}
-    answer = platform.http.post(
-        f"/v1/books/{platform.book.name}/commands/send-tip",
+    answer = tenant.http.post(
+        f"/v1/books/{tenant.book.name}/commands/send-tip",
         json=GOOD,
         headers={"Idempotency-Key": "k", **headers},  # type: ignore[dict-item]
     )
@@ -113,27 +113,27 @@ def test_no_good_key(platform: Platform, key: str | None) -> None:
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_another_tenants_key(platform: Platform, stranger: Platform) -> None:
-    foreign = Caller(platform.http, platform.book.name, stranger.caller().key)
+def test_another_tenants_key(tenant: Tenant, stranger: Tenant) -> None:
+    foreign = Caller(tenant.http, tenant.book.name, stranger.caller().key)
     refused(foreign.send("send-tip", GOOD), 401, "UNAUTHENTICATED")
 
 
-def test_an_unknown_book(platform: Platform, service: Caller) -> None:
-    lost = Caller(platform.http, "no-such-book", service.key)
+def test_an_unknown_book(tenant: Tenant, service: Caller) -> None:
+    lost = Caller(tenant.http, "no-such-book", service.key)
     refused(lost.send("send-tip", GOOD), 404, "UNKNOWN_BOOK")
     refused(lost.ask("wallets/u1"), 404, "UNKNOWN_BOOK")
     refused(lost.bulk(b"{}"), 404, "UNKNOWN_BOOK")
-    nobody = Caller(platform.http, "no-such-book", None)
+    nobody = Caller(tenant.http, "no-such-book", None)
     refused(nobody.send("send-tip", GOOD), 401, "UNAUTHENTICATED")
 
 
-def test_a_body_over_the_limit(platform: Platform, service: Caller) -> None:
+def test_a_body_over_the_limit(tenant: Tenant, service: Caller) -> None:
     large = json.dumps(GOOD | {"user": "u" * SETTINGS.body_bytes_max}).encode()
     problem = refused(service.send("send-tip", large), 413, "BODY_TOO_LARGE")
     assert problem["details"]["limit"] == SETTINGS.body_bytes_max
     chunks = (large[start : start + 9_000] for start in range(0, len(large), 9_000))
-    answer = platform.http.post(  # without a content length
-        f"/v1/books/{platform.book.name}/commands/send-tip",
+    answer = tenant.http.post(  # without a content length
+        f"/v1/books/{tenant.book.name}/commands/send-tip",
         content=chunks,
         headers={"Authorization": f"Bearer {service.key}", "Idempotency-Key": "k"},
     )
@@ -142,21 +142,21 @@ def test_a_body_over_the_limit(platform: Platform, service: Caller) -> None:
     refused(service.bulk(lines), 413, "BODY_TOO_LARGE")
 
 
-def test_an_entry_over_the_limit(platform: Platform) -> None:
+def test_an_entry_over_the_limit(tenant: Tenant) -> None:
     packages = {f"package-{n}-{'x' * 40}": {"tokens": 1, "price": 999} for n in range(900)}
     body = profile_document("micro-unlock") | {"packages": packages}
     proposal = {"body": body, "effective_from": "2099-01-01T00:00:00Z"}
-    answer = platform.caller(Role.ADMIN, "ann").send("propose-policy", proposal)
+    answer = tenant.caller(Role.ADMIN, "ann").send("propose-policy", proposal)
     problem = refused(answer, 413, "BODY_TOO_LARGE")
     assert problem["details"]["limit"] == 65_535
 
 
-def test_what_the_framework_refuses_is_a_document_too(platform: Platform) -> None:
-    refused(platform.http.get("/nowhere"), 404, "NOT_FOUND")
-    refused(platform.http.put("/health/live"), 405, "METHOD_NOT_ALLOWED")
-    path = f"/v1/books/{platform.book.name}/commands/send-tip"
-    refused(platform.http.get(path), 405, "METHOD_NOT_ALLOWED")
-    refused(platform.http.post(f"{path}/x"), 404, "NOT_FOUND")
+def test_what_the_framework_refuses_is_a_document_too(tenant: Tenant) -> None:
+    refused(tenant.http.get("/nowhere"), 404, "NOT_FOUND")
+    refused(tenant.http.put("/health/live"), 405, "METHOD_NOT_ALLOWED")
+    path = f"/v1/books/{tenant.book.name}/commands/send-tip"
+    refused(tenant.http.get(path), 405, "METHOD_NOT_ALLOWED")
+    refused(tenant.http.post(f"{path}/x"), 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_bad_questions(service: Caller, path: str, pointer: str) -> None:
 
 
 def test_a_fault_shows_nothing_of_the_inside(
-    platform: Platform, service: Caller, monkeypatch: pytest.MonkeyPatch
+    tenant: Tenant, service: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the secret of the house")

@@ -7,7 +7,7 @@ import httpx
 
 from api.http.commands.bulk import _chunks
 from ledger.settings import Settings
-from tests.api.conftest import Caller, Platform, fresh, purchase, serving, tip
+from tests.api.conftest import Caller, Tenant, fresh, purchase, serving, tip
 
 
 def line(command: str, fields: dict[str, Any], key: str | None = "") -> bytes:
@@ -23,10 +23,8 @@ def answers(response: Any) -> list[dict[str, Any]]:
     return [json.loads(text) for text in response.content.splitlines()]
 
 
-def test_each_line_is_answered_as_the_single_route_would(
-    platform: Platform, service: Caller
-) -> None:
-    user, key = platform.funded(), fresh("key")
+def test_each_line_is_answered_as_the_single_route_would(tenant: Tenant, service: Caller) -> None:
+    user, key = tenant.funded(), fresh("key")
     body = b"\n".join(
         [
             line("send-tip", tip(user, "c1"), key),
@@ -56,8 +54,8 @@ def test_each_line_is_answered_as_the_single_route_would(
     assert single.json() | {"status": 201} == found[0]
 
 
-def test_good_lines_among_bad_ones_stand(platform: Platform, service: Caller) -> None:
-    user = platform.funded(1_000)
+def test_good_lines_among_bad_ones_stand(tenant: Tenant, service: Caller) -> None:
+    user = tenant.funded(1_000)
     lines = [line("send-tip", tip(user, "c1", 1)) if n % 3 else b"]" for n in range(2_500)]
     found = answers(service.bulk(b"\r\n".join(lines)))
     statuses = [201 if n % 3 else 400 for n in range(2_500)]
@@ -78,15 +76,15 @@ def test_an_empty_request_has_an_empty_answer(service: Caller) -> None:
     assert answers(service.bulk(b"", atomic="true")) == []
 
 
-def test_a_line_over_the_limit_fails_alone(platform: Platform, service: Caller) -> None:
-    user = platform.funded()
+def test_a_line_over_the_limit_fails_alone(tenant: Tenant, service: Caller) -> None:
+    user = tenant.funded()
     large = line("send-tip", tip("x" * 100_000, "c1"))
     found = answers(service.bulk(large + b"\n" + line("send-tip", tip(user, "c1"))))
     assert [answer["status"] for answer in found] == [413, 201]
 
 
-def test_atomic_all(platform: Platform, service: Caller) -> None:
-    user = platform.funded(30)
+def test_atomic_all(tenant: Tenant, service: Caller) -> None:
+    user = tenant.funded(30)
     lines = b"\n".join(line("send-tip", tip(user, "c1", 10), fresh("all")) for _ in range(3))
     first = service.bulk(lines, atomic="true")
     assert [answer["status"] for answer in answers(first)] == [201] * 3
@@ -95,9 +93,9 @@ def test_atomic_all(platform: Platform, service: Caller) -> None:
     assert again == answers(first)
 
 
-def test_atomic_nothing(platform: Platform, service: Caller) -> None:
-    user = platform.funded(20)
-    before = platform.written()
+def test_atomic_nothing(tenant: Tenant, service: Caller) -> None:
+    user = tenant.funded(20)
+    before = tenant.written()
     keys = [fresh("none") for _ in range(3)]
     lines = [line("send-tip", tip(user, "c1", 10), key) for key in keys]
     found = answers(service.bulk(b"\n".join(lines), atomic="true"))
@@ -107,28 +105,28 @@ def test_atomic_nothing(platform: Platform, service: Caller) -> None:
     broken = answers(service.bulk(b"\n".join([lines[0], b"{", lines[1]]), atomic="true"))
     assert [answer["status"] for answer in broken] == [409, 400, 409]
     assert broken[0]["details"] == {"line": 2}
-    assert platform.written() == before
+    assert tenant.written() == before
     assert service.send("send-tip", tip(user, "c1", 10), key=keys[2]).status_code == 201
 
 
-def test_too_many_lines_to_be_atomic(platform: Platform, service: Caller) -> None:
-    before = platform.written()
+def test_too_many_lines_to_be_atomic(tenant: Tenant, service: Caller) -> None:
+    before = tenant.written()
     response = service.bulk(b"{}\n" * 4_097, atomic="true")
     assert (response.status_code, response.json()["code"]) == (400, "INVALID_REQUEST")
-    assert platform.written() == before
+    assert tenant.written() == before
 
 
-def test_a_key_is_needed(platform: Platform) -> None:
-    nobody = Caller(platform.http, platform.book.name, None)
+def test_a_key_is_needed(tenant: Tenant) -> None:
+    nobody = Caller(tenant.http, tenant.book.name, None)
     response = nobody.bulk(b"{}")
     assert (response.status_code, response.json()["code"]) == (401, "UNAUTHENTICATED")
 
 
-def test_more_lines_than_the_queue_holds(platform: Platform, service: Caller) -> None:
+def test_more_lines_than_the_queue_holds(tenant: Tenant, service: Caller) -> None:
     narrow = Settings(queue_commands_max=10)
-    with serving(platform.where, narrow) as url, httpx.Client(base_url=url) as http:
-        caller = Caller(http, platform.book.name, service.key)
-        user = platform.funded(100)
+    with serving(tenant.where, narrow) as url, httpx.Client(base_url=url) as http:
+        caller = Caller(http, tenant.book.name, service.key)
+        user = tenant.funded(100)
         lines = [line("send-tip", tip(user, "c1", 1)) for _ in range(100)]
         found = answers(caller.bulk(b"\n".join(lines)))
         assert [answer["status"] for answer in found] == [201] * 100
@@ -145,12 +143,12 @@ def test_chunks_are_bounded_in_lines_and_bytes() -> None:
     assert list(_chunks(b"", 3, 10)) == []
 
 
-def test_large_lines_pass_in_several_batches(platform: Platform, service: Caller) -> None:
+def test_large_lines_pass_in_several_batches(tenant: Tenant, service: Caller) -> None:
     """A batch has a bounded number of bytes; what is larger than that goes alone."""
     small = Settings(batch_bytes_max=65_536, queue_bytes_max=1_048_576)
-    with serving(platform.where, small) as url, httpx.Client(base_url=url, timeout=20) as http:
-        caller = Caller(http, platform.book.name, service.key)
-        user = platform.funded(100)
+    with serving(tenant.where, small) as url, httpx.Client(base_url=url, timeout=20) as http:
+        caller = Caller(http, tenant.book.name, service.key)
+        user = tenant.funded(100)
         padded = [line("send-tip", tip(user, "c1", 1)).ljust(30_000) + b"\n" for _ in range(50)]
         lines = [text.replace(b"{", b"{" + b" " * 40_000, 1) for text in padded]
         found = answers(caller.bulk(b"".join(lines)))

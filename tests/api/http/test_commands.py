@@ -6,15 +6,15 @@ import pytest
 
 from api.cli.books import profile_document
 from ledger.api_keys import Role
-from tests.api.conftest import Caller, Platform, fresh, purchase, tip
+from tests.api.conftest import Caller, Tenant, fresh, purchase, tip
 
 PROBLEM_FIELDS = {
     "type", "title", "status", "detail", "code", "details", "retryable", "correlation_id",
 }  # fmt: skip
 
 
-def test_an_accepted_command_shows_its_events(platform: Platform, service: Caller) -> None:
-    user = platform.funded()
+def test_an_accepted_command_shows_its_events(tenant: Tenant, service: Caller) -> None:
+    user = tenant.funded()
     answer = service.send("send-tip", tip(user, "c1"))
     assert answer.status_code == 201
     assert answer.headers["content-type"] == "application/json"
@@ -27,7 +27,7 @@ def test_an_accepted_command_shows_its_events(platform: Platform, service: Calle
     assert body["recorded_at"].endswith("Z")
 
 
-def test_nothing_to_do_is_accepted_without_events(platform: Platform, service: Caller) -> None:
+def test_nothing_to_do_is_accepted_without_events(tenant: Tenant, service: Caller) -> None:
     wanted = {"subject": fresh("u"), "kind": "wallet", "scope": "SPEND", "reason_code": "X"}
     first = service.send("freeze", wanted).json()
     again = service.send("freeze", wanted).json()
@@ -43,15 +43,15 @@ def test_a_contradicting_notice_is_suspended(service: Caller) -> None:
 
 
 @pytest.mark.parametrize("key", ["{}", '"{}"'], ids=["bare", "quoted"])
-def test_a_replay_gets_the_same_bytes(platform: Platform, service: Caller, key: str) -> None:
-    fields, name = tip(platform.funded(), "c1"), fresh("replay")
+def test_a_replay_gets_the_same_bytes(tenant: Tenant, service: Caller, key: str) -> None:
+    fields, name = tip(tenant.funded(), "c1"), fresh("replay")
     first = service.send("send-tip", fields, key=name)
-    before = platform.written()
+    before = tenant.written()
     again = service.send("send-tip", fields, key=key.format(name))
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert "idempotent-replayed" not in first.headers
     assert again.headers["idempotent-replayed"] == "true"
-    assert platform.written() == before
+    assert tenant.written() == before
 
 
 def test_a_rejection_is_replayed_too(service: Caller) -> None:
@@ -72,8 +72,8 @@ def test_a_notice_is_known_by_its_reference(service: Caller) -> None:
     assert again.headers["idempotent-replayed"] == "true"
 
 
-def test_many_at_once_with_one_key_have_one_effect(platform: Platform, service: Caller) -> None:
-    fields, key = tip(platform.funded(), "c1"), fresh("race")
+def test_many_at_once_with_one_key_have_one_effect(tenant: Tenant, service: Caller) -> None:
+    fields, key = tip(tenant.funded(), "c1"), fresh("race")
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: service.send("send-tip", fields, key=key), range(32)))
     assert {answer.status_code for answer in answers} == {201}
@@ -92,9 +92,9 @@ def test_a_problem_document(service: Caller) -> None:
     assert body["retryable"] is False and body["status"] == 402
 
 
-def test_correlation_ids(platform: Platform, service: Caller) -> None:
+def test_correlation_ids(tenant: Tenant, service: Caller) -> None:
     given = {"X-Correlation-Id": "from-header"}
-    user = platform.funded()
+    user = tenant.funded()
     answer = service.send("send-tip", tip(user, "c1"), **given)
     assert answer.headers["x-correlation-id"] == "from-header"
     refused = service.send("send-tip", tip(fresh("poor"), "c1"), **given)
@@ -105,20 +105,20 @@ def test_correlation_ids(platform: Platform, service: Caller) -> None:
     assert unfit.status_code == 201
     made = unfit.headers["x-correlation-id"]
     assert made != "not an id!"
-    tagged = platform.caller().ask("events", tag=f"wallet:{user}").json()["events"]
+    tagged = tenant.caller().ask("events", tag=f"wallet:{user}").json()["events"]
     ids = [event["correlation_id"] for event in tagged[1:]]
     assert ids == ["from-header", "from-body", made]
 
 
-def test_only_a_service_acts_for_others(platform: Platform) -> None:
-    finance = platform.caller(Role.FINANCE, "fin")
+def test_only_a_service_acts_for_others(tenant: Tenant) -> None:
+    finance = tenant.caller(Role.FINANCE, "fin")
     grant = {"user": "u", "tokens": 1, "reason_code": "X", "on_behalf_of": "somebody"}
     answer = finance.send("grant-promo", grant)
     assert (answer.status_code, answer.json()["code"]) == (403, "ROLE_FORBIDDEN")
 
 
-def test_a_proposer_may_not_approve(platform: Platform) -> None:
-    admin = platform.caller(Role.ADMIN, "ann")
+def test_a_proposer_may_not_approve(tenant: Tenant) -> None:
+    admin = tenant.caller(Role.ADMIN, "ann")
     body = profile_document("micro-unlock")
     proposal = {"body": body, "effective_from": "2099-01-01T00:00:00Z"}
     proposed = admin.send("propose-policy", proposal)
@@ -126,16 +126,16 @@ def test_a_proposer_may_not_approve(platform: Platform) -> None:
     version = proposed.json()["events"][0]["body"]["version"]
     answer = admin.send("approve-policy", {"version": version})
     assert (answer.status_code, answer.json()["code"]) == (403, "SELF_APPROVAL_FORBIDDEN")
-    other = platform.caller(Role.APPROVER, "zoe").send("approve-policy", {"version": version})
+    other = tenant.caller(Role.APPROVER, "zoe").send("approve-policy", {"version": version})
     assert other.status_code == 201
     unknown = admin.send("approve-policy", {"version": 99})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "UNKNOWN_POLICY")
 
 
-def test_refusals_come_in_order(platform: Platform) -> None:
+def test_refusals_come_in_order(tenant: Tenant) -> None:
     """Malformed before unauthenticated before role before receipt before what decides."""
-    service, fan = platform.caller(), platform.caller(Role.FAN, "fan-1")
-    nobody = Caller(platform.http, platform.book.name, None)
+    service, fan = tenant.caller(), tenant.caller(Role.FAN, "fan-1")
+    nobody = Caller(tenant.http, tenant.book.name, None)
     good, bad = tip("same", "same"), tip("same", "same") | {"amount": 0}
     assert nobody.send("send-tip", bad).json()["code"] == "INVALID_REQUEST"
     assert nobody.send("send-tip", good).json()["code"] == "UNAUTHENTICATED"
@@ -147,8 +147,8 @@ def test_refusals_come_in_order(platform: Platform) -> None:
     assert (reused.status_code, reused.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
 
 
-def test_an_unlock_twice_is_a_conflict(platform: Platform, service: Caller) -> None:
-    unlock = {"user": platform.funded(), "creator": "c1", "item": "i1", "funding": "TOKEN"}
+def test_an_unlock_twice_is_a_conflict(tenant: Tenant, service: Caller) -> None:
+    unlock = {"user": tenant.funded(), "creator": "c1", "item": "i1", "funding": "TOKEN"}
     assert service.send("unlock", unlock | {"price": 99}).status_code == 201
     answer = service.send("unlock", unlock | {"price": 99})
     assert (answer.status_code, answer.json()["code"]) == (409, "ALREADY_ENTITLED")

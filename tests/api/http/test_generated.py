@@ -10,7 +10,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from domain.catalogue import COMMANDS
-from tests.api.conftest import Platform
+from tests.api.conftest import Tenant
 
 CHECKS = (
     schemathesis.checks.not_a_server_error,
@@ -25,8 +25,8 @@ GENERATED = settings(
 )
 
 
-def test_generated_requests(platform: Platform) -> None:
-    document = platform.http.get("/openapi.json").json()
+def test_generated_requests(tenant: Tenant) -> None:
+    document = tenant.http.get("/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
     schema = schema.exclude(path_regex="^/(health|metrics)").exclude(operation_id="bulk")
     operations = [result.ok() for result in schema.get_all_operations()]
@@ -36,15 +36,15 @@ def test_generated_requests(platform: Platform) -> None:
         @GENERATED
         @given(case=operation.as_strategy())
         def sent(case: schemathesis.Case) -> None:
-            _send(platform, case)
+            _send(tenant, case)
 
         sent()
 
 
-def _send(platform: Platform, case: schemathesis.Case) -> None:
-    case.path_parameters["book"] = platform.book.name
-    headers = {"Authorization": f"Bearer {platform.caller().key}", "Prefer": "wait=0"}
-    response = case.call(base_url=str(platform.http.base_url), headers=headers)
+def _send(tenant: Tenant, case: schemathesis.Case) -> None:
+    case.path_parameters["book"] = tenant.book.name
+    headers = {"Authorization": f"Bearer {tenant.caller().key}", "Prefer": "wait=0"}
+    response = case.call(base_url=str(tenant.http.base_url), headers=headers)
     if response.status_code == 503:  # it asked for a position that is not there yet
         assert {"min_position", "position"} & set(case.query or ())
         return

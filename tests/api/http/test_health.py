@@ -4,27 +4,27 @@ import httpx
 import schemathesis
 
 from domain.catalogue import COMMANDS
-from tests.api.conftest import Platform, tip
+from tests.api.conftest import Tenant, tip
 
 
-def test_alive_and_ready(platform: Platform) -> None:
-    assert platform.http.get("/health/live").json() == {"status": "alive"}
-    ready = platform.http.get("/health/ready")
+def test_alive_and_ready(tenant: Tenant) -> None:
+    assert tenant.http.get("/health/live").json() == {"status": "alive"}
+    ready = tenant.http.get("/health/ready")
     assert ready.status_code == 200 and ready.json()["database"] == {"status": "ok"}
-    shown = ready.json()["books"][platform.book.name]
+    shown = ready.json()["books"][tenant.book.name]
     names = {projection["name"] for projection in shown["projections"]}
     assert {"wallets", "earnings", "entitlements", "journal", "daily"} <= names
     for projection in shown["projections"]:
         assert {"status", "position", "lag_events", "lag_s"} <= set(projection)
 
 
-def test_metrics_count_outcomes(platform: Platform) -> None:
-    service, user = platform.caller(), platform.funded(5)
+def test_metrics_count_outcomes(tenant: Tenant) -> None:
+    service, user = tenant.caller(), tenant.funded(5)
     service.send("send-tip", tip(user, "c1", 5))
     service.send("send-tip", tip(user, "c1", 5))
     service.send("no-such-command-at-all", {})
-    page = platform.http.get("/metrics").text
-    book = platform.book.name
+    page = tenant.http.get("/metrics").text
+    book = tenant.book.name
     assert f'book="{book}",code="",command="send-tip",outcome="accepted"' in page
     assert f'book="{book}",code="INSUFFICIENT_TOKENS",command="send-tip",outcome="refused"' in page
     assert "no-such-command-at-all" not in page

@@ -14,7 +14,7 @@ from api.http.queries import daily, earnings, entitlements, events, trial_balanc
 from api.http.queries.reader import QueryReader
 from api.service import Service
 from ledger.settings import Settings
-from tests.api.conftest import Caller, Platform, fresh, tip
+from tests.api.conftest import Caller, Tenant, fresh, tip
 
 
 def shaped(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
@@ -25,9 +25,9 @@ def shaped(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def told(platform: Platform, service: Caller) -> dict[str, Any]:
+def told(tenant: Tenant, service: Caller) -> dict[str, Any]:
     """A user who tipped and unlocked, a creator who earned, and the positions."""
-    user, creator = platform.funded(1_000), fresh("creator")
+    user, creator = tenant.funded(1_000), fresh("creator")
     tipped = service.send("send-tip", tip(user, creator, 100)).json()
     unlock = {"user": user, "creator": creator, "item": "i1", "funding": "TOKEN", "price": 200}
     last = service.send("unlock", unlock).json()
@@ -115,8 +115,8 @@ def test_daily_figures(service: Caller, told: dict[str, Any]) -> None:
     assert wanted <= set(figures) and figures["date"] == day
 
 
-def test_pages_of_the_log(platform: Platform, service: Caller) -> None:
-    user = platform.funded()
+def test_pages_of_the_log(tenant: Tenant, service: Caller) -> None:
+    user = tenant.funded()
     for amount in (1, 2, 3):
         service.send("send-tip", tip(user, "c1", amount))
     seen, after, pinned = [], "0", None

@@ -4,7 +4,7 @@ import pytest
 
 from domain.catalogue import COMMANDS
 from ledger.api_keys import Role
-from tests.api.conftest import Caller, Platform
+from tests.api.conftest import Caller, Tenant
 
 QUESTIONS = (
     "wallets/fan-1",
@@ -25,40 +25,40 @@ PERSONAL = {
 ACTORS = {Role.FAN: "fan-1", Role.CREATOR: "star-1"}
 
 
-def _with_key_of(other: Platform, platform: Platform, role: Role) -> Caller:
+def _with_key_of(other: Tenant, tenant: Tenant, role: Role) -> Caller:
     key = other.caller(role, ACTORS.get(role, "somebody")).key
-    return Caller(platform.http, platform.book.name, key)
+    return Caller(tenant.http, tenant.book.name, key)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_another_tenants_key_opens_no_question(
-    platform: Platform, stranger: Platform, question: str
+    tenant: Tenant, stranger: Tenant, question: str
 ) -> None:
     for role in Role:
-        answer = _with_key_of(stranger, platform, role).ask(question)
+        answer = _with_key_of(stranger, tenant, role).ask(question)
         assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_another_tenants_key_opens_no_command(
-    platform: Platform, stranger: Platform, command: str
+    tenant: Tenant, stranger: Tenant, command: str
 ) -> None:
-    before = platform.written()
+    before = tenant.written()
     for role in Role:
-        answer = _with_key_of(stranger, platform, role).send(command, {"nonsense": 1})
+        answer = _with_key_of(stranger, tenant, role).send(command, {"nonsense": 1})
         assert answer.status_code in {400, 401}
-    assert platform.written() == before
+    assert tenant.written() == before
 
 
-def test_another_tenants_key_opens_no_bulk(platform: Platform, stranger: Platform) -> None:
+def test_another_tenants_key_opens_no_bulk(tenant: Tenant, stranger: Tenant) -> None:
     for role in Role:
-        assert _with_key_of(stranger, platform, role).bulk(b"{}").status_code == 401
+        assert _with_key_of(stranger, tenant, role).bulk(b"{}").status_code == 401
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("role", list(Role))
-def test_what_a_role_may_read(platform: Platform, role: Role, question: str) -> None:
-    answer = platform.caller(role, ACTORS.get(role, "reader")).ask(question)
+def test_what_a_role_may_read(tenant: Tenant, role: Role, question: str) -> None:
+    answer = tenant.caller(role, ACTORS.get(role, "reader")).ask(question)
     if role in READERS:
         expected = 402 if question.startswith("entitlements") else 200
     else:
@@ -68,18 +68,18 @@ def test_what_a_role_may_read(platform: Platform, role: Role, question: str) -> 
     assert answer.status_code == expected, answer.text
 
 
-def test_a_fan_finds_nobody_else(platform: Platform) -> None:
-    fan = platform.caller(Role.FAN, "fan-1")
+def test_a_fan_finds_nobody_else(tenant: Tenant) -> None:
+    fan = tenant.caller(Role.FAN, "fan-1")
     other = fan.ask("wallets/fan-2")
     assert (other.status_code, other.json()["code"]) == (404, "UNKNOWN_USER")
-    star = platform.caller(Role.CREATOR, "star-1")
+    star = tenant.caller(Role.CREATOR, "star-1")
     assert star.ask("creators/star-2/earnings").json()["code"] == "UNKNOWN_CREATOR"
     assert star.ask("wallets/star-1").status_code == 404
 
 
-def test_a_command_is_for_its_roles(platform: Platform) -> None:
+def test_a_command_is_for_its_roles(tenant: Tenant) -> None:
     wanted = {"subject": "u9", "kind": "wallet", "scope": "SPEND", "reason_code": "X"}
-    assert platform.caller(Role.MODERATOR, "mod").send("freeze", wanted).status_code == 201
+    assert tenant.caller(Role.MODERATOR, "mod").send("freeze", wanted).status_code == 201
     for role in (Role.AUDITOR, Role.FAN, Role.CREATOR, Role.APPROVER, Role.ADMIN):
-        answer = platform.caller(role, "reader").send("unfreeze", wanted)
+        answer = tenant.caller(role, "reader").send("unfreeze", wanted)
         assert (answer.status_code, answer.json()["code"]) == (403, "ROLE_FORBIDDEN")

@@ -18,8 +18,8 @@ from projections.rebuild import rebuild
 from tests.api.imports import tip_sums
 from tests.api.imports.tip_sums import TIPS_POLICY, in_book, in_file
 from tests.conftest import FreshBook
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import freeze, policy
+from tests.scenarios.write_path import WritePath
 
 ROWS = list(tip_rows(Shape(rows=1_500, repeat_every=60), seed=3))
 DAY = "2025-01-01T00:00:00Z"
@@ -29,29 +29,29 @@ DAY = "2025-01-01T00:00:00Z"
 class TipsBook:
     """A book for tips, as `tokenledger import` would find it."""
 
-    platform: Platform
+    stage: WritePath
 
     def load(self, path: Path) -> Report:
-        with self.platform.fresh.connect() as connection:
+        with self.stage.fresh.connect() as connection:
             start = head(connection)
-        return TipImport(self.platform.writer, start=start).run(read_tips(path))
+        return TipImport(self.stage.writer, start=start).run(read_tips(path))
 
     def sums(self) -> tip_sums.Sums:
-        self.platform.check()
-        with self.platform.fresh.connect() as connection:
+        self.stage.check()
+        with self.stage.fresh.connect() as connection:
             return in_book(connection)
 
     @property
     def head(self) -> int:
-        with self.platform.fresh.connect() as connection:
+        with self.stage.fresh.connect() as connection:
             return head(connection)
 
 
 @pytest.fixture
 def book(fresh_book: FreshBook) -> Iterator[TipsBook]:
-    platform = Platform(fresh_book).given(policy(TIPS_POLICY))
-    yield TipsBook(platform)
-    platform.close()
+    stage = WritePath(fresh_book).given(policy(TIPS_POLICY))
+    yield TipsBook(stage)
+    stage.close()
 
 
 def test_every_sender_and_creator_equals_the_file(book: TipsBook, tmp_path: Path) -> None:
@@ -69,9 +69,9 @@ def test_every_sender_and_creator_equals_the_file(book: TipsBook, tmp_path: Path
 def test_the_read_models_say_the_same(book: TipsBook, database: Database, tmp_path: Path) -> None:
     path = tip_sums.write(tmp_path / "tips.csv", ROWS[:600])
     book.load(path)
-    rebuild(database, book.platform.book)
+    rebuild(database, book.stage.book)
     sums = in_file(path)
-    with book.platform.fresh.connect() as connection:
+    with book.stage.fresh.connect() as connection:
         for user in sums.spent:
             found = wallet(connection, user)
             assert found["lifetime"]["spent"] == sums.spent[user] == found["lifetime"]["granted"]
@@ -88,7 +88,7 @@ def test_importing_again_changes_nothing(book: TipsBook, tmp_path: Path) -> None
     again = book.load(path)
     assert (again.new.rows, again.repeated.rows, again.known.rows) == (0, 0, 400)
     assert book.head == head
-    book.platform.restart()
+    book.stage.restart()
     assert book.load(path).known.rows == 400
     assert book.head == head
 
@@ -104,7 +104,7 @@ def test_a_file_that_grew_adds_only_what_is_new(book: TipsBook, tmp_path: Path) 
 def test_what_is_refused_is_told_line_by_line_and_leaves_nothing(
     book: TipsBook, tmp_path: Path
 ) -> None:
-    book.platform.given(freeze("cr", "creator", "EARN"))
+    book.stage.given(freeze("cr", "creator", "EARN"))
     rows = [
         ("t1", DAY, "u1", "u2", "5", "c", "1"),
         ("t2", DAY, "u1", "u1", "5", "c", "1"),
@@ -140,9 +140,9 @@ def test_what_was_refused_for_a_passing_reason_is_imported_later(
 ) -> None:
     freezing = freeze("cr", "creator", "EARN")
     path = tip_sums.write(tmp_path / "tips.csv", [("t1", DAY, "u1", "cr", "5", "c", "1")])
-    book.platform.given(freezing)
+    book.stage.given(freezing)
     assert book.load(path).refused == {"CREATOR_FROZEN": 1}
-    book.platform.given(type(freezing)("unfreeze", freezing.fields))
+    book.stage.given(type(freezing)("unfreeze", freezing.fields))
     assert book.load(path).new.rows == 1
     assert book.sums().earned == {"cr": 5}
 
@@ -170,7 +170,7 @@ def test_a_policy_that_does_not_fit_is_told_by_its_keys(
 def test_the_policy_in_force_is_read_from_the_log(book: TipsBook, fresh_book: FreshBook) -> None:
     propose, approve = policy(TIPS_POLICY | {"tip_minimum": 9})
     later = propose.but(effective_from="2999-01-01T00:00:00Z")
-    book.platform.given(later, approve.but(version=2))
+    book.stage.given(later, approve.but(version=2))
     with fresh_book.connect() as connection:
         now = policy_in_force(connection, datetime.now(UTC))
         then = policy_in_force(connection, datetime(2999, 6, 1, tzinfo=UTC))

@@ -22,8 +22,8 @@ from ledger.postgres.database import SERVICE_ROLE, connect
 from ledger.postgres.migrations import migrate
 from tests.api.imports import tip_sums
 from tests.conftest import FreshBook
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import policy
+from tests.scenarios.write_path import WritePath
 from tests.support.waiting import until
 
 ROWS = [",".join(row) + "\n" for row in tip_rows(Shape(rows=2_400, repeat_every=80), seed=5)]
@@ -92,8 +92,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
         migrate(server.url())
         book = create_book(server.url(), "tips", currency="USD", time_zone="UTC")
         fresh = FreshBook(book, server.url(user=SERVICE_ROLE), server.url())
-        platform = Platform(fresh).given(policy(tip_sums.TIPS_POLICY))
-        platform.close()
+        stage = WritePath(fresh).given(policy(tip_sums.TIPS_POLICY))
+        stage.close()
         pipe = tmp_path / "pipe.csv"
         os.mkfifo(pipe)
         yield Place(server, book, pipe)

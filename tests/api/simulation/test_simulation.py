@@ -15,7 +15,7 @@ from api.simulation.driver import Simulation, SimulationFailed, Tallies
 from api.simulation.http_client import Address, Reply, Wire
 from domain.policy import Policy
 from ledger.postgres.database import Database
-from tests.api.conftest import Platform, founded, fresh
+from tests.api.conftest import Tenant, founded, fresh
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 SMALL = Size(users=80, creators=10, commands=1_200)
@@ -26,15 +26,15 @@ def planned(seed: int = 1, policy: Policy = MICRO_UNLOCK, size: Size = SMALL) ->
     return list(Day(policy, size, seed=seed, midnight=MIDNIGHT).steps())
 
 
-def a_book(http: httpx.Client, database: Database) -> Platform:
-    return Platform(http, database, founded(database, fresh("Day")))
+def a_book(http: httpx.Client, database: Database) -> Tenant:
+    return Tenant(http, database, founded(database, fresh("Day")))
 
 
-def simulated(platform: Platform, steps: list[Step], *, bulk_share: float = 0.5) -> Tallies:
-    address = Address.of(str(platform.http.base_url))
-    key = platform.caller().key
+def simulated(tenant: Tenant, steps: list[Step], *, bulk_share: float = 0.5) -> Tallies:
+    address = Address.of(str(tenant.http.base_url))
+    key = tenant.caller().key
     assert key is not None
-    simulation = Simulation(address, platform.book.name, key, connections=8, bulk_share=bulk_share)
+    simulation = Simulation(address, tenant.book.name, key, connections=8, bulk_share=bulk_share)
     return asyncio.run(simulation.run(steps))
 
 
@@ -89,10 +89,10 @@ def test_the_outcomes_are_the_seeds_whatever_the_route(
 
 
 def test_the_same_day_again_is_all_replays(http: httpx.Client, database: Database) -> None:
-    platform = a_book(http, database)
+    tenant = a_book(http, database)
     steps = planned(3)
-    first = simulated(platform, steps)
-    second = simulated(platform, steps)
+    first = simulated(tenant, steps)
+    second = simulated(tenant, steps)
     never_stored = {"INVALID_REQUEST", "IDEMPOTENCY_KEY_REUSED"}
     assert {code for _, outcome, code in second.outcomes if outcome != "replayed"} <= never_stored
     assert second.position == first.position
@@ -114,21 +114,21 @@ def test_a_replay_that_is_not_the_first_answer_is_an_error(
         simulated(a_book(http, database), planned(), bulk_share=0.0)
 
 
-def test_a_wrong_key_and_an_unknown_book_end_the_simulation(platform: Platform) -> None:
-    address = Address.of(str(platform.http.base_url))
-    for book, key in ((platform.book.name, "tlk_wrong"), ("Nowhere", platform.caller().key)):
+def test_a_wrong_key_and_an_unknown_book_end_the_simulation(tenant: Tenant) -> None:
+    address = Address.of(str(tenant.http.base_url))
+    for book, key in ((tenant.book.name, "tlk_wrong"), ("Nowhere", tenant.caller().key)):
         simulation = Simulation(address, book, key or "", connections=2, bulk_share=0.0)
         with pytest.raises(SimulationFailed, match=r"was answered 40[14]"):
             asyncio.run(simulation.run(planned()[:5]))
 
 
-def test_the_policy_is_the_one_in_force_when_the_day_begins(platform: Platform) -> None:
-    address = Address.of(str(platform.http.base_url))
-    wire = Wire(address, {"Authorization": f"Bearer {platform.caller().key}"})
+def test_the_policy_is_the_one_in_force_when_the_day_begins(tenant: Tenant) -> None:
+    address = Address.of(str(tenant.http.base_url))
+    wire = Wire(address, {"Authorization": f"Bearer {tenant.caller().key}"})
 
     async def asked(at: datetime) -> Policy:
         try:
-            return await policy_at(wire, platform.book.name, at)
+            return await policy_at(wire, tenant.book.name, at)
         finally:
             wire.close()
 
@@ -139,7 +139,7 @@ def test_the_policy_is_the_one_in_force_when_the_day_begins(platform: Platform) 
 
 def test_a_service_that_hangs_up_is_asked_again(http: httpx.Client, database: Database) -> None:
     """A proxy that cuts every tenth answer: the client sends the same key again."""
-    platform = a_book(http, database)
+    tenant = a_book(http, database)
     upstream = Address.of(str(http.base_url))
     cuts = Counter[str]()
 
@@ -162,9 +162,9 @@ def test_a_service_that_hangs_up_is_asked_again(http: httpx.Client, database: Da
         server = await asyncio.start_server(proxy, "127.0.0.1", 0)
         async with server:
             host, port = server.sockets[0].getsockname()
-            key = platform.caller().key or ""
+            key = tenant.caller().key or ""
             address = Address(host, port)
-            simulation = Simulation(address, platform.book.name, key, connections=4, bulk_share=0.0)
+            simulation = Simulation(address, tenant.book.name, key, connections=4, bulk_share=0.0)
             return await simulation.run(planned()[:200])
 
     tallies = asyncio.run(run())

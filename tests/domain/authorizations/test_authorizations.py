@@ -13,13 +13,13 @@ from domain.catalogue import InvalidRequest
 from domain.command import Parked, Suspended
 from domain.event import Event
 from domain.rejections import Rejection
-from tests.domain.in_memory_book import ASSETS, NOW, World, code
+from tests.domain.in_memory_book import ASSETS, NOW, InMemoryBook, code
 from tests.scenarios.policies import SESSION_BOOKING
 
 TIERS = SESSION_BOOKING["revenue_share"]["tiers"]
 
 
-class Sessions(World):
+class Sessions(InMemoryBook):
     """A world of booked sessions."""
 
     def __init__(self, **policy: Any) -> None:
@@ -52,7 +52,7 @@ class Sessions(World):
         return captured
 
     def refused(self, name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
-        decision = self.when(name, **fields)
+        decision = self.decide(name, **fields)
         assert isinstance(decision, Rejection), decision
         return decision.reason.code, decision.details
 
@@ -104,7 +104,7 @@ def test_waiting_ends_a_moment_after_the_policys_hours() -> None:
     place = Sessions()
     payment = place.authorize()
     place.later(hours=24)
-    assert code(place.when("capture", payment=payment, amount=1)) == ""
+    assert code(place.decide("capture", payment=payment, amount=1)) == ""
     place.later(seconds=1)
     late = place.refused("capture", payment=payment, amount=1)
     assert late == ("HOLD_NOT_OPEN", {"hold": payment, "state": "EXPIRED"})
@@ -138,11 +138,11 @@ def test_what_the_agenda_says_of_sessions_that_wait_and_of_one_that_runs() -> No
 def test_the_processor_withdraws() -> None:
     place = Sessions()
     notice = {"reason_code": "DECLINED", "processor": "stripe", "processor_ref": "n1"}
-    unknown = place.when("fail-payment", payment="p", **notice)
+    unknown = place.decide("fail-payment", payment="p", **notice)
     assert unknown == Parked("authorization:p")
     payment = place.authorize()
     place.happens("fail-payment", payment=payment, **notice)
-    assert place.when("fail-payment", payment=payment, **notice) == ()
+    assert place.decide("fail-payment", payment=payment, **notice) == ()
     assert place.refused("capture", payment=payment, amount=1)[1]["state"] == "FAILED"
 
 
@@ -151,10 +151,10 @@ def test_a_failure_after_the_capture_is_for_a_person_and_reverses_nothing() -> N
     payment = place.authorize()
     captured = place.capture(payment, 10_000)
     notice = {"reason_code": "LATE", "processor": "stripe", "processor_ref": captured.processor_ref}
-    decision = place.when("fail-payment", payment=payment, **notice)
+    decision = place.decide("fail-payment", payment=payment, **notice)
     assert isinstance(decision, Suspended)
     assert decision.code == "INVALID_TRANSITION"
-    (event,) = place.given(*decision.events)
+    (event,) = place.record(*decision.events)
     assert balanced(event.postings(ASSETS)) == ()
     assert place.states[f"payment:{captured.processor_ref}"].sale_id == captured.sale_id
 
@@ -178,14 +178,14 @@ def test_a_reference_stands_for_one_payment() -> None:
 )
 def test_what_stands_against_an_authorisation(fields: dict[str, Any], expected: str) -> None:
     place = Sessions(price_bounds={"session": {"min": 100, "max": 50_000}})
-    assert code(place.when("authorize", **{**place.fields(), **fields})) == expected
+    assert code(place.decide("authorize", **{**place.fields(), **fields})) == expected
     group = [{"creator": "carl", "weight": 1}, {"creator": "cora", "weight": 1}]
     asked = {**place.fields(), "payees": group}
-    assert code(place.when("authorize", **{**asked, "user": "cora"})) == "SELF_DEALING"
+    assert code(place.decide("authorize", **{**asked, "user": "cora"})) == "SELF_DEALING"
     place.happens("freeze", subject="cora", kind="creator", scope="EARN", reason_code="X")
     assert place.refused("authorize", **asked)[1]["creator"] == "cora"
     place.happens("freeze", subject="ann", kind="wallet", scope="SPEND", reason_code="X")
-    assert code(place.when("authorize", **asked)) == "ACCOUNT_FROZEN"
+    assert code(place.decide("authorize", **asked)) == "ACCOUNT_FROZEN"
 
 
 @pytest.mark.parametrize("payees", [[], ["cora"], ["carl", "carl"]])
@@ -193,7 +193,7 @@ def test_payees_are_the_payee_and_others_each_once(payees: list[str]) -> None:
     place = Sessions()
     group = [{"creator": creator, "weight": 1} for creator in payees]
     with pytest.raises(InvalidRequest):
-        place.when("authorize", **place.fields(payees=group))
+        place.decide("authorize", **place.fields(payees=group))
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("REJECT", "CREATOR_FROZEN"), ("ESCROW", "")])
@@ -201,7 +201,7 @@ def test_a_creator_frozen_before_the_capture(rule: str, expected: str) -> None:
     place = Sessions(frozen_creator_rule=rule)
     payment = place.authorize()
     place.happens("freeze", subject="carl", kind="creator", scope="EARN", reason_code="X")
-    assert code(place.when("capture", payment=payment, amount=10_000)) == expected
+    assert code(place.decide("capture", payment=payment, amount=10_000)) == expected
     if not expected:
         captured = place.capture(payment, 10_000)
         assert ("cr.carl.reserved", "USD", -7_000) in captured.postings(ASSETS)

@@ -15,13 +15,13 @@ from domain.event import Event
 from domain.money import block_cost
 from domain.rejections import Rejection
 from domain.wallets.wallet import Wallet
-from tests.domain.in_memory_book import ASSETS, NOW, World, code
+from tests.domain.in_memory_book import ASSETS, NOW, InMemoryBook, code
 from tests.scenarios.policies import LIVE_CALL
 
 SEND = {"reason_code": "X"}
 
 
-class Calls(World):
+class Calls(InMemoryBook):
     """A world with a verified creator, a fan, and a clock in seconds since the call began."""
 
     def __init__(self, tokens: int = 1_000, **policy: Any) -> None:
@@ -78,7 +78,7 @@ def ended(events: tuple[Event, ...]) -> tuple[str | None, float]:
 @pytest.mark.parametrize(("tokens", "expected"), [(12, "INSUFFICIENT_TOKENS"), (13, "")])
 def test_the_wallet_must_cover_one_block(tokens: int, expected: str) -> None:
     place = Calls(tokens)
-    decision = place.when("start-call", **start())
+    decision = place.decide("start-call", **start())
     assert code(decision) == expected
     if isinstance(decision, Rejection):
         assert decision.details == {"required": 13, "current": 12, "shortfall": 1}
@@ -138,10 +138,10 @@ def test_the_time_that_a_meter_names() -> None:
     place.at(95)
     assert len(place.meter(as_of="2026-11-20T12:00:59Z")) == 1
     assert len(place.meter(as_of="2026-11-20T12:01:30Z")) == 2
-    hour = place.when("meter-call", call="c1", as_of="2026-11-20T13:00:00Z")
+    hour = place.decide("meter-call", call="c1", as_of="2026-11-20T13:00:00Z")
     assert code(hour) == "CLOCK_SKEW"
-    assert code(place.when("meter-call", call="c1", as_of="2026-11-20T12:01:40Z")) == ""
-    assert code(place.when("meter-call", call="c1", as_of="2026-11-20T12:01:41Z")) == "CLOCK_SKEW"
+    assert code(place.decide("meter-call", call="c1", as_of="2026-11-20T12:01:40Z")) == ""
+    assert code(place.decide("meter-call", call="c1", as_of="2026-11-20T12:01:41Z")) == "CLOCK_SKEW"
 
 
 def test_no_time_is_charged_that_has_not_passed() -> None:
@@ -172,7 +172,7 @@ def test_after_its_end_a_call_is_metered_for_a_quarter_of_an_hour() -> None:
     assert all(isinstance(event, CallBlockWrittenOff) for event in late)
     assert [(e.block_no, e.cost) for e in late] == [(1, 30), (2, 30), (3, 30)]
     assert all(event.postings(ASSETS) == () for event in late)
-    assert code(other.when("meter-call", call="c1")) == "CALL_NOT_ACTIVE"
+    assert code(other.decide("meter-call", call="c1")) == "CALL_NOT_ACTIVE"
     assert not other.blocks
 
 
@@ -199,7 +199,7 @@ def test_a_creator_frozen_in_mid_call_ends_it_and_gets_what_was_delivered_in_res
     assert ended(events) == ("CREATOR_FROZEN", 70)
     assert (place.creator.available, place.creator.reserved) == (150, 150)
     assert ("cr.carl.reserved", "USD", -150) in events[0].postings(ASSETS)
-    assert code(place.when("start-call", **start(call="c2"))) == "CREATOR_FROZEN"
+    assert code(place.decide("start-call", **start(call="c2"))) == "CREATOR_FROZEN"
 
 
 def test_a_frozen_fan_is_not_charged() -> None:
@@ -215,41 +215,41 @@ def test_a_frozen_fan_is_not_charged() -> None:
 def test_one_call_at_a_time() -> None:
     place = Calls()
     place.start()
-    refused = place.when("start-call", **start(call="c2"))
+    refused = place.decide("start-call", **start(call="c2"))
     assert isinstance(refused, Rejection)
     assert refused.details == {"user": "ann", "call": "c1"}
     assert code(refused) == "CALL_ALREADY_ACTIVE"
     place.do("end")
-    assert code(place.when("start-call", **start())) == "INVALID_TRANSITION"
-    assert code(place.when("start-call", **start(call="c2"))) == ""
+    assert code(place.decide("start-call", **start())) == "INVALID_TRANSITION"
+    assert code(place.decide("start-call", **start(call="c2"))) == ""
 
 
 def test_every_turn_that_the_state_does_not_allow() -> None:
     place = Calls()
     refused = {
-        turn: code(place.when(f"{turn}-call", call="c1"))
+        turn: code(place.decide(f"{turn}-call", call="c1"))
         for turn in ("meter", "pause", "resume", "end")
     }
     assert set(refused.values()) == {"UNKNOWN_CALL"}
     place.start()
-    assert code(place.when("resume-call", call="c1")) == "INVALID_TRANSITION"
+    assert code(place.decide("resume-call", call="c1")) == "INVALID_TRANSITION"
     place.do("pause")
-    assert code(place.when("pause-call", call="c1")) == "CALL_NOT_ACTIVE"
+    assert code(place.decide("pause-call", call="c1")) == "CALL_NOT_ACTIVE"
     place.do("resume")
     place.do("pause")
     place.do("end")
     for turn in ("pause", "resume", "end"):
-        assert code(place.when(f"{turn}-call", call="c1")) == "CALL_NOT_ACTIVE"
+        assert code(place.decide(f"{turn}-call", call="c1")) == "CALL_NOT_ACTIVE"
 
 
 def test_only_participants_and_the_scheduler_act_on_a_call() -> None:
     place = Calls()
     place.start()
     for turn in ("meter", "pause", "end"):
-        stranger = place.when(f"{turn}-call", call="c1", on_behalf_of="eve")
+        stranger = place.decide(f"{turn}-call", call="c1", on_behalf_of="eve")
         assert code(stranger) == "UNKNOWN_CALL"
         for somebody in ("ann", "carl"):
-            assert code(place.when(f"{turn}-call", call="c1", on_behalf_of=somebody)) == ""
+            assert code(place.decide(f"{turn}-call", call="c1", on_behalf_of=somebody)) == ""
 
 
 WRONGS = (
@@ -281,7 +281,7 @@ def test_of_several_reasons_against_a_start_the_first_in_order_is_told(first: in
         place.happens("freeze", subject=user, kind="wallet", scope="SPEND", **SEND)
     if "CREATOR_FROZEN" in wrongs:
         place.happens("freeze", subject="carl", kind="creator", scope="EARN", **SEND)
-    decision = place.when("start-call", **start(call="c2", rate=60, user=user))
+    decision = place.decide("start-call", **start(call="c2", rate=60, user=user))
     assert code(decision) == WRONGS[first]
 
 
@@ -317,13 +317,13 @@ def test_what_is_charged_follows_from_active_time_and_funds_alone(
                 running, over = what == "resume", what == "end"
         elif what == "meter":
             first.at(now)
-            if code(first.when("meter-call", call="c1")) == "":
+            if code(first.decide("meter-call", call="c1")) == "":
                 first.meter()
     if not over:
         active += now - since if running else 0
     for place in (first, second):
         place.at(now)
-        while code(place.when("meter-call", call="c1")) == "" and place.meter():
+        while code(place.decide("meter-call", call="c1")) == "" and place.meter():
             pass
     if not over or now <= 900:
         assert len(second.blocks) == min(active // seconds, tokens // cost)

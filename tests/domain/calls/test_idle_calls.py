@@ -42,7 +42,7 @@ def test_nobody_can_pause_resume_or_end_a_call_that_had_been_idle() -> None:
     place = Calls(100_000)
     place.start()
     place.at(14_400)
-    assert code(place.when("pause-call", call="c1")) == "CALL_NOT_ACTIVE"
+    assert code(place.decide("pause-call", call="c1")) == "CALL_NOT_ACTIVE"
     assert ended(place.do("end")) == ("IDLE", 14_400)
 
 
@@ -50,9 +50,9 @@ def test_a_call_that_had_been_idle_does_not_keep_its_fan_from_another() -> None:
     place = Calls(100_000)
     place.start()
     place.at(14_400).now -= timedelta(microseconds=1)
-    assert code(place.when("start-call", **start(call="c2"))) == "CALL_ALREADY_ACTIVE"
+    assert code(place.decide("start-call", **start(call="c2"))) == "CALL_ALREADY_ACTIVE"
     place.at(14_500)
-    assert code(place.when("start-call", **start())) == "INVALID_TRANSITION"
+    assert code(place.decide("start-call", **start())) == "INVALID_TRANSITION"
     events = place.happens("start-call", **start(call="c2"))
     assert names(events) == ["call.ended.v1", "call.started.v1"]
     assert ended(events[:1]) == ("IDLE", 14_400)

@@ -15,57 +15,57 @@ from domain.creators.creator import Creator
 from domain.rejections import Rejection
 from domain.texts import sealed
 from domain.wallets.wallet import Wallet
-from tests.domain.in_memory_book import ASSETS, World, code
+from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 PAID, PROMO = ASSETS.paid, ASSETS.promo
 GOODWILL = [["exp.goodwill", "USD", 2_500], ["cr.carl.available", "USD", -2_500]]
 
 
-def world() -> World:
-    return World(MICRO_UNLOCK)
+def world() -> InMemoryBook:
+    return InMemoryBook(MICRO_UNLOCK)
 
 
-def propose(place: World, postings: Any, actor: str = "fay", **more: Any) -> Any:
-    return place.when(
+def propose(place: InMemoryBook, postings: Any, actor: str = "fay", **more: Any) -> Any:
+    return place.decide(
         "propose-adjustment", actor, postings=postings, reason_code="GOODWILL", **more
     )
 
 
-def proposed(place: World, postings: Any, **more: Any) -> str:
+def proposed(place: InMemoryBook, postings: Any, **more: Any) -> str:
     decision = propose(place, postings, **more)
     assert isinstance(decision, tuple), decision
-    (event,) = place.given(*decision)
+    (event,) = place.record(*decision)
     assert isinstance(event, AdjustmentProposed)
     assert event.postings(ASSETS) == ()
     return event.adjustment_id
 
 
-def approve(place: World, adjustment: str, actor: str = "bob") -> Any:
-    return place.when("approve-adjustment", actor, adjustment=adjustment)
+def approve(place: InMemoryBook, adjustment: str, actor: str = "bob") -> Any:
+    return place.decide("approve-adjustment", actor, adjustment=adjustment)
 
 
-def booked(place: World, postings: Any, **more: Any) -> AdjustmentApproved:
+def booked(place: InMemoryBook, postings: Any, **more: Any) -> AdjustmentApproved:
     decision = approve(place, proposed(place, postings, **more))
     assert isinstance(decision, tuple), decision
-    event, *_ = place.given(*decision)
+    event, *_ = place.record(*decision)
     assert isinstance(event, AdjustmentApproved)
     return event
 
 
-def carl(place: World) -> Creator:
+def carl(place: InMemoryBook) -> Creator:
     creator = place.states["creator:carl"]
     assert isinstance(creator, Creator)
     return creator
 
 
-def ann(place: World) -> Wallet:
+def ann(place: InMemoryBook) -> Wallet:
     wallet = place.states["wallet:ann"]
     assert isinstance(wallet, Wallet)
     return wallet
 
 
-def buy(place: World) -> None:
+def buy(place: InMemoryBook) -> None:
     fields: dict[str, Any] = {"user": "ann", "package": "small", "price": 999}
     place.happens("record-purchase", **fields, processor="stripe", processor_ref="p1")
 
@@ -79,7 +79,7 @@ def test_one_proposes_another_approves() -> None:
     assert carl(place).available == 0
     assert code(approve(place, adjustment, "fay")) == "SELF_APPROVAL_FORBIDDEN"
     assert code(approve(place, adjustment, "carl")) == "SELF_APPROVAL_FORBIDDEN"
-    (event,) = place.given(*approve(place, adjustment))
+    (event,) = place.record(*approve(place, adjustment))
     assert isinstance(event, AdjustmentApproved)
     assert event.postings(ASSETS) == tuple(tuple(leg) for leg in GOODWILL)
     assert (event.proposer, event.approver, event.reason) == ("fay", "bob", "GOODWILL")
@@ -93,7 +93,7 @@ def test_a_rejected_one_is_over() -> None:
     fields = {"adjustment": adjustment, "reason_code": "NO"}
     place.happens("reject-adjustment", "bob", **fields)
     assert code(approve(place, adjustment)) == "INVALID_TRANSITION"
-    assert code(place.when("reject-adjustment", "bob", **fields)) == "INVALID_TRANSITION"
+    assert code(place.decide("reject-adjustment", "bob", **fields)) == "INVALID_TRANSITION"
     assert carl(place).available == 0
 
 
@@ -250,7 +250,7 @@ def test_a_creator_may_fall_below_zero_and_a_payout_goes() -> None:
     back = [["cr.carl.available", "USD", 1_001], ["exp.goodwill", "USD", -1_001]]
     decision = approve(place, proposed(place, back))
     assert isinstance(decision, tuple)
-    assert [event.type for event in place.given(*decision)] == [
+    assert [event.type for event in place.record(*decision)] == [
         "adjustment.approved.v1",
         "payout.rejected.v1",
     ]

@@ -5,24 +5,24 @@ from typing import Any
 import pytest
 
 from domain.rejections import Rejection
-from tests.domain.in_memory_book import ASSETS, World
+from tests.domain.in_memory_book import ASSETS, InMemoryBook
 from tests.scenarios.policies import MICRO_UNLOCK
 
 
-def world() -> World:
-    return World(MICRO_UNLOCK)
+def world() -> InMemoryBook:
+    return InMemoryBook(MICRO_UNLOCK)
 
 
-def erase(place: World, subject: str, kind: str) -> Any:
-    return place.when("erase-subject", "root", subject=subject, kind=kind)
+def erase(place: InMemoryBook, subject: str, kind: str) -> Any:
+    return place.decide("erase-subject", "root", subject=subject, kind=kind)
 
 
-def buy(place: World) -> None:
+def buy(place: InMemoryBook) -> None:
     fields: dict[str, Any] = {"user": "ann", "package": "small", "price": 999}
     place.happens("record-purchase", **fields, processor="stripe", processor_ref="p1")
 
 
-def tip(place: World, amount: int) -> None:
+def tip(place: InMemoryBook, amount: int) -> None:
     place.happens("send-tip", user="ann", creator="carl", funding="TOKEN", amount=amount)
 
 
@@ -31,7 +31,7 @@ def test_an_empty_wallet_is_erased_once() -> None:
     buy(place)
     tip(place, 1_100)
     before = dict(place.states)
-    (event,) = place.given(*erase(place, "ann", "wallet"))
+    (event,) = place.record(*erase(place, "ann", "wallet"))
     assert event.postings(ASSETS) == ()
     assert event.tags() == ("wallet:ann", "erased:wallet:ann")
     assert {key: place.states[key] for key in before} == before
@@ -61,7 +61,7 @@ def test_a_creator_who_is_owed_or_owes_stays(share: int) -> None:
 
 
 def test_a_payout_on_its_way_keeps_a_creator() -> None:
-    place = World({**MICRO_UNLOCK, "payout_minimum": None})
+    place = InMemoryBook({**MICRO_UNLOCK, "payout_minimum": None})
     buy(place)
     tip(place, 1_100)
     place.happens("set-payout-account", creator="carl", payouts_enabled=True)
@@ -72,7 +72,7 @@ def test_a_payout_on_its_way_keeps_a_creator() -> None:
 
 
 def test_a_subscription_that_may_be_charged_keeps_a_wallet() -> None:
-    place = World({**MICRO_UNLOCK, "products_enabled": ["subscription"]})
+    place = InMemoryBook({**MICRO_UNLOCK, "products_enabled": ["subscription"]})
     fan = {"subscription": "s1", "user": "ann", "creator": "carl"}
     place.happens("start-subscription", **fan, price=999)
     decision = erase(place, "ann", "wallet")

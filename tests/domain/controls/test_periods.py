@@ -7,25 +7,25 @@ import pytest
 from domain.catalogue import InvalidRequest
 from domain.controls.periods import Periods, month_after
 from domain.rejections import Rejection
-from tests.domain.in_memory_book import World, code
+from tests.domain.in_memory_book import InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 
-def close(place: World, period: str) -> str:
-    decision = place.when("close-period", "fay", period=period)
+def close(place: InMemoryBook, period: str) -> str:
+    decision = place.decide("close-period", "fay", period=period)
     if isinstance(decision, tuple):
-        place.given(*decision)
+        place.record(*decision)
     return code(decision)
 
 
-def periods(place: World) -> Periods:
+def periods(place: InMemoryBook) -> Periods:
     state = place.states["period:book"]
     assert isinstance(state, Periods)
     return state
 
 
 def test_months_are_closed_in_their_order() -> None:
-    place = World(MICRO_UNLOCK)
+    place = InMemoryBook(MICRO_UNLOCK)
     assert close(place, "2026-08") == ""
     assert close(place, "2026-10") == "INVALID_TRANSITION"
     assert close(place, "2026-09") == ""
@@ -35,7 +35,7 @@ def test_months_are_closed_in_their_order() -> None:
 
 
 def test_a_month_that_is_not_over_stays_open() -> None:
-    place = World(MICRO_UNLOCK)
+    place = InMemoryBook(MICRO_UNLOCK)
     assert close(place, "2026-11") == "INVALID_TRANSITION"
     place.now = place.now.replace(month=12, day=1, hour=0)
     assert close(place, "2026-11") == ""
@@ -44,7 +44,7 @@ def test_a_month_that_is_not_over_stays_open() -> None:
 @pytest.mark.parametrize("period", ["2026", "2026-13", "26-01", "2026-1", "2026-00", "9999-12"])
 def test_what_is_no_month(period: str) -> None:
     with pytest.raises(InvalidRequest):
-        World().when("close-period", "fay", period=period)
+        InMemoryBook().decide("close-period", "fay", period=period)
 
 
 def test_late_facts_go_to_the_first_open_day() -> None:

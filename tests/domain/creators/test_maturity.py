@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from domain.creators.creator import AVAILABLE, PENDING, RESERVED, Creator
 from domain.creators.maturity import EarningsMatured, EscrowReleased
 from domain.sales.sale import Sale
-from tests.domain.in_memory_book import ASSETS, NOW, World, code
+from tests.domain.in_memory_book import ASSETS, NOW, InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 
-def world(**policy: Any) -> World:
-    return World({**MICRO_UNLOCK, "maturity_days": 7, **policy})
+def world(**policy: Any) -> InMemoryBook:
+    return InMemoryBook({**MICRO_UNLOCK, "maturity_days": 7, **policy})
 
 
-def tip(place: World, amount: int, **more: Any) -> Sale:
+def tip(place: InMemoryBook, amount: int, **more: Any) -> Sale:
     fields = {"user": "ann", "creator": "carl", "funding": "CARD", "amount": amount, **more}
     paid = {"processor": "stripe", "processor_ref": f"r{len(place.history)}"}
     (event,) = place.happens("send-tip", **fields, **paid)
@@ -26,21 +26,21 @@ def tip(place: World, amount: int, **more: Any) -> Sale:
     return event
 
 
-def carl(place: World) -> Creator:
+def carl(place: InMemoryBook) -> Creator:
     creator = place.states["creator:carl"]
     assert isinstance(creator, Creator)
     return creator
 
 
-def buckets(place: World) -> tuple[int, int, int]:
+def buckets(place: InMemoryBook) -> tuple[int, int, int]:
     return carl(place).pending, carl(place).available, carl(place).reserved
 
 
-def where(place: World, sale: Sale) -> str:
+def where(place: InMemoryBook, sale: Sale) -> str:
     return carl(place).bucket(sale.escrowed_at, sale.mature_at)
 
 
-def freeze(place: World, command: str = "freeze", scope: str = "EARN") -> None:
+def freeze(place: InMemoryBook, command: str = "freeze", scope: str = "EARN") -> None:
     fields = {"subject": "carl", "kind": "creator", "scope": scope, "reason_code": "REVIEW"}
     place.happens(command, **fields)
 
@@ -50,7 +50,7 @@ def test_earnings_are_pending_until_they_mature() -> None:
     sale = tip(place, 1_000)
     assert buckets(place) == (800, 0, 0)
     place.later(days=7, minutes=-1)
-    assert place.when("mature-earnings", creator="carl") == ()
+    assert place.decide("mature-earnings", creator="carl") == ()
     place.later(minutes=1)
     (event,) = place.happens("mature-earnings", creator="carl")
     assert isinstance(event, EarningsMatured)
@@ -60,7 +60,7 @@ def test_earnings_are_pending_until_they_mature() -> None:
     )
     assert buckets(place) == (0, 800, 0)
     assert where(place, sale) == AVAILABLE
-    assert place.when("mature-earnings", creator="carl") == ()
+    assert place.decide("mature-earnings", creator="carl") == ()
 
 
 def test_only_what_is_due_moves() -> None:
@@ -88,7 +88,7 @@ def test_maturity_continues_during_a_freeze() -> None:
     freeze(place)
     freeze(place, scope="PAYOUT")
     place.later(days=8)
-    assert code(place.when("mature-earnings", creator="carl")) == ""
+    assert code(place.decide("mature-earnings", creator="carl")) == ""
 
 
 def test_escrow_waits_for_the_end_of_the_freeze() -> None:
@@ -98,7 +98,7 @@ def test_escrow_waits_for_the_end_of_the_freeze() -> None:
     during = tip(place, 500)
     assert buckets(place) == (800, 0, 400)
     assert (where(place, before), where(place, during)) == (PENDING, RESERVED)
-    assert code(place.when("release-escrow", creator="carl")) == "CREATOR_FROZEN"
+    assert code(place.decide("release-escrow", creator="carl")) == "CREATOR_FROZEN"
     freeze(place, "unfreeze")
     place.later(seconds=1)
     (event,) = place.happens("release-escrow", creator="carl")
@@ -109,7 +109,7 @@ def test_escrow_waits_for_the_end_of_the_freeze() -> None:
     )
     assert buckets(place) == (800, 400, 0)
     assert where(place, during) == AVAILABLE
-    assert place.when("release-escrow", creator="carl") == ()
+    assert place.decide("release-escrow", creator="carl") == ()
 
 
 def test_a_release_of_escrow_leaves_what_disputes_hold_back() -> None:

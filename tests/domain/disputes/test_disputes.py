@@ -14,17 +14,17 @@ from domain.rejections import Rejection
 from domain.sales.entitlement import Entitlement
 from domain.sales.sale import Sale
 from tests.domain.books import balances
-from tests.domain.in_memory_book import ASSETS, World, code
+from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 CARD = {"funding": "CARD", "processor": "stripe", "processor_ref": "r1"}
 
 
-def world(bearer: str = "CREATOR_PROPORTIONAL", **policy: Any) -> World:
-    return World({**MICRO_UNLOCK, "packages": {}, "dispute_bearer": bearer, **policy})
+def world(bearer: str = "CREATOR_PROPORTIONAL", **policy: Any) -> InMemoryBook:
+    return InMemoryBook({**MICRO_UNLOCK, "packages": {}, "dispute_bearer": bearer, **policy})
 
 
-def sold(place: World, price: int = 399, **more: Any) -> Sale:
+def sold(place: InMemoryBook, price: int = 399, **more: Any) -> Sale:
     """Ann unlocks Carl's photo by card."""
     fields: dict[str, Any] = {
         "user": "ann",
@@ -64,7 +64,7 @@ def refunded(cumulative: int) -> dict[str, Any]:
     return {**fields, "processor_ref": f"refund-{cumulative}"}
 
 
-def sums(place: World) -> dict[str, int]:
+def sums(place: InMemoryBook) -> dict[str, int]:
     """Balances of money that are not zero, credits positive for liabilities and income."""
     found = balances(place.history)
     return {account: amount for (account, asset), amount in found.items() if amount}
@@ -90,8 +90,8 @@ def test_a7_a_lost_dispute_after_a_partial_refund() -> None:
         "exp.baddebt": 200,
         "disputed": -399,
     }
-    assert place.when("close-dispute", **closed("LOST")) == ()
-    assert place.when("open-dispute", **opened()) == ()
+    assert place.decide("close-dispute", **closed("LOST")) == ()
+    assert place.decide("open-dispute", **opened()) == ()
 
 
 def test_a_won_dispute_gives_everything_back_and_the_fee_as_the_policy_says() -> None:
@@ -117,7 +117,7 @@ def test_won_after_lost_reverses_the_loss() -> None:
     assert invoice.type == "invoice.issued.v1"
     assert sums(place) == before
     assert place.states["entitlement:ann:photo"] != Entitlement()
-    decision = place.when("close-dispute", **closed("LOST"))
+    decision = place.decide("close-dispute", **closed("LOST"))
     assert isinstance(decision, Suspended)
     assert code(decision) == "INVALID_TRANSITION"
     assert not any(amount for event in decision.events for *_, amount in event.postings(ASSETS))
@@ -149,24 +149,24 @@ def test_no_refund_while_a_dispute_is_open_and_none_beyond_what_was_lost() -> No
     sale = sold(place)
     asked: dict[str, Any] = {"sale": sale.sale_id, "amount": 100, "reason_code": "ASKED"}
     place.happens("open-dispute", **opened(amount=300))
-    assert code(place.when("refund", **asked)) == "DISPUTE_OPEN"
+    assert code(place.decide("refund", **asked)) == "DISPUTE_OPEN"
     place.happens("close-dispute", **closed("LOST"))
-    assert code(place.when("refund", **asked)) == "REFUND_EXCEEDS_REMAINING"
-    assert code(place.when("refund", **{**asked, "amount": 99})) == ""
+    assert code(place.decide("refund", **asked)) == "REFUND_EXCEEDS_REMAINING"
+    assert code(place.decide("refund", **{**asked, "amount": 99})) == ""
 
 
 def test_what_has_not_arrived_is_waited_for() -> None:
     place = world()
-    assert place.when("open-dispute", **opened()) == Parked("payment:r1")
-    assert place.when("open-dispute", **opened(sale="r1")) == Parked("payment:r1")
-    assert place.when("open-dispute", **opened(purchase="r1")) == Parked("payment:r1")
-    assert place.when("close-dispute", **closed("WON")) == Parked("dispute:d1")
+    assert place.decide("open-dispute", **opened()) == Parked("payment:r1")
+    assert place.decide("open-dispute", **opened(sale="r1")) == Parked("payment:r1")
+    assert place.decide("open-dispute", **opened(purchase="r1")) == Parked("payment:r1")
+    assert place.decide("close-dispute", **closed("WON")) == Parked("dispute:d1")
 
 
 def test_what_contradicts_waits_in_suspense() -> None:
     place = world()
     sold(place)
-    decision = place.when("open-dispute", **opened(amount=400))
+    decision = place.decide("open-dispute", **opened(amount=400))
     assert isinstance(decision, Suspended)
     (event,) = decision.events
     assert event.postings(ASSETS) == (("psp.stripe", "USD", -1900), ("suspense", "USD", 1900))
@@ -177,7 +177,7 @@ def test_sales_in_tokens_are_never_disputed() -> None:
     place.happens("grant-promo", user="ann", tokens=100, reason_code="GIFT")
     (sale,) = place.happens("send-tip", user="ann", creator="carl", funding="TOKEN", amount=100)
     assert isinstance(sale, Sale)
-    decision = place.when("open-dispute", **opened(amount=1, sale=sale.sale_id))
+    decision = place.decide("open-dispute", **opened(amount=1, sale=sale.sale_id))
     assert code(decision) == "INVALID_TRANSITION"
 
 
@@ -189,7 +189,7 @@ def test_a_dispute_reserves_from_where_the_earnings_are_and_returns_to_where_the
     place.happens("open-dispute", **opened(fee=0))
     assert sums(place)["cr.carl.reserved"] == -319
     place.later(days=8)
-    assert place.when("mature-earnings", creator="carl") == ()
+    assert place.decide("mature-earnings", creator="carl") == ()
     sold(place, item="film", processor_ref="r2", occurred_at="2026-11-20T12:00:00Z")
     place.happens("close-dispute", **closed("WON"))
     assert sums(place)["cr.carl.pending"] == -319
@@ -225,16 +225,16 @@ def test_a_dispute_of_escrowed_earnings_outlives_the_escrow() -> None:
     assert "cr.carl.reserved" not in sums(place)
 
 
-def hear(place: World, notices: list[tuple[str, dict[str, Any]]]) -> None:
+def hear(place: InMemoryBook, notices: list[tuple[str, dict[str, Any]]]) -> None:
     """Every notice once; what waits is heard again whenever something has happened."""
     waiting = list(notices)
     while waiting:
         for notice in waiting:
-            decision = place.when(notice[0], **notice[1])
+            decision = place.decide(notice[0], **notice[1])
             if isinstance(decision, Parked):
                 continue
             assert not isinstance(decision, Rejection)
-            place.given(*(decision.events if isinstance(decision, Suspended) else decision))
+            place.record(*(decision.events if isinstance(decision, Suspended) else decision))
             waiting.remove(notice)
             break
         else:
@@ -265,10 +265,10 @@ def test_notices_of_one_payment_end_in_the_same_balances_in_any_order(
 def test_what_waits_in_suspense_goes_back_the_way_it_came() -> None:
     place = world()
     sold(place)
-    decision = place.when("open-dispute", **opened(amount=400))
+    decision = place.decide("open-dispute", **opened(amount=400))
     assert isinstance(decision, Suspended)
     before = sums(place)
-    place.given(*decision.events)
+    place.record(*decision.events)
     place.happens("release-payment", payment_ref="d1", resolution="RETURN")
     assert sums(place) == before
 

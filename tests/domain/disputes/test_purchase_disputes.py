@@ -15,30 +15,32 @@ from domain.reversals.clawback import Reversal
 from domain.sales.sale import Sale
 from domain.wallets.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
-from tests.domain.in_memory_book import World, code
+from tests.domain.in_memory_book import InMemoryBook, code
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 
 BEARERS = ["CREATOR_PROPORTIONAL", "PLATFORM"]
 UNFREEZE = {"subject": "ann", "kind": "wallet", "scope": "SPEND", "reason_code": "CLEARED"}
 
 
-def live(bearer: str) -> World:
-    return World({**LIVE_CALL, "dispute_bearer": bearer})
+def live(bearer: str) -> InMemoryBook:
+    return InMemoryBook({**LIVE_CALL, "dispute_bearer": bearer})
 
 
-def credits(bearer: str, tokens: int, price: int, bonus: int = 0, **policy: Any) -> World:
+def credits(bearer: str, tokens: int, price: int, bonus: int = 0, **policy: Any) -> InMemoryBook:
     package = {"tokens": tokens, "bonus": bonus, "price": price}
-    return World({**MICRO_UNLOCK, "packages": {"p": package}, "dispute_bearer": bearer, **policy})
+    return InMemoryBook(
+        {**MICRO_UNLOCK, "packages": {"p": package}, "dispute_bearer": bearer, **policy}
+    )
 
 
-def bought(place: World, package: str, price: int, ref: str = "p1", **more: Any) -> str:
+def bought(place: InMemoryBook, package: str, price: int, ref: str = "p1", **more: Any) -> str:
     fields: dict[str, Any] = {"package": package, "price": price, "processor": "stripe", **more}
     event = place.happens("record-purchase", user="ann", processor_ref=ref, **fields)[0]
     assert isinstance(event, TokensPurchased)
     return event.purchase_id
 
 
-def tipped(place: World, tokens: int, creator: str = "carl") -> Sale:
+def tipped(place: InMemoryBook, tokens: int, creator: str = "carl") -> Sale:
     fields = {"user": "ann", "creator": creator, "funding": "TOKEN"}
     (sale,) = place.happens("send-tip", amount=tokens, **fields)
     assert isinstance(sale, Sale)
@@ -55,13 +57,13 @@ def closed(outcome: str, dispute: str = "d1") -> dict[str, Any]:
     return {"dispute": dispute, "outcome": outcome, "processor": "stripe", "processor_ref": ref}
 
 
-def wallet(place: World) -> Wallet:
+def wallet(place: InMemoryBook) -> Wallet:
     state = place.states["wallet:ann"]
     assert isinstance(state, Wallet)
     return state
 
 
-def money(place: World) -> dict[str, int]:
+def money(place: InMemoryBook) -> dict[str, int]:
     return {
         account: amount
         for (account, asset), amount in balances(place.history).items()
@@ -69,7 +71,7 @@ def money(place: World) -> dict[str, int]:
     }
 
 
-def in_order(place: World) -> None:
+def in_order(place: InMemoryBook) -> None:
     """What must hold at every position."""
     found = balances(place.history)
     for (account, _), amount in found.items():
@@ -104,9 +106,9 @@ def test_b7_under_platform_the_buyer_owes_what_was_spent() -> None:
     assert isinstance(held, DisputeOpened)
     found = balances(place.history)
     assert (found["w.ann.held", "demo.PAID"], found["w.ann.free", "demo.PAID"]) == (-40, 0)
-    assert code(place.when("send-tip", user="ann", creator="carl", funding="TOKEN", amount=1)) == (
-        "INSUFFICIENT_TOKENS"
-    )
+    assert code(
+        place.decide("send-tip", user="ann", creator="carl", funding="TOKEN", amount=1)
+    ) == ("INSUFFICIENT_TOKENS")
     lost, frozen = place.happens("close-dispute", **closed("LOST"))
     assert isinstance(lost, DisputeLost)
     assert (lost.released, lost.debt, lost.creators_part) == (400, 599, 0)
@@ -172,9 +174,9 @@ def test_tokens_of_a_charged_back_purchase_are_not_refunded_again() -> None:
     first = tipped(place, 60)
     asked: dict[str, Any] = {"sale": first.sale_id, "amount": 1, "reason_code": "ASKED"}
     place.happens("open-dispute", **opened(999))
-    assert code(place.when("refund", **asked)) == "DISPUTE_OPEN"
+    assert code(place.decide("refund", **asked)) == "DISPUTE_OPEN"
     place.happens("close-dispute", **closed("LOST"))
-    assert place.when("refund", **asked).details["remaining"] == 0  # type: ignore[union-attr]
+    assert place.decide("refund", **asked).details["remaining"] == 0  # type: ignore[union-attr]
 
 
 def test_a_sale_paid_by_two_purchases_is_undone_only_in_its_part() -> None:
@@ -187,7 +189,7 @@ def test_a_sale_paid_by_two_purchases_is_undone_only_in_its_part() -> None:
     assert money(place)["cr.carl.available"] == -150
     assert balances(place.history)["w.ann.free", "demo.PAID"] == -70
     asked: dict[str, Any] = {"sale": sale.sale_id, "reason_code": "ASKED"}
-    assert code(place.when("refund", amount=31, **asked)) == "REFUND_EXCEEDS_REMAINING"
+    assert code(place.decide("refund", amount=31, **asked)) == "REFUND_EXCEEDS_REMAINING"
     place.happens("refund", amount=30, **asked)
     assert "cr.carl.available" not in money(place)
     assert money(place) == {"psp.stripe": 999, "deferred": -999}
@@ -258,8 +260,8 @@ def test_tokens_that_come_back_after_their_end_are_told_to_the_agenda() -> None:
     assert money(place)["rev.breakage"] == -1000
 
 
-def refund_of(place: World, purchase: str) -> Any:
-    return place.when("refund-purchase", purchase=purchase, reason_code="ASKED")
+def refund_of(place: InMemoryBook, purchase: str) -> Any:
+    return place.decide("refund-purchase", purchase=purchase, reason_code="ASKED")
 
 
 def test_an_unspent_purchase_is_refunded_whole_and_its_bonus_cancelled() -> None:
@@ -367,9 +369,9 @@ def test_whatever_is_spent_refunded_and_disputed_the_books_are_in_order(
         if sales:
             sale = sales[nth % len(sales)]
             asked: dict[str, Any] = {"sale": sale.sale_id, "reason_code": "ASKED"}
-            decision = place.when("refund", amount=amount, **asked)
+            decision = place.decide("refund", amount=amount, **asked)
             if isinstance(decision, tuple):
-                place.given(*decision)
+                place.record(*decision)
     in_order(place)
     before = money(place)
     for nth, (number, outcome) in enumerate([*disputes, (price - 1, "LOST")]):

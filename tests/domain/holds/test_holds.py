@@ -11,13 +11,13 @@ from domain.holds.hold import HoldReleased, HoldSettled
 from domain.rejections import Rejection
 from domain.wallets.expiry import PromoTokensExpired
 from domain.wallets.wallet import Wallet
-from tests.domain.in_memory_book import ASSETS, World, code
+from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
 from tests.scenarios.policies import PREPAID_CREDITS
 
 LATER = "2026-11-20T13:00:00Z"
 
 
-class Holds(World):
+class Holds(InMemoryBook):
     """A world with one tenant and 12,000 credits bought for 96,000 cents."""
 
     def __init__(self, **policy: Any) -> None:
@@ -37,7 +37,7 @@ class Holds(World):
         return self.happens("settle-batch", hold=hold, batch_no=batch, used=used)
 
     def refused(self, name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
-        decision = self.when(name, **fields)
+        decision = self.decide(name, **fields)
         assert isinstance(decision, Rejection), decision
         return decision.reason.code, decision.details
 
@@ -135,9 +135,9 @@ def test_what_stands_against_a_hold(
 ) -> None:
     place = Holds(**policy)
     asked = {"user": "acme", "tokens": 1, **fields}
-    assert code(place.when("hold-credits", **asked)) == expected
+    assert code(place.decide("hold-credits", **asked)) == expected
     place.happens("freeze", subject="acme", kind="wallet", scope="SPEND", reason_code="X")
-    assert code(place.when("hold-credits", **asked)) == "ACCOUNT_FROZEN"
+    assert code(place.decide("hold-credits", **asked)) == "ACCOUNT_FROZEN"
 
 
 def test_a_hold_nobody_made() -> None:

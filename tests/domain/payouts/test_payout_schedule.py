@@ -10,12 +10,12 @@ from domain.creators.onboarding import PayoutAccountChanged
 from domain.event import Event
 from domain.payouts.payout import PayoutRequested
 from domain.policy import Policy
-from tests.domain.in_memory_book import NOW, World, code
+from tests.domain.in_memory_book import NOW, InMemoryBook, code
 from tests.domain.payouts.test_payouts import WAY, carl, earn, request, take, world
 from tests.scenarios.policies import MICRO_UNLOCK
 
 
-def run(place: World) -> tuple[Event, ...]:
+def run(place: InMemoryBook) -> tuple[Event, ...]:
     """A run of the schedule comes by."""
     return place.happens("request-payout", "scheduler", creator="carl", scheduled=True)
 
@@ -31,7 +31,7 @@ def test_a_run_of_the_schedule_pays_all_there_is_once() -> None:
     earn(place, 7_000)
     assert run(place) == ()
     place.now = NOW.replace(day=30, hour=0)
-    assert code(place.when("request-payout", **request(5_000))) == ""
+    assert code(place.decide("request-payout", **request(5_000))) == ""
     (_, following) = run(place)
     assert isinstance(following, PayoutRequested)
     assert (following.gross, following.scheduled_for) == (7_000, date(2026, 11, 30))
@@ -76,7 +76,7 @@ def test_the_days_of_the_schedule(schedule: str | None, today: date, day: date |
 )
 def test_the_schedule_names_no_amount_and_everybody_else_does(fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
-        world().when("request-payout", creator="carl", **fields)
+        world().decide("request-payout", creator="carl", **fields)
 
 
 def test_who_can_be_paid_is_on_the_agenda() -> None:

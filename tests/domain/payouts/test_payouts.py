@@ -12,7 +12,7 @@ from domain.creators.maturity import EarningsMatured
 from domain.event import Event
 from domain.payouts.payout import PayoutRequested, cancelled_by
 from domain.rejections import REASONS, Rejection
-from tests.domain.in_memory_book import ASSETS, World, code
+from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 REF = {"processor": "bank", "processor_ref": "t1"}
@@ -47,10 +47,10 @@ WAY = {
 }
 
 
-def world(available: int = 12_345, *, ready: bool = True, **policy: Any) -> World:
+def world(available: int = 12_345, *, ready: bool = True, **policy: Any) -> InMemoryBook:
     """Carl has `available` cents and may be paid."""
     everything = {"packages": {}, "revenue_share": {"default": 10_000}}
-    place = World({**MICRO_UNLOCK, **everything, **policy})
+    place = InMemoryBook({**MICRO_UNLOCK, **everything, **policy})
     if available:
         earn(place, available)
     if ready:
@@ -58,7 +58,7 @@ def world(available: int = 12_345, *, ready: bool = True, **policy: Any) -> Worl
     return place
 
 
-def earn(place: World, amount: int) -> None:
+def earn(place: InMemoryBook, amount: int) -> None:
     fields: dict[str, Any] = {"user": "ann", "creator": "carl", "funding": "CARD", "amount": amount}
     paid = {"processor": "stripe", "processor_ref": f"r{len(place.history)}"}
     place.happens("send-tip", **fields, **paid)
@@ -68,20 +68,20 @@ def request(amount: int, **more: Any) -> dict[str, Any]:
     return {"creator": "carl", "amount": amount, **more}
 
 
-def carl(place: World) -> Creator:
+def carl(place: InMemoryBook) -> Creator:
     creator = place.states["creator:carl"]
     assert isinstance(creator, Creator)
     return creator
 
 
-def requested(place: World, amount: int = 5_000, **more: Any) -> str:
+def requested(place: InMemoryBook, amount: int = 5_000, **more: Any) -> str:
     """The id of a payout that fay requested."""
     *_, event = place.happens("request-payout", "fay", **request(amount, **more))
     assert isinstance(event, PayoutRequested)
     return event.payout_id
 
 
-def take(place: World, payout: str, *steps: str) -> tuple[Event, ...]:
+def take(place: InMemoryBook, payout: str, *steps: str) -> tuple[Event, ...]:
     """Take steps; answers the events of the last one."""
     events: tuple[Event, ...] = ()
     for step in steps:
@@ -187,7 +187,7 @@ WRONGS = (
 
 def request_with(wrongs: tuple[str, ...]) -> str:
     """The answer to a request with which all of this is wrong at once."""
-    place = World() if "NO_POLICY" in wrongs else world(20_000)
+    place = InMemoryBook() if "NO_POLICY" in wrongs else world(20_000)
     if "PAYOUT_IN_PROGRESS" in wrongs and "NO_POLICY" not in wrongs:
         take(place, requested(place), "approve-payout", "submit-payout")
     if "PAYOUT_ACCOUNT_NOT_READY" in wrongs and "NO_POLICY" not in wrongs:
@@ -205,7 +205,7 @@ def request_with(wrongs: tuple[str, ...]) -> str:
     if "PRODUCT_DISABLED" in wrongs and "NO_POLICY" not in wrongs:
         place.publish({**MICRO_UNLOCK, "instant_fee_bps": None})
         more["instant"] = True
-    return code(place.when("request-payout", **request(amount, **more)))
+    return code(place.decide("request-payout", **request(amount, **more)))
 
 
 @pytest.mark.parametrize("first", range(len(WRONGS)))
@@ -228,15 +228,15 @@ def test_with_nothing_wrong_it_is_requested() -> None:
 
 
 def test_the_minimum_tests_gross_and_says_what_is_missing() -> None:
-    decision = world().when("request-payout", **request(4_999, instant=True))
+    decision = world().decide("request-payout", **request(4_999, instant=True))
     assert isinstance(decision, Rejection)
     assert decision.details == {"minimum": 5_000, "requested": 4_999, "shortfall": 1}
     place = world(1, payout_minimum=None)
-    assert code(place.when("request-payout", **request(1))) == ""
+    assert code(place.decide("request-payout", **request(1))) == ""
 
 
 def test_more_than_there_is_cannot_be_requested() -> None:
-    decision = world(5_000).when("request-payout", **request(5_001))
+    decision = world(5_000).decide("request-payout", **request(5_001))
     assert isinstance(decision, Rejection)
     assert (decision.reason.code, decision.details) == (
         "INSUFFICIENT_AVAILABLE",
@@ -246,19 +246,21 @@ def test_more_than_there_is_cannot_be_requested() -> None:
 
 def test_without_an_instant_fee_there_are_no_instant_payouts() -> None:
     place = world(instant_fee_bps=None)
-    assert code(place.when("request-payout", **request(5_000, instant=True))) == "PRODUCT_DISABLED"
+    assert (
+        code(place.decide("request-payout", **request(5_000, instant=True))) == "PRODUCT_DISABLED"
+    )
 
 
 def test_withholding_needs_a_country() -> None:
     place = world(ready=False, withholding_bps=100)
     place.happens("set-payout-account", creator="carl", payouts_enabled=True)
-    assert code(place.when("request-payout", **request(5_000))) == "PAYOUT_ACCOUNT_NOT_READY"
+    assert code(place.decide("request-payout", **request(5_000))) == "PAYOUT_ACCOUNT_NOT_READY"
     place.happens("set-payout-account", creator="carl", payouts_enabled=True, country="FR")
-    assert code(place.when("request-payout", **request(5_000))) == ""
+    assert code(place.decide("request-payout", **request(5_000))) == ""
 
 
 def test_a_creator_never_seen_is_not_ready() -> None:
-    decision = world().when("request-payout", creator="nobody", amount=5_000)
+    decision = world().decide("request-payout", creator="nobody", amount=5_000)
     assert code(decision) == "PAYOUT_ACCOUNT_NOT_READY"
 
 
@@ -268,7 +270,7 @@ def test_a_creator_never_seen_is_not_ready() -> None:
 def test_what_is_due_counts_though_nobody_has_posted_it() -> None:
     place = world(0, maturity_days=7)
     earn(place, 6_000)
-    assert code(place.when("request-payout", **request(5_000))) == "INSUFFICIENT_AVAILABLE"
+    assert code(place.decide("request-payout", **request(5_000))) == "INSUFFICIENT_AVAILABLE"
     place.later(days=7, hours=1)
     matured, payout = place.happens("request-payout", **request(5_000))
     assert isinstance(matured, EarningsMatured)
@@ -287,10 +289,10 @@ def test_every_step_from_every_state(state: str, step: str) -> None:
     payout = requested(place)
     take(place, payout, *WAY[state])
     actor, fields = STEPS[step]
-    decision = place.when(step, actor, payout=payout, **fields)
+    decision = place.decide(step, actor, payout=payout, **fields)
     if step in ALLOWED[state]:
         assert isinstance(decision, tuple)
-        (event,) = place.given(*decision)
+        (event,) = place.record(*decision)
         assert event.type == f"payout.{ALLOWED[state][step]}.v1"
     else:
         assert isinstance(decision, Rejection)
@@ -301,14 +303,14 @@ def test_every_step_from_every_state(state: str, step: str) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_a_payout_that_does_not_exist(step: str) -> None:
     actor, fields = STEPS[step]
-    assert code(world().when(step, actor, payout="p0", **fields)) == "UNKNOWN_PAYOUT"
+    assert code(world().decide(step, actor, payout="p0", **fields)) == "UNKNOWN_PAYOUT"
 
 
 @pytest.mark.parametrize("actor", ["fay", "carl"])
 def test_neither_requester_nor_creator_approves(actor: str) -> None:
     place = world()
     payout = requested(place)
-    decision = place.when("approve-payout", actor, payout=payout)
+    decision = place.decide("approve-payout", actor, payout=payout)
     assert code(decision) == "SELF_APPROVAL_FORBIDDEN"
 
 
@@ -329,7 +331,7 @@ def test_a_freeze_stops_what_leads_to_the_processor(state: str, step: str, stopp
     take(place, payout, *WAY[state])
     place.happens("freeze", subject="carl", kind="creator", scope="PAYOUT", reason_code="REVIEW")
     actor, fields = STEPS[step]
-    decision = place.when(step, actor, payout=payout, **fields)
+    decision = place.decide(step, actor, payout=payout, **fields)
     assert code(decision) == ("ACCOUNT_FROZEN" if stopped else "")
 
 
@@ -337,11 +339,11 @@ def test_a_freeze_stops_what_leads_to_the_processor(state: str, step: str, stopp
 def test_one_payout_at_a_time(end: str) -> None:
     place = world()
     payout = requested(place)
-    second = place.when("request-payout", **request(5_000))
+    second = place.decide("request-payout", **request(5_000))
     assert isinstance(second, Rejection)
     assert second.details == {"creator": "carl", "payout": payout}
     take(place, payout, *WAY[end])
-    assert code(place.when("request-payout", **request(5_000))) == ""
+    assert code(place.decide("request-payout", **request(5_000))) == ""
 
 
 # Below zero.
@@ -357,7 +359,7 @@ def test_only_what_the_processor_does_not_have_is_cancelled(state: str, availabl
     cancelled = available < 0 and state in ("requested", "approved")
     assert [event.type for event in events] == ["payout.rejected.v1"] * cancelled
     if cancelled:
-        place.given(*events)
+        place.record(*events)
         assert carl(place).available == 12_345
-        again = place.when("reject-payout", "bob", payout=payout, reason_code="DOUBT")
+        again = place.decide("reject-payout", "bob", payout=payout, reason_code="DOUBT")
         assert code(again) == "INVALID_TRANSITION"

@@ -11,7 +11,7 @@ from domain.wallets.wallet import Wallet
 from tests.domain.books import balances
 from tests.domain.disputes.test_disputes import closed, hear, opened, world
 from tests.domain.disputes.test_purchase_disputes import BEARERS, bought, credits, in_order, tipped
-from tests.domain.in_memory_book import World
+from tests.domain.in_memory_book import InMemoryBook
 
 Notice = tuple[str, dict[str, Any]]
 
@@ -25,7 +25,7 @@ PURCHASED: dict[str, Any] = {
 }
 
 
-def ends_of(place: World) -> dict[tuple[str, str], int]:
+def ends_of(place: InMemoryBook) -> dict[tuple[str, str], int]:
     """Every balance that is not zero."""
     return {key: amount for key, amount in balances(place.history).items() if amount}
 

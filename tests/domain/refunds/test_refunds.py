@@ -17,17 +17,17 @@ from domain.rejections import Rejection
 from domain.sales.entitlement import Entitlement, Grant
 from domain.sales.sale import PayeeShare, Sale
 from tests.domain.books import balances
-from tests.domain.in_memory_book import ASSETS, World, code
+from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 CARD = {"funding": "CARD", "processor": "stripe", "processor_ref": "r1"}
 
 
-def world(**policy: Any) -> World:
-    return World({**MICRO_UNLOCK, "packages": {}, **policy})
+def world(**policy: Any) -> InMemoryBook:
+    return InMemoryBook({**MICRO_UNLOCK, "packages": {}, **policy})
 
 
-def sold(place: World, name: str = "unlock", price: int = 399, **more: Any) -> Sale:
+def sold(place: InMemoryBook, name: str = "unlock", price: int = 399, **more: Any) -> Sale:
     """Ann pays Carl by card."""
     fields: dict[str, Any] = {"user": "ann", "creator": "carl", **CARD, **more}
     if name == "send-tip":
@@ -39,8 +39,8 @@ def sold(place: World, name: str = "unlock", price: int = 399, **more: Any) -> S
     return sale
 
 
-def refund(place: World, sale: Sale, amount: int) -> Any:
-    return place.when("refund", sale=sale.sale_id, amount=amount, reason_code="ASKED")
+def refund(place: InMemoryBook, sale: Sale, amount: int) -> Any:
+    return place.decide("refund", sale=sale.sale_id, amount=amount, reason_code="ASKED")
 
 
 def reported(cumulative: int, sale: str = "r1", ref: str | None = None) -> dict[str, Any]:
@@ -53,13 +53,13 @@ def reported(cumulative: int, sale: str = "r1", ref: str | None = None) -> dict[
     }
 
 
-def recorded(place: World, cumulative: int) -> RefundRecorded:
+def recorded(place: InMemoryBook, cumulative: int) -> RefundRecorded:
     event = place.happens("record-refund", **reported(cumulative))[0]
     assert isinstance(event, RefundRecorded)
     return event
 
 
-def creator(place: World, name: str = "carl") -> Creator:
+def creator(place: InMemoryBook, name: str = "carl") -> Creator:
     state = place.states[f"creator:{name}"]
     assert isinstance(state, Creator)
     return state
@@ -89,7 +89,7 @@ def test_a_failed_refund_may_be_asked_for_again() -> None:
     assert code(refund(place, sale, 1)) == "REFUND_EXCEEDS_REMAINING"
     refund_id = asked.refund_id  # type: ignore[attr-defined]
     place.happens("fail-refund", refund=refund_id, **failure)
-    assert place.when("fail-refund", refund=refund_id, **failure) == ()
+    assert place.decide("fail-refund", refund=refund_id, **failure) == ()
     assert code(refund(place, sale, 399)) == ""
     recorded(place, 399)
     assert code(refund(place, sale, 1)) == "REFUND_EXCEEDS_REMAINING"
@@ -98,7 +98,7 @@ def test_a_failed_refund_may_be_asked_for_again() -> None:
 def test_of_what_cannot_be_refunded_the_first_reason_is_told() -> None:
     place = world(refund_window_days=14)
     sale = sold(place)
-    assert code(place.when("refund", sale="nothing", amount=1, reason_code="X")) == "UNKNOWN_SALE"
+    assert code(place.decide("refund", sale="nothing", amount=1, reason_code="X")) == "UNKNOWN_SALE"
     assert code(refund(place, sale, 400)) == "REFUND_EXCEEDS_REMAINING"
     place.later(days=14)
     decision = refund(place, sale, 1)
@@ -138,15 +138,15 @@ def test_figures_are_cumulative_and_a_stale_one_changes_nothing() -> None:
     place = world()
     sold(place)
     recorded(place, 300)
-    assert place.when("record-refund", **reported(200)) == ()
-    assert place.when("record-refund", **reported(300, ref="again")) == ()
+    assert place.decide("record-refund", **reported(200)) == ()
+    assert place.decide("record-refund", **reported(300, ref="again")) == ()
     assert recorded(place, 399).amount == 99
 
 
 def test_a_refund_that_is_reported_before_its_payment_waits_for_it() -> None:
     place = world()
-    assert place.when("record-refund", **reported(100)) == Parked("payment:r1")
-    assert place.when(
+    assert place.decide("record-refund", **reported(100)) == Parked("payment:r1")
+    assert place.decide(
         "fail-refund", refund="r", reason_code="X", processor="stripe", processor_ref="f"
     ) == Parked("refund:r")
 
@@ -157,7 +157,7 @@ def test_a_failure_after_success_is_an_anomaly() -> None:
     (asked,) = place.happens("refund", sale=sale.sale_id, amount=100, reason_code="ASKED")
     recorded(place, 100)
     failed = {"refund": asked.refund_id, "reason_code": "X"}  # type: ignore[attr-defined]
-    decision = place.when("fail-refund", **failed, processor="stripe", processor_ref="f")
+    decision = place.decide("fail-refund", **failed, processor="stripe", processor_ref="f")
     assert code(decision) == "INVALID_TRANSITION"
 
 
@@ -251,14 +251,14 @@ def test_several_payees_give_back_in_every_order_what_they_got(
     shares = split_among(one.creator_share, weights)
     payees = tuple(PayeeShare(name, share) for name, share in zip(names, shares, strict=True))
     place = world(revenue_share={"default": 8000}, price_bounds={})
-    place.given(msgspec.structs.replace(one, payees=payees))
+    place.record(msgspec.structs.replace(one, payees=payees))
     for cumulative in sorted({cut % price for cut in cuts} - {0} | {price}):
         recorded(place, cumulative)
         assert all(creator(place, name).available >= 0 for name in names)
     assert not any(balances(place.history).values())
 
 
-def period(place: World, number: int) -> Sale:
+def period(place: InMemoryBook, number: int) -> Sale:
     """A month of a subscription is paid."""
     months = [f"2026-{month:02d}-01T00:00:00Z" for month in (11, 12)] + ["2027-01-01T00:00:00Z"]
     charged: dict[str, Any] = {

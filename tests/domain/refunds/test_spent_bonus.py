@@ -19,30 +19,30 @@ from tests.domain.disputes.test_purchase_disputes import (
     opened,
     tipped,
 )
-from tests.domain.in_memory_book import World
+from tests.domain.in_memory_book import InMemoryBook
 
 ENABLED = ["tip", "hold"]
 
 
-def place_with_bonus(days: int | None = 1) -> tuple[World, str]:
+def place_with_bonus(days: int | None = 1) -> tuple[InMemoryBook, str]:
     """Ann has 1000 tokens and a bonus of 100, which ends after `days`."""
     policy = {"promo_expiry_days": days, "products_enabled": ENABLED}
     place = credits("PLATFORM", 1000, 1200, bonus=100, **policy)
     return place, bought(place, "p", 1200)
 
 
-def held(place: World, tokens: int) -> dict[str, Any]:
+def held(place: InMemoryBook, tokens: int) -> dict[str, Any]:
     """Ann's tokens are set aside."""
     (event,) = place.happens("hold-credits", user="ann", tokens=tokens)
     return {"hold": event.hold_id}  # type: ignore[attr-defined]
 
 
-def settled(place: World, hold: dict[str, Any], used: int, batch: int = 1) -> None:
+def settled(place: InMemoryBook, hold: dict[str, Any], used: int, batch: int = 1) -> None:
     """A batch used so many of them."""
     place.happens("settle-batch", **hold, batch_no=batch, used=used)
 
 
-def moved(place: World, tokens: int) -> None:
+def moved(place: InMemoryBook, tokens: int) -> None:
     """A person takes promotional tokens of Ann's away."""
     legs = [["w.ann.free", "demo.PROMO", tokens], ["supply", "demo.PROMO", -tokens]]
     (proposed,) = place.happens("propose-adjustment", "fay", postings=legs, reason_code="WRONG")
@@ -50,14 +50,14 @@ def moved(place: World, tokens: int) -> None:
     place.happens("approve-adjustment", "bob", adjustment=adjustment)
 
 
-def ends(place: World, *, posted: bool) -> None:
+def ends(place: InMemoryBook, *, posted: bool) -> None:
     """The time of the bonus is over."""
     place.later(days=2)
     if posted:
         place.happens("expire-promo", user="ann")
 
 
-def refunded(place: World, purchase: str) -> TokenPurchaseRefunded:
+def refunded(place: InMemoryBook, purchase: str) -> TokenPurchaseRefunded:
     """The purchase is refunded."""
     event = place.happens("refund-purchase", purchase=purchase, reason_code="ASKED")[0]
     assert isinstance(event, TokenPurchaseRefunded)
@@ -137,6 +137,6 @@ def test_what_is_deducted_does_not_depend_on_the_end_of_the_bonus(
             place.happens("close-dispute", **closed(dispute))
         if end:
             ends(place, posted=False)
-        decision: Any = place.when("refund-purchase", purchase=purchase, reason_code="ASKED")
+        decision: Any = place.decide("refund-purchase", purchase=purchase, reason_code="ASKED")
         found.append(decision[0].bonus_spent if isinstance(decision, tuple) else None)
     assert found[0] == found[1]

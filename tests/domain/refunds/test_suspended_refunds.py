@@ -15,7 +15,7 @@ from domain.refunds.refund import RefundRecorded
 from domain.sales.entitlement import Entitlement
 from tests.domain.disputes.test_disputes import closed, hear, opened, sold, sums, world
 from tests.domain.disputes.test_disputes import refunded as reported
-from tests.domain.in_memory_book import World, code
+from tests.domain.in_memory_book import InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 CARD = {"funding": "CARD", "processor": "stripe", "processor_ref": "r1"}
@@ -23,7 +23,7 @@ PAID = {"processor": "stripe", "processor_ref": "p1"}
 
 
 def test_tokens_that_went_back_are_no_cents_that_did() -> None:
-    world = World(MICRO_UNLOCK)
+    world = InMemoryBook(MICRO_UNLOCK)
     world.happens("record-purchase", user="ann", package="small", price=999, **PAID)
     tip: dict[str, Any] = {"user": "ann", "creator": "carl", "funding": "TOKEN", "amount": 300}
     (sold,) = world.happens("send-tip", **tip)
@@ -35,7 +35,7 @@ def test_tokens_that_went_back_are_no_cents_that_did() -> None:
         "processor": "stripe",
         "processor_ref": "r1",
     }
-    decision = world.when("record-refund", **refund)
+    decision = world.decide("record-refund", **refund)
     assert isinstance(decision, Suspended)
     (waiting,) = decision.events
     assert isinstance(waiting, PaymentSuspended)
@@ -53,14 +53,14 @@ def test_a_sale_bears_its_price_and_the_rest_waits() -> None:
     place = world()
     sold(place)
     place.happens("record-refund", **reported(100))
-    decision = place.when("record-refund", **reported(400))
+    decision = place.decide("record-refund", **reported(400))
     assert isinstance(decision, Suspended)
     recorded, waiting = decision.events
     assert isinstance(recorded, RefundRecorded)
     assert (recorded.amount, recorded.cumulative) == (299, 399)
     assert isinstance(waiting, PaymentSuspended)
     assert waiting.amount == -1
-    place.given(*decision.events)
+    place.record(*decision.events)
     assert sums(place) == {"psp.stripe": -1, "suspense": 1}
     assert place.states["entitlement:ann:photo"] == Entitlement()
 
@@ -98,7 +98,7 @@ def test_a_figure_heard_before_is_looked_at_by_a_person_and_moves_nothing() -> N
     sold(place)
     hear(place, [figure(450)])
     before = sums(place)
-    decision = place.when("record-refund", **reported(400))
+    decision = place.decide("record-refund", **reported(400))
     assert code(decision) == "INVALID_TRANSITION"
     hear(place, [figure(400)])
     assert sums(place) == before
@@ -109,7 +109,7 @@ def test_what_waits_of_a_refund_is_returned_and_never_applied_or_counted_again()
     sold(place)
     hear(place, [figure(450)])
     released = {"payment_ref": figure(450)[1]["processor_ref"]}
-    applied = place.when("release-payment", "fay", **released, resolution="APPLY")
+    applied = place.decide("release-payment", "fay", **released, resolution="APPLY")
     assert code(applied) == "INVALID_TRANSITION"
     place.happens("release-payment", "fay", **released, resolution="RETURN")
     assert sums(place) == {}
@@ -121,7 +121,7 @@ def test_what_waits_of_a_refund_is_returned_and_never_applied_or_counted_again()
 
 @pytest.mark.parametrize("order", list(itertools.permutations((200, 250, 250))))
 def test_figures_of_what_no_card_paid_count_once(order: tuple[int, ...]) -> None:
-    world = World(MICRO_UNLOCK)
+    world = InMemoryBook(MICRO_UNLOCK)
     world.happens("record-purchase", user="ann", package="small", price=999, **PAID)
     tip: dict[str, Any] = {"user": "ann", "creator": "carl", "funding": "TOKEN", "amount": 300}
     (sold,) = world.happens("send-tip", **tip)

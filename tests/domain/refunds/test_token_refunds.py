@@ -11,18 +11,18 @@ from domain.refunds.refund import RefundRecorded
 from domain.sales.sale import Sale
 from domain.wallets.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
-from tests.domain.in_memory_book import ASSETS, World, code
+from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
 from tests.domain.refunds.test_refunds import creator, refund, world
 
 
-def tipped(place: World, tokens: int) -> Sale:
+def tipped(place: InMemoryBook, tokens: int) -> Sale:
     """Ann tips Carl tokens."""
     (sale,) = place.happens("send-tip", user="ann", creator="carl", funding="TOKEN", amount=tokens)
     assert isinstance(sale, Sale)
     return sale
 
 
-def bought(place: World, ref: str = "p1", package: str = "small", price: int = 999) -> None:
+def bought(place: InMemoryBook, ref: str = "p1", package: str = "small", price: int = 999) -> None:
     fields: dict[str, Any] = {
         "package": package,
         "price": price,

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from domain.command import Given, Suspended
 from domain.sales.invoices import CreditNoteIssued, InvoiceIssued, for_refund, for_sale
 from domain.sales.sale import Sale
-from tests.domain.in_memory_book import ASSETS, World
+from tests.domain.in_memory_book import ASSETS, InMemoryBook
 from tests.scenarios.policies import MICRO_UNLOCK
 
 RATES = {"DE": 1_900, "FR": 2_000, "US": 0}
 
 
-def world(**policy: Any) -> World:
-    return World({**MICRO_UNLOCK, "vat": RATES, **policy})
+def world(**policy: Any) -> InMemoryBook:
+    return InMemoryBook({**MICRO_UNLOCK, "vat": RATES, **policy})
 
 
-def unlock(place: World, country: str | None, price: int = 399, user: str = "ann") -> Any:
+def unlock(place: InMemoryBook, country: str | None, price: int = 399, user: str = "ann") -> Any:
     number = len(place.history)
     return place.happens(
         "unlock",
@@ -80,7 +80,7 @@ def test_a_suspended_card_sale_takes_no_number() -> None:
     unlock(place, "DE")
     photo = {"user": "ann", "creator": "carl", "item": "x", "price": 10_000, "country": "DE"}
     paid = {"funding": "CARD", "processor": "stripe", "processor_ref": "r9"}
-    decision = place.when("unlock", **photo, **paid)
+    decision = place.decide("unlock", **photo, **paid)
     assert isinstance(decision, Suspended)
     assert not any(isinstance(event, InvoiceIssued) for event in decision.events)
     assert unlock(place, "DE")[1].number == "DE-000002"
@@ -99,5 +99,5 @@ def test_credit_notes_continue_the_series_of_their_country() -> None:
         ("DE-000003", 8, 2, "f2"),
     ]
     assert for_refund(given_now, sale, amount=1, tax=0, refund_id="f3") == ()
-    place.given(*notes)
+    place.record(*notes)
     assert [event.type for event in for_sale(given_now, sale)] == ["invoice.issued.v1"]

@@ -13,7 +13,7 @@ from domain.rejections import REASONS, Rejection
 from domain.sales.items import ContentUnlocked
 from domain.sales.sale import Sale
 from domain.wallets.wallet import Wallet
-from tests.domain.in_memory_book import ASSETS, World, code
+from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 CARD = {"funding": "CARD", "processor": "stripe", "processor_ref": "r1"}
@@ -29,11 +29,11 @@ def item(price: int, **more: Any) -> dict[str, Any]:
     return {**photo, "price": price, **more}
 
 
-def world(**policy: Any) -> World:
-    return World({**MICRO_UNLOCK, **policy})
+def world(**policy: Any) -> InMemoryBook:
+    return InMemoryBook({**MICRO_UNLOCK, **policy})
 
 
-def bought(into: World, user: str = "ann", ref: str = "p1") -> None:
+def bought(into: InMemoryBook, user: str = "ann", ref: str = "p1") -> None:
     fields = {"package": "small", "price": 999, "processor": "stripe", "processor_ref": ref}
     into.happens("record-purchase", user=user, **fields)
 
@@ -62,7 +62,7 @@ WRONGS = (
 def unlock_with(wrongs: tuple[str, ...], **more: Any) -> str:
     """The answer to an unlock with which all of this is wrong at once."""
     products = ["tip"] if "PRODUCT_DISABLED" in wrongs else ["unlock"]
-    place = World()
+    place = InMemoryBook()
     if "NO_POLICY" not in wrongs:
         place = world(unit_value=5, revenue_share={"default": 1000}, products_enabled=products)
     if not {"NO_POLICY", "INSUFFICIENT_TOKENS"} & set(wrongs):
@@ -73,14 +73,14 @@ def unlock_with(wrongs: tuple[str, ...], **more: Any) -> str:
     if "CREATOR_FROZEN" in wrongs:
         freeze(place, creator, "creator", "EARN")
     if "ALREADY_ENTITLED" in wrongs:
-        place.given(entitlement())
+        place.record(entitlement())
     price = 10 if "PRICE_OUT_OF_RANGE" in wrongs else 100
     price = 10**12 if "INVALID_AMOUNT" in wrongs else price
     offer = {"offer_expires_at": OFFER_OVER} if "OFFER_EXPIRED" in wrongs else {}
-    return code(place.when("unlock", **item(price, **{"creator": creator, **offer, **more})))
+    return code(place.decide("unlock", **item(price, **{"creator": creator, **offer, **more})))
 
 
-def freeze(into: World, subject: str, kind: str, scope: str) -> None:
+def freeze(into: InMemoryBook, subject: str, kind: str, scope: str) -> None:
     fields = {"subject": subject, "kind": kind, "scope": scope, "reason_code": "REVIEW"}
     into.happens("freeze", **fields)
 
@@ -114,14 +114,14 @@ def test_a_card_that_was_charged_is_never_refused(wrong: str) -> None:
 
 
 def test_a_suspended_card_sale_keeps_what_was_paid() -> None:
-    decision = world().when("unlock", **{**item(10_000), "discount": 1, **CARD})
+    decision = world().decide("unlock", **{**item(10_000), "discount": 1, **CARD})
     assert isinstance(decision, Suspended)
     (event,) = decision.events
     assert event.postings(ASSETS) == (("psp.stripe", "USD", 9_999), ("suspense", "USD", -9_999))
 
 
 def test_a_refusal_carries_the_numbers_a_fan_is_shown() -> None:
-    decision = world().when("send-tip", **tip(13))
+    decision = world().decide("send-tip", **tip(13))
     assert isinstance(decision, Rejection)
     assert decision.details == {"required": 13, "current": 0, "shortfall": 13}
     assert decision.detail == "the wallet holds 0 tokens; 13 are needed"
@@ -130,26 +130,26 @@ def test_a_refusal_carries_the_numbers_a_fan_is_shown() -> None:
 def test_bounds_hold_before_the_discount_and_for_the_money_tokens_stand_for() -> None:
     place = world(unit_value=5, revenue_share={"default": 0})
     bought(place)
-    assert code(place.when("unlock", **item(19))) == "PRICE_OUT_OF_RANGE"  # 95 cents
-    assert code(place.when("unlock", **item(20))) == ""
-    assert code(place.when("unlock", **item(20, discount=20))) == ""
-    assert code(place.when("unlock", **item(2_000))) == "PRICE_OUT_OF_RANGE"
+    assert code(place.decide("unlock", **item(19))) == "PRICE_OUT_OF_RANGE"  # 95 cents
+    assert code(place.decide("unlock", **item(20))) == ""
+    assert code(place.decide("unlock", **item(20, discount=20))) == ""
+    assert code(place.decide("unlock", **item(2_000))) == "PRICE_OUT_OF_RANGE"
 
 
 def test_a_free_item_entitles_without_postings() -> None:
     place = world()
     free = sale(place.happens("unlock", **item(0)))
     assert balanced(free.postings(ASSETS)) == ()
-    assert code(place.when("unlock", **item(0))) == "ALREADY_ENTITLED"
+    assert code(place.decide("unlock", **item(0))) == "ALREADY_ENTITLED"
 
 
 def test_access_ends_exclusively() -> None:
     place = world()
     place.happens("unlock", **item(0, access_until="2026-11-20T13:00:00Z"))
     place.later(minutes=59)
-    assert code(place.when("unlock", **item(0))) == "ALREADY_ENTITLED"
+    assert code(place.decide("unlock", **item(0))) == "ALREADY_ENTITLED"
     place.later(minutes=1)
-    assert code(place.when("unlock", **item(0))) == ""
+    assert code(place.decide("unlock", **item(0))) == ""
 
 
 def test_promotional_tokens_go_first_the_soonest_to_end_before_the_others() -> None:
@@ -172,19 +172,19 @@ def test_tokens_end_at_their_instant_exclusively() -> None:
     grant = {"user": "ann", "reason_code": "X", "tokens": 10}
     place.happens("grant-promo", **grant, expires_at="2026-11-20T13:00:00Z")
     place.later(minutes=59, seconds=59)
-    assert code(place.when("send-tip", **tip(10))) == ""
+    assert code(place.decide("send-tip", **tip(10))) == ""
     place.later(seconds=1)
-    assert code(place.when("send-tip", **tip(1))) == "INSUFFICIENT_TOKENS"
-    assert code(place.when("grant-promo", **grant, expires_at=OFFER_OVER)) == "OFFER_EXPIRED"
+    assert code(place.decide("send-tip", **tip(1))) == "INSUFFICIENT_TOKENS"
+    assert code(place.decide("grant-promo", **grant, expires_at=OFFER_OVER)) == "OFFER_EXPIRED"
 
 
 def test_a_frozen_buyer_is_still_credited() -> None:
     place = world()
     freeze(place, "ann", "wallet", "SPEND")
     bought(place)
-    assert code(place.when("send-tip", **tip(1))) == "ACCOUNT_FROZEN"
+    assert code(place.decide("send-tip", **tip(1))) == "ACCOUNT_FROZEN"
     place.happens("unfreeze", subject="ann", kind="wallet", scope="SPEND", reason_code="CLEARED")
-    assert code(place.when("send-tip", **tip(1))) == ""
+    assert code(place.decide("send-tip", **tip(1))) == ""
 
 
 def test_a_frozen_creator_earns_into_escrow_where_the_policy_says_so() -> None:
@@ -205,9 +205,9 @@ def test_earnings_wait_where_the_policy_says_so() -> None:
 def test_freezing_twice_is_nothing_to_do() -> None:
     place = world()
     frozen = {"subject": "ann", "kind": "wallet", "scope": "SPEND", "reason_code": "X"}
-    assert place.when("unfreeze", **frozen) == ()
+    assert place.decide("unfreeze", **frozen) == ()
     place.happens("freeze", **frozen)
-    assert place.when("freeze", **frozen) == ()
+    assert place.decide("freeze", **frozen) == ()
 
 
 @pytest.mark.parametrize(
@@ -219,10 +219,10 @@ def test_a_purchase_unlike_its_package_gives_no_tokens(
 ) -> None:
     place = world()
     paid = {"package": "small", "price": 999, "processor": "stripe", "processor_ref": "p1"}
-    decision = place.when("record-purchase", user="ann", **{**paid, **fields})
+    decision = place.decide("record-purchase", user="ann", **{**paid, **fields})
     assert isinstance(decision, Suspended)
     assert decision.code == expected
-    place.given(*decision.events)
+    place.record(*decision.events)
     assert place.states["wallet:ann"] == Wallet()
 
 

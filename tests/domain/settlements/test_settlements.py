@@ -9,35 +9,35 @@ from domain.accounts import balanced
 from domain.catalogue import InvalidRequest
 from domain.command import Decision
 from domain.settlements.settlement import BreakOpened
-from tests.domain.in_memory_book import ASSETS, World, code
+from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 FILE = "ab" * 32
 
 
-def world(**paid: int) -> World:
+def world(**paid: int) -> InMemoryBook:
     """Payments of these amounts were received, each by its reference."""
-    place = World({**MICRO_UNLOCK, "price_bounds": {}})
+    place = InMemoryBook({**MICRO_UNLOCK, "price_bounds": {}})
     for ref, amount in paid.items():
         receive(place, ref, amount)
     return place
 
 
-def receive(place: World, ref: str, amount: int) -> None:
+def receive(place: InMemoryBook, ref: str, amount: int) -> None:
     fields: dict[str, Any] = {"user": "ann", "creator": "carl", "funding": "CARD"}
     place.happens("send-tip", **fields, amount=amount, processor="stripe", processor_ref=ref)
 
 
-def imported(place: World, lines: dict[str, int], file: str = FILE, **more: Any) -> Decision:
+def imported(place: InMemoryBook, lines: dict[str, int], file: str = FILE, **more: Any) -> Decision:
     rows = [{"payment_ref": ref, "amount": amount} for ref, amount in lines.items()]
     fields: dict[str, Any] = {"processor": "stripe", "file_sha256": file, "lines": rows, **more}
-    decision = place.when("import-settlement", "fay", **fields)
+    decision = place.decide("import-settlement", "fay", **fields)
     if isinstance(decision, tuple):
-        place.given(*decision)
+        place.record(*decision)
     return decision
 
 
-def books(place: World) -> Counter[str]:
+def books(place: InMemoryBook) -> Counter[str]:
     sums: Counter[str] = Counter()
     for event in place.history:
         for account, asset, amount in balanced(event.postings(ASSETS)):
@@ -50,10 +50,10 @@ def types(decision: Decision) -> list[str]:
     return [event.type for event in decision]
 
 
-def resolve(place: World, ref: str, resolution: str) -> str:
-    decision = place.when("resolve-break", "fay", payment_ref=ref, resolution=resolution)
+def resolve(place: InMemoryBook, ref: str, resolution: str) -> str:
+    decision = place.decide("resolve-break", "fay", payment_ref=ref, resolution=resolution)
     if isinstance(decision, tuple):
-        place.given(*decision)
+        place.record(*decision)
     return code(decision)
 
 
@@ -106,7 +106,7 @@ def test_a_payment_stands_once_in_a_piece() -> None:
     rows = [{"payment_ref": "a", "amount": 1}] * 2
     fields: dict[str, Any] = {"processor": "stripe", "file_sha256": FILE, "lines": rows}
     with pytest.raises(InvalidRequest):
-        World().when("import-settlement", "fay", **fields)
+        InMemoryBook().decide("import-settlement", "fay", **fields)
 
 
 @pytest.mark.parametrize(("settled", "cost"), [(989, 10), (1_009, -10)])

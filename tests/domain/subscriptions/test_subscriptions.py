@@ -14,7 +14,7 @@ from domain.command import Decision, Parked, Suspended
 from domain.rejections import Rejection
 from domain.sales.entitlement import Entitlement
 from domain.subscriptions.subscription import PeriodCharged, Subscription
-from tests.domain.in_memory_book import ASSETS, NOW, World, code
+from tests.domain.in_memory_book import ASSETS, NOW, InMemoryBook, code
 from tests.scenarios.policies import SUBSCRIPTION
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ def text(instant: datetime) -> str:
     return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
 
 
-class Subscriptions(World):
+class Subscriptions(InMemoryBook):
     """A world with one subscription of 30-day periods."""
 
     def __init__(self, *, started: bool = True, **policy: Any) -> None:
@@ -48,13 +48,13 @@ class Subscriptions(World):
 
     def charge(self, period: int, price: int = 999, ref: str | None = None) -> Decision:
         end = text(start_of(period + 1))
-        decision = self.when(
+        decision = self.decide(
             "charge-period", **self.notice(period, ref), period_end=end, price=price
         )
         if isinstance(decision, tuple):
-            self.given(*decision)
+            self.record(*decision)
         elif isinstance(decision, Suspended):
-            self.given(*decision.events)
+            self.record(*decision.events)
         return decision
 
     def do(self, what: str) -> None:
@@ -106,7 +106,7 @@ def test_what_is_told_of_a_subscription_that_is_not_here_yet_waits(name: str) ->
     fields: dict[str, Any] = place.notice(1)
     if name == "charge-period":
         fields |= {"period_end": text(start_of(2)), "price": 999}
-    assert place.when(name, **fields) == Parked("subscription:s1")
+    assert place.decide(name, **fields) == Parked("subscription:s1")
 
 
 def test_a_failure_is_grace_until_it_is_made_good_or_lapses() -> None:
@@ -121,13 +121,13 @@ def test_a_failure_is_grace_until_it_is_made_good_or_lapses() -> None:
     place.do("lapse")
     assert place.subscription.status == "LAPSED"
     assert place.until() == start_of(3)  # what is paid stays
-    assert place.when("fail-period", **place.notice(4)) == ()
+    assert place.decide("fail-period", **place.notice(4)) == ()
 
 
 def test_a_failure_of_a_period_that_is_paid_contradicts_and_reverses_nothing() -> None:
     place = Subscriptions()
     place.charge(1)
-    decision = place.when("fail-period", **place.notice(1, "late"))
+    decision = place.decide("fail-period", **place.notice(1, "late"))
     assert code(decision) == "INVALID_TRANSITION"
     assert isinstance(decision, Suspended)
     assert all(balanced(event.postings(ASSETS)) == () for event in decision.events)
@@ -147,20 +147,20 @@ def test_cancelling_keeps_the_paid_period_and_takes_late_facts_from_before() -> 
 def test_every_turn_that_the_state_does_not_allow() -> None:
     place = Subscriptions(started=False)
     for what in ("cancel", "lapse"):
-        decision = place.when(f"{what}-subscription", subscription="s1")
+        decision = place.decide(f"{what}-subscription", subscription="s1")
         assert code(decision) == "UNKNOWN_SUBSCRIPTION"
     place.happens("start-subscription", **place.start)
-    assert code(place.when("start-subscription", **place.start)) == "INVALID_TRANSITION"
+    assert code(place.decide("start-subscription", **place.start)) == "INVALID_TRANSITION"
     place.charge(1)
-    lapse = place.when("lapse-subscription", subscription="s1")
+    lapse = place.decide("lapse-subscription", subscription="s1")
     assert isinstance(lapse, Rejection)
     assert lapse.details == {"subject": "subscription s1", "state": "ACTIVE"}
     place.now = start_of(2)
     place.do("lapse")
     for what in ("cancel", "lapse"):
-        decision = place.when(f"{what}-subscription", subscription="s1")
+        decision = place.decide(f"{what}-subscription", subscription="s1")
         assert code(decision) == "INVALID_TRANSITION"
-    assert code(place.when("start-subscription", **place.start)) == "INVALID_TRANSITION"
+    assert code(place.decide("start-subscription", **place.start)) == "INVALID_TRANSITION"
 
 
 @pytest.mark.parametrize(
@@ -192,15 +192,15 @@ def test_what_stands_against_a_start(
 ) -> None:
     place = Subscriptions(started=False, **policy)
     start = {**place.start, **fields}
-    assert code(place.when("start-subscription", **start)) == expected
+    assert code(place.decide("start-subscription", **start)) == expected
     place.happens("freeze", subject="carl", kind="creator", scope="EARN", reason_code="X")
-    assert code(place.when("start-subscription", **start)) == "CREATOR_FROZEN"
+    assert code(place.decide("start-subscription", **start)) == "CREATOR_FROZEN"
 
 
 def test_a_charge_when_no_policy_was_in_force() -> None:
     place = Subscriptions()
     fields = {**place.notice(1), "period_end": text(start_of(2)), "price": 999}
-    assert code(place.when("charge-period", **fields, occurred_at="1969-01-01T00:00:00Z")) == (
+    assert code(place.decide("charge-period", **fields, occurred_at="1969-01-01T00:00:00Z")) == (
         "NO_POLICY"
     )
 
@@ -209,7 +209,7 @@ def test_a_period_ends_after_it_begins() -> None:
     place = Subscriptions()
     fields = {**place.notice(1), "period_end": text(start_of(1)), "price": 999}
     with pytest.raises(InvalidRequest):
-        place.when("charge-period", **fields)
+        place.decide("charge-period", **fields)
 
 
 def test_tax_comes_out_of_a_period_first() -> None:
@@ -232,7 +232,7 @@ def test_periods_in_any_order_and_number_end_in_the_same_books(
     told = itertools.count()
     for period in order:
         if period in failed:
-            place.when("fail-period", **place.notice(period, f"f{period}"))
+            place.decide("fail-period", **place.notice(period, f"f{period}"))
         place.charge(period, price, ref=f"t{next(told)}")
     for period in sorted(set(order)):
         straight.charge(period, price)

@@ -12,12 +12,12 @@ from domain.policy import Policy
 from domain.purchases.purchase import TokensPurchased
 from domain.wallets.expiry import LOTS_MAX, PromoTokensExpired, TokensLapsed
 from domain.wallets.wallet import Wallet
-from tests.domain.in_memory_book import ASSETS, NOW, World, code
+from tests.domain.in_memory_book import ASSETS, NOW, InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 
 
-def world(**policy: Any) -> World:
-    return World({**MICRO_UNLOCK, **policy})
+def world(**policy: Any) -> InMemoryBook:
+    return InMemoryBook({**MICRO_UNLOCK, **policy})
 
 
 def stamp(at: datetime) -> str:
@@ -26,12 +26,12 @@ def stamp(at: datetime) -> str:
     return text
 
 
-def grant(place: World, tokens: int, expires_at: datetime) -> None:
+def grant(place: InMemoryBook, tokens: int, expires_at: datetime) -> None:
     fields: dict[str, Any] = {"user": "ann", "tokens": tokens, "reason_code": "WELCOME"}
     place.happens("grant-promo", **fields, expires_at=stamp(expires_at))
 
 
-def buy(place: World) -> TokensPurchased:
+def buy(place: InMemoryBook) -> TokensPurchased:
     fields: dict[str, Any] = {
         "user": "ann",
         "package": "small",
@@ -43,11 +43,11 @@ def buy(place: World) -> TokensPurchased:
     return event
 
 
-def tip(place: World, tokens: int) -> Any:
-    return place.when("send-tip", user="ann", creator="carl", funding="TOKEN", amount=tokens)
+def tip(place: InMemoryBook, tokens: int) -> Any:
+    return place.decide("send-tip", user="ann", creator="carl", funding="TOKEN", amount=tokens)
 
 
-def wallet(place: World) -> Wallet:
+def wallet(place: InMemoryBook) -> Wallet:
     state = place.states["wallet:ann"]
     assert isinstance(state, Wallet)
     return state
@@ -58,7 +58,7 @@ def test_promotional_tokens_end_at_their_instant() -> None:
     grant(place, 100, NOW + timedelta(hours=1))
     place.later(hours=1, microseconds=-1)
     assert code(tip(place, 100)) == ""
-    assert place.when("expire-promo", user="ann") == ()
+    assert place.decide("expire-promo", user="ann") == ()
     place.later(microseconds=1)
     assert code(tip(place, 1)) == "INSUFFICIENT_TOKENS"
     (event,) = place.happens("expire-promo", user="ann")
@@ -68,14 +68,14 @@ def test_promotional_tokens_end_at_their_instant() -> None:
         ("supply", "demo.PROMO", -100),
     )
     assert wallet(place).lots == ()
-    assert place.when("expire-promo", user="ann") == ()
+    assert place.decide("expire-promo", user="ann") == ()
 
 
 def test_each_lot_ends_alone_and_only_what_is_left_of_it() -> None:
     place = world()
     grant(place, 100, NOW + timedelta(hours=1))
     grant(place, 50, NOW + timedelta(hours=2))
-    place.given(*tip(place, 30))
+    place.record(*tip(place, 30))
     place.later(hours=1)
     (first,) = place.happens("expire-promo", user="ann")
     assert isinstance(first, PromoTokensExpired) and first.tokens == 70
@@ -97,7 +97,7 @@ def test_paid_tokens_lapse_as_breakage() -> None:
     place = world(breakage_months=12, packages={"small": {"tokens": 1000, "price": 999}})
     lot = buy(place)
     assert lot.lapses_at == NOW.replace(year=2027)
-    place.given(*tip(place, 333))
+    place.record(*tip(place, 333))
     place.now = NOW.replace(year=2027)
     assert code(tip(place, 1)) == "INSUFFICIENT_TOKENS"
     (event,) = place.happens("lapse-tokens", user="ann")
@@ -109,14 +109,14 @@ def test_paid_tokens_lapse_as_breakage() -> None:
         ("deferred", "USD", 667),
         ("rev.breakage", "USD", -667),
     )
-    assert place.when("lapse-tokens", user="ann") == ()
+    assert place.decide("lapse-tokens", user="ann") == ()
 
 
 def test_without_the_key_paid_tokens_never_lapse() -> None:
     place = world()
     assert buy(place).lapses_at is None
     place.later(days=10_000)
-    assert place.when("lapse-tokens", user="ann") == ()
+    assert place.decide("lapse-tokens", user="ann") == ()
     assert code(tip(place, 1_000)) == ""
 
 
@@ -124,7 +124,7 @@ def test_without_the_key_paid_tokens_never_lapse() -> None:
 def test_spent_and_lapsed_parts_release_exactly_the_price(spent: int) -> None:
     place = world(breakage_months=1, packages={"small": {"tokens": 1000, "price": 999}})
     buy(place)
-    (sale,) = place.given(*tip(place, spent))
+    (sale,) = place.record(*tip(place, spent))
     place.later(days=31)
     lapsed = place.happens("lapse-tokens", user="ann")
     released = sum(event.released for event in lapsed if isinstance(event, TokensLapsed))

@@ -12,9 +12,9 @@ from ledger.log import dcb_recorder as recorder
 from ledger.log.dcb_recorder import BookLog, PlainLog, Pool
 from ledger.postgres import database as doors
 from tests.conftest import FreshBook
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import policy
+from tests.scenarios.write_path import WritePath
 
 
 @pytest.fixture
@@ -146,8 +146,8 @@ def test_a_lost_database_shows_in_the_librarys_own_error(fresh_book: FreshBook) 
         BookLog(away).head()
 
 
-def test_a_books_own_log_can_be_read_and_never_appended_to(platform: Platform, pool: Pool) -> None:
-    platform.given(policy(MICRO_UNLOCK))
+def test_a_books_own_log_can_be_read_and_never_appended_to(stage: WritePath, pool: Pool) -> None:
+    stage.given(policy(MICRO_UNLOCK))
     log = BookLog(pool)
     assert [e.event.type for e in log.read()] == ["policy.proposed.v1", "policy.published.v1"]
     assert len(list(log.read(DCBQuery([DCBQueryItem(tags=["policy:book"])])))) == 2

@@ -5,9 +5,9 @@ import pytest
 from ledger.log.verify import Difference, verify_log, verify_snapshots
 from tests.ledger.log.damage import damage
 from tests.projections.following import written
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import Sent, events, policy
+from tests.scenarios.write_path import WritePath
 
 DEAL = {"user": "ann", "creator": "zoe", "price": 999}
 TIP = "(SELECT max(position) FROM events WHERE type = 'tip.sent.v1')"
@@ -43,91 +43,91 @@ DAMAGE = [
 ]  # fmt: skip
 
 
-def found(platform: Platform) -> list[Difference]:
+def found(stage: WritePath) -> list[Difference]:
     """All differences in the log and its snapshots."""
-    with platform.fresh.connect(autocommit=True) as connection:
-        return [*verify_log(connection, platform.book), *verify_snapshots(connection)]
+    with stage.fresh.connect(autocommit=True) as connection:
+        return [*verify_log(connection, stage.book), *verify_snapshots(connection)]
 
 
-def test_a_sound_log_has_no_differences(platform: Platform) -> None:
-    assert found(platform) == []
-    written(platform)
-    assert found(platform) == []
-    platform.close()  # writes snapshots
-    assert found(platform) == []
+def test_a_sound_log_has_no_differences(stage: WritePath) -> None:
+    assert found(stage) == []
+    written(stage)
+    assert found(stage) == []
+    stage.close()  # writes snapshots
+    assert found(stage) == []
 
 
 @pytest.mark.parametrize(("statement", "kinds"), DAMAGE)
-def test_damage_is_named(platform: Platform, statement: str, kinds: set[str]) -> None:
-    written(platform)
-    platform.close()
-    damage(platform.fresh, statement)
-    differences = [d for d in found(platform) if d.what != "snapshot"]
+def test_damage_is_named(stage: WritePath, statement: str, kinds: set[str]) -> None:
+    written(stage)
+    stage.close()
+    damage(stage.fresh, statement)
+    differences = [d for d in found(stage) if d.what != "snapshot"]
     assert {difference.what for difference in differences} == kinds
     assert all(difference.position is not None for difference in differences)
 
 
-def test_damage_is_placed(platform: Platform) -> None:
-    written(platform)
-    platform.close()
-    damage(platform.fresh, "UPDATE events SET leaf_hash = sha256('x') WHERE position = 5")
-    damage(platform.fresh, "UPDATE events SET type = 'x' WHERE position = 9")
-    first, second = found(platform)
+def test_damage_is_placed(stage: WritePath) -> None:
+    written(stage)
+    stage.close()
+    damage(stage.fresh, "UPDATE events SET leaf_hash = sha256('x') WHERE position = 5")
+    damage(stage.fresh, "UPDATE events SET type = 'x' WHERE position = 9")
+    first, second = found(stage)
     assert (first.position, first.what) == (5, "leaf hash")
     assert (second.position, second.what, second.found) == (9, "type", "x")
 
 
-def test_one_stored_amount_altered_with_its_hash_is_found(platform: Platform) -> None:
-    written(platform)
-    platform.close()
+def test_one_stored_amount_altered_with_its_hash_is_found(stage: WritePath) -> None:
+    written(stage)
+    stage.close()
     damage(
-        platform.fresh,
+        stage.fresh,
         "UPDATE events SET data = d.data, leaf_hash = sha256('\\x00'::bytea || d.data)"
         " FROM (SELECT position, convert_to(replace(convert_from(data, 'UTF8'), '-80]', '-81]'),"
         " 'UTF8') AS data FROM events) d WHERE d.position = events.position"
         " AND events.data <> d.data",
     )
-    differences = found(platform)
+    differences = found(stage)
     assert differences
     assert all(difference.what == "entry" for difference in differences)
     assert any("sum to" in difference.found for difference in differences)
 
 
-def test_an_altered_snapshot_is_found(platform: Platform) -> None:
-    written(platform)
-    platform.close()
-    with platform.fresh.connect(autocommit=True) as connection:
+def test_an_altered_snapshot_is_found(stage: WritePath) -> None:
+    written(stage)
+    stage.close()
+    with stage.fresh.connect(autocommit=True) as connection:
         stored = connection.execute("SELECT entity, state FROM snapshots ORDER BY entity")
         snapshots = dict(stored.fetchall())
     assert {"wallet:ann", "wallet:ben"} <= set(snapshots)
     damage(
-        platform.fresh,
+        stage.fresh,
         "UPDATE snapshots SET state = %s WHERE entity = 'wallet:ben'",
         [snapshots["wallet:ann"]],
     )
-    damage(platform.fresh, "UPDATE snapshots SET state = 'x' WHERE entity = 'wallet:ann'")
-    differences = found(platform)
+    damage(stage.fresh, "UPDATE snapshots SET state = 'x' WHERE entity = 'wallet:ann'")
+    differences = found(stage)
     assert [difference.what for difference in differences] == ["snapshot", "snapshot"]
     assert "wallet:ann" in differences[0].expected
     assert "wallet:ben" in differences[1].expected
-    damage(platform.fresh, "UPDATE snapshots SET fold_version = 0")
-    assert found(platform) == []
+    damage(stage.fresh, "UPDATE snapshots SET fold_version = 0")
+    assert found(stage) == []
 
 
-def test_a_notice_applied_after_it_was_parked_is_sound(platform: Platform) -> None:
+def test_a_notice_applied_after_it_was_parked_is_sound(stage: WritePath) -> None:
     """Its receipt is the first answer for ever, given before there was an event."""
     offered = {"products_enabled": ["subscription"], "price_bounds": {}}
-    platform.given(policy(MICRO_UNLOCK | offered))
+    stage.given(policy(MICRO_UNLOCK | offered))
     period = {"period_start": "2026-11-01T00:00:00Z", "period_end": "2026-12-01T00:00:00Z"}
     paid = {"price": 999, "processor": "stripe", "processor_ref": "p1"}
     charged = Sent("charge-period", {"subscription": "s1", **period, **paid})
-    assert platform.send(charged).code == "AWAITING_REFERENT"
-    assert found(platform) == []
-    platform.given(Sent("start-subscription", {"subscription": "s1", **DEAL}))
-    platform.then(events("subscription_period.charged.v1", 1))
-    assert found(platform) == []
-    platform.close()
-    damage(platform.fresh, "UPDATE receipts SET fingerprint = '0123456789abcdef' WHERE events = 0")
-    assert [difference.what for difference in found(platform)] == ["receipt fingerprint"]
-    damage(platform.fresh, "UPDATE receipts SET code = NULL WHERE events = 0")
-    assert [difference.what for difference in found(platform)] == ["receipt"]
+    assert stage.send(charged).code == "AWAITING_REFERENT"
+    assert found(stage) == []
+    stage.given(Sent("start-subscription", {"subscription": "s1", **DEAL}))
+    stage.then(events("subscription_period.charged.v1", 1))
+    assert found(stage) == []
+    stage.close()
+    damage(stage.fresh, "UPDATE receipts SET fingerprint = '0123456789abcdef' WHERE events = 0")
+    assert [difference.what for difference in found(stage)] == ["receipt fingerprint"]
+    damage(stage.fresh, "UPDATE receipts SET code = NULL WHERE events = 0")
+    assert [difference.what for difference in found(stage)] == ["receipt"]

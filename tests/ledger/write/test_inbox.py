@@ -16,10 +16,11 @@ from ledger.write.request import Request
 from ledger.write.state_cache import StateCache
 from tests.golden.history import FINANCE
 from tests.ledger.random_histories import audit
-from tests.scenarios.platform import Person, Platform
 from tests.scenarios.policies import MICRO_UNLOCK
+from tests.scenarios.stage import Person
 from tests.scenarios.steps import FAN, Sent, card_tip, policy, purchase, tip
 from tests.scenarios.steps_disputes import disputed, lost
+from tests.scenarios.write_path import WritePath
 
 TIP = card_tip(1_000, processor_ref="tip")
 SENDS_A_TIP = """
@@ -37,8 +38,8 @@ writer.write([admitted(TIP)])
 
 
 @pytest.fixture(autouse=True)
-def _open(platform: Platform) -> None:
-    platform.given(policy(MICRO_UNLOCK))
+def _open(stage: WritePath) -> None:
+    stage.given(policy(MICRO_UNLOCK))
 
 
 def refunded(cumulative: int, ref: str = "refund", sale: str = "tip") -> Sent:
@@ -58,182 +59,182 @@ def admitted(sent: Sent) -> Request:
     return admit(sent.command, sent.fields, person, idempotency_key="k", correlation_id="c1")
 
 
-def inbox(platform: Platform) -> dict[str, tuple[str, str | None, int | None]]:
+def inbox(stage: WritePath) -> dict[str, tuple[str, str | None, int | None]]:
     """What the inbox holds: (state, awaited tag, position), by reference."""
-    with platform.fresh.connect() as connection:
+    with stage.fresh.connect() as connection:
         rows = connection.execute("SELECT processor_ref, state, awaits, position FROM inbox")
         return {ref: (state, awaits, position) for ref, state, awaits, position in rows}
 
 
-def differences(platform: Platform) -> list[Difference]:
+def differences(stage: WritePath) -> list[Difference]:
     """What verification finds."""
-    with platform.fresh.connect(autocommit=True) as connection:
-        return [*verify_log(connection, platform.book), *verify_snapshots(connection)]
+    with stage.fresh.connect(autocommit=True) as connection:
+        return [*verify_log(connection, stage.book), *verify_snapshots(connection)]
 
 
-def types(platform: Platform) -> list[str]:
+def types(stage: WritePath) -> list[str]:
     """What has happened since the policy."""
-    return [entry.type for entry in platform.entries()[2:]]
+    return [entry.type for entry in stage.entries()[2:]]
 
 
-def test_a_notice_about_something_unknown_is_kept(platform: Platform) -> None:
-    outcome = platform.send(refunded(400))
+def test_a_notice_about_something_unknown_is_kept(stage: WritePath) -> None:
+    outcome = stage.send(refunded(400))
     assert (outcome.status, outcome.code, outcome.replayed) == (202, "AWAITING_REFERENT", False)
     assert outcome.json["outcome"] == "parked"
     assert outcome.json["events"] == []
-    assert inbox(platform) == {"refund": ("parked", "payment:tip", None)}
-    assert types(platform) == []
+    assert inbox(stage) == {"refund": ("parked", "payment:tip", None)}
+    assert types(stage) == []
 
 
-def test_it_is_applied_with_what_it_spoke_of(platform: Platform) -> None:
-    first = platform.send(refunded(400))
-    sold = platform.send(TIP)
+def test_it_is_applied_with_what_it_spoke_of(stage: WritePath) -> None:
+    first = stage.send(refunded(400))
+    sold = stage.send(TIP)
     assert [event["type"] for event in sold.json["events"]] == ["tip.sent.v1"]
-    assert types(platform) == ["tip.sent.v1", "refund.recorded.v1"]
-    assert inbox(platform) == {"refund": ("applied", None, 4)}
-    assert platform.balance("psp.stripe") == 600
-    again = platform.send(refunded(400))
+    assert types(stage) == ["tip.sent.v1", "refund.recorded.v1"]
+    assert inbox(stage) == {"refund": ("applied", None, 4)}
+    assert stage.balance("psp.stripe") == 600
+    again = stage.send(refunded(400))
     assert (again.status, again.body, again.replayed) == (first.status, first.body, True)
-    assert types(platform) == ["tip.sent.v1", "refund.recorded.v1"]
-    platform.close()
-    assert differences(platform) == []
+    assert types(stage) == ["tip.sent.v1", "refund.recorded.v1"]
+    stage.close()
+    assert differences(stage) == []
 
 
 def test_it_is_applied_in_the_transaction_of_its_referent(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform.send(refunded(400))
+    stage.send(refunded(400))
 
     def fail(point: str) -> None:
         raise KeyboardInterrupt(point)
 
-    groups = [sequencer.Group([platform.request(TIP)])]
-    platform.close()
-    with platform.fresh.connect(autocommit=True) as connection:
-        door = sequencer.Sequencer(platform.book, connection, StateCache(1_000))
+    groups = [sequencer.Group([stage.request(TIP)])]
+    stage.close()
+    with stage.fresh.connect(autocommit=True) as connection:
+        door = sequencer.Sequencer(stage.book, connection, StateCache(1_000))
         monkeypatch.setattr(sequencer, "failpoint", fail)
         with pytest.raises(KeyboardInterrupt):
             door.commit_batch(groups)
     monkeypatch.undo()
-    assert types(platform) == []
-    assert inbox(platform) == {"refund": ("parked", "payment:tip", None)}
-    platform.given(TIP)
-    assert types(platform) == ["tip.sent.v1", "refund.recorded.v1"]
+    assert types(stage) == []
+    assert inbox(stage) == {"refund": ("parked", "payment:tip", None)}
+    stage.given(TIP)
+    assert types(stage) == ["tip.sent.v1", "refund.recorded.v1"]
 
 
 @pytest.mark.parametrize(("point", "seen"), [("after_copy", 0), ("after_commit", 2)])
 def test_a_process_killed_in_between_has_applied_all_or_nothing(
-    platform: Platform, point: str, seen: int
+    stage: WritePath, point: str, seen: int
 ) -> None:
-    first = platform.send(refunded(400))
-    platform.close()
+    first = stage.send(refunded(400))
+    stage.close()
     killed = subprocess.run(
-        [sys.executable, "-c", SENDS_A_TIP, platform.fresh.service_url, platform.book.name],
+        [sys.executable, "-c", SENDS_A_TIP, stage.fresh.service_url, stage.book.name],
         cwd=Path(__file__).parents[3],
         env={**os.environ, "TOKENLEDGER_FAILPOINT": f"{point}:SIGKILL"},
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
-    assert len(types(platform)) == seen
-    assert platform.send(TIP).status == 201
-    assert platform.send(refunded(400)).body == first.body
-    assert types(platform) == ["tip.sent.v1", "refund.recorded.v1"]
+    assert len(types(stage)) == seen
+    assert stage.send(TIP).status == 201
+    assert stage.send(refunded(400)).body == first.body
+    assert types(stage) == ["tip.sent.v1", "refund.recorded.v1"]
 
 
-def test_another_process_applies_what_one_had_kept(platform: Platform) -> None:
-    one, other = platform.writer, platform.another_writer()
-    platform.send(disputed(1_000, payment_ref="tip"), one)
-    platform.send(lost(), other)
-    assert platform.send(TIP, one).status == 201
-    assert types(platform) == ["tip.sent.v1", "dispute.opened.v1", "dispute.lost.v1"]
-    assert {state for state, _, _ in inbox(platform).values()} == {"applied"}
+def test_another_process_applies_what_one_had_kept(stage: WritePath) -> None:
+    one, other = stage.writer, stage.another_writer()
+    stage.send(disputed(1_000, payment_ref="tip"), one)
+    stage.send(lost(), other)
+    assert stage.send(TIP, one).status == 201
+    assert types(stage) == ["tip.sent.v1", "dispute.opened.v1", "dispute.lost.v1"]
+    assert {state for state, _, _ in inbox(stage).values()} == {"applied"}
 
 
-def test_a_restart_forgets_nothing(platform: Platform) -> None:
-    platform.send(lost())
-    platform.restart()
-    platform.send(disputed(1_000, payment_ref="tip"))
-    platform.restart()
-    platform.send(TIP)
-    platform.restart()
-    assert types(platform) == ["tip.sent.v1", "dispute.opened.v1", "dispute.lost.v1"]
-    assert platform.balance("disputed") == 0
-    assert differences(platform) == []
+def test_a_restart_forgets_nothing(stage: WritePath) -> None:
+    stage.send(lost())
+    stage.restart()
+    stage.send(disputed(1_000, payment_ref="tip"))
+    stage.restart()
+    stage.send(TIP)
+    stage.restart()
+    assert types(stage) == ["tip.sent.v1", "dispute.opened.v1", "dispute.lost.v1"]
+    assert stage.balance("disputed") == 0
+    assert differences(stage) == []
 
 
-def test_notices_wait_in_one_batch_with_what_they_speak_of(platform: Platform) -> None:
+def test_notices_wait_in_one_batch_with_what_they_speak_of(stage: WritePath) -> None:
     sent = [lost(), refunded(300), disputed(700, payment_ref="tip"), TIP, tip(1)]
-    answers = platform.writer.write([platform.request(one) for one in sent])
+    answers = stage.writer.write([stage.request(one) for one in sent])
     assert [answer.status for answer in answers] == [202, 202, 202, 201, 402]
-    assert platform.balance("disputed") == 0
-    assert platform.balance("psp.stripe") == 1_000 - 300 - 700 - 1_500
-    platform.close()
-    audit(platform, [*zip(sent, answers, strict=True)][:-1])
-    assert differences(platform) == []
+    assert stage.balance("disputed") == 0
+    assert stage.balance("psp.stripe") == 1_000 - 300 - 700 - 1_500
+    stage.close()
+    audit(stage, [*zip(sent, answers, strict=True)][:-1])
+    assert differences(stage) == []
 
 
-def test_a_suspended_notice_waits_for_a_person(platform: Platform) -> None:
+def test_a_suspended_notice_waits_for_a_person(stage: WritePath) -> None:
     wrong = purchase("small", price=998, ref="wrong")
-    first = platform.send(wrong)
+    first = stage.send(wrong)
     assert (first.status, first.code) == (202, "PRICE_MISMATCH")
-    assert inbox(platform)["wrong"][:2] == ("suspended", None)
-    platform.given(release("wrong", "RETURN"))
-    assert inbox(platform)["wrong"] == ("applied", None, 4)
-    assert platform.balance("suspense") == 0
-    assert platform.send(wrong).body == first.body
+    assert inbox(stage)["wrong"][:2] == ("suspended", None)
+    stage.given(release("wrong", "RETURN"))
+    assert inbox(stage)["wrong"] == ("applied", None, 4)
+    assert stage.balance("suspense") == 0
+    assert stage.send(wrong).body == first.body
 
 
-def test_a_suspended_notice_is_applied_once_nothing_contradicts(platform: Platform) -> None:
-    first = platform.send(purchase("large", price=1_998, ref="large"))
+def test_a_suspended_notice_is_applied_once_nothing_contradicts(stage: WritePath) -> None:
+    first = stage.send(purchase("large", price=1_998, ref="large"))
     assert (first.status, first.code) == (202, "UNKNOWN_PACKAGE")
-    assert platform.send(release("large", "APPLY")).code == "INVALID_TRANSITION"
-    assert inbox(platform)["large"][0] == "suspended"
+    assert stage.send(release("large", "APPLY")).code == "INVALID_TRANSITION"
+    assert inbox(stage)["large"][0] == "suspended"
     large = {**MICRO_UNLOCK, "packages": {"large": {"tokens": 2_000, "price": 1_998}}}
     proposal, approval = policy(large)
-    platform.given(proposal, approval.but(version=2))
-    platform.given(release("large", "APPLY"))
-    assert platform.balance(f"w.{FAN}.free", f"{platform.book.name}.PAID") == -2_000
-    assert inbox(platform)["large"][0] == "applied"
-    assert platform.send(purchase("large", price=1_998, ref="large")).body == first.body
+    stage.given(proposal, approval.but(version=2))
+    stage.given(release("large", "APPLY"))
+    assert stage.balance(f"w.{FAN}.free", f"{stage.book.name}.PAID") == -2_000
+    assert inbox(stage)["large"][0] == "applied"
+    assert stage.send(purchase("large", price=1_998, ref="large")).body == first.body
 
 
-def test_what_had_waited_may_contradict_when_its_time_comes(platform: Platform) -> None:
-    first = platform.send(refunded(1_001))
-    platform.given(TIP)
-    assert types(platform) == ["tip.sent.v1", "refund.recorded.v1", "payment.suspended.v1"]
-    assert inbox(platform) == {"refund": ("suspended", None, 5)}
-    assert platform.send(refunded(1_001)).body == first.body
-    platform.given(release("refund", "RETURN"))
-    assert inbox(platform) == {"refund": ("applied", None, 6)}
-    platform.close()
-    assert differences(platform) == []
+def test_what_had_waited_may_contradict_when_its_time_comes(stage: WritePath) -> None:
+    first = stage.send(refunded(1_001))
+    stage.given(TIP)
+    assert types(stage) == ["tip.sent.v1", "refund.recorded.v1", "payment.suspended.v1"]
+    assert inbox(stage) == {"refund": ("suspended", None, 5)}
+    assert stage.send(refunded(1_001)).body == first.body
+    stage.given(release("refund", "RETURN"))
+    assert inbox(stage) == {"refund": ("applied", None, 6)}
+    stage.close()
+    assert differences(stage) == []
 
 
-def test_what_is_refunded_beyond_a_sale_is_in_suspense_once(platform: Platform) -> None:
-    platform.given(TIP)
+def test_what_is_refunded_beyond_a_sale_is_in_suspense_once(stage: WritePath) -> None:
+    stage.given(TIP)
     for cumulative, ref, waiting in ((1_002, "a", 2), (1_001, "b", 2), (1_005, "c", 5)):
-        assert platform.send(refunded(cumulative, ref)).code == "INVALID_TRANSITION"
-        assert platform.balance("suspense") == waiting
-    assert platform.send(release("c", "APPLY")).code == "INVALID_TRANSITION"
+        assert stage.send(refunded(cumulative, ref)).code == "INVALID_TRANSITION"
+        assert stage.balance("suspense") == waiting
+    assert stage.send(release("c", "APPLY")).code == "INVALID_TRANSITION"
     for ref, waiting in (("c", 2), ("b", 2), ("a", 0)):
-        platform.given(release(ref, "RETURN"))
-        assert platform.balance("suspense") == waiting
-    platform.close()
-    assert differences(platform) == []
+        stage.given(release(ref, "RETURN"))
+        assert stage.balance("suspense") == waiting
+    stage.close()
+    assert differences(stage) == []
 
 
-def test_what_waits_for_a_suspended_payment_goes_on_waiting(platform: Platform) -> None:
-    platform.send(disputed(999, payment_ref="later"))
-    platform.send(purchase("small", price=998, ref="later"))
-    assert inbox(platform)["dispute"][:2] == ("parked", "payment:later")
-    platform.given(release("later", "RETURN"))
-    assert inbox(platform)["dispute"][:2] == ("parked", "payment:later")
+def test_what_waits_for_a_suspended_payment_goes_on_waiting(stage: WritePath) -> None:
+    stage.send(disputed(999, payment_ref="later"))
+    stage.send(purchase("small", price=998, ref="later"))
+    assert inbox(stage)["dispute"][:2] == ("parked", "payment:later")
+    stage.given(release("later", "RETURN"))
+    assert inbox(stage)["dispute"][:2] == ("parked", "payment:later")
 
 
 def test_a_bug_in_applying_leaves_the_notice_waiting(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform.send(refunded(400))
+    stage.send(refunded(400))
     apply = batch.Batch._decide
 
     def broken(self: batch.Batch, request: Any) -> Any:
@@ -242,6 +243,6 @@ def test_a_bug_in_applying_leaves_the_notice_waiting(
         return apply(self, request)
 
     monkeypatch.setattr(batch.Batch, "_decide", broken)
-    platform.given(TIP)
-    assert types(platform) == ["tip.sent.v1"]
-    assert inbox(platform)["refund"][:2] == ("parked", "payment:tip")
+    stage.given(TIP)
+    assert types(stage) == ["tip.sent.v1"]
+    assert inbox(stage)["refund"][:2] == ("parked", "payment:tip")

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import (
     CREATOR,
@@ -20,6 +19,7 @@ from tests.scenarios.steps import (
 from tests.scenarios.steps_disputes import asks_back, disputed
 from tests.scenarios.steps_finance import refunded
 from tests.scenarios.steps_products import call, hold, meter, release, settle, turn, verified
+from tests.scenarios.write_path import WritePath
 
 EVERYTHING = {
     **MICRO_UNLOCK,
@@ -40,15 +40,15 @@ def abroad(sent: Sent) -> Sent:
     return sent.but(country="DE")
 
 
-def last(platform: Platform, field: str) -> str:
+def last(stage: WritePath, field: str) -> str:
     """What the latest event that has such a field says in it."""
-    events = [entry.event() for entry in platform.entries()]
+    events = [entry.event() for entry in stage.entries()]
     found = [getattr(event, field) for event in events if hasattr(event, field)]
     assert isinstance(found[-1], str)
     return found[-1]
 
 
-HOT: dict[str, Callable[[Platform], Sent]] = {
+HOT: dict[str, Callable[[WritePath], Sent]] = {
     "send-tip": lambda _: tip(5),
     "unlock": lambda _: unlock(99),
     "unlock-message": lambda _: Sent("unlock-message", MESSAGE),
@@ -68,35 +68,35 @@ HOT: dict[str, Callable[[Platform], Sent]] = {
 
 
 @pytest.fixture(autouse=True)
-def _open(platform: Platform) -> None:
-    platform.given(policy(EVERYTHING), purchase("small", price=999), verified())
-    platform.given(call(rate=10), hold(50), unlock(99)).later(seconds=150)
+def _open(stage: WritePath) -> None:
+    stage.given(policy(EVERYTHING), purchase("small", price=999), verified())
+    stage.given(call(rate=10), hold(50), unlock(99)).later(seconds=150)
 
 
 @pytest.mark.parametrize("name", HOT)
 def test_a_hot_command_misses_no_state_even_if_nothing_is_in_memory(
-    platform: Platform, name: str
+    stage: WritePath, name: str
 ) -> None:
-    sent = HOT[name](platform)
-    platform.restart()
-    platform.given(sent)
-    assert platform.writer.missing_states == 0
+    sent = HOT[name](stage)
+    stage.restart()
+    stage.given(sent)
+    assert stage.writer.missing_states == 0
 
 
-def test_what_processors_report_of_a_card_misses_no_state_either(platform: Platform) -> None:
-    platform.given(abroad(card_tip(500, processor_ref="paid")))
+def test_what_processors_report_of_a_card_misses_no_state_either(stage: WritePath) -> None:
+    stage.given(abroad(card_tip(500, processor_ref="paid")))
     for notice in (refunded("paid", 100), disputed(100, sale="paid")):
-        platform.restart()
-        platform.given(notice)
-        assert platform.writer.missing_states == 0
+        stage.restart()
+        stage.given(notice)
+        assert stage.writer.missing_states == 0
 
 
 def test_a_state_that_no_field_leads_to_is_loaded_all_the_same_and_counted(
-    platform: Platform,
+    stage: WritePath,
 ) -> None:
     """The policy's default country is not known before the policy is."""
     proposed, approved = policy({**EVERYTHING, "default_country": "DE"})
-    platform.given(proposed, approved.but(version=2))
-    platform.restart()
-    platform.given(purchase("small", price=999)).given(purchase("small", price=999))
-    assert platform.writer.missing_states == 1
+    stage.given(proposed, approved.but(version=2))
+    stage.restart()
+    stage.given(purchase("small", price=999)).given(purchase("small", price=999))
+    assert stage.writer.missing_states == 1

@@ -22,13 +22,13 @@ from tests.conftest import FreshBook
 from tests.domain.in_memory_book import States
 from tests.generators.spending import POLICY, commands
 from tests.ledger.random_histories import audit
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import FAN, Sent, events, grant, policy, purchase, tip, wallet
+from tests.scenarios.write_path import WritePath
 
 
 @pytest.fixture(autouse=True)
-def _policy(platform: Platform) -> None:
-    platform.given(policy(POLICY))
+def _policy(stage: WritePath) -> None:
+    stage.given(policy(POLICY))
 
 
 def random_commands(count: int) -> list[Sent]:
@@ -69,10 +69,10 @@ def chunks(sent: list[Sent], seed: int) -> list[list[Sent]]:
     return made
 
 
-def replayed(platform: Platform) -> dict[str, bytes]:
+def replayed(stage: WritePath) -> dict[str, bytes]:
     """Every entity's state, folded from the first event; as a snapshot keeps it."""
     states = States()
-    for entry in platform.entries():
+    for entry in stage.entries():
         states.update(dict(evolve(states, entry.event())))
     return encoded(states)
 
@@ -91,87 +91,87 @@ def cached(writer: Writer) -> dict[str, bytes]:
     return encoded({key: held.state for key, held in {**cache._old, **cache._young}.items()})
 
 
-def loaded(platform: Platform, keys: list[str]) -> dict[str, bytes]:
+def loaded(stage: WritePath, keys: list[str]) -> dict[str, bytes]:
     """States as a cold process loads them: snapshot and tail."""
-    with platform.fresh.connect(autocommit=True) as connection:
-        sequencer = Sequencer(platform.book, connection, StateCache(1_000))
+    with stage.fresh.connect(autocommit=True) as connection:
+        sequencer = Sequencer(stage.book, connection, StateCache(1_000))
         _, batch = sequencer._open_batch([])
         sequencer._load(batch, keys)
         connection.execute("ROLLBACK")
         return encoded({key: batch.states[key] for key in keys})
 
 
-def test_commands_to_two_processes_equal_some_serial_order(platform: Platform) -> None:
-    writers = itertools.cycle([platform.writer, platform.another_writer()])
+def test_commands_to_two_processes_equal_some_serial_order(stage: WritePath) -> None:
+    writers = itertools.cycle([stage.writer, stage.another_writer()])
     sent = random_commands(600)
 
     def write(batch: list[Sent], writer: Writer) -> list[tuple[Sent, Answer]]:
-        answers = writer.write([platform.request(each) for each in batch])
+        answers = writer.write([stage.request(each) for each in batch])
         return list(zip(batch, answers, strict=True))
 
     with ThreadPoolExecutor(8) as pool:
         doing = [pool.submit(write, batch, next(writers)) for batch in chunks(sent, seed=3)]
         outcomes = [pair for done in doing for pair in done.result()]
-    platform.check()
-    audit(platform, outcomes)
+    stage.check()
+    audit(stage, outcomes)
 
 
-def test_states_in_memory_and_loaded_ones_are_the_replay_of_the_log(platform: Platform) -> None:
-    writers = [platform.writer, platform.another_writer(cache_entities=8)]
+def test_states_in_memory_and_loaded_ones_are_the_replay_of_the_log(stage: WritePath) -> None:
+    writers = [stage.writer, stage.another_writer(cache_entities=8)]
     for number, batch in enumerate(chunks(random_commands(400), seed=5)):
-        writers[number % 2].write([platform.request(each) for each in batch])
-    truth = replayed(platform)
+        writers[number % 2].write([stage.request(each) for each in batch])
+    truth = replayed(stage)
     for writer in writers:
-        writer.write([platform.request(tip(10**9))])  # catches up with the other one
+        writer.write([stage.request(tip(10**9))])  # catches up with the other one
         states = cached(writer)
         assert states == {key: truth[key] for key in states}
     keys = [key for key in truth if kind_of(key)]
-    platform.close()  # writes snapshots
-    with platform.fresh.connect() as connection:
+    stage.close()  # writes snapshots
+    with stage.fresh.connect() as connection:
         found = connection.execute("SELECT count(*) FROM snapshots").fetchone()
         assert found is not None and found[0] >= 3
-    assert loaded(platform, keys) == {key: truth[key] for key in keys}
+    assert loaded(stage, keys) == {key: truth[key] for key in keys}
 
 
-def test_an_entity_of_many_events_is_loaded_by_its_snapshot(platform: Platform) -> None:
-    platform.given(purchase("small", price=999))
-    platform.writer.write([platform.request(tip(1)) for _ in range(250)])
-    platform.given(tip(1))
-    platform.restart()
-    with platform.fresh.connect() as connection:
+def test_an_entity_of_many_events_is_loaded_by_its_snapshot(stage: WritePath) -> None:
+    stage.given(purchase("small", price=999))
+    stage.writer.write([stage.request(tip(1)) for _ in range(250)])
+    stage.given(tip(1))
+    stage.restart()
+    with stage.fresh.connect() as connection:
         row = connection.execute(
             "SELECT position FROM snapshots WHERE entity = %s", [f"wallet:{FAN}"]
         ).fetchone()
     assert row is not None and row[0] > 200
-    platform.given(tip(1)).then(wallet(1100 - 252))
+    stage.given(tip(1)).then(wallet(1100 - 252))
 
 
 @pytest.mark.parametrize("version", [0, Wallet.FOLD_VERSION + 1])
-def test_a_snapshot_of_another_fold_is_ignored(platform: Platform, version: int) -> None:
-    platform.given(purchase("small", price=999))
-    platform.restart()
+def test_a_snapshot_of_another_fold_is_ignored(stage: WritePath, version: int) -> None:
+    stage.given(purchase("small", price=999))
+    stage.restart()
     rich = msgspec.msgpack.encode(Wallet(lots=(Lot("l", "l", PAID, 10**9, 0),)))
-    with platform.fresh.connect(autocommit=True) as connection:
+    with stage.fresh.connect(autocommit=True) as connection:
         connection.execute("DELETE FROM snapshots")
         connection.execute(
             "INSERT INTO snapshots VALUES (%s, 3, %s, %s)", [f"wallet:{FAN}", version, rich]
         )
-    assert platform.send(tip(1101)).code == "INSUFFICIENT_TOKENS"
-    platform.given(tip(1100)).then(wallet(0))
+    assert stage.send(tip(1101)).code == "INSUFFICIENT_TOKENS"
+    stage.given(tip(1100)).then(wallet(0))
 
 
-def test_the_cache_keeps_its_bound(platform: Platform) -> None:
-    writer = platform.another_writer(cache_entities=100)
+def test_the_cache_keeps_its_bound(stage: WritePath) -> None:
+    writer = stage.another_writer(cache_entities=100)
     for start in range(0, 1_000, 50):
         sent = [grant(1, user=f"fan-{start + n}") for n in range(50)]
-        writer.write([platform.request(each) for each in sent])
+        writer.write([stage.request(each) for each in sent])
         assert writer.cached_entities <= 150
     for start in range(0, 1_000, 250):
         sent = [tip(1, user=f"fan-{start + n}") for n in range(250)]
-        answers = writer.write([platform.request(each) for each in sent])
+        answers = writer.write([stage.request(each) for each in sent])
         assert all(answer.status == 201 for answer in answers)
         assert writer.cached_entities <= 400, "a batch may need more than the cache holds"
-    platform.check()
+    stage.check()
 
 
 def test_a_full_cache_keeps_what_the_batch_touched_last() -> None:
@@ -186,23 +186,23 @@ def test_a_full_cache_keeps_what_the_batch_touched_last() -> None:
 
 
 def test_a_process_far_behind_drops_its_cache(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.write.sequencer.CATCH_UP_MAX", 10)
-    platform.given(purchase("small", price=999))
-    other = platform.another_writer()
-    other.write([platform.request(tip(1)) for _ in range(30)])
-    assert platform.send(tip(1071)).code == "INSUFFICIENT_TOKENS"
-    platform.given(tip(1070)).then(wallet(0))
+    stage.given(purchase("small", price=999))
+    other = stage.another_writer()
+    other.write([stage.request(tip(1)) for _ in range(30)])
+    assert stage.send(tip(1071)).code == "INSUFFICIENT_TOKENS"
+    stage.given(tip(1070)).then(wallet(0))
 
 
-def test_recorded_times_rise_even_if_the_clock_went_back(platform: Platform) -> None:
+def test_recorded_times_rise_even_if_the_clock_went_back(stage: WritePath) -> None:
     ahead = datetime.now(UTC) + timedelta(seconds=30)
-    with platform.fresh.connect_admin(autocommit=True) as admin:
+    with stage.fresh.connect_admin(autocommit=True) as admin:
         admin.execute("UPDATE head SET recorded_at = %s", [ahead])
-    platform.given(purchase("small", price=999), tip(1), tip(1))
-    platform.writer.write([platform.request(tip(1)) for _ in range(5)])
-    entries = platform.entries()
+    stage.given(purchase("small", price=999), tip(1), tip(1))
+    stage.writer.write([stage.request(tip(1)) for _ in range(5)])
+    entries = stage.entries()
     times = [entry.recorded_at for entry in entries]
     assert times == sorted(set(times))
     assert times[2] == ahead + timedelta(microseconds=1)
@@ -224,41 +224,41 @@ def test_clocks_far_apart_stop_writing(fresh_book: FreshBook) -> None:
 
 
 def test_clocks_far_apart_are_told_as_unavailable_and_pass(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = platform.request(purchase("small", price=999))
+    request = stage.request(purchase("small", price=999))
     with monkeypatch.context() as patched:
         patched.setattr("ledger.write.sequencer.SKEW_MAX", timedelta(seconds=-1))
         with pytest.raises(Unavailable):
-            platform.writer.write([request])
-    assert platform.writer.write([request])[0].status == 201
+            stage.writer.write([request])
+    assert stage.writer.write([request])[0].status == 201
 
 
-def test_a_command_from_the_future_is_refused_and_a_late_fact_is_not(platform: Platform) -> None:
+def test_a_command_from_the_future_is_refused_and_a_late_fact_is_not(stage: WritePath) -> None:
     late = purchase("small", price=999).but(occurred_at="2020-02-29T23:59:59.5Z")
-    platform.given(late)
-    assert platform.entries()[-1].effective_on.isoformat() == "2020-02-29"
+    stage.given(late)
+    assert stage.entries()[-1].effective_on.isoformat() == "2020-02-29"
     future = f"{datetime.now(UTC) + timedelta(seconds=60):%Y-%m-%dT%H:%M:%SZ}"
-    assert platform.send(tip(1).but(occurred_at=future)).code == "CLOCK_SKEW"
+    assert stage.send(tip(1).but(occurred_at=future)).code == "CLOCK_SKEW"
     soon = f"{datetime.now(UTC) + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"
-    assert platform.send(tip(1).but(occurred_at=soon)).status == 201
+    assert stage.send(tip(1).but(occurred_at=soon)).status == 201
 
 
 @pytest.mark.parametrize("occurred_at", ["9999-12-31T23:59:59.999999Z", "2999-01-01T00:00:00Z"])
-def test_a_notice_from_the_future_is_taken_as_of_now(platform: Platform, occurred_at: str) -> None:
+def test_a_notice_from_the_future_is_taken_as_of_now(stage: WritePath, occurred_at: str) -> None:
     """Under the policy in force now, not under one that is still to come."""
     dearer = POLICY | {"packages": {"small": {"tokens": 1, "price": 999}}, "breakage_months": 12}
     later = {"body": dearer, "effective_from": "2500-01-01T00:00:00Z"}
-    platform.given(
+    stage.given(
         Sent("propose-policy", later, "admin", "alice"),
         Sent("approve-policy", {"version": 2}, "approver", "bob"),
     )
     early = purchase("small", price=999).but(occurred_at=occurred_at)
-    platform.given(early).then(wallet(1100))
-    entry = platform.entries()[-1]
+    stage.given(early).then(wallet(1100))
+    entry = stage.entries()[-1]
     assert entry.occurred_at == entry.recorded_at
     refused = purchase("small", price=998).but(occurred_at=occurred_at)
-    assert platform.send(refused).status == 202
+    assert stage.send(refused).status == 202
 
 
 @pytest.mark.parametrize("time_zone", ["America/New_York", "Pacific/Kiritimati"])
@@ -276,53 +276,53 @@ def test_business_days_have_no_memory_of_an_instant_without_a_date(time_zone: st
     [("from.tomorrow.v9", None), ("tip.sent.v1", b"no entry at all"), ("tip.sent.v1", b"{}")],
 )
 def test_an_event_that_nobody_knows_stops_writing(
-    platform: Platform, type_name: str, data: bytes | None
+    stage: WritePath, type_name: str, data: bytes | None
 ) -> None:
-    platform.given(purchase("small", price=999))
-    position = len(platform.rows()) + 1
+    stage.given(purchase("small", price=999))
+    position = len(stage.rows()) + 1
     if data is None:
-        strange = msgspec.json.decode(platform.rows()[-1][1])
+        strange = msgspec.json.decode(stage.rows()[-1][1])
         data = msgspec.json.encode({**strange, "type": type_name})
-    with platform.fresh.connect(autocommit=True) as foreign, foreign.transaction():
+    with stage.fresh.connect(autocommit=True) as foreign, foreign.transaction():
         foreign.execute(
             "INSERT INTO events SELECT %s, gen_random_uuid(), %s, %s, now(), now(), %s, sha256('')",
             [position, type_name, [f"wallet:{FAN}"], data],
         )
         foreign.execute("INSERT INTO event_tags VALUES (%s, %s)", [f"wallet:{FAN}", position])
         foreign.execute("UPDATE head SET position = %s, commits = commits + 1", [position])
-    for writer in (platform.writer, platform.another_writer()):
+    for writer in (stage.writer, stage.another_writer()):
         for _ in range(2):
             with pytest.raises(Unavailable):
-                writer.write_soon([platform.request(tip(1))]).result(timeout=10)
-    assert len(platform.rows()) == position
+                writer.write_soon([stage.request(tip(1))]).result(timeout=10)
+    assert len(stage.rows()) == position
 
 
-def test_partitions_are_made_ahead_of_the_head(platform: Platform) -> None:
+def test_partitions_are_made_ahead_of_the_head(stage: WritePath) -> None:
     for start in range(0, 2_500, 250):
         sent = [grant(1, user=f"fan-{start + n}") for n in range(250)]
         assert all(
             answer.status == 201
-            for answer in platform.writer.write([platform.request(each) for each in sent])
+            for answer in stage.writer.write([stage.request(each) for each in sent])
         )
-    platform.close()
-    with platform.fresh.connect() as connection:
+    stage.close()
+    with stage.fresh.connect() as connection:
         row = connection.execute("SELECT max(last_position) FROM partitions").fetchone()
     assert row is not None and row[0] >= 4_000
 
 
-def test_a_missing_partition_is_told_until_it_can_be_made(platform: Platform) -> None:
-    platform.given(purchase("small", price=999))
-    platform.restart()
-    with platform.fresh.connect_admin(autocommit=True) as admin:
+def test_a_missing_partition_is_told_until_it_can_be_made(stage: WritePath) -> None:
+    stage.given(purchase("small", price=999))
+    stage.restart()
+    with stage.fresh.connect_admin(autocommit=True) as admin:
         admin.execute("DROP TABLE events_000001, events_000002")
         admin.execute("DELETE FROM partitions WHERE first_position > 1")
         admin.execute("REVOKE EXECUTE ON FUNCTION add_partitions() FROM tokenledger_app")
-        requests = [platform.request(grant(1)) for _ in range(1_200)]
+        requests = [stage.request(grant(1)) for _ in range(1_200)]
         with pytest.raises(Unavailable, match="no room"):
-            platform.writer.write(requests)
+            stage.writer.write(requests)
         admin.execute("GRANT EXECUTE ON FUNCTION add_partitions() TO tokenledger_app")
-    assert all(answer.status == 201 for answer in platform.writer.write(requests))
-    platform.then(events("promo_tokens.granted.v1", 1_200))
+    assert all(answer.status == 201 for answer in stage.writer.write(requests))
+    stage.then(events("promo_tokens.granted.v1", 1_200))
 
 
 def test_every_kind_of_entity_survives_its_snapshot() -> None:

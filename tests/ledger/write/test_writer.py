@@ -17,14 +17,14 @@ from ledger.write.request import Request
 from ledger.write.sequencer import Sequencer
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import Sent, events, freeze, policy, purchase, tip, unlock, wallet
+from tests.scenarios.write_path import WritePath
 
 
 @pytest.fixture(autouse=True)
-def _funded(platform: Platform) -> None:
-    platform.given(policy(MICRO_UNLOCK), purchase("small", price=999, ref="first"))
+def _funded(stage: WritePath) -> None:
+    stage.given(policy(MICRO_UNLOCK), purchase("small", price=999, ref="first"))
 
 
 class Misbehave(Command):
@@ -62,9 +62,9 @@ def misbehave(how: str, key: str | None = None) -> Sent:
     return Sent("misbehave", {"how": how}, key=key)
 
 
-def write(platform: Platform, *sent: Sent, atomic: bool = False) -> list[Answer]:
-    requests = [platform.request(each) for each in sent]
-    return platform.writer.write(requests, atomic=atomic)
+def write(stage: WritePath, *sent: Sent, atomic: bool = False) -> list[Answer]:
+    requests = [stage.request(each) for each in sent]
+    return stage.writer.write(requests, atomic=atomic)
 
 
 def statuses(answers: list[Answer]) -> list[int]:
@@ -80,63 +80,63 @@ EVERY_OUTCOME = [
 ]
 
 
-def test_an_answer_is_the_same_for_ever(platform: Platform) -> None:
-    first = write(platform, *EVERY_OUTCOME)
+def test_an_answer_is_the_same_for_ever(stage: WritePath) -> None:
+    first = write(stage, *EVERY_OUTCOME)
     assert statuses(first) == [201, 402, 202, 201, 201]
     for _ in range(2):
-        again = write(platform, *EVERY_OUTCOME)
+        again = write(stage, *EVERY_OUTCOME)
         assert [(a.status, a.body) for a in again] == [(a.status, a.body) for a in first]
         assert all(answer.replayed for answer in again)
-        platform.restart()
-    platform.then(events("tip.sent.v1", 1))
+        stage.restart()
+    stage.then(events("tip.sent.v1", 1))
 
 
-def test_what_was_refused_for_lack_of_tokens_stays_refused(platform: Platform) -> None:
+def test_what_was_refused_for_lack_of_tokens_stays_refused(stage: WritePath) -> None:
     poor = tip(1_500, key="k")
-    (before,) = write(platform, poor)
-    platform.given(purchase("small", price=999))
-    (after,) = write(platform, poor)
+    (before,) = write(stage, poor)
+    stage.given(purchase("small", price=999))
+    (after,) = write(stage, poor)
     assert (after.status, after.body) == (402, before.body)
-    (again,) = write(platform, poor.but(key="another"))
+    (again,) = write(stage, poor.but(key="another"))
     assert again.status == 201
 
 
-def test_a_key_means_one_request_for_ever(platform: Platform) -> None:
-    write(platform, tip(5, key="k"))
+def test_a_key_means_one_request_for_ever(stage: WritePath) -> None:
+    write(stage, tip(5, key="k"))
     for other in (tip(6, key="k"), tip(5, creator="other", key="k")):
-        (answer,) = write(platform, other)
+        (answer,) = write(stage, other)
         assert (answer.status, answer.code) == (422, "IDEMPOTENCY_KEY_REUSED")
-    (answer,) = write(platform, unlock(99, key="k"))
+    (answer,) = write(stage, unlock(99, key="k"))
     assert answer.status == 201, "another command is another scope"
-    (answer,) = write(platform, purchase("small", price=998, ref="first"))
+    (answer,) = write(stage, purchase("small", price=998, ref="first"))
     assert answer.code == "IDEMPOTENCY_KEY_REUSED", "a notice's key is the processor's reference"
-    platform.then(events("tip.sent.v1", 1))
+    stage.then(events("tip.sent.v1", 1))
 
 
-def test_equal_keys_in_one_batch_share_a_decision(platform: Platform) -> None:
+def test_equal_keys_in_one_batch_share_a_decision(stage: WritePath) -> None:
     same = tip(5, key="k")
-    answers = write(platform, same, same, tip(7, key="k"), same)
+    answers = write(stage, same, same, tip(7, key="k"), same)
     assert statuses(answers) == [201, 201, 422, 201]
     assert [answer.replayed for answer in answers] == [False, True, False, True]
     assert len({answer.body for answer in answers}) == 2
-    platform.then(events("tip.sent.v1", 1), wallet(1095))
+    stage.then(events("tip.sent.v1", 1), wallet(1095))
 
 
 @pytest.mark.usefixtures("_misbehaving")
 @pytest.mark.parametrize("how", ["raise", "unbalanced", "nul"])
-def test_a_bug_in_one_command_leaves_its_neighbours_alone(platform: Platform, how: str) -> None:
+def test_a_bug_in_one_command_leaves_its_neighbours_alone(stage: WritePath, how: str) -> None:
     crowd = [tip(1) for _ in range(9)]
-    answers = write(platform, *crowd[:4], misbehave(how, key="bug"), *crowd[4:])
+    answers = write(stage, *crowd[:4], misbehave(how, key="bug"), *crowd[4:])
     assert statuses(answers) == [201] * 4 + [500] + [201] * 5
     assert answers[4].code == "INTERNAL"
-    platform.then(wallet(1091), events("test.misbehaved.v1", 0))
-    (again,) = write(platform, misbehave("fine", key="bug"))
+    stage.then(wallet(1091), events("test.misbehaved.v1", 0))
+    (again,) = write(stage, misbehave("fine", key="bug"))
     assert again.status == 201, "a bug is not remembered"
 
 
 @pytest.mark.usefixtures("_misbehaving")
 def test_however_many_cannot_be_encoded_they_cost_one_more_pass(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deciding runs ahead of encoding: what comes out too late is decided again one by one."""
     passes = []
@@ -148,47 +148,47 @@ def test_however_many_cannot_be_encoded_they_cost_one_more_pass(
 
     monkeypatch.setattr(Sequencer, "_attempt", counted)
     sent = [tip(1), misbehave("unbalanced")] * 20
-    assert statuses(write(platform, *sent)) == [201, 500] * 20
+    assert statuses(write(stage, *sent)) == [201, 500] * 20
     assert passes == [False, True]
-    platform.then(wallet(1080), events("tip.sent.v1", 20), events("test.misbehaved.v1", 0))
+    stage.then(wallet(1080), events("tip.sent.v1", 20), events("test.misbehaved.v1", 0))
 
 
 @pytest.mark.usefixtures("_misbehaving")
-def test_what_cannot_be_encoded_fails_its_group(platform: Platform) -> None:
-    answers = write(platform, tip(1), misbehave("unbalanced"), tip(1), atomic=True)
+def test_what_cannot_be_encoded_fails_its_group(stage: WritePath) -> None:
+    answers = write(stage, tip(1), misbehave("unbalanced"), tip(1), atomic=True)
     assert [answer.code for answer in answers] == ["BATCH_ABORTED", "INTERNAL", "BATCH_ABORTED"]
-    platform.then(wallet(1100))
+    stage.then(wallet(1100))
 
 
-def test_an_entry_too_large_for_a_proof_is_refused_alone(platform: Platform) -> None:
+def test_an_entry_too_large_for_a_proof_is_refused_alone(stage: WritePath) -> None:
     packages = {f"package-{n:05}": {"tokens": 1, "price": 999} for n in range(2_000)}
     since = {
         "body": {**MICRO_UNLOCK, "packages": packages},
         "effective_from": "2026-01-01T00:00:00Z",
     }
     huge = Sent("propose-policy", since, "admin", "alice", key="huge")
-    answers = write(platform, tip(1), huge, tip(1))
+    answers = write(stage, tip(1), huge, tip(1))
     assert statuses(answers) == [201, 413, 201]
     assert answers[1].code == "BODY_TOO_LARGE"
-    platform.then(wallet(1098), events("policy.proposed.v1", 1))
+    stage.then(wallet(1098), events("policy.proposed.v1", 1))
 
 
 @pytest.mark.usefixtures("_misbehaving")
-def test_a_refused_row_is_found_among_several_callers(platform: Platform) -> None:
+def test_a_refused_row_is_found_among_several_callers(stage: WritePath) -> None:
     groups = [
-        Group([platform.request(tip(1)), platform.request(tip(2))]),
-        Group([platform.request(misbehave("nul")), platform.request(tip(4))], atomic=True),
-        Group([platform.request(tip(8))]),
+        Group([stage.request(tip(1)), stage.request(tip(2))]),
+        Group([stage.request(misbehave("nul")), stage.request(tip(4))], atomic=True),
+        Group([stage.request(tip(8))]),
     ]
-    outcomes = at_once(platform, groups)
+    outcomes = at_once(stage, groups)
     assert [statuses(answers) for answers in outcomes] == [[201, 201], [500, 500], [201]]
-    platform.then(wallet(1100 - 11))
+    stage.then(wallet(1100 - 11))
 
 
-def at_once(platform: Platform, groups: list[Group]) -> list[list[Answer]]:
+def at_once(stage: WritePath, groups: list[Group]) -> list[list[Answer]]:
     """The groups in one batch: they all wait before the writer starts."""
-    platform.close()
-    writer = Writer(platform.book, lambda: platform.fresh.connect(autocommit=True))
+    stage.close()
+    writer = Writer(stage.book, lambda: stage.fresh.connect(autocommit=True))
     futures = [writer.write_soon(group.requests, atomic=group.atomic) for group in groups]
     writer.start()
     outcomes = [future.result(timeout=30) for future in futures]
@@ -196,79 +196,77 @@ def at_once(platform: Platform, groups: list[Group]) -> list[list[Answer]]:
     return outcomes
 
 
-def test_an_atomic_group_stands_or_falls_as_one(platform: Platform) -> None:
-    answers = write(platform, tip(5, key="a"), tip(5_000, key="b"), tip(1, key="c"), atomic=True)
+def test_an_atomic_group_stands_or_falls_as_one(stage: WritePath) -> None:
+    answers = write(stage, tip(5, key="a"), tip(5_000, key="b"), tip(1, key="c"), atomic=True)
     assert [answer.status for answer in answers] == [409, 402, 409]
     assert {answer.code for answer in answers} == {"BATCH_ABORTED", "INSUFFICIENT_TOKENS"}
-    platform.then(wallet(1100), events("tip.sent.v1", 0))
+    stage.then(wallet(1100), events("tip.sent.v1", 0))
 
-    answers = write(platform, tip(5, key="a"), tip(50, key="b"), tip(1, key="c"), atomic=True)
+    answers = write(stage, tip(5, key="a"), tip(50, key="b"), tip(1, key="c"), atomic=True)
     assert statuses(answers) == [201] * 3, "nothing of the first attempt was remembered"
-    platform.then(wallet(1044), events("tip.sent.v1", 3))
+    stage.then(wallet(1044), events("tip.sent.v1", 3))
 
-    again = write(platform, tip(5, key="a"), tip(50, key="b"), tip(1, key="c"), atomic=True)
+    again = write(stage, tip(5, key="a"), tip(50, key="b"), tip(1, key="c"), atomic=True)
     assert [a.body for a in again] == [a.body for a in answers]
 
 
-def test_an_aborted_group_leaves_its_neighbours_alone(platform: Platform) -> None:
+def test_an_aborted_group_leaves_its_neighbours_alone(stage: WritePath) -> None:
     outcomes = at_once(
-        platform,
+        stage,
         [
-            Group([platform.request(tip(1, key="a"))]),
-            Group([platform.request(tip(99)), platform.request(tip(5_000))], atomic=True),
-            Group([platform.request(tip(1, user="nobody")), platform.request(tip(2))]),
+            Group([stage.request(tip(1, key="a"))]),
+            Group([stage.request(tip(99)), stage.request(tip(5_000))], atomic=True),
+            Group([stage.request(tip(1, user="nobody")), stage.request(tip(2))]),
         ],
     )
     assert [statuses(answers) for answers in outcomes] == [[201], [409, 402], [402, 201]]
-    platform.then(wallet(1097))
+    stage.then(wallet(1097))
 
 
-def test_no_requests_are_no_trouble(platform: Platform) -> None:
-    assert platform.writer.write([]) == []
-    assert platform.writer.write([], atomic=True) == []
+def test_no_requests_are_no_trouble(stage: WritePath) -> None:
+    assert stage.writer.write([]) == []
+    assert stage.writer.write([], atomic=True) == []
 
 
-def test_a_caller_who_is_gone_stops_nobody_elses_writer(platform: Platform) -> None:
+def test_a_caller_who_is_gone_stops_nobody_elses_writer(stage: WritePath) -> None:
     def gone(_: object) -> None:
         raise RuntimeError("the caller's event loop is closed")
 
-    platform.writer.submit(Group([platform.request(tip(1))]), gone)
-    assert statuses(write(platform, tip(1))) == [201]
-    platform.then(wallet(1098))
+    stage.writer.submit(Group([stage.request(tip(1))]), gone)
+    assert statuses(write(stage, tip(1))) == [201]
+    stage.then(wallet(1098))
 
 
-def test_a_full_queue_refuses_at_once(platform: Platform, fresh_book: FreshBook) -> None:
-    writer = Writer(
-        platform.book, lambda: fresh_book.connect(autocommit=True), queue_commands_max=3
-    )
-    waiting = [writer.write_soon([platform.request(tip(1))]) for _ in range(3)]
+def test_a_full_queue_refuses_at_once(stage: WritePath, fresh_book: FreshBook) -> None:
+    writer = Writer(stage.book, lambda: fresh_book.connect(autocommit=True), queue_commands_max=3)
+    waiting = [writer.write_soon([stage.request(tip(1))]) for _ in range(3)]
     with pytest.raises(Unavailable, match="wait already"):
-        writer.write_soon([platform.request(tip(1))])
+        writer.write_soon([stage.request(tip(1))])
     assert writer.queued == 3
     writer.start()
     assert [future.result(timeout=10)[0].status for future in waiting] == [201] * 3
     writer.stop()
     with pytest.raises(Unavailable, match="shutting down"):
-        writer.write_soon([platform.request(tip(1))])
+        writer.write_soon([stage.request(tip(1))])
 
 
-def test_stopping_serves_what_waits(platform: Platform, fresh_book: FreshBook) -> None:
-    writer = Writer(platform.book, lambda: fresh_book.connect(autocommit=True))
-    waiting = [writer.write_soon([platform.request(tip(1))]) for _ in range(50)]
+def test_stopping_serves_what_waits(stage: WritePath, fresh_book: FreshBook) -> None:
+    writer = Writer(stage.book, lambda: fresh_book.connect(autocommit=True))
+    waiting = [writer.write_soon([stage.request(tip(1))]) for _ in range(50)]
     writer.start()
     writer.stop()
     assert all(future.result(timeout=0)[0].status == 201 for future in waiting)
-    platform.then(wallet(1050))
+    stage.then(wallet(1050))
 
 
-def test_a_crowd_of_callers_each_gets_its_own_answer(platform: Platform) -> None:
+def test_a_crowd_of_callers_each_gets_its_own_answer(stage: WritePath) -> None:
     answers: dict[int, Answer] = {}
-    requests: dict[int, Request] = {n: platform.request(tip(n)) for n in range(1, 41)}
+    requests: dict[int, Request] = {n: stage.request(tip(n)) for n in range(1, 41)}
 
     def send(n: int) -> None:
-        answers[n] = platform.writer.write([requests[n]])[0]
+        answers[n] = stage.writer.write([requests[n]])[0]
 
-    platform.writer  # noqa: B018 -- starts it
+    stage.writer  # noqa: B018 -- starts it
     threads = [threading.Thread(target=send, args=(n,)) for n in requests]
     for thread in threads:
         thread.start()
@@ -276,7 +274,7 @@ def test_a_crowd_of_callers_each_gets_its_own_answer(platform: Platform) -> None
         thread.join()
     for n, answer in answers.items():
         assert b'"gross":%d,' % n in answer.body
-    platform.then(wallet(1100 - sum(requests)))
+    stage.then(wallet(1100 - sum(requests)))
 
 
 class Door:
@@ -293,11 +291,11 @@ class Door:
 
 
 def test_without_a_database_callers_are_told_soon_and_service_resumes_by_itself(
-    platform: Platform, fresh_book: FreshBook
+    stage: WritePath, fresh_book: FreshBook
 ) -> None:
     door = Door(fresh_book)
-    writer = Writer(platform.book, door.connect).start()
-    lost = platform.request(tip(1, key="k"))
+    writer = Writer(stage.book, door.connect).start()
+    lost = stage.request(tip(1, key="k"))
     began = time.monotonic()
     with pytest.raises(Unavailable, match="same key"):
         writer.write([lost])
@@ -308,7 +306,7 @@ def test_without_a_database_callers_are_told_soon_and_service_resumes_by_itself(
     door.open = True
     assert until(lambda: writer.write([lost]))[0].status == 201
     writer.stop()
-    platform.then(wallet(1099))
+    stage.then(wallet(1099))
 
 
 def until(attempt: Callable[[], list[Answer]], timeout_s: float = 10) -> list[Answer]:

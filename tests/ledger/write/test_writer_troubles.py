@@ -25,18 +25,18 @@ from ledger.write.state_cache import CachedState, Snapshot
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
 from tests.ledger.write.test_writer import until
-from tests.scenarios.platform import Platform
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import FAN, Sent, events, grant, policy, purchase, tip, wallet
+from tests.scenarios.write_path import WritePath
 
 
 @pytest.fixture(autouse=True)
-def _funded(platform: Platform) -> None:
-    platform.given(policy(MICRO_UNLOCK), purchase("small", price=999, ref="first"))
+def _funded(stage: WritePath) -> None:
+    stage.given(policy(MICRO_UNLOCK), purchase("small", price=999, ref="first"))
 
 
-def write(platform: Platform, *sent: Sent, atomic: bool = False) -> list[Answer]:
-    return platform.writer.write([platform.request(each) for each in sent], atomic=atomic)
+def write(stage: WritePath, *sent: Sent, atomic: bool = False) -> list[Answer]:
+    return stage.writer.write([stage.request(each) for each in sent], atomic=atomic)
 
 
 def statuses(answers: list[Answer]) -> list[int]:
@@ -44,7 +44,7 @@ def statuses(answers: list[Answer]) -> list[int]:
 
 
 def test_a_bug_before_the_decision_leaves_neighbours_alone(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(self: SendTip, *_: object) -> tuple[str, ...]:
         if self.amount == 7:
@@ -52,35 +52,35 @@ def test_a_bug_before_the_decision_leaves_neighbours_alone(
         return ()
 
     crowd = [
-        msgspec.structs.replace(platform.request(tip(amount)), looks_ahead=True)
+        msgspec.structs.replace(stage.request(tip(amount)), looks_ahead=True)
         for amount in (1, 2, 7, 3)
     ]
     monkeypatch.setattr(SendTip, "prefetch", broken)
-    answers = platform.writer.write(crowd)
+    answers = stage.writer.write(crowd)
     assert statuses(answers) == [201, 201, 500, 201]
     assert b"inside" not in answers[2].body
-    platform.then(wallet(1100 - 6))
+    stage.then(wallet(1100 - 6))
 
 
-def test_a_receipt_whose_event_is_archived_holds_up_nobody_else(platform: Platform) -> None:
+def test_a_receipt_whose_event_is_archived_holds_up_nobody_else(stage: WritePath) -> None:
     first = tip(5, key="old")
-    platform.given(first)
-    platform.restart()
-    with platform.fresh.connect_admin(autocommit=True) as admin:
+    stage.given(first)
+    stage.restart()
+    with stage.fresh.connect_admin(autocommit=True) as admin:
         admin.execute("ALTER TABLE events DETACH PARTITION events_000000")
     try:
-        assert statuses(write(platform, grant(1), first, grant(2)))[1] == 500
+        assert statuses(write(stage, grant(1), first, grant(2)))[1] == 500
     finally:
-        platform.close()
-        with platform.fresh.connect_admin(autocommit=True) as admin:
+        stage.close()
+        with stage.fresh.connect_admin(autocommit=True) as admin:
             admin.execute(
                 "ALTER TABLE events ATTACH PARTITION events_000000 FOR VALUES FROM (1) TO (1001)"
             )
 
 
-def test_a_parked_notice_that_cannot_be_read_any_more_stops_nobody(platform: Platform) -> None:
-    platform.restart()
-    with platform.fresh.connect_admin(autocommit=True) as admin:
+def test_a_parked_notice_that_cannot_be_read_any_more_stops_nobody(stage: WritePath) -> None:
+    stage.restart()
+    with stage.fresh.connect_admin(autocommit=True) as admin:
         for ref, name, fields in (("r1", "send-tip", '{"gone":1}'), ("r2", "gone", "{}")):
             admin.execute(
                 "INSERT INTO inbox VALUES ('psp', %s, %s, convert_to(%s, 'UTF8'), 'a', 'a', 'c',"
@@ -89,21 +89,21 @@ def test_a_parked_notice_that_cannot_be_read_any_more_stops_nobody(platform: Pla
             )
         admin.execute("UPDATE head SET commits = commits + 1")
     with capture_logs() as logged:
-        assert statuses(write(platform, tip(1), tip(2))) == [201, 201]
+        assert statuses(write(stage, tip(1), tip(2))) == [201, 201]
     told = [line["ref"] for line in logged if line["event"] == "a parked notice cannot be read"]
     assert sorted(told) == ["r1", "r2"]
 
 
-def inbox(platform: Platform) -> list[tuple[str, str, int | None]]:
+def inbox(stage: WritePath) -> list[tuple[str, str, int | None]]:
     """What is kept of notices: (reference, state, position)."""
-    with platform.fresh.connect() as connection:
+    with stage.fresh.connect() as connection:
         return connection.execute(
             "SELECT processor_ref, state, position FROM inbox ORDER BY processor_ref"
         ).fetchall()
 
 
 def test_a_notice_that_cannot_be_recorded_is_not_kept(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> tuple[str, ...]:
         raise RuntimeError("a bug in an event")
@@ -111,15 +111,15 @@ def test_a_notice_that_cannot_be_recorded_is_not_kept(
     wrong = purchase("small", price=998, ref="wrong")
     with monkeypatch.context() as patched:
         patched.setattr(PaymentSuspended, "tags", broken)
-        assert statuses(write(platform, tip(1), wrong, tip(1))) == [201, 500, 201]
-    assert inbox(platform) == []
-    assert statuses(write(platform, wrong)) == [202], "nothing of it is in the way"
-    assert inbox(platform) == [("wrong", "suspended", None)]
+        assert statuses(write(stage, tip(1), wrong, tip(1))) == [201, 500, 201]
+    assert inbox(stage) == []
+    assert statuses(write(stage, wrong)) == [202], "nothing of it is in the way"
+    assert inbox(stage) == [("wrong", "suspended", None)]
 
 
-def test_a_waiting_notice_that_is_suspended_names_its_event(platform: Platform) -> None:
+def test_a_waiting_notice_that_is_suspended_names_its_event(stage: WritePath) -> None:
     offering = {"body": MICRO_UNLOCK | {"products_enabled": ["subscription"], "price_bounds": {}}}
-    platform.given(
+    stage.given(
         Sent(
             "propose-policy", offering | {"effective_from": "1970-01-02T00:00:00Z"}, "admin", "al"
         ),
@@ -129,11 +129,11 @@ def test_a_waiting_notice_that_is_suspended_names_its_event(platform: Platform) 
     for ref in ("p1", "p2"):
         paid = {"price": 999, "processor": "stripe", "processor_ref": ref}
         charged = Sent("charge-period", {"subscription": "s", **period, **paid})
-        assert platform.send(charged).code == "AWAITING_REFERENT"
+        assert stage.send(charged).code == "AWAITING_REFERENT"
     deal = {"user": "ann", "creator": "zoe", "price": 999}
-    platform.given(Sent("start-subscription", {"subscription": "s", **deal}))
-    last = len(platform.rows())
-    assert inbox(platform) == [("p1", "applied", last - 1), ("p2", "suspended", last)]
+    stage.given(Sent("start-subscription", {"subscription": "s", **deal}))
+    last = len(stage.rows())
+    assert inbox(stage) == [("p1", "applied", last - 1), ("p2", "suspended", last)]
 
 
 def small_partitions(database_of: FreshBook, rows: int) -> FreshBook:
@@ -145,27 +145,27 @@ def small_partitions(database_of: FreshBook, rows: int) -> FreshBook:
 
 
 @pytest.fixture
-def narrow(fresh_book: FreshBook) -> Iterator[Platform]:
+def narrow(fresh_book: FreshBook) -> Iterator[WritePath]:
     """A platform whose log has partitions of ten events."""
-    running = Platform(small_partitions(fresh_book, 10))
+    running = WritePath(small_partitions(fresh_book, 10))
     running.given(policy(MICRO_UNLOCK))
     yield running
     running.close()
 
 
-def test_a_batch_larger_than_the_partitions_ahead_is_written_in_parts(narrow: Platform) -> None:
+def test_a_batch_larger_than_the_partitions_ahead_is_written_in_parts(narrow: WritePath) -> None:
     answers = write(narrow, *[grant(1) for _ in range(300)])
     assert set(statuses(answers)) == {201}
     assert [answer.position for answer in answers] == list(range(3, 303))
     narrow.check()
 
 
-def test_refusals_need_no_room(narrow: Platform) -> None:
+def test_refusals_need_no_room(narrow: WritePath) -> None:
     answers = write(narrow, *[tip(5) for _ in range(300)])
     assert set(statuses(answers)) == {402}
 
 
-def test_what_stands_or_falls_together_must_have_room_together(narrow: Platform) -> None:
+def test_what_stands_or_falls_together_must_have_room_together(narrow: WritePath) -> None:
     with pytest.raises(Unavailable, match="beyond"):
         write(narrow, *[grant(1) for _ in range(100)], atomic=True)
     assert set(statuses(write(narrow, *[grant(1) for _ in range(15)], atomic=True))) == {201}
@@ -187,60 +187,60 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 1), (2, 0), (0, 2)])
 def test_after_a_lost_commit_first_answers_are_no_replays(
-    platform: Platform, losses: Counter[str], before: int, after: int
+    stage: WritePath, losses: Counter[str], before: int, after: int
 ) -> None:
-    platform.given(tip(9, key="earlier"))
+    stage.given(tip(9, key="earlier"))
     losses.update(after_copy=before, after_commit=after)
     same = tip(5, key="twice")
-    answers = write(platform, tip(9, key="earlier"), same, tip(5_000, key="poor"), same)
+    answers = write(stage, tip(9, key="earlier"), same, tip(5_000, key="poor"), same)
     assert statuses(answers) == [201, 201, 402, 201]
     assert [answer.replayed for answer in answers] == [True, False, False, True]
-    platform.then(wallet(1100 - 14), events("tip.sent.v1", 2))
-    again = write(platform, tip(9, key="earlier"), same, tip(5_000, key="poor"), same)
+    stage.then(wallet(1100 - 14), events("tip.sent.v1", 2))
+    again = write(stage, tip(9, key="earlier"), same, tip(5_000, key="poor"), same)
     assert [answer.body for answer in again] == [answer.body for answer in answers]
     assert all(answer.replayed for answer in again)
 
 
-def test_states_of_a_history_that_is_gone_are_forgotten(platform: Platform) -> None:
+def test_states_of_a_history_that_is_gone_are_forgotten(stage: WritePath) -> None:
     """As after a failover that lost the end of the log: the head is behind what we knew."""
-    platform.given(tip(1))
-    sequencer = platform.writer._sequencer
+    stage.given(tip(1))
+    sequencer = stage.writer._sequencer
     assert sequencer is not None
     rich = Wallet(lots=(Lot("l", "l", PAID, 10**9, 0),))
     sequencer._cache.put(f"wallet:{FAN}", CachedState(rich, 1_000, 0))
     sequencer.position, sequencer._commits = 1_000, -1
-    assert statuses(write(platform, tip(1_100))) == [402]
+    assert statuses(write(stage, tip(1_100))) == [402]
 
 
-def test_an_outage_does_not_gather_traces(platform: Platform) -> None:
+def test_an_outage_does_not_gather_traces(stage: WritePath) -> None:
     """Raised for every request, one and the same exception would keep every request's frames."""
 
     def nowhere() -> Connection:
         raise psycopg.OperationalError("away")
 
-    writer = Writer(platform.book, nowhere).start()
+    writer = Writer(stage.book, nowhere).start()
     raised = []
     for _ in range(3):
         with pytest.raises(Unavailable) as told:
-            writer.write([platform.request(tip(1))])
+            writer.write([stage.request(tip(1))])
         raised.append(told.value)
     writer.stop()
     assert len({id(away) for away in raised}) == 3
 
 
-def test_a_standby_is_as_good_as_no_database(platform: Platform) -> None:
+def test_a_standby_is_as_good_as_no_database(stage: WritePath) -> None:
     """After a failover nobody's command may be blamed for a server that is not promoted yet."""
     standby = threading.Event()
     standby.set()
 
     def connect() -> Connection:
-        connection = platform.fresh.connect(autocommit=True)
+        connection = stage.fresh.connect(autocommit=True)
         if standby.is_set():
             connection.execute("SET default_transaction_read_only = on")
         return connection
 
-    writer = Writer(platform.book, connect).start()
-    request = platform.request(tip(1))
+    writer = Writer(stage.book, connect).start()
+    request = stage.request(tip(1))
     with pytest.raises(Unavailable):
         writer.write([request])
     standby.clear()
@@ -248,13 +248,13 @@ def test_a_standby_is_as_good_as_no_database(platform: Platform) -> None:
     writer.stop()
 
 
-def test_whatever_goes_wrong_on_the_way_back_the_writer_lives(platform: Platform) -> None:
+def test_whatever_goes_wrong_on_the_way_back_the_writer_lives(stage: WritePath) -> None:
     failures: list[Callable[[], Connection]] = []
 
     def connect() -> Connection:
         if failures:
             failures.pop()()
-        return platform.fresh.connect(autocommit=True)
+        return stage.fresh.connect(autocommit=True)
 
     def away() -> Connection:
         raise psycopg.OperationalError("away")
@@ -262,17 +262,17 @@ def test_whatever_goes_wrong_on_the_way_back_the_writer_lives(platform: Platform
     def strange() -> Connection:
         raise OSError("too many open files")
 
-    writer = Writer(platform.book, connect)
+    writer = Writer(stage.book, connect)
     failures += [strange, strange, *[away] * 20]
     writer.start()
     with pytest.raises(Unavailable):
-        writer.write([platform.request(tip(1))])
-    assert statuses(until(lambda: writer.write([platform.request(tip(1))]))) == [201]
+        writer.write([stage.request(tip(1))])
+    assert statuses(until(lambda: writer.write([stage.request(tip(1))]))) == [201]
     writer.stop()
 
 
 def test_a_batch_has_bounded_commands_and_bytes(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
     commit_batch = Sequencer.commit_batch
@@ -283,14 +283,14 @@ def test_a_batch_has_bounded_commands_and_bytes(
 
     monkeypatch.setattr(Sequencer, "commit_batch", watched)
     writer = Writer(
-        platform.book,
-        lambda: platform.fresh.connect(autocommit=True),
+        stage.book,
+        lambda: stage.fresh.connect(autocommit=True),
         batch_commands_max=5,
         batch_bytes_max=1_000,
     )
     delivered: list[object] = []
     for size_bytes in [100] * 8 + [600] * 4 + [5_000, 1]:
-        group = Group([platform.request(grant(1))], size_bytes=size_bytes)
+        group = Group([stage.request(grant(1))], size_bytes=size_bytes)
         writer.submit(group, delivered.append)
     writer.start()
     writer.stop()
@@ -298,11 +298,9 @@ def test_a_batch_has_bounded_commands_and_bytes(
     assert sizes == [(5, 500), (4, 900), (1, 600), (1, 600), (1, 600), (1, 5_000), (1, 1)]
 
 
-def test_the_bytes_that_wait_are_bounded(platform: Platform) -> None:
-    writer = Writer(
-        platform.book, lambda: platform.fresh.connect(autocommit=True), queue_bytes_max=1_000
-    )
-    group = Group([platform.request(grant(1))], size_bytes=400)
+def test_the_bytes_that_wait_are_bounded(stage: WritePath) -> None:
+    writer = Writer(stage.book, lambda: stage.fresh.connect(autocommit=True), queue_bytes_max=1_000)
+    group = Group([stage.request(grant(1))], size_bytes=400)
     writer.submit(group, lambda _: None)
     writer.submit(group, lambda _: None)
     with pytest.raises(Unavailable, match="wait already"):
@@ -316,14 +314,14 @@ def snapshots(count: int) -> list[Snapshot]:
 
 
 def test_of_too_many_snapshots_those_are_kept_that_fit(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.write.snapshots.SNAPSHOTS_MAX", 10)
-    snapshotter = Snapshotter(lambda: platform.fresh.connect(autocommit=True))
+    snapshotter = Snapshotter(lambda: stage.fresh.connect(autocommit=True))
     snapshotter.offer(snapshots(25))
     snapshotter.start()
     snapshotter.stop()
-    with platform.fresh.connect() as connection:
+    with stage.fresh.connect() as connection:
         row = connection.execute(
             "SELECT count(*) FROM snapshots WHERE entity LIKE 'creator:c%%'"
         ).fetchone()

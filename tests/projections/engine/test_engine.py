@@ -14,8 +14,8 @@ from projections import process as engine
 from projections.queries import status, wait_for, wallet
 from tests.conftest import FreshBook
 from tests.projections.following import busy_day, written
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import Sent, tip
+from tests.scenarios.write_path import WritePath
 from tests.support.waiting import until
 
 
@@ -42,10 +42,10 @@ def running(database: Database, fresh_book: FreshBook) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("running")
-def test_a_book_is_noticed_and_followed(platform: Platform) -> None:
-    written(platform)
-    head = len(platform.rows())
-    with platform.fresh.connect(autocommit=True) as connection:
+def test_a_book_is_noticed_and_followed(stage: WritePath) -> None:
+    written(stage)
+    head = len(stage.rows())
+    with stage.fresh.connect(autocommit=True) as connection:
         for name in ("wallets", "earnings", "entitlements", "journal", "daily"):
             assert wait_for(connection, name, head, 20)
         assert all(model.healthy and not model.lag_events for model in status(connection))
@@ -54,28 +54,28 @@ def test_a_book_is_noticed_and_followed(platform: Platform) -> None:
 
 
 @pytest.mark.usefixtures("running")
-def test_cut_connections_lose_nothing_and_repeat_nothing(platform: Platform) -> None:
-    written(platform)
+def test_cut_connections_lose_nothing_and_repeat_nothing(stage: WritePath) -> None:
+    written(stage)
     with (
-        platform.fresh.connect(autocommit=True) as connection,
-        platform.fresh.connect_admin(autocommit=True) as admin,
+        stage.fresh.connect(autocommit=True) as connection,
+        stage.fresh.connect_admin(autocommit=True) as admin,
     ):
-        assert wait_for(connection, "wallets", len(platform.rows()), 20)
+        assert wait_for(connection, "wallets", len(stage.rows()), 20)
         for _ in range(4):
-            platform.given(tip(1, "ben", "cora"))
+            stage.given(tip(1, "ben", "cora"))
             assert admin.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
                 " WHERE application_name = 'tokenledger-projections'"
             ).fetchone()
-            platform.given(tip(1, "ben", "cora"))
-            assert wait_for(connection, "wallets", len(platform.rows()), 20)
+            stage.given(tip(1, "ben", "cora"))
+            assert wait_for(connection, "wallets", len(stage.rows()), 20)
         assert wallet(connection, "ben")["free"]["paid"] == 927 - 8
 
 
 @pytest.mark.usefixtures("running")
-def test_the_dead_ones_place_is_taken(platform: Platform) -> None:
-    written(platform)
-    with platform.fresh.connect_admin(autocommit=True) as admin:
+def test_the_dead_ones_place_is_taken(stage: WritePath) -> None:
+    written(stage)
+    with stage.fresh.connect_admin(autocommit=True) as admin:
         holders = (
             "SELECT DISTINCT l.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
             " WHERE l.locktype = 'advisory' AND a.application_name = 'tokenledger-projections'"
@@ -85,9 +85,9 @@ def test_the_dead_ones_place_is_taken(platform: Platform) -> None:
         admin.execute("SELECT pg_terminate_backend(%s, 5000)", before[0])
         until(lambda: admin.execute(holders).fetchall(), "another holder")
         assert before[0] not in admin.execute(holders).fetchall()
-        platform.given(tip(1, "ben", "cora"))
-        with platform.fresh.connect(autocommit=True) as connection:
-            assert wait_for(connection, "wallets", len(platform.rows()), 20)
+        stage.given(tip(1, "ben", "cora"))
+        with stage.fresh.connect(autocommit=True) as connection:
+            assert wait_for(connection, "wallets", len(stage.rows()), 20)
 
 
 def test_the_database_may_be_killed_and_come_back(tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_the_database_may_be_killed_and_come_back(tmp_path: Path) -> None:
 
 
 def _write_and_wait(fresh: FreshBook, sent: list[Sent]) -> None:
-    platform = Platform(fresh)
-    platform.given(sent)
-    platform.close()
+    stage = WritePath(fresh)
+    stage.given(sent)
+    stage.close()
     with fresh.connect(autocommit=True) as connection:
         for name in ("wallets", "journal"):
-            assert wait_for(connection, name, len(platform.rows()), 20)
+            assert wait_for(connection, name, len(stage.rows()), 20)

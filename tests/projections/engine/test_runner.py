@@ -16,8 +16,8 @@ from projections.models.wallets import Wallets
 from projections.queries import status, wallet
 from tests.conftest import FreshBook
 from tests.projections.following import follow, written
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import tip
+from tests.scenarios.write_path import WritePath
 from tests.support.waiting import until
 
 POISON = 7
@@ -64,61 +64,61 @@ class WritesBadly(Wallets):
 
 
 def test_everything_is_folded_once_whatever_the_pages(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written(platform)
+    written(stage)
     monkeypatch.setattr(runner, "READ_EVENTS", 2)
     monkeypatch.setattr(runner, "PAGE_EVENTS_MAX", 3)
-    head = len(platform.rows())
-    for followers in (follow(platform.fresh), follow(platform.fresh)):
+    head = len(stage.rows())
+    for followers in (follow(stage.fresh), follow(stage.fresh)):
         assert {follower.position for follower in followers} == {head}
-    with platform.fresh.connect() as connection:
+    with stage.fresh.connect() as connection:
         assert wallet(connection, "ben")["free"] == {"paid": 927, "promo": 0}
         assert {model.lag_events for model in status(connection)} == {0}
 
 
-def test_models_at_different_places_share_one_reading(platform: Platform) -> None:
-    written(platform)
-    follow(platform.fresh, [Wallets()])
-    platform.given(tip(1, "ben", "cora"))
-    follow(platform.fresh)
-    with platform.fresh.connect() as connection:
+def test_models_at_different_places_share_one_reading(stage: WritePath) -> None:
+    written(stage)
+    follow(stage.fresh, [Wallets()])
+    stage.given(tip(1, "ben", "cora"))
+    follow(stage.fresh)
+    with stage.fresh.connect() as connection:
         assert wallet(connection, "ben")["free"]["paid"] == 926
         positions = {model.position for model in status(connection)}
-        assert positions == {len(platform.rows())}
+        assert positions == {len(stage.rows())}
 
 
 @pytest.mark.parametrize("bad", [FoldsBadly, WritesBadly])
 def test_a_failing_model_stops_alone_and_says_where(
-    platform: Platform, bad: type[Projection]
+    stage: WritePath, bad: type[Projection]
 ) -> None:
-    written(platform)
-    head = len(platform.rows())
-    wallets, earnings = follow(platform.fresh, [bad(), Earnings()])
+    written(stage)
+    head = len(stage.rows())
+    wallets, earnings = follow(stage.fresh, [bad(), Earnings()])
     assert (wallets.position, wallets.failed_at) == (POISON - 1, POISON)
     assert (earnings.position, earnings.failed_at) == (head, None)
-    shown = _status(platform.fresh)["wallets"]
+    shown = _status(stage.fresh)["wallets"]
     assert (shown.position, shown.failed_at, shown.healthy) == (POISON - 1, POISON, False)
     assert shown.failure and ("poison" in shown.failure or "Division" in shown.failure)
 
 
-def test_a_failed_model_goes_on_after_a_restart_with_the_fault_mended(platform: Platform) -> None:
-    written(platform)
-    follow(platform.fresh, [FoldsBadly()])
-    follow(platform.fresh, [Wallets()])
-    shown = _status(platform.fresh)["wallets"]
-    assert (shown.position, shown.failed_at, shown.failure) == (len(platform.rows()), None, None)
-    with platform.fresh.connect() as connection:
+def test_a_failed_model_goes_on_after_a_restart_with_the_fault_mended(stage: WritePath) -> None:
+    written(stage)
+    follow(stage.fresh, [FoldsBadly()])
+    follow(stage.fresh, [Wallets()])
+    shown = _status(stage.fresh)["wallets"]
+    assert (shown.position, shown.failed_at, shown.failure) == (len(stage.rows()), None, None)
+    with stage.fresh.connect() as connection:
         assert wallet(connection, "ben")["lifetime"]["spent"] == 173
 
 
 def test_a_failed_model_is_tried_again_by_and_by(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written(platform)
+    written(stage)
     monkeypatch.setattr(runner, "RETRY_FIRST_S", 0.05)
     failing = FoldsBadly()
-    with platform.fresh.connect(autocommit=True) as connection:
+    with stage.fresh.connect(autocommit=True) as connection:
         install(connection, [failing])
         moving = Runner(connection, [failing])
         moving.take_over()
@@ -130,36 +130,36 @@ def test_a_failed_model_is_tried_again_by_and_by(
         failing.poison = None
         until(moving.step, "another try")
         assert follower.failed_at is None
-    assert _status(platform.fresh)["wallets"].healthy
+    assert _status(stage.fresh)["wallets"].healthy
 
 
-def test_an_unknown_event_stops_every_model_at_its_position(platform: Platform) -> None:
-    written(platform)
-    head = len(platform.rows())
-    platform.close()
-    with platform.fresh.connect(autocommit=True) as connection:
+def test_an_unknown_event_stops_every_model_at_its_position(stage: WritePath) -> None:
+    written(stage)
+    head = len(stage.rows())
+    stage.close()
+    with stage.fresh.connect(autocommit=True) as connection:
         connection.execute(INSERT_UNKNOWN)
-    follow(platform.fresh)
-    for shown in _status(platform.fresh).values():
+    follow(stage.fresh)
+    for shown in _status(stage.fresh).values():
         assert (shown.position, shown.failed_at) == (head, head + 1)
         assert shown.failure is not None
         assert "moon.landed.v1" in shown.failure
 
 
-def test_one_runner_per_model_and_another_stands_by(platform: Platform) -> None:
-    written(platform)
-    follow(platform.fresh, [Wallets()])
-    first = platform.fresh.connect(autocommit=True)
-    with platform.fresh.connect(autocommit=True) as second:
+def test_one_runner_per_model_and_another_stands_by(stage: WritePath) -> None:
+    written(stage)
+    follow(stage.fresh, [Wallets()])
+    first = stage.fresh.connect(autocommit=True)
+    with stage.fresh.connect(autocommit=True) as second:
         holder, standing_by = Runner(first, [Wallets()]), Runner(second, [Wallets()])
         until(lambda: _takes_over(holder), "the lock")
         assert not _takes_over(standing_by)
-        platform.given(tip(1, "ben", "cora"))
+        stage.given(tip(1, "ben", "cora"))
         assert (standing_by.step(), holder.step()) == (0, 1)
-        with platform.fresh.connect_admin(autocommit=True) as admin:
+        with stage.fresh.connect_admin(autocommit=True) as admin:
             admin.execute("SELECT pg_terminate_backend(%s, 5000)", [first.info.backend_pid])
         until(lambda: _takes_over(standing_by), "the lock of the dead")
-        platform.given(tip(1, "ben", "cora"))
+        stage.given(tip(1, "ben", "cora"))
         assert standing_by.step() == 1
         with pytest.raises(OperationalError):
             holder.step()
@@ -173,16 +173,16 @@ def _takes_over(waiting: Runner) -> bool:
     return waiting.followers[0].held
 
 
-def test_tables_of_another_version_are_left_to_others(platform: Platform) -> None:
-    written(platform)
-    follow(platform.fresh, [Wallets()])
+def test_tables_of_another_version_are_left_to_others(stage: WritePath) -> None:
+    written(stage)
+    follow(stage.fresh, [Wallets()])
 
     class Newer(Wallets):
         version = Wallets.version + 1
 
-    (newer,) = follow(platform.fresh, [Newer()])
+    (newer,) = follow(stage.fresh, [Newer()])
     assert (newer.held, newer.outdated) == (False, Wallets.version)
-    (older,) = follow(platform.fresh, [Wallets()])
+    (older,) = follow(stage.fresh, [Wallets()])
     assert older.held
 
 

@@ -13,25 +13,25 @@ from projections import queries
 from projections.models.sale_lines import as_sold
 from tests.projections import expected as sums
 from tests.projections.following import follow, written
-from tests.scenarios.platform import Platform
+from tests.scenarios.write_path import WritePath
 
 
 @pytest.fixture
-def followed(platform: Platform) -> Platform:
+def followed(stage: WritePath) -> WritePath:
     """A platform after a busy day, its read models at the head."""
-    written(platform)
-    follow(platform.fresh)
-    return platform
+    written(stage)
+    follow(stage.fresh)
+    return stage
 
 
 @pytest.fixture
-def reader(followed: Platform) -> Iterator[Connection]:
+def reader(followed: WritePath) -> Iterator[Connection]:
     """A reader's connection."""
     with followed.fresh.connect(autocommit=True) as connection:
         yield connection
 
 
-def test_wallets(followed: Platform, reader: Connection) -> None:
+def test_wallets(followed: WritePath, reader: Connection) -> None:
     expected = sums.wallets(followed.rows())
     assert {"ann", "ben", "cid"} <= set(expected)
     for user, figures in expected.items():
@@ -55,7 +55,7 @@ def test_wallets(followed: Platform, reader: Connection) -> None:
     assert not expected["ben"]["frozen"]
 
 
-def test_whoever_was_never_seen_has_zeros(followed: Platform, reader: Connection) -> None:
+def test_whoever_was_never_seen_has_zeros(followed: WritePath, reader: Connection) -> None:
     found = queries.wallet(reader, "nobody")
     assert found["free"] == found["held"] == {"paid": 0, "promo": 0}
     assert (found["frozen"], found["as_of_position"]) == ([], len(followed.rows()))
@@ -64,7 +64,7 @@ def test_whoever_was_never_seen_has_zeros(followed: Platform, reader: Connection
     assert (earned["available"], earned["by_source"], earned["lifetime_earned"]) == (0, [], 0)
 
 
-def test_earnings(followed: Platform, reader: Connection) -> None:
+def test_earnings(followed: WritePath, reader: Connection) -> None:
     nets, position = sums.nets(followed.rows()), len(followed.rows())
     assert queries.earnings(reader, "carl", "USD") == {
         "creator": "carl",
@@ -108,7 +108,7 @@ def test_several_payees_divide_a_sale_without_remainder() -> None:
         assert all(part.gross == part.tax + part.commission + part.net for part in parts)
 
 
-def test_entitlements(followed: Platform, reader: Connection) -> None:
+def test_entitlements(followed: WritePath, reader: Connection) -> None:
     for entry in sums.entries(followed.rows()):
         body = entry["body"]
         if "item_id" not in body:
@@ -127,7 +127,7 @@ def test_entitlements(followed: Platform, reader: Connection) -> None:
     ]
 
 
-def test_daily(followed: Platform, reader: Connection) -> None:
+def test_daily(followed: WritePath, reader: Connection) -> None:
     log = sums.entries(followed.rows())
     today = date.fromisoformat(log[-1]["effective_on"])
     (day,) = queries.daily(reader, today, today)["days"]
@@ -148,7 +148,7 @@ def test_daily(followed: Platform, reader: Connection) -> None:
     assert nothing == {"days": [], "as_of_position": len(log)}
 
 
-def test_wallet_totals_mirror_supply(followed: Platform, reader: Connection) -> None:
+def test_wallet_totals_mirror_supply(followed: WritePath, reader: Connection) -> None:
     found = queries.wallet_totals(reader)
     book = followed.book.name
     for kind in ("paid", "promo"):

@@ -12,28 +12,28 @@ from ledger.postgres.database import Connection
 from projections.queries import balance, lines, trial_balance
 from tests.projections import expected as sums
 from tests.projections.following import follow, written
-from tests.scenarios.platform import Platform
 from tests.scenarios.steps import tip
+from tests.scenarios.write_path import WritePath
 
 
 @pytest.fixture
-def followed(platform: Platform) -> Platform:
+def followed(stage: WritePath) -> WritePath:
     """A busy day, then two tips that happened long before."""
-    written(platform)
+    written(stage)
     for day in ("2026-01-31T23:59:59Z", "2026-01-02T00:00:00Z"):
-        platform.given(tip(1, "ben", "cora").but(occurred_at=day))
-    follow(platform.fresh)
-    return platform
+        stage.given(tip(1, "ben", "cora").but(occurred_at=day))
+    follow(stage.fresh)
+    return stage
 
 
 @pytest.fixture
-def reader(followed: Platform) -> Iterator[Connection]:
+def reader(followed: WritePath) -> Iterator[Connection]:
     """A reader's connection."""
     with followed.fresh.connect(autocommit=True) as connection:
         yield connection
 
 
-def test_at_the_head_it_is_zero_per_asset(followed: Platform, reader: Connection) -> None:
+def test_at_the_head_it_is_zero_per_asset(followed: WritePath, reader: Connection) -> None:
     found = trial_balance(reader)
     assert _signed(found) == sums.balances(followed.rows())
     assert found["totals"]
@@ -42,7 +42,7 @@ def test_at_the_head_it_is_zero_per_asset(followed: Platform, reader: Connection
     assert found["as_of_position"] == len(followed.rows())
 
 
-def test_at_every_position(followed: Platform, reader: Connection) -> None:
+def test_at_every_position(followed: WritePath, reader: Connection) -> None:
     rows = followed.rows()
     for upto in range(len(rows) + 1):
         found = trial_balance(reader, position=upto)
@@ -54,7 +54,7 @@ def test_at_every_position(followed: Platform, reader: Connection) -> None:
             assert balance(reader, account, asset, position=upto)["balance"] == amount
 
 
-def test_at_recorded_times(followed: Platform, reader: Connection) -> None:
+def test_at_recorded_times(followed: WritePath, reader: Connection) -> None:
     log = sums.entries(followed.rows())
     for entry in log:
         at = datetime.fromisoformat(entry["recorded_at"])
@@ -68,7 +68,7 @@ def test_at_recorded_times(followed: Platform, reader: Connection) -> None:
 
 
 @pytest.mark.parametrize("day", ["2025-12-31", "2026-01-02", "2026-01-31", "2999-01-01"])
-def test_at_effective_dates(followed: Platform, reader: Connection, day: str) -> None:
+def test_at_effective_dates(followed: WritePath, reader: Connection, day: str) -> None:
     expected = sums.balances(followed.rows(), effective_on=day)
     found = trial_balance(reader, effective_on=date.fromisoformat(day))
     assert _signed(found) == expected
@@ -77,7 +77,7 @@ def test_at_effective_dates(followed: Platform, reader: Connection, day: str) ->
         assert dated["balance"] == amount
 
 
-def test_rolled_up(followed: Platform, reader: Connection) -> None:
+def test_rolled_up(followed: WritePath, reader: Connection) -> None:
     found = {
         (row["account"], row["asset"]): row for row in trial_balance(reader, roll_up=True)["rows"]
     }
@@ -88,7 +88,7 @@ def test_rolled_up(followed: Platform, reader: Connection) -> None:
     assert found["w.*.free", f"{followed.book.name}.PAID"]["credit"] > 0
 
 
-def test_the_lines_of_an_account(followed: Platform, reader: Connection) -> None:
+def test_the_lines_of_an_account(followed: WritePath, reader: Connection) -> None:
     running = 0
     expected = []
     for entry in sums.entries(followed.rows()):
