@@ -15,6 +15,7 @@ from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.payments.payment import PaymentEvent, PaymentRecord, PaymentStatus, payment_key
 from domain.sales.sale import Sale
+from domain.transitions import EXPIRY, Transitions
 
 
 class AuthorizationStatus(StrEnum):
@@ -25,6 +26,17 @@ class AuthorizationStatus(StrEnum):
     VOIDED = "VOIDED"
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
+
+
+TRANSITIONS: Transitions[AuthorizationStatus] = {
+    (None, "authorize"): AuthorizationStatus.AUTHORIZED,
+    (AuthorizationStatus.AUTHORIZED, "capture"): AuthorizationStatus.CAPTURED,
+    (AuthorizationStatus.AUTHORIZED, "void"): AuthorizationStatus.VOIDED,
+    (AuthorizationStatus.AUTHORIZED, "fail-payment"): AuthorizationStatus.FAILED,
+    (AuthorizationStatus.AUTHORIZED, EXPIRY): AuthorizationStatus.EXPIRED,
+    (AuthorizationStatus.EXPIRED, "void"): AuthorizationStatus.VOIDED,
+    (AuthorizationStatus.EXPIRED, "fail-payment"): AuthorizationStatus.FAILED,
+}
 
 
 class VoidReason(StrEnum):

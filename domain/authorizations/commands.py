@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.authorizations.authorization import (
+    TRANSITIONS,
     Authorization,
     AuthorizationStatus,
     PayeeWeight,
@@ -213,7 +214,7 @@ class Capture(AuthorizationCommand):
         if frozen is not None and terms.frozen_creator_rule == "REJECT":
             return reject(CREATOR_FROZEN, creator=frozen, scope=FreezeScope.EARN)
         status = authorization.status_at(given.now)
-        if status != AuthorizationStatus.AUTHORIZED:
+        if (status, self.name) not in TRANSITIONS:
             return self.not_open(status)
         if self.amount > terms.amount:
             return reject(CAPTURE_EXCEEDS_HOLD, requested=self.amount, held=terms.amount)
@@ -276,8 +277,9 @@ class Void(AuthorizationCommand):
         terms = authorization.terms
         if terms is None:
             return reject(UNKNOWN_AUTHORIZATION, payment=self.payment)
-        if authorization.status != AuthorizationStatus.AUTHORIZED:
-            return self.not_open(authorization.status)
+        status = authorization.status_at(given.now)
+        if (status, self.name) not in TRANSITIONS:
+            return self.not_open(status)
         event = PaymentVoided(
             payment_id=self.payment,
             session_id=terms.session_id,
@@ -309,10 +311,7 @@ class FailPayment(AuthorizationCommand):
             return Parked(authorization_key(self.payment))
         if authorization.status == AuthorizationStatus.CAPTURED:
             return suspended(self, 0, INVALID_TRANSITION.code)
-        if authorization.status_at(given.now) not in (
-            AuthorizationStatus.AUTHORIZED,
-            AuthorizationStatus.EXPIRED,
-        ):
+        if (authorization.status_at(given.now), self.name) not in TRANSITIONS:
             return ()
         event = PaymentFailed(
             payment_id=self.payment,

@@ -16,6 +16,7 @@ from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.sales.sale import Sale
+from domain.transitions import Transitions
 from domain.wallets.wallet import Wallet, WalletEvent
 
 
@@ -35,6 +36,24 @@ class CallEndReason(StrEnum):
     IDLE = "IDLE"
     ACCOUNT_FROZEN = "ACCOUNT_FROZEN"
     CREATOR_FROZEN = "CREATOR_FROZEN"
+
+
+TRANSITIONS: Transitions[CallStatus] = {
+    (None, "start-call"): CallStatus.ACTIVE,
+    (CallStatus.ACTIVE, "pause-call"): CallStatus.PAUSED,
+    (CallStatus.ACTIVE, "meter-call"): CallStatus.ACTIVE,
+    (CallStatus.ACTIVE, "end-call"): CallStatus.ENDED,
+    (CallStatus.PAUSED, "resume-call"): CallStatus.ACTIVE,
+    (CallStatus.PAUSED, "meter-call"): CallStatus.PAUSED,
+    (CallStatus.PAUSED, "end-call"): CallStatus.ENDED,
+    (CallStatus.ENDED, "meter-call"): CallStatus.ENDED,
+} | {
+    (status, reason): CallStatus.ENDED
+    for status in (CallStatus.ACTIVE, CallStatus.PAUSED)
+    for reason in CallEndReason
+    if reason is not CallEndReason.COMPLETED
+}
+"""Metering ends a call, for any reason but that somebody asked for it."""
 
 
 IDLE_AFTER = timedelta(hours=4)

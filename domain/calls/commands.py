@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import field_validator
 
 from domain.calls.call import (
+    TRANSITIONS,
     Call,
     CallEnded,
     CallEndReason,
@@ -152,7 +153,7 @@ class StartCall(CallCommand):
         if before is not None and given.now < before.idle_at:
             return reject(CALL_ALREADY_ACTIVE, user=self.user, call=wallet.call)
         status = given.state(Call, self.call).status
-        if status is not None:
+        if (status, self.name) not in TRANSITIONS:
             return reject(INVALID_TRANSITION, subject=f"call {self.call}", state=status)
         current = wallet.spendable(given.now)
         if current < tokens:
@@ -177,9 +178,17 @@ class TurnCommand(CallCommand):
         """The event of this command."""
         return (turn(kind, terms, at, reason),)
 
-    def not_active(self, call: Call, now: datetime) -> Rejection | None:
-        """Over, or over for want of anybody doing anything and only not found out yet."""
-        if call.status == CallStatus.ENDED or now >= call.idle_at:
+    def not_allowed(self, call: Call) -> Rejection | None:
+        """Rejection if the call's status does not allow this step."""
+        if (call.status, self.name) in TRANSITIONS:
+            return None
+        if call.status == CallStatus.ACTIVE:
+            return reject(INVALID_TRANSITION, subject=f"call {self.call}", state=call.status)
+        return reject(CALL_NOT_ACTIVE, call=self.call, state=call.status)
+
+    def ended(self, call: Call, now: datetime) -> Rejection | None:
+        """Rejection if the call has passed its idle limit, even if no event says so yet."""
+        if now >= call.idle_at:
             return reject(CALL_NOT_ACTIVE, call=self.call, state=CallStatus.ENDED)
         return None
 
@@ -211,9 +220,8 @@ class PauseCall(TurnCommand):
         if isinstance(found, Rejection):
             return found
         call, terms = found
-        if call.status == CallStatus.PAUSED:
-            return reject(CALL_NOT_ACTIVE, call=self.call, state=CallStatus.PAUSED)
-        return self.not_active(call, given.now) or self.turn(CallPaused, terms, given.now)
+        rejection = self.not_allowed(call) or self.ended(call, given.now)
+        return rejection or self.turn(CallPaused, terms, given.now)
 
 
 @command
@@ -228,9 +236,8 @@ class ResumeCall(TurnCommand):
         if isinstance(found, Rejection):
             return found
         call, terms = found
-        if call.status == CallStatus.ACTIVE:
-            return reject(INVALID_TRANSITION, subject=f"call {self.call}", state=CallStatus.ACTIVE)
-        return self.not_active(call, given.now) or self.turn(CallResumed, terms, given.now)
+        rejection = self.not_allowed(call) or self.ended(call, given.now)
+        return rejection or self.turn(CallResumed, terms, given.now)
 
 
 @command
@@ -245,8 +252,9 @@ class EndCall(TurnCommand):
         if isinstance(found, Rejection):
             return found
         call, terms = found
-        if call.status == CallStatus.ENDED:
-            return reject(CALL_NOT_ACTIVE, call=self.call, state=CallStatus.ENDED)
+        rejection = self.not_allowed(call)
+        if rejection is not None:
+            return rejection
         if given.now >= call.idle_at:
             return self.turn(CallEnded, terms, call.idle_at, CallEndReason.IDLE)
         return self.turn(CallEnded, terms, given.now, CallEndReason.COMPLETED)

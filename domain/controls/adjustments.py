@@ -34,6 +34,7 @@ from domain.rejections import (
     reject,
 )
 from domain.texts import Text, sealed
+from domain.transitions import Transitions
 from domain.wallets.wallet import Lot, LotUse, Wallet, WalletEvent
 
 LEGS_MAX = 100
@@ -50,6 +51,13 @@ class AdjustmentStatus(StrEnum):
     PROPOSED = "proposed"
     APPROVED = "approved"
     REJECTED = "rejected"
+
+
+TRANSITIONS: Transitions[AdjustmentStatus] = {
+    (None, "propose-adjustment"): AdjustmentStatus.PROPOSED,
+    (AdjustmentStatus.PROPOSED, "approve-adjustment"): AdjustmentStatus.APPROVED,
+    (AdjustmentStatus.PROPOSED, "reject-adjustment"): AdjustmentStatus.REJECTED,
+}
 
 
 @entity
@@ -235,7 +243,7 @@ class AdjustmentCommand(Command):
         refusal = self.actor_refusal(given, adjustment)
         if refusal is not None:
             return refusal
-        if adjustment.status != AdjustmentStatus.PROPOSED:
+        if (adjustment.status, self.name) not in TRANSITIONS:
             subject = f"adjustment {self.adjustment}"
             return reject(INVALID_TRANSITION, subject=subject, state=adjustment.status)
         return adjustment

@@ -12,7 +12,7 @@ from msgspec import structs
 from domain.command import Command, Decision, Given, Parked, command
 from domain.disputes import purchases as purchase_disputes
 from domain.disputes import sales as sale_disputes
-from domain.disputes.dispute import DisputeOpened, DisputeRecord
+from domain.disputes.dispute import TRANSITIONS, DisputeOpened, DisputeRecord
 from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, Id, PositiveAmount
@@ -146,7 +146,7 @@ class CloseDispute(Command):
             return Parked(f"dispute:{self.dispute}")
         if dispute.status == self.outcome:
             return ()
-        if dispute.status == DisputeStatus.WON:
+        if (dispute.status, self.outcome) not in TRANSITIONS:
             return suspended(self, 0, INVALID_TRANSITION.code)
         return with_cancelled_payouts(given, self._closed(given, dispute.opened))
 

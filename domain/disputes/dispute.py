@@ -28,7 +28,16 @@ from domain.reversals.clawback import Reversal
 from domain.reversals.token_sales import ends, token_legs
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
 from domain.sales.sale import Charge, SaleDispute, SaleEvent, SaleRecord
+from domain.transitions import Transitions
 from domain.wallets.wallet import LotUse, Wallet, WalletEvent
+
+TRANSITIONS: Transitions[DisputeStatus] = {
+    (None, "open-dispute"): DisputeStatus.OPEN,
+    (DisputeStatus.OPEN, DisputeStatus.WON): DisputeStatus.WON,
+    (DisputeStatus.OPEN, DisputeStatus.LOST): DisputeStatus.LOST,
+    (DisputeStatus.LOST, DisputeStatus.WON): DisputeStatus.WON,
+}
+"""`close-dispute` names its outcome; a win is final."""
 
 
 @entity

@@ -12,7 +12,7 @@ from domain.command import Command, Decision, Given, command
 from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, FreezeScope, Funding, Id, Instant, PositiveAmount
-from domain.holds.hold import CreditsHeld, Hold, HoldReleased, HoldSettled, HoldStatus
+from domain.holds.hold import TRANSITIONS, CreditsHeld, Hold, HoldReleased, HoldSettled, HoldStatus
 from domain.rejections import (
     ACCOUNT_FROZEN,
     CAPTURE_EXCEEDS_HOLD,
@@ -123,7 +123,7 @@ class SettleBatch(HoldCommand):
                 state=f"settled with {before}",
             )
         status = hold.status_at(given.now)
-        if status != HoldStatus.OPEN:
+        if (status, self.name) not in TRANSITIONS:
             return self.not_open(status)
         if self.used > hold.held:
             return reject(CAPTURE_EXCEEDS_HOLD, requested=self.used, held=hold.held)
@@ -150,7 +150,7 @@ class ReleaseHold(HoldCommand):
         hold = self.load_hold(given)
         if isinstance(hold, Rejection):
             return hold
-        if hold.status != HoldStatus.OPEN:
+        if (hold.status, self.name) not in TRANSITIONS:
             return self.not_open(hold.status)
         status = hold.status_at(given.now)
         released = HoldReleased(

@@ -15,6 +15,7 @@ from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.transitions import EXPIRY, Transitions
 from domain.wallets.wallet import LotUse, TokenClass, Wallet, WalletEvent
 
 
@@ -28,6 +29,14 @@ class HoldStatus(StrEnum):
 
 RELEASE_EVERY_S = 60
 TICK = timedelta(microseconds=1)
+
+
+TRANSITIONS: Transitions[HoldStatus] = {
+    (None, "hold-credits"): HoldStatus.OPEN,
+    (HoldStatus.OPEN, "settle-batch"): HoldStatus.OPEN,
+    (HoldStatus.OPEN, "release-hold"): HoldStatus.RELEASED,
+    (HoldStatus.OPEN, EXPIRY): HoldStatus.EXPIRED,
+}
 
 
 def by_class(uses: tuple[LotUse, ...], assets: Assets) -> tuple[tuple[str, int], ...]:

@@ -15,6 +15,7 @@ from domain.entity import LoadedStates
 from domain.fields import Code, FreezeScope, Id, PositiveAmount
 from domain.money import half_up
 from domain.payouts.payout import (
+    TRANSITIONS,
     Payout,
     PayoutApproved,
     PayoutFailed,
@@ -22,7 +23,6 @@ from domain.payouts.payout import (
     PayoutRejected,
     PayoutRequested,
     PayoutReturned,
-    PayoutStatus,
     PayoutSubmitted,
 )
 from domain.policy import Policy
@@ -141,10 +141,9 @@ class RequestPayout(Command):
 
 
 class PayoutCommand(Command):
-    """A step in the life of the payout `payout`; `steps_from` are the states that allow it."""
+    """A step in the life of the payout `payout`, where `TRANSITIONS` allows it."""
 
     roles = FINANCE
-    steps_from: ClassVar[tuple[str, ...]]
     #: Whether a freeze of the creator's payouts stops this step.
     freezable: ClassVar[bool] = False
 
@@ -169,7 +168,7 @@ class PayoutCommand(Command):
         )
         if refusal:
             return refusal
-        if payout.status not in self.steps_from:
+        if (payout.status, self.name) not in TRANSITIONS:
             return reject(INVALID_TRANSITION, subject=f"payout {self.payout}", state=payout.status)
         return self.step(given, payout)
 
@@ -188,7 +187,6 @@ class ApprovePayout(PayoutCommand):
 
     name = "approve-payout"
     roles = APPROVERS
-    steps_from = (PayoutStatus.REQUESTED,)
     freezable = True
 
     def actor_refusal(self, given: Given, payout: Payout) -> Rejection | None:
@@ -210,7 +208,6 @@ class RejectPayout(PayoutCommand):
 
     name = "reject-payout"
     roles = APPROVERS
-    steps_from = (PayoutStatus.REQUESTED, PayoutStatus.APPROVED)
 
     reason_code: Code
 
@@ -230,7 +227,6 @@ class SubmitPayout(PayoutCommand):
     """Note that the processor was asked to pay; once only, whatever becomes of it."""
 
     name = "submit-payout"
-    steps_from = (PayoutStatus.APPROVED,)
     freezable = True
 
     processor: Id
@@ -252,7 +248,6 @@ class ConfirmPayout(PayoutCommand):
     """The processor has paid."""
 
     name = "confirm-payout"
-    steps_from = (PayoutStatus.SUBMITTED,)
 
     def step(self, given: Given, payout: Payout) -> Decision:
         """Paid."""
@@ -274,7 +269,6 @@ class FailPayout(PayoutCommand):
     """The processor could not pay; the money is available again, without a fee."""
 
     name = "fail-payout"
-    steps_from = (PayoutStatus.SUBMITTED,)
 
     reason_code: Code
 
@@ -294,7 +288,6 @@ class ReturnPayout(PayoutCommand):
     """A payment came back from the creator's bank."""
 
     name = "return-payout"
-    steps_from = (PayoutStatus.PAID,)
 
     reason_code: Code
 

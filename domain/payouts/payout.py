@@ -1,8 +1,7 @@
 """Payouts: what happened to money on its way from the platform to a creator.
 
-requested -> approved -> submitted -> paid or failed; rejected from requested or approved;
-returned from paid. Amounts are fixed when the payout is requested, so what is booked when it is
-paid depends on no policy of that later day. `paying` holds the commands.
+Amounts are fixed when the payout is requested, so what is booked when it is paid depends on no
+policy of that later day.
 """
 
 from datetime import date, datetime
@@ -15,6 +14,7 @@ from domain.accounts import Assets, Posting
 from domain.creators.creator import Bucket, Creator, CreatorEvent, OpenPayout
 from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.transitions import Transitions
 
 
 class PayoutStatus(StrEnum):
@@ -27,6 +27,18 @@ class PayoutStatus(StrEnum):
     REJECTED = "rejected"
     FAILED = "failed"
     RETURNED = "returned"
+
+
+TRANSITIONS: Transitions[PayoutStatus] = {
+    (None, "request-payout"): PayoutStatus.REQUESTED,
+    (PayoutStatus.REQUESTED, "approve-payout"): PayoutStatus.APPROVED,
+    (PayoutStatus.REQUESTED, "reject-payout"): PayoutStatus.REJECTED,
+    (PayoutStatus.APPROVED, "submit-payout"): PayoutStatus.SUBMITTED,
+    (PayoutStatus.APPROVED, "reject-payout"): PayoutStatus.REJECTED,
+    (PayoutStatus.SUBMITTED, "confirm-payout"): PayoutStatus.PAID,
+    (PayoutStatus.SUBMITTED, "fail-payout"): PayoutStatus.FAILED,
+    (PayoutStatus.PAID, "return-payout"): PayoutStatus.RETURNED,
+}
 
 
 @entity

@@ -15,6 +15,7 @@ from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds.refund import (
+    TRANSITIONS,
     Confirmed,
     RefundFailed,
     RefundRecord,
@@ -211,7 +212,7 @@ class FailRefund(Command):
             return Parked(f"refund:{self.refund}")
         if refund.status == RefundStatus.FAILED:
             return ()
-        if refund.status == RefundStatus.RECORDED:
+        if (refund.status, self.name) not in TRANSITIONS:
             return suspended(self, 0, INVALID_TRANSITION.code)
         record = given.state(SaleRecord, refund.sale_id)
         failed = RefundFailed(

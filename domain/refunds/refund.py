@@ -18,6 +18,7 @@ from domain.reversals.clawback import Reversal
 from domain.reversals.token_sales import LotReturned, ends, supply_legs, with_returned
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
 from domain.sales.sale import InFlight, SaleEvent, SaleRecord
+from domain.transitions import Transitions
 from domain.wallets.wallet import Wallet, WalletEvent
 
 
@@ -27,6 +28,15 @@ class RefundStatus(StrEnum):
     REQUESTED = "requested"
     RECORDED = "recorded"
     FAILED = "failed"
+
+
+TRANSITIONS: Transitions[RefundStatus] = {
+    (None, "refund"): RefundStatus.REQUESTED,
+    (None, "record-refund"): RefundStatus.RECORDED,
+    (RefundStatus.REQUESTED, "record-refund"): RefundStatus.RECORDED,
+    (RefundStatus.REQUESTED, "fail-refund"): RefundStatus.FAILED,
+}
+"""By card: one that is confirmed in part stays requested. Tokens come back at once."""
 
 
 class RefundEvent(Event, frozen=True):

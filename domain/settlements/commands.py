@@ -12,11 +12,11 @@ from domain.fields import Amount, Id, PositiveAmount
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.rejections import INVALID_TRANSITION, UNKNOWN_BREAK, reject
 from domain.settlements.settlement import (
+    TRANSITIONS,
     BreakCode,
     BreakOpened,
     BreakResolution,
     BreakResolved,
-    LineStatus,
     ResolutionField,
     SettlementFeeRecorded,
     SettlementFile,
@@ -147,7 +147,7 @@ class ResolveBreak(Command):
             return reject(UNKNOWN_BREAK, payment_ref=self.payment_ref)
         unknown = given.state(PaymentRecord, self.payment_ref).status is None
         subject = f"the settlement of {self.payment_ref}"
-        if line.status != LineStatus.OPEN:
+        if (line.status, self.name) not in TRANSITIONS:
             return reject(INVALID_TRANSITION, subject=subject, state=line.status)
         assert line.code is not None
         if self.resolution not in RESOLUTIONS[line.code] or (

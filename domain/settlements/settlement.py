@@ -15,6 +15,7 @@ from domain.accounts import Assets, Posting
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.payments.payment import PaymentEvent, PaymentRecord, payment_key
+from domain.transitions import Transitions
 
 ResolutionField = Literal["MATCH", "RETURN", "WRITE_OFF", "DISMISS"]
 
@@ -41,6 +42,15 @@ class BreakResolution(StrEnum):
     RETURN = "RETURN"
     WRITE_OFF = "WRITE_OFF"
     DISMISS = "DISMISS"
+
+
+TRANSITIONS: Transitions[LineStatus] = {
+    (None, LineStatus.MATCHED): LineStatus.MATCHED,
+    (None, BreakCode.AMOUNT_MISMATCH): LineStatus.OPEN,
+    (None, BreakCode.MISSING_IN_LEDGER): LineStatus.OPEN,
+    (LineStatus.OPEN, "resolve-break"): LineStatus.RESOLVED,
+}
+"""`import-settlement` finds a line matched, or opens a break by its code."""
 
 
 @entity

@@ -26,6 +26,7 @@ from domain.sales.amounts import card_amounts
 from domain.sales.commands import maturity, party_refusal, price_refusal
 from domain.sales.invoices import for_sale, series_keys
 from domain.subscriptions.subscription import (
+    TRANSITIONS,
     PeriodCharged,
     PeriodFailed,
     Subscription,
@@ -72,7 +73,7 @@ class SubscriptionCommand(Command):
         return key, f"wallet:{subscription.user}", f"creator:{subscription.creator}"
 
     def invalid_transition(self, status: str | None) -> Rejection:
-        """What its status does not allow."""
+        """The rejection of a step that `status` does not allow."""
         return reject(INVALID_TRANSITION, subject=f"subscription {self.subscription}", state=status)
 
 
@@ -99,7 +100,7 @@ class StartSubscription(SubscriptionCommand):
         if refusal is not None:
             return refusal
         status = given.state(Subscription, self.subscription).status
-        if status is not None:
+        if (status, self.name) not in TRANSITIONS:
             return self.invalid_transition(status)
         event = SubscriptionStarted(
             subscription_id=self.subscription,
@@ -217,7 +218,7 @@ class FailPeriod(PeriodNotice):
             return Parked(subscription_key(self.subscription))
         if self.period_start in subscription.periods:
             return suspended(self, 0, INVALID_TRANSITION.code)
-        if subscription.status in (SubscriptionStatus.CANCELLED, SubscriptionStatus.LAPSED):
+        if (subscription.status, self.name) not in TRANSITIONS:
             return ()
         event = PeriodFailed(
             subscription_id=self.subscription,
@@ -239,7 +240,7 @@ class CancelSubscription(SubscriptionCommand):
         subscription = given.state(Subscription, self.subscription)
         if subscription.status is None:
             return reject(UNKNOWN_SUBSCRIPTION, subscription=self.subscription)
-        if subscription.status not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.GRACE):
+        if (subscription.status, self.name) not in TRANSITIONS:
             return self.invalid_transition(subscription.status)
         event = SubscriptionCancelled(
             subscription_id=self.subscription,
@@ -263,9 +264,8 @@ class LapseSubscription(SubscriptionCommand):
             return reject(UNKNOWN_SUBSCRIPTION, subscription=self.subscription)
         until = subscription.paid_until
         paid = until is not None and given.now < until
-        if subscription.status not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.GRACE) or (
-            subscription.status == SubscriptionStatus.ACTIVE and paid
-        ):
+        runs = subscription.status == SubscriptionStatus.ACTIVE and paid
+        if runs or (subscription.status, self.name) not in TRANSITIONS:
             return self.invalid_transition(subscription.status)
         event = SubscriptionLapsed(
             subscription_id=self.subscription,

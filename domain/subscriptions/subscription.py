@@ -14,6 +14,7 @@ from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
 from domain.sales.sale import Sale
+from domain.transitions import Transitions
 from domain.wallets.wallet import Wallet, WalletEvent
 
 
@@ -24,6 +25,27 @@ class SubscriptionStatus(StrEnum):
     GRACE = "GRACE"
     CANCELLED = "CANCELLED"
     LAPSED = "LAPSED"
+
+
+TRANSITIONS: Transitions[SubscriptionStatus] = {
+    (None, "start-subscription"): SubscriptionStatus.ACTIVE,
+    (SubscriptionStatus.ACTIVE, "charge-period"): SubscriptionStatus.ACTIVE,
+    (SubscriptionStatus.ACTIVE, "fail-period"): SubscriptionStatus.GRACE,
+    (SubscriptionStatus.ACTIVE, "cancel-subscription"): SubscriptionStatus.CANCELLED,
+    (SubscriptionStatus.ACTIVE, "lapse-subscription"): SubscriptionStatus.LAPSED,
+    (SubscriptionStatus.GRACE, "charge-period"): SubscriptionStatus.ACTIVE,
+    (SubscriptionStatus.GRACE, "fail-period"): SubscriptionStatus.GRACE,
+    (SubscriptionStatus.GRACE, "cancel-subscription"): SubscriptionStatus.CANCELLED,
+    (SubscriptionStatus.GRACE, "lapse-subscription"): SubscriptionStatus.LAPSED,
+    (SubscriptionStatus.CANCELLED, "charge-period"): SubscriptionStatus.CANCELLED,
+    (SubscriptionStatus.LAPSED, "charge-period"): SubscriptionStatus.LAPSED,
+}
+"""A period from before the end may still be charged after it; that revives nothing."""
+
+
+def after(status: SubscriptionStatus | None, step: str) -> SubscriptionStatus | None:
+    """The status after `step`; what the step does not concern stays as it was."""
+    return TRANSITIONS.get((status, step), status)
 
 
 def subscription_key(subscription_id: str) -> str:
@@ -118,9 +140,7 @@ class PeriodCharged(Sale, EntitlementEvent, SubscriptionEvent, frozen=True, kw_o
         until = subscription.paid_until
         return msgspec.structs.replace(
             subscription,
-            status=SubscriptionStatus.ACTIVE
-            if subscription.status == SubscriptionStatus.GRACE
-            else subscription.status,
+            status=after(subscription.status, "charge-period"),
             periods=(*subscription.periods, self.period_start),
             paid_until=self.period_end if until is None else max(until, self.period_end),
         )
@@ -138,8 +158,7 @@ class PeriodFailed(SubscriptionTurn, frozen=True, kw_only=True):
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
         """In grace: what is paid stays, and the period may still be charged."""
-        active = subscription.status == SubscriptionStatus.ACTIVE
-        status = SubscriptionStatus.GRACE if active else subscription.status
+        status = after(subscription.status, "fail-period")
         return msgspec.structs.replace(subscription, status=status)
 
 
