@@ -1,4 +1,4 @@
-"""A scenario plays on the write path, or on every stage that its mark `plays_on` names."""
+"""A scenario plays on the write path, or on every stage that `plays_on` names."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each stage."""
     if "stage" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("plays_on")
-        stages: tuple[type[Stage], ...] = mark.args if mark else (WritePath,)
+        stages: tuple[type[Stage], ...] = mark.kwargs["stages"] if mark else (WritePath,)
         names = [kind.__name__ for kind in stages]
         metafunc.parametrize("stage", stages, indirect=True, ids=names)
 

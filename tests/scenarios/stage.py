@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol, Self
 
 import msgspec
+import pytest
 
 from domain.accounts import Posting
 from domain.event import Event
@@ -155,6 +156,11 @@ class Stage(ABC):
             totals[asset] += amount
             assert amount <= 0 or not account.startswith("w."), (account, amount)
         assert not any(totals.values()), totals
+
+
+def plays_on(*stages: type[Stage]) -> pytest.MarkDecorator:
+    """Play a test, or every test of a module, on each of these; see `conftest.py`."""
+    return pytest.mark.plays_on(stages=stages)
 
 
 def flat(sent: tuple[Sent | list[Sent], ...]) -> Iterator[Sent]:

@@ -3,19 +3,23 @@
 import pytest
 
 from tests.scenarios.policies import LIVE_CALL
+from tests.scenarios.pure import Pure
+from tests.scenarios.stage import Stage, plays_on
 from tests.scenarios.steps import accepted, creator_has, events, grant, policy, rejected, wallet
 from tests.scenarios.steps_products import at, call, meter, turn, verified
 from tests.scenarios.write_path import WritePath
 
 BLOCK = "call_block.charged.v1"
 
+pytestmark = plays_on(Pure, WritePath)
+
 
 @pytest.fixture(autouse=True)
-def _calls(stage: WritePath) -> None:
+def _calls(stage: Stage) -> None:
     stage.given(policy(LIVE_CALL), verified()).later(hours=1)
 
 
-def test_b1_a_start_needs_one_block(stage: WritePath) -> None:
+def test_b1_a_start_needs_one_block(stage: Stage) -> None:
     stage.given(grant(12))
     stage.when(call(25))
     stage.then(rejected("INSUFFICIENT_TOKENS", status=402, required=13, current=12, shortfall=1))
@@ -23,7 +27,7 @@ def test_b1_a_start_needs_one_block(stage: WritePath) -> None:
     stage.when(call(25)).then(accepted(), events("call.started.v1", 1), wallet(13))
 
 
-def test_b1_what_a_block_costs(stage: WritePath) -> None:
+def test_b1_what_a_block_costs(stage: Stage) -> None:
     stage.given(grant(100))
     for rate, cost in ((62, 31), (1, 1)):
         stage.when(call(rate, f"call-{rate}")).then(accepted())
@@ -32,13 +36,13 @@ def test_b1_what_a_block_costs(stage: WritePath) -> None:
     stage.when(call(0, "free")).then(rejected_as_malformed)
 
 
-def rejected_as_malformed(stage: WritePath) -> None:
+def rejected_as_malformed(stage: Stage) -> None:
     (outcome,) = stage.outcomes
     assert (outcome.status, outcome.code) == (400, "INVALID_REQUEST")
     assert [error["pointer"] for error in outcome.json["errors"]] == ["/rate"]
 
 
-def test_b2_a_call_ends_at_the_boundary_that_is_not_paid(stage: WritePath) -> None:
+def test_b2_a_call_ends_at_the_boundary_that_is_not_paid(stage: Stage) -> None:
     stage.given(grant(30), call(25))
     for seconds in (30, 60, 90, 120):
         at(stage, seconds).when(meter()).then(accepted())
@@ -49,13 +53,13 @@ def test_b2_a_call_ends_at_the_boundary_that_is_not_paid(stage: WritePath) -> No
     assert (ended.at - started.at).total_seconds() == 90  # type: ignore[attr-defined]
 
 
-def test_b2_metered_once_through_120_seconds(stage: WritePath) -> None:
+def test_b2_metered_once_through_120_seconds(stage: Stage) -> None:
     stage.given(grant(30), call(25))
     at(stage, 120).when(meter()).then(accepted())
     stage.then(events(BLOCK, 2), events("call.ended.v1", 1), wallet(4), creator_has(130))
 
 
-def test_b3_a_pause_is_not_charged(stage: WritePath) -> None:
+def test_b3_a_pause_is_not_charged(stage: Stage) -> None:
     stage.given(grant(1_000), call(60))
     at(stage, 40).given(turn("pause"))
     at(stage, 99).when(meter()).then(events(BLOCK, 1))
@@ -66,6 +70,7 @@ def test_b3_a_pause_is_not_charged(stage: WritePath) -> None:
     at(stage, 190).when(meter()).then(accepted(), events(BLOCK, 2), wallet(940))
 
 
+@plays_on(WritePath)
 def test_b4_twenty_meters_at_once(stage: WritePath) -> None:
     stage.given(grant(1_000), call(60))
     at(stage, 95).when_at_once([meter() for _ in range(20)])
@@ -74,7 +79,7 @@ def test_b4_twenty_meters_at_once(stage: WritePath) -> None:
     assert numbers == [1, 2, 3]
 
 
-def test_b4_late_ticks_and_wrong_clocks(stage: WritePath) -> None:
+def test_b4_late_ticks_and_wrong_clocks(stage: Stage) -> None:
     stage.given(grant(1_000), call(60))
     at(stage, 95).given(meter())
     at(stage, 100).given(turn("end"))
@@ -83,6 +88,7 @@ def test_b4_late_ticks_and_wrong_clocks(stage: WritePath) -> None:
     at(stage, 100 + 901).when(meter()).then(rejected("CALL_NOT_ACTIVE", status=409))
 
 
+@plays_on(WritePath)
 def test_a_call_survives_a_new_deployment(stage: WritePath) -> None:
     stage.given(grant(1_000), call(60))
     at(stage, 65).given(meter())
@@ -90,7 +96,7 @@ def test_a_call_survives_a_new_deployment(stage: WritePath) -> None:
     at(stage, 95).when(meter()).then(accepted(), events(BLOCK, 3), wallet(910))
 
 
-def test_five_hours_in_one_tick(stage: WritePath) -> None:
+def test_five_hours_in_one_tick(stage: Stage) -> None:
     stage.given(grant(50_000), call(60))
     at(stage, 5 * 3600).when(meter()).then(accepted(), events(BLOCK, 480))
     stage.then(events("call.ended.v1", 1), wallet(50_000 - 480 * 30))

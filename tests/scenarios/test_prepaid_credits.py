@@ -1,12 +1,16 @@
 """Platform D, `prepaid-credits`: credits held for a campaign and consumed in batches."""
 
 from tests.scenarios.policies import PREPAID_CREDITS
+from tests.scenarios.pure import Pure
+from tests.scenarios.stage import Stage, plays_on
 from tests.scenarios.steps import accepted, credit, deferred, policy, purchase, rejected, wallet
 from tests.scenarios.steps_products import hold, named, release, settle
 from tests.scenarios.write_path import WritePath
 
+pytestmark = plays_on(Pure, WritePath)
 
-def test_d1_a_campaign_of_three_batches(stage: WritePath) -> None:
+
+def test_d1_a_campaign_of_three_batches(stage: Stage) -> None:
     stage.given(policy(PREPAID_CREDITS), purchase("bulk", price=96_000), hold(11_500))
     stage.then(wallet(500))
     campaign = named(stage, "hold_id")
@@ -22,12 +26,14 @@ def test_d1_a_campaign_of_three_batches(stage: WritePath) -> None:
     )
 
 
+@plays_on(WritePath)
 def test_two_campaigns_cannot_hold_the_same_credits(stage: WritePath) -> None:
     stage.given(policy(PREPAID_CREDITS), purchase("bulk", price=96_000))
     stage.when_at_once([hold(5_000) for _ in range(10)])
     stage.then(accepted(2), rejected("INSUFFICIENT_TOKENS", times=8), wallet(2_000))
 
 
+@plays_on(WritePath)
 def test_one_batch_settled_at_once_by_many(stage: WritePath) -> None:
     stage.given(policy(PREPAID_CREDITS), purchase("bulk", price=96_000), hold(5_000))
     campaign = named(stage, "hold_id")

@@ -7,6 +7,8 @@ import pytest
 
 from tests.projections.following import follow
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
+from tests.scenarios.pure import Pure
+from tests.scenarios.stage import Stage, plays_on
 from tests.scenarios.steps import (
     CREATOR,
     FAN,
@@ -36,22 +38,24 @@ from tests.support.service import Client, Service
 
 bad_debt, dispute_cost, in_dispute, owed = "exp.baddebt", "exp.dispute", "disputed", "fan_debt.fan"
 
+pytestmark = plays_on(Pure, WritePath)
 
-def sold(stage: WritePath, sent: Sent) -> str:
+
+def sold(stage: Stage, sent: Sent) -> str:
     """The id of a sale that is made."""
     stage.when(sent).then(accepted())
     sale_id: str = stage.outcomes[0].event["sale_id"]
     return sale_id
 
 
-def bought(stage: WritePath, sent: Sent) -> str:
+def bought(stage: Stage, sent: Sent) -> str:
     """The id of a purchase that is made."""
     stage.when(sent).then(accepted())
     purchase_id: str = stage.outcomes[0].event["purchase_id"]
     return purchase_id
 
 
-def test_a4_refunds_take_back_what_was_shared_and_never_more(stage: WritePath) -> None:
+def test_a4_refunds_take_back_what_was_shared_and_never_more(stage: Stage) -> None:
     stage.given(policy(MICRO_UNLOCK))
     sale = sold(stage, card_unlock(399))
     stage.then(creator_has(319), credit(commission, 80))
@@ -64,7 +68,7 @@ def test_a4_refunds_take_back_what_was_shared_and_never_more(stage: WritePath) -
     stage.then(rejected("REFUND_EXCEEDS_REMAINING", status=422, remaining=0))
 
 
-def test_a7_a_dispute_after_a_partial_refund(stage: WritePath) -> None:
+def test_a7_a_dispute_after_a_partial_refund(stage: Stage) -> None:
     stage.given(policy(MICRO_UNLOCK))
     sale = sold(stage, card_unlock(399))
     stage.given(refunded(sale, 200))
@@ -82,7 +86,7 @@ def test_a7_a_dispute_after_a_partial_refund(stage: WritePath) -> None:
     assert stage.balances() == before
 
 
-def test_a7_notices_of_one_payment_in_any_order(stage: WritePath) -> None:
+def test_a7_notices_of_one_payment_in_any_order(stage: Stage) -> None:
     stage.given(policy(MICRO_UNLOCK))
     ends = set()
     before = stage.balances()
@@ -115,7 +119,7 @@ def test_a7_notices_of_one_payment_in_any_order(stage: WritePath) -> None:
     stage.check()
 
 
-def test_a_dispute_that_is_won_after_it_was_lost(stage: WritePath) -> None:
+def test_a_dispute_that_is_won_after_it_was_lost(stage: Stage) -> None:
     stage.given(policy(MICRO_UNLOCK))
     sale = sold(stage, card_unlock(399))
     stage.given(disputed(399, sale=sale), lost(), won())
@@ -123,7 +127,7 @@ def test_a_dispute_that_is_won_after_it_was_lost(stage: WritePath) -> None:
     stage.when(lost()).then(suspended("INVALID_TRANSITION"), creator_has(319))
 
 
-def spent_sixty_of_a_hundred(stage: WritePath, bearer: str) -> str:
+def spent_sixty_of_a_hundred(stage: Stage, bearer: str) -> str:
     """A hundred tokens are bought for 999, sixty of them tipped."""
     stage.given(policy({**LIVE_CALL, "dispute_bearer": bearer}))
     number = bought(stage, purchase("hundred", price=999))
@@ -131,7 +135,7 @@ def spent_sixty_of_a_hundred(stage: WritePath, bearer: str) -> str:
     return number
 
 
-def test_b7_the_platform_bears_a_lost_purchase(stage: WritePath) -> None:
+def test_b7_the_platform_bears_a_lost_purchase(stage: Stage) -> None:
     number = spent_sixty_of_a_hundred(stage, "PLATFORM")
     stage.given(disputed(999, fee=0, purchase=number))
     stage.then(wallet(0), credit(f"w.{FAN}.held", 0), credit(deferred, 400))
@@ -141,6 +145,7 @@ def test_b7_the_platform_bears_a_lost_purchase(stage: WritePath) -> None:
     stage.when(tip(1)).then(rejected("ACCOUNT_FROZEN", status=409, scope="SPEND"))
 
 
+@plays_on(WritePath)
 def test_b7_creators_bear_a_lost_purchase(stage: WritePath) -> None:
     number = spent_sixty_of_a_hundred(stage, "CREATOR_PROPORTIONAL")
     stage.restart()
@@ -151,6 +156,7 @@ def test_b7_creators_bear_a_lost_purchase(stage: WritePath) -> None:
     stage.then(wallet(40), credit(deferred, 400), creator_has(300), credit(margin, 299))
 
 
+@plays_on(WritePath)
 def test_b7_everything_in_one_batch(stage: WritePath) -> None:
     """The dispute traces sales that the same transaction has only just decided."""
     stage.given(policy({**LIVE_CALL, "dispute_bearer": "CREATOR_PROPORTIONAL"}))
@@ -166,6 +172,7 @@ def test_b7_everything_in_one_batch(stage: WritePath) -> None:
     stage.then(wallet(0), credit(deferred, 0), creator_has(0), credit(margin, 0), debit(owed, 0))
 
 
+@plays_on(WritePath)
 @pytest.mark.parametrize("atomic", [True, False])
 def test_a_trail_grows_with_what_its_own_batch_decides(stage: WritePath, atomic: bool) -> None:
     stage.given(policy({**LIVE_CALL, "dispute_bearer": "CREATOR_PROPORTIONAL"}))
@@ -181,7 +188,7 @@ def test_a_trail_grows_with_what_its_own_batch_decides(stage: WritePath, atomic:
     stage.then(wallet(0), credit(deferred, 0), creator_has(0), credit(margin, 0), debit(owed, 0))
 
 
-def test_tokens_of_a_refunded_tip_can_be_spent_again(stage: WritePath) -> None:
+def test_tokens_of_a_refunded_tip_can_be_spent_again(stage: Stage) -> None:
     stage.given(policy(LIVE_CALL), purchase("hundred", price=999))
     sale = sold(stage, tip(60))
     stage.given(asks_back(sale, 35))
@@ -189,7 +196,7 @@ def test_tokens_of_a_refunded_tip_can_be_spent_again(stage: WritePath) -> None:
     stage.given(tip(75)).then(wallet(0), credit(deferred, 0), creator_has(500))
 
 
-def test_a_purchase_is_refunded_as_far_as_it_is_unspent(stage: WritePath) -> None:
+def test_a_purchase_is_refunded_as_far_as_it_is_unspent(stage: Stage) -> None:
     stage.given(policy(LIVE_CALL))
     number = bought(stage, purchase("hundred", price=999))
     stage.given(tip(60))
@@ -208,6 +215,7 @@ def client(stage: WritePath) -> Iterator[Client]:
     service.stop()
 
 
+@plays_on(WritePath)
 def test_c2_a_paid_message_opens_with_its_price_and_closes_with_a_full_refund(
     stage: WritePath, client: Client
 ) -> None:
@@ -227,7 +235,7 @@ def test_c2_a_paid_message_opens_with_its_price_and_closes_with_a_full_refund(
     assert check() == 402
 
 
-def test_c2_a_message_whose_offer_is_over(stage: WritePath) -> None:
+def test_c2_a_message_whose_offer_is_over(stage: Stage) -> None:
     stage.given(policy(MICRO_UNLOCK))
     over = {"offer_expires_at": "2026-01-01T00:00:00Z"}
     stage.when(Sent("unlock-message", unlock(500, **over).fields))

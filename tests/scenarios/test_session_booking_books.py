@@ -6,6 +6,8 @@ import pytest
 
 from ledger.log.entry import faults
 from tests.scenarios.policies import SESSION_BOOKING
+from tests.scenarios.pure import Pure
+from tests.scenarios.stage import Stage, plays_on
 from tests.scenarios.steps import (
     CREATOR,
     FAN,
@@ -22,9 +24,11 @@ from tests.scenarios.steps import (
 from tests.scenarios.steps_finance import BOB, FAY, adjustment, approval, latest, refunded, says
 from tests.scenarios.write_path import WritePath
 
+pytestmark = plays_on(Pure, WritePath)
+
 
 @pytest.fixture(autouse=True)
-def _seventy_thirty_and_vat(stage: WritePath) -> None:
+def _seventy_thirty_and_vat(stage: Stage) -> None:
     stage.given(policy({**SESSION_BOOKING, "vat": {"FR": 2_000}}))
 
 
@@ -35,7 +39,7 @@ def session(amount: int) -> Sent:
     return Sent("authorize", {**fields, **card, "amount": amount})
 
 
-def test_e3_vat_comes_out_first_and_each_refund_has_its_credit_note(stage: WritePath) -> None:
+def test_e3_vat_comes_out_first_and_each_refund_has_its_credit_note(stage: Stage) -> None:
     stage.given(session(10_000))
     payment = latest(stage, "payment.authorized.v1")["payment_id"]
     stage.when(Sent("capture", {"payment": payment, "amount": 10_000})).then(accepted())
@@ -62,13 +66,14 @@ def test_e3_vat_comes_out_first_and_each_refund_has_its_credit_note(stage: Write
     )
 
 
-def test_e4_goodwill_needs_two_people(stage: WritePath) -> None:
+def test_e4_goodwill_needs_two_people(stage: Stage) -> None:
     stage.given(adjustment(2_500, evidence="The trainer waited in the rain."))
     stage.when(approval(stage, "approver", "fay"))
     stage.then(rejected("SELF_APPROVAL_FORBIDDEN", status=403), creator_has(0))
     stage.when(approval(stage, *BOB)).then(accepted(), creator_has(2_500))
 
 
+@plays_on(WritePath)
 def test_e4_altering_one_stored_amount_is_found_at_its_position(stage: WritePath) -> None:
     stage.given(adjustment(2_500))
     stage.given(approval(stage, *BOB))
@@ -83,6 +88,7 @@ def test_e4_altering_one_stored_amount_is_found_at_its_position(stage: WritePath
     assert leaf != hashlib.sha256(b"\0" + altered).digest()
 
 
+@plays_on(WritePath)
 def test_e4_erasing_a_subject_changes_no_balance_and_no_hash(stage: WritePath) -> None:
     stage.given(adjustment(2_500, evidence="The trainer waited in the rain."))
     stage.given(approval(stage, *BOB))
@@ -100,6 +106,7 @@ def test_e4_erasing_a_subject_changes_no_balance_and_no_hash(stage: WritePath) -
     assert stage.balances() == balances
 
 
+@plays_on(WritePath)
 def test_e4_what_is_late_is_posted_to_the_open_period(stage: WritePath) -> None:
     closing = Sent("close-period", {"period": "2020-03"}, *FAY)
     stage.given(closing, card_unlock(500).but(occurred_at="2020-03-31T23:59:59Z"))

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.scenarios.policies import SESSION_BOOKING
+from tests.scenarios.pure import Pure
+from tests.scenarios.stage import Stage, plays_on
 from tests.scenarios.steps import Sent, accepted, events, policy, rejected, split
 from tests.scenarios.steps_products import authorize, capture, named
 from tests.scenarios.test_scheduling import scheduled
@@ -12,13 +14,15 @@ from tests.scenarios.write_path import WritePath
 
 CAPTURED = "payment.captured.v1"
 
+pytestmark = plays_on(Pure, WritePath)
+
 
 @pytest.fixture(autouse=True)
-def _sessions(stage: WritePath) -> None:
+def _sessions(stage: Stage) -> None:
     stage.given(policy(SESSION_BOOKING))
 
 
-def test_e1_the_tier_at_authorisation_holds(stage: WritePath) -> None:
+def test_e1_the_tier_at_authorisation_holds(stage: Stage) -> None:
     stage.given(authorize(10_000, "STANDARD", "pi-1"))
     first = named(stage, "payment_id")
     stage.given(authorize(10_000, "VERIFIED", "pi-2"))  # promoted before the capture
@@ -31,6 +35,7 @@ def test_e1_the_tier_at_authorisation_holds(stage: WritePath) -> None:
     stage.when(capture(named(stage, "payment_id"), 4_999)).then(split(3_499, 1_500))
 
 
+@plays_on(WritePath)
 def test_e2_waiting_exactly_a_day_is_kept_and_a_second_more_is_voided(stage: WritePath) -> None:
     stage.later(hours=1).given(authorize(10_000, "STANDARD", "pi-1"))
     payment = named(stage, "payment_id")
@@ -46,6 +51,7 @@ def test_e2_waiting_exactly_a_day_is_kept_and_a_second_more_is_voided(stage: Wri
     stage.when(capture(payment, 10_000)).then(rejected("HOLD_NOT_OPEN"), events(CAPTURED, 0))
 
 
+@plays_on(WritePath)
 def test_e2_a_session_that_runs_for_over_four_hours_is_abandoned(stage: WritePath) -> None:
     in_four_hours = datetime.now(UTC) + timedelta(hours=4)
     until = f"{in_four_hours:%Y-%m-%dT%H:%M:%SZ}"
@@ -58,13 +64,14 @@ def test_e2_a_session_that_runs_for_over_four_hours_is_abandoned(stage: WritePat
     stage.when(capture(payment, 10_000)).then(rejected("HOLD_NOT_OPEN", status=409))
 
 
-def test_e2_a_capture_of_more_than_was_authorised(stage: WritePath) -> None:
+def test_e2_a_capture_of_more_than_was_authorised(stage: Stage) -> None:
     stage.given(authorize(10_000, "STANDARD", "pi-1"))
     payment = named(stage, "payment_id")
     stage.when(capture(payment, 10_001))
     stage.then(rejected("CAPTURE_EXCEEDS_HOLD", status=422, held=10_000), events(CAPTURED, 0))
 
 
+@plays_on(WritePath)
 def test_a_capture_and_a_void_at_once_are_one_or_the_other(stage: WritePath) -> None:
     stage.given(authorize(10_000, "STANDARD", "pi-1"))
     payment = named(stage, "payment_id")
