@@ -11,7 +11,7 @@ import typer
 from api.cli.bench import bench
 from api.cli.books import books
 from api.cli.demo import demo
-from api.cli.import_tips import import_file
+from api.cli.import_file import import_file
 from api.cli.keys import keys
 from api.cli.maintenance import rebuild_projections, verify_books
 from api.cli.meter import meter

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from api.imports.tips import Report, TipImport, policy_in_force, policy_misfits
-from api.imports.tips_csv import read_tips
+from api.imports.importer import FileImport
+from api.imports.policy_fit import policy_in_force, policy_misfits
+from api.imports.report import Report
 from api.simulation.sample_tips import Shape, tip_rows
 from domain.policy import Policy
 from ledger.log.reading import head
@@ -16,6 +17,7 @@ from ledger.postgres.database import Database
 from projections.queries import earnings, wallet
 from projections.rebuild import rebuild
 from tests.api.imports import tip_sums
+from tests.api.imports.reading import translated
 from tests.api.imports.tip_sums import TIPS_POLICY, in_book, in_file
 from tests.conftest import FreshBook
 from tests.scenarios.steps import freeze, policy
@@ -34,7 +36,10 @@ class TipsBook:
     def load(self, path: Path) -> Report:
         with self.stage.fresh.connect() as connection:
             start = head(connection)
-        return TipImport(self.stage.writer, start=start).run(read_tips(path))
+        with translated(path) as (rows, translator):
+            report = FileImport(self.stage.writer, start=start).run(rows, translator)
+        assert report.lines_of_nobody == 0, report.lines()
+        return report
 
     def sums(self) -> tip_sums.Sums:
         self.stage.check()
