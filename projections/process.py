@@ -94,7 +94,7 @@ def _follow(
 
 
 class _BookList:
-    """The books there are; none while the database is away, which is said once."""
+    """Lists the books; answers none while the database is unreachable, and warns of that once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -108,13 +108,15 @@ def build(
                 create(connection, shadow, indexed=False)
         runner = Runner(connection, shadows)
         runner.take_over()
-        _fold(runner, min(target, *(_meeting(connection, shadow) for shadow in shadows)), added)
+        _fold(
+            runner, min(target, *(_comparable_at(connection, shadow) for shadow in shadows)), added
+        )
         for shadow in shadows:
             connection.execute(shadow.sql["indexes"])
 
 
 class _Reporter:
-    """Turns steps into progress."""
+    """Adds up the events that were folded and reports them as progress."""
 
     def __init__(self, total: int, progress: Progress) -> None:
         self._done, self._total, self._progress = 0, total, progress
@@ -147,7 +149,9 @@ def _build_in_processes(
 
 
 def _swap(url: str, schema: str, name: str) -> Rebuilt:
-    """Swap, as often as it takes: a long reader must not keep all the others waiting behind us."""
+    """Swap the tables, and try again while a long query reads them: waiting for that query would
+    keep every later reader waiting behind us.
+    """
     for _ in range(SWAPS_MAX):
         try:
             return _swap_now(url, schema, name)
@@ -164,9 +168,9 @@ def _swap_now(url: str, schema: str, name: str) -> Rebuilt:
         runner = Runner(connection, [shadow])
         runner.take_over()
         reached = runner.followers[0]
-        _fold(runner, _meeting(connection, shadow))
+        _fold(runner, _comparable_at(connection, shadow))
         with holder.transaction():
-            holder.execute(TABLES["hurry"])
+            holder.execute(TABLES["limit_lock_wait"])
             row = holder.execute(SQL["lock"], (name,)).fetchone()
             assert row is not None
             version, position, _ = row
@@ -192,7 +196,7 @@ def _replace(holder: Connection, live: Projection, shadow: Projection) -> None:
 
 
 def _catch_up(url: str, schema: str, live: Sequence[Projection]) -> None:
-    """Go on to the head with what no other process runs at present."""
+    """Bring those that no other process runs at present up to the head."""
     with _connect(url, schema) as connection:
         runner = Runner(connection, live)
         runner.take_over()
@@ -200,8 +204,10 @@ def _catch_up(url: str, schema: str, live: Sequence[Projection]) -> None:
             pass
 
 
-def _meeting(connection: Connection, shadow: Projection) -> int:
-    """Where a shadow stops to be compared with its live one; the head if that is not possible."""
+def _comparable_at(connection: Connection, shadow: Projection) -> int:
+    """The position at which a shadow and its live tables can be compared, which is that of the
+    live ones if they are of the same version; the head if they cannot be compared.
+    """
     row = connection.execute(SQL["read"], (shadow.name,)).fetchone()
     if row is not None and row[0] == shadow.version and row[1] > 0:
         return int(row[1])

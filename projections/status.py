@@ -37,7 +37,7 @@ class Status(msgspec.Struct, frozen=True):
 
     @property
     def healthy(self) -> bool:
-        """Whether it moves on."""
+        """Whether it has not failed and its tables are of this code's version."""
         return self.failed_at is None and not self.outdated
 
 

@@ -28,7 +28,7 @@ SQL = queries.load("verify", "projections")
 DIFFERENCES_MAX = 100
 
 
-class Report(msgspec.Struct, frozen=True):
+class Verification(msgspec.Struct, frozen=True):
     """What was checked and what was found; `differences` are at most the first hundred."""
 
     head: int
@@ -46,7 +46,9 @@ class Report(msgspec.Struct, frozen=True):
         return self.differences[0] if self.differences else None
 
 
-def verify(url: str, book: Book, *, progress: Progress = lambda _done, _total: None) -> Report:
+def verify(
+    url: str, book: Book, *, progress: Progress = lambda _done, _total: None
+) -> Verification:
     """Check everything of `book`; `url` of any role that may read it. Blocks, reports progress.
 
     `progress` gets (done, total) in thousandths of the whole.
@@ -56,7 +58,7 @@ def verify(url: str, book: Book, *, progress: Progress = lambda _done, _total: N
         installed = tuple(_installed(connection))
         found = _everything(url, connection, book, installed, progress)
         first = tuple(islice(found, DIFFERENCES_MAX))
-    return Report(head, installed, first)
+    return Verification(head, installed, first)
 
 
 def _everything(

@@ -11,7 +11,7 @@ from ledger.books import Book
 from ledger.postgres.database import Database
 from projections.catalogue import PROJECTIONS
 from projections.rebuild import AlreadyRebuilding, RebuildFailed, Rebuilt, rebuild
-from projections.verify import Report, verify
+from projections.verify import Verification, verify
 
 _WRONG = 1
 
@@ -85,7 +85,7 @@ def _told(book: Book, rebuilt: Rebuilt) -> bool:
     return not rebuilt.differences
 
 
-def _reported(book: Book, report: Report) -> bool:
+def _reported(book: Book, report: Verification) -> bool:
     """Say what one book's verification found; whether everything is right."""
     first = report.first
     if first is None:

@@ -14,7 +14,7 @@ from api.simulation.day_plan import Size
 from api.simulation.driver import Tallies
 from api.simulation.figures import Picture
 from api.simulation.tallies import figures
-from projections.verify import Report
+from projections.verify import Verification
 
 _REJECTIONS_SHOWN = 8
 
@@ -31,7 +31,7 @@ def opening(book: str, url: str, size: Size) -> RenderableType:
     )
 
 
-def summary(tallies: Tallies, seen: Picture, currency: str, report: Report) -> RenderableType:
+def summary(tallies: Tallies, seen: Picture, currency: str, report: Verification) -> RenderableType:
     """Everything, in the order in which finance staff would ask."""
     return Group(
         Rule("the day"),
@@ -167,7 +167,7 @@ def _liability(seen: Picture, currency: str) -> Table:
     return table
 
 
-def _proofs(seen: Picture, report: Report) -> Table:
+def _proofs(seen: Picture, report: Verification) -> Table:
     proofs = Table.grid(padding=(0, 2))
     differences = {total.asset: total.debit - total.credit for total in seen.trial_balance.totals}
     zero = ", ".join(f"{off} {asset_name(asset, seen.book)}" for asset, off in differences.items())

@@ -15,7 +15,7 @@ from domain.catalogue import event_class
 from domain.event import Event
 
 
-class Recorded(msgspec.Struct, kw_only=True, gc=False):
+class PlacedEntry(msgspec.Struct, kw_only=True, gc=False):
     """One entry at its place. `event` is None where no reader of the page asked for bodies."""
 
     type: str
@@ -26,21 +26,21 @@ class Recorded(msgspec.Struct, kw_only=True, gc=False):
     event: Event | None = None
 
 
-_entries = msgspec.json.Decoder(Recorded)
+_entries = msgspec.json.Decoder(PlacedEntry)
 _bodies: dict[str, msgspec.json.Decoder[Any]] = {}
 
 
-def decoded(rows: Iterable[tuple[int, bytes]], *, bodies: bool) -> list[Recorded]:
+def decoded(rows: Iterable[tuple[int, bytes]], *, bodies: bool) -> list[PlacedEntry]:
     """Entries of (position, data); raises UnknownEventType, or MsgspecError on what is none."""
     decode = _entries.decode
     page = []
     for position, data in rows:
-        recorded = decode(data)
-        decoder = _bodies.get(recorded.type)
+        entry = decode(data)
+        decoder = _bodies.get(entry.type)
         if decoder is None:
-            decoder = _bodies[recorded.type] = msgspec.json.Decoder(event_class(recorded.type))
-        recorded.position = position
+            decoder = _bodies[entry.type] = msgspec.json.Decoder(event_class(entry.type))
+        entry.position = position
         if bodies:
-            recorded.event = decoder.decode(recorded.body)
-        page.append(recorded)
+            entry.event = decoder.decode(entry.body)
+        page.append(entry)
     return page

@@ -14,7 +14,7 @@ from psycopg import Cursor, sql
 
 from ledger.postgres import sql_files as queries
 from projections.engine.dispatch import ByClass
-from projections.engine.entries import Recorded
+from projections.engine.entries import PlacedEntry
 
 BESIDE = "__next"
 """What a rebuild's tables, and its checkpoint, are called beside the live ones."""
@@ -30,7 +30,7 @@ class Table(msgspec.Struct, frozen=True):
 class Projection(ABC):
     """One read model. Instances hold what was folded and not yet written, and bounded caches.
 
-    Whoever uses one holds its lock; after any error it must `forget`.
+    Its user must hold its lock, and call `forget` after any error.
     """
 
     name: ClassVar[str]
@@ -41,7 +41,7 @@ class Projection(ABC):
     branches: ClassVar[ByClass[Any] | None] = None
     #: Whether the fold looks into events; postings and dates are there in any case.
     bodies: ClassVar[bool] = True
-    #: So much work that a rebuild gives it a process of its own.
+    #: Whether it is so much work that a rebuild gives it a process of its own.
     heavy: ClassVar[bool] = False
 
     def __init__(self, suffix: str = "") -> None:
@@ -50,7 +50,7 @@ class Projection(ABC):
         self.forget()
 
     @abstractmethod
-    def fold(self, page: Sequence[Recorded]) -> None:
+    def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Take in the next entries, in memory."""
 
     @abstractmethod

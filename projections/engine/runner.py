@@ -17,7 +17,7 @@ import structlog
 from ledger.log import reading
 from ledger.postgres import sql_files as queries
 from ledger.postgres.database import Connection
-from projections.engine.entries import Recorded, decoded
+from projections.engine.entries import PlacedEntry, decoded
 from projections.engine.projection import Projection
 
 SQL = queries.load("checkpoints", "projections")
@@ -60,13 +60,13 @@ class Follower:
         return self.held and (self.failed_at is None or time.monotonic() >= self._retry_at)
 
     def moved(self, position: int) -> None:
-        """It has reached `position`."""
+        """Note that it has reached `position`."""
         self.position = position
         self.failed_at = self.failure = None
         self._failures = 0
 
     def stopped(self, position: int, failure: str) -> None:
-        """It fails at `position`; worth another try later, each time after a longer while."""
+        """Note that it fails at `position`; it is tried again, each time after a longer pause."""
         self.failed_at, self.failure = position, failure
         pause_s = min(RETRY_FIRST_S * 2**self._failures, RETRY_MAX_S)
         self._failures += 1
@@ -100,7 +100,10 @@ class Runner:
             self._start(follower)
 
     def step(self, target: int | None = None) -> int:
-        """Move what is due by at most one page, up to the head or `target`; events that passed."""
+        """Move every projection that is due by at most one page, up to the head or `target`.
+
+        Answers how many events of the log were passed; 0 when nothing is due.
+        """
         head = self.head() if target is None else target
         due = [f for f in self.followers if f.runs and f.position < head]
         if not due:
@@ -133,7 +136,7 @@ class Runner:
             log.warning("projection of another version", projection=name, here=ours, there=version)
 
     def _advance(self, due: Sequence[Follower], start: int, end: int) -> None:
-        """Read once, fold in memory, then write each; those in trouble are looked at alone."""
+        """Read once, fold in memory, then write each; one that fails goes on alone."""
         folded = list(due)
         try:
             for page in self._pages(due, start, end):
@@ -150,7 +153,7 @@ class Runner:
                 follower.projection.forget()
                 self._find_failure(follower, end)
 
-    def _pages(self, due: Sequence[Follower], start: int, end: int) -> Iterator[list[Recorded]]:
+    def _pages(self, due: Sequence[Follower], start: int, end: int) -> Iterator[list[PlacedEntry]]:
         bodies = any(follower.projection.bodies for follower in due)
         for after in range(start, end, READ_EVENTS):
             rows = reading.page(self._connection, after, min(after + READ_EVENTS, end))
@@ -183,7 +186,7 @@ class Runner:
         follower.updated_at = stamp[0] if stamp else None
 
     def _find_failure(self, follower: Follower, end: int) -> None:
-        """Come as near to what fails as possible, and record the event that cannot be passed."""
+        """Halve the page until one event is left that fails; write what precedes it, record it."""
         projection = follower.projection
         size = end - follower.position
         while follower.held and follower.position < end:
@@ -221,7 +224,7 @@ class Runner:
         return row
 
 
-def _fold(follower: Follower, page: list[Recorded]) -> bool:
+def _fold(follower: Follower, page: list[PlacedEntry]) -> bool:
     """Fold what lies beyond the follower's position; False if it fails."""
     if page[-1].position <= follower.position:
         return True

@@ -42,7 +42,7 @@ from domain.wallets.expiry import PromoTokensExpired, TokensLapsed
 from domain.wallets.promo_grants import PromoTokensGranted
 from domain.wallets.wallet import WalletEvent
 from projections.engine.dispatch import ByClass
-from projections.engine.entries import Recorded
+from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, integers, texts
 
 CACHED_PAYERS = 50_000
@@ -74,7 +74,7 @@ class Daily(Projection):
     """Figures by business day."""
 
     name = "daily"
-    version = 2
+    version = 3
     branches = branches
     tables = (
         Table("days", ("day",)),
@@ -84,19 +84,19 @@ class Daily(Projection):
     )
 
     def forget(self) -> None:
-        """Drop the sums, and who was counted."""
+        """Drop the sums, and the cache of payers that were counted."""
         self._days: dict[int, list[int]] = {}
         self._products: dict[tuple[int, str], list[int]] = {}
         self._facts: dict[tuple[int, str], list[int]] = {}
         self._payers: set[tuple[int, str]] = set()
         self._counted: set[tuple[int, str]] = set()
 
-    def fold(self, page: Sequence[Recorded]) -> None:
+    def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Sum up what the page adds to each day."""
-        for recorded in page:
-            event = recorded.event
+        for entry in page:
+            event = entry.event
             count = branches[type(event)]  # type: ignore[index]
-            count(self, event, recorded.effective_on.toordinal() - _EPOCH)
+            count(self, event, entry.effective_on.toordinal() - _EPOCH)
 
     def write(self, cursor: Cursor[Any]) -> None:
         """Enter the payers, then add the sums to the tables."""
@@ -119,14 +119,18 @@ class Daily(Projection):
         self._facts = _added(cursor, self.sql["add_facts"], self._facts)
 
     def figures(self, day: int) -> list[int]:
-        """The sums of a day."""
+        """What the page adds to a day: sales of tokens, tokens sold, their price, tokens granted,
+        payers.
+        """
         figures = self._days.get(day)
         if figures is None:
             figures = self._days[day] = [0] * 5
         return figures
 
     def product(self, day: int, product: str) -> list[int]:
-        """The sums of a product on a day."""
+        """What the page adds to a product on a day: sales, amount paid, tokens, tax, what creators
+        get, what the platform gets.
+        """
         figures = self._products.get((day, product))
         if figures is None:
             figures = self._products[day, product] = [0] * 6
@@ -136,7 +140,7 @@ class Daily(Projection):
     def fact(
         self, day: int, fact: str, count: int = 1, *, amount: int = 0, tokens: int = 0
     ) -> None:
-        """Something other than a sale happened on a day, `count` times."""
+        """Add something other than a sale that happened on a day, `count` times."""
         sums = self._facts.get((day, fact))
         if sums is None:
             sums = self._facts[day, fact] = [0] * 3
@@ -146,7 +150,7 @@ class Daily(Projection):
         sums[2] += tokens
 
     def paid(self, day: int, user: str) -> None:
-        """`user` is among the payers of a day."""
+        """Count `user` among the payers of a day, once."""
         payer = day, user
         if payer not in self._counted:
             self._payers.add(payer)
@@ -157,7 +161,7 @@ Sums = dict[tuple[int, str], list[int]]
 
 
 def _added(cursor: Cursor[Any], query: bytes, sums: Sums) -> Sums:
-    """Add `sums` to their table; answers none, to begin again with."""
+    """Add `sums` to their table; answers an empty dictionary for the next page."""
     if sums:
         keys = sorted(sums)
         columns = zip(*(sums[key] for key in keys), strict=True)
@@ -278,7 +282,7 @@ def _written_off(daily: Daily, event: CallBlockWrittenOff, day: int) -> None:
 
 
 def _counted(fact: str, *classes: type[Event]) -> None:
-    """Events of which there is no more to say than that they happened."""
+    """Register events of which only the number counts."""
     branches.branch(*classes)(lambda daily, _event, day: daily.fact(day, fact))
 
 

@@ -1,7 +1,7 @@
 """The question of daily figures: each business day of a range as one document.
 
-Amounts are minor units and counts are of events. What was refunded, charged back or paid out is
-told under its own day, so no day that has been reported changes but by a late fact.
+Amounts are minor units and counts are of events. Refunds, chargebacks and payouts count on the day
+on which they happened, so a day that was reported changes only by a fact that arrives late.
 """
 
 from datetime import date

@@ -17,7 +17,7 @@ from domain.sales.sale import Sale, SaleRecord
 from ledger.log import reading
 from ledger.postgres.database import Connection
 from projections.engine.dispatch import ByClass
-from projections.engine.entries import Recorded, decoded
+from projections.engine.entries import PlacedEntry, decoded
 from projections.engine.projection import Projection, Table, integers, texts
 from projections.models.sale_lines import SaleLine, as_it_stands, as_sold
 
@@ -49,7 +49,7 @@ class Earnings(Projection):
     """Money by creator."""
 
     name = "earnings"
-    version = 2
+    version = 3
     branches = branches
     tables = (Table("creators", ("creator",)), Table("creator_sources", ("creator", "source")))
 
@@ -60,19 +60,19 @@ class Earnings(Projection):
         self._reversed: dict[str, int] = {}
         self._end = 0
 
-    def fold(self, page: Sequence[Recorded]) -> None:
+    def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Sum up what the page adds to each creator and source."""
         balances = self._balances
-        for recorded in page:
-            for account, _, amount in recorded.postings:
+        for entry in page:
+            for account, _, amount in entry.postings:
                 if account[:3] == "cr.":
                     creator, _, bucket = account[3:].partition(".")
                     balance = balances.get(creator)
                     if balance is None:
                         balance = balances[creator] = [0, 0, 0, 0]
                     balance[_BUCKETS[bucket]] -= amount
-            event = recorded.event
-            branches[type(event)](self, event, recorded.position)  # type: ignore[index]
+            event = entry.event
+            branches[type(event)](self, event, entry.position)  # type: ignore[index]
         self._end = page[-1].position
 
     def write(self, cursor: Cursor[Any]) -> None:
@@ -91,17 +91,17 @@ class Earnings(Projection):
             self._sources = {}
 
     def add(self, line: SaleLine, sign: int = 1) -> None:
-        """A creator's part of a sale goes to its source, or with -1 out of it."""
+        """Add a creator's part of a sale to its source, or with -1 take it out."""
         source = self.source(line.creator, line.source)
         source[0] += sign * line.count
-        source[1] += sign * line.gross
+        source[1] += sign * line.paid
         source[2] += sign * line.tax
         source[3] += sign * line.commission
         source[4] += sign * line.net
         source[5] += sign * line.tokens
 
     def source(self, creator: str, name: str) -> list[int]:
-        """What the page adds to a creator's source."""
+        """What the page adds to a source: sales, amount paid, tax, commission, net, tokens."""
         key = creator, name
         source = self._sources.get(key)
         if source is None:
@@ -109,7 +109,7 @@ class Earnings(Projection):
         return source
 
     def reverse(self, sale_id: str, position: int) -> None:
-        """From `position` on the sale stands otherwise than the sources have it."""
+        """Note that from `position` on the sale stands otherwise than its source shows it."""
         self._reversed.setdefault(sale_id, position)
 
     def _reverse(self, cursor: Cursor[Any]) -> None:
@@ -121,13 +121,13 @@ class Earnings(Projection):
         records = {tag: SaleRecord() for tag in tags}
         lives = decoded(((position, data) for _, position, data in rows), bodies=True)
         unseen = set(tags)
-        for (tag, position, _), recorded in zip(rows, lives, strict=True):
+        for (tag, position, _), entry in zip(rows, lives, strict=True):
             if tag in unseen and position >= self._reversed[tag.removeprefix(_TAG)]:
                 unseen.remove(tag)
                 for line in as_it_stands(records[tag]):
                     self.add(line, -1)
-            assert recorded.event is not None
-            records[tag] = records[tag].apply(tag, recorded.event)
+            assert entry.event is not None
+            records[tag] = records[tag].apply(tag, entry.event)
         for tag in tags:
             for line in as_it_stands(records[tag]):
                 self.add(line)

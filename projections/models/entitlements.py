@@ -15,13 +15,13 @@ from domain.sales.entitlement import Entitlement, EntitlementEvent, Grant
 from domain.sales.sale import Sale
 from ledger.postgres.database import Connection
 from projections.engine.dispatch import ByClass
-from projections.engine.entries import Recorded
+from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, texts
 
 _TAG = "entitlement:"
 
 
-class Held(msgspec.Struct, frozen=True):
+class EntitlementRow(msgspec.Struct, frozen=True):
     """A row of the table; after the end of an entitlement, the sale that last gave it.
 
     `grants` is what the domain's fold holds, as JSON.
@@ -33,17 +33,19 @@ class Held(msgspec.Struct, frozen=True):
     revoked: bool = True
     grants: str = "[]"
 
-    def after(self, event: EntitlementEvent) -> "Held":
+    def after(self, event: EntitlementEvent) -> "EntitlementRow":
         """The row after `event`."""
         now = event.in_entitlement(Entitlement(grants=_grants.decode(self.grants)))
         longest = now.longest
         if longest is None:
-            return Held(self.source, self.sale, self.valid_until)
+            return EntitlementRow(self.source, self.sale, self.valid_until)
         source = self.source
         if isinstance(event, Sale) and event.sale_id == longest.sale_id:
             source = event.product
         grants = msgspec.json.encode(now.grants).decode()
-        return Held(source, longest.sale_id, longest.valid_until, revoked=False, grants=grants)
+        return EntitlementRow(
+            source, longest.sale_id, longest.valid_until, revoked=False, grants=grants
+        )
 
 
 def _nothing(_entitlements: "Entitlements", _event: Any) -> None:
@@ -68,10 +70,10 @@ class Entitlements(Projection):
         """Drop the changes."""
         self._changes: list[tuple[tuple[str, str], EntitlementEvent]] = []
 
-    def fold(self, page: Sequence[Recorded]) -> None:
+    def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Keep what changes an entitlement."""
-        for recorded in page:
-            event = recorded.event
+        for entry in page:
+            event = entry.event
             branches[type(event)](self, event)  # type: ignore[index]
 
     def change(self, event: EntitlementEvent) -> None:
@@ -88,7 +90,7 @@ class Entitlements(Projection):
         keys = sorted({key for key, _ in self._changes})
         users, items = (texts(column) for column in zip(*keys, strict=True))
         cursor.execute(self.sql["load"], (users, items))
-        held = {(user, item): Held(*rest) for user, item, *rest in cursor}
+        held = {(user, item): EntitlementRow(*rest) for user, item, *rest in cursor}
         for key, event in self._changes:
             held[key] = held.get(key, _NOTHING).after(event)
         rows = [held[key] for key in keys]
@@ -112,7 +114,7 @@ def _changed(entitlements: Entitlements, event: EntitlementEvent) -> None:
     entitlements.change(event)
 
 
-_NOTHING = Held()
+_NOTHING = EntitlementRow()
 _grants = msgspec.json.Decoder(tuple[Grant, ...])
 _sql = Entitlements().sql
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from psycopg import Cursor
 
 from ledger.log.copy_rows import HEADER, TRAILER
-from projections.engine.entries import Recorded
+from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, integers, texts
 
 CACHED_ACCOUNTS = 60_000
@@ -57,17 +57,17 @@ class Journal(Projection):
         self._touched: list[Account] = []
         self._last_id: int | None = None
 
-    def fold(self, page: Sequence[Recorded]) -> None:
+    def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Lay each posting to its account."""
         young = self._young
-        for recorded in page:
-            position = recorded.position
-            day = recorded.effective_on.toordinal() - _EPOCH
-            for account, asset, amount in recorded.postings:
+        for entry in page:
+            position = entry.position
+            day = entry.effective_on.toordinal() - _EPOCH
+            for account, asset, amount in entry.postings:
                 key = account, asset
                 found = young.get(key)
                 if found is None:
-                    found = self._meet(key)
+                    found = self._account_of(key)
                 legs = found.legs
                 if not legs:
                     self._touched.append(found)
@@ -93,9 +93,10 @@ class Journal(Projection):
             cursor.execute(self.sql["add_days"], tuple(map(integers, columns)))
         self._touched = []
         self._unknown = {}
-        self._let_go()
+        self._drop_oldest()
 
-    def _meet(self, key: Key) -> Account:
+    def _account_of(self, key: Key) -> Account:
+        """An account from the older half of the cache, or one that `write` has yet to look up."""
         account = self._old.pop(key, None)
         if account is None:
             account = self._unknown[key] = Account()
@@ -134,8 +135,8 @@ class Journal(Projection):
             columns = zip(*ends, strict=True)
             cursor.execute(self.sql["move_accounts"], tuple(map(integers, columns)))
 
-    def _let_go(self) -> None:
-        """Forget the accounts that were not met for the longest while."""
+    def _drop_oldest(self) -> None:
+        """Drop the older half of the cache once the younger half is full."""
         if len(self._young) >= self.cached_accounts // 2:
             self._old, self._young = self._young, {}
 

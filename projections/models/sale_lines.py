@@ -2,8 +2,9 @@
 
 A line is what one creator has of it. How a sale stands is a function of its whole record, taken
 from the domain's own fold, and a reversal adds the difference of two such lines. So no rounding is
-left behind: of a sale that is undone in any number of steps, nothing remains. A sale's gross, tax
-and tokens are divided among several payees as their shares are, by successive two-way splits.
+left behind: of a sale that is undone in any number of steps, nothing remains. What was paid for
+a sale, its tax and its tokens are divided among several payees as their shares are, by successive
+two-way splits.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,12 +18,12 @@ from domain.sales.sale import CARD, PayeeShare, Sale, SaleRecord
 
 
 class SaleLine(msgspec.Struct, frozen=True, gc=False):
-    """One creator's part of a sale. gross = tax + commission + net."""
+    """One creator's part of a sale. paid = tax + commission + net; `paid` is after discount."""
 
     creator: str
     source: str
     count: int
-    gross: int
+    paid: int
     tax: int
     commission: int
     net: int
@@ -32,7 +33,7 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False):
 class _Left(msgspec.Struct, frozen=True):
     """What is left of a sale, all payees together; `nets` in their order."""
 
-    gross: int
+    paid: int
     tax: int
     tokens: int
     nets: tuple[int, ...]
@@ -65,28 +66,28 @@ def _left_of_card(sale: Sale, record: SaleRecord) -> _Left:
 
 def _left_of_tokens(sale: Sale, record: SaleRecord) -> _Left:
     """What refunds did not return, less the part that lost disputes of purchases took."""
-    paid, tokens = sale.gross - sale.discount, record.paid
+    price, tokens = sale.gross - sale.discount, record.paid
     left = tokens - record.refunded
-    gross = split_by_weight(paid, left, record.refunded)[0] if tokens else paid
+    paid = split_by_weight(price, left, record.refunded)[0] if tokens else price
     nets = still_owned(record)
     charged = sum(sum(charge.shares) for charge in record.charges)
     if charged:
         owned = sum(nets)
-        gross = split_by_weight(gross, owned, charged)[0]
+        paid = split_by_weight(paid, owned, charged)[0]
         left = split_by_weight(left, owned, charged)[0]
-    return _Left(gross, 0, left, nets)
+    return _Left(paid, 0, left, nets)
 
 
 def _divided(sale: Sale, left: _Left) -> Iterator[SaleLine]:
     """One line per payee; the last one's weight takes what is left."""
-    gross, tax, tokens = left.gross, left.tax, left.tokens
+    paid, tax, tokens = left.paid, left.tax, left.tokens
     for (payee, share, rest), net in zip(_weights(sale.payees), left.nets, strict=True):
-        gross_part, gross = split_by_weight(gross, share, rest)
+        paid_part, paid = split_by_weight(paid, share, rest)
         tax_part, tax = split_by_weight(tax, share, rest)
         tokens_part, tokens = split_by_weight(tokens, share, rest)
-        commission = gross_part - tax_part - net
+        commission = paid_part - tax_part - net
         yield SaleLine(
-            payee.creator, sale.product, 1, gross_part, tax_part, commission, net, tokens_part
+            payee.creator, sale.product, 1, paid_part, tax_part, commission, net, tokens_part
         )
 
 

@@ -87,6 +87,7 @@ def lines(
 
 
 def _family(account: str) -> str:
+    """The name under which an account's balance is rolled up: its own, unless it is a person's."""
     parts = account.split(".")
     if len(parts) == 3 and parts[0] in {"w", "cr"}:
         return f"{parts[0]}.*.{parts[2]}"

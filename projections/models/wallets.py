@@ -1,8 +1,8 @@
 """Wallets: each user's tokens, what they were bought, given and spent for, and what is frozen.
 
 Balances come from the postings on the accounts `w.<user>.free|held`, so they hold for every event
-there ever will be. What a movement was for is the event's to say: each kind has a branch, found by
-class, so an event derived from `Sale` needs none of its own. Of every wallet and at any time,
+there ever will be. What a movement was for, the event's branch says; branches are found by class,
+so an event derived from `Sale` needs none of its own. Of every wallet and at any time,
 free + held = purchased + granted - spent + refunded - expired: what the refund or the lost dispute
 of a purchase takes away was not purchased or granted, and what an adjustment gives was granted.
 """
@@ -26,7 +26,7 @@ from domain.wallets.promo_grants import PromoTokensGranted
 from domain.wallets.wallet import PROMO, WalletEvent
 from ledger.postgres.database import Connection
 from projections.engine.dispatch import ByClass
-from projections.engine.entries import Recorded
+from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, integers, texts
 
 _BALANCES = {".free": 0, ".held": 2}
@@ -64,18 +64,18 @@ class Wallets(Projection):
         self._added: dict[str, list[int]] = {}
         self._frozen: dict[tuple[str, str], bool] = {}
 
-    def fold(self, page: Sequence[Recorded]) -> None:
+    def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Sum up what the page adds to each wallet."""
         added = self._added
-        for recorded in page:
-            for account, asset, amount in recorded.postings:
+        for entry in page:
+            for account, asset, amount in entry.postings:
                 if account[:2] == "w.":
                     user = account[2:-5]
                     sums = added.get(user)
                     if sums is None:
                         sums = added[user] = [0] * _COLUMNS
                     sums[_BALANCES[account[-5:]] + (asset[-6:] == ".PROMO")] -= amount
-            event = recorded.event
+            event = entry.event
             branches[type(event)](self, event)  # type: ignore[index]
 
     def sums(self, user: str) -> list[int]:

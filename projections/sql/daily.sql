@@ -8,12 +8,12 @@ CREATE TABLE {days} (
   tokens_granted     bigint NOT NULL,
   payers             bigint NOT NULL
 );
--- Sales of a business day by product. gross: after discount.
+-- Sales of a business day by product. paid: after discount, VAT included.
 CREATE TABLE {day_products} (
   day            date,
   product        text COLLATE "C",
   count          bigint NOT NULL,
-  gross          bigint NOT NULL,
+  paid           bigint NOT NULL,
   tokens         bigint NOT NULL,
   tax            bigint NOT NULL,
   creator_share  bigint NOT NULL,
@@ -67,15 +67,15 @@ ON CONFLICT (day) DO UPDATE SET
 -- name: add_products
 -- What a page adds to each day's products.
 INSERT INTO {day_products} AS p (
-  day, product, count, gross, tokens, tax, creator_share, platform_share)
-SELECT date '2000-01-01' + m.day, m.product, m.count, m.gross, m.tokens, m.tax,
+  day, product, count, paid, tokens, tax, creator_share, platform_share)
+SELECT date '2000-01-01' + m.day, m.product, m.count, m.paid, m.tokens, m.tax,
        m.creator, m.platform
 FROM unnest(%s::integer[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
             %s::bigint[], %s::bigint[])
-  AS m (day, product, count, gross, tokens, tax, creator, platform)
+  AS m (day, product, count, paid, tokens, tax, creator, platform)
 ON CONFLICT (day, product) DO UPDATE SET
   count = p.count + excluded.count,
-  gross = p.gross + excluded.gross,
+  paid = p.paid + excluded.paid,
   tokens = p.tokens + excluded.tokens,
   tax = p.tax + excluded.tax,
   creator_share = p.creator_share + excluded.creator_share,
@@ -98,7 +98,7 @@ ON CONFLICT (day, fact) DO UPDATE SET
 SELECT c.position, d.day, d.token_sales, d.tokens_sold, d.token_sales_amount, d.tokens_granted,
        d.payers,
        (SELECT json_object_agg(s.product, json_build_object(
-                 'count', s.count, 'gross', s.gross, 'tokens', s.tokens, 'tax', s.tax,
+                 'count', s.count, 'gross', s.paid, 'tokens', s.tokens, 'tax', s.tax,
                  'creator_share', s.creator_share, 'platform_share', s.platform_share)
                ORDER BY s.product)
         FROM {day_products} s WHERE s.day = d.day),

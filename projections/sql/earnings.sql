@@ -7,12 +7,12 @@ CREATE TABLE {creators} (
   reserved  bigint NOT NULL,
   in_payout bigint NOT NULL
 ) WITH (fillfactor = 70);
--- What it was earned with. gross: after discount, VAT included; gross = tax + commission + net.
+-- What it was earned with. paid: after discount, VAT included; paid = tax + commission + net.
 CREATE TABLE {creator_sources} (
   creator    text COLLATE "C",
   source     text COLLATE "C",
   count      bigint NOT NULL,
-  gross      bigint NOT NULL,
+  paid       bigint NOT NULL,
   tax        bigint NOT NULL,
   commission bigint NOT NULL,
   net        bigint NOT NULL,
@@ -37,12 +37,12 @@ ON CONFLICT (creator) DO UPDATE SET
 
 -- name: add_sources
 -- What a page adds to each creator's sources.
-INSERT INTO {creator_sources} AS s (creator, source, count, gross, tax, commission, net, tokens)
+INSERT INTO {creator_sources} AS s (creator, source, count, paid, tax, commission, net, tokens)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[],
                      %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
 ON CONFLICT (creator, source) DO UPDATE SET
   count = s.count + excluded.count,
-  gross = s.gross + excluded.gross,
+  paid = s.paid + excluded.paid,
   tax = s.tax + excluded.tax,
   commission = s.commission + excluded.commission,
   net = s.net + excluded.net,
@@ -52,7 +52,7 @@ ON CONFLICT (creator, source) DO UPDATE SET
 -- One creator's balances and sources with the position they stand for.
 SELECT p.position, c.pending, c.available, c.reserved, c.in_payout,
        (SELECT json_agg(json_build_object(
-                 'source', s.source, 'count', s.count, 'gross', s.gross,
+                 'source', s.source, 'count', s.count, 'gross', s.paid,
                  'commission', s.commission, 'net', s.net, 'tokens', s.tokens)
                ORDER BY s.source)
         FROM {creator_sources} s WHERE s.creator = k.creator)

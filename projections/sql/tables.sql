@@ -13,6 +13,6 @@ FROM {live} l FULL JOIN {built} b USING ({key})
 WHERE ROW (l.*) IS DISTINCT FROM ROW (b.*)
 LIMIT %s;
 
--- name: hurry
--- Whoever comes behind a lock that we wait for waits as well: give up soon, try again later.
+-- name: limit_lock_wait
+-- Whoever wants the same lock waits behind us: give up soon, and try again later.
 SET LOCAL lock_timeout = '3s';

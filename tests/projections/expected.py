@@ -95,25 +95,25 @@ def nets(rows: Rows) -> Counter[tuple[str, str]]:
 
 
 def sources(rows: Rows) -> dict[str, Counter[str]]:
-    """By source, all creators together: count, gross, tax, commission, net and tokens."""
+    """By source, all creators together: count, paid, tax, commission, net and tokens."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for sale in _sales(rows).values():
         body, net = sale["body"], sale["net"]
         if body["funding"] == "CARD":
-            gross, tokens = sale["tax"] + sale["commission"] + net, 0
+            paid, tokens = sale["tax"] + sale["commission"] + net, 0
         else:
             whole = body["tokens_paid"] + body["tokens_promo"]
             left = Fraction(whole - sale["refunded"], whole or 1)
             value = (body["gross"] - body["discount"]) * left if whole else Fraction(0)
-            gross, tokens = _nearest(value), whole - sale["refunded"]
+            paid, tokens = _nearest(value), whole - sale["refunded"]
             if sale["charged"]:
                 kept = Fraction(net, net + sale["charged"])
-                gross, tokens = _nearest(gross * kept), _nearest(tokens * kept)
+                paid, tokens = _nearest(paid * kept), _nearest(tokens * kept)
         found[body["product"]].update(
             count=1,
-            gross=gross,
+            paid=paid,
             tax=sale["tax"],
-            commission=gross - sale["tax"] - net,
+            commission=paid - sale["tax"] - net,
             net=net,
             tokens=tokens,
         )

@@ -111,9 +111,9 @@ def test_what_was_earned_is_there_or_was_paid_or_adjusted(
 
 def test_sources(rows: sums.Rows, reader: Connection) -> None:
     totals: dict[str, Counter[str]] = {}
-    query = b"SELECT source, count, gross, tax, commission, net, tokens FROM creator_sources"
+    query = b"SELECT source, count, paid, tax, commission, net, tokens FROM creator_sources"
     for source, *figures in reader.execute(query):
-        names = ("count", "gross", "tax", "commission", "net", "tokens")
+        names = ("count", "paid", "tax", "commission", "net", "tokens")
         assert figures[1] == figures[2] + figures[3] + figures[4]
         totals.setdefault(source, Counter()).update(dict(zip(names, figures, strict=True)))
     expected = sums.sources(rows)

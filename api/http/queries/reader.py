@@ -73,6 +73,9 @@ class QueryReader:
                 answered = question.query(asked, **parameters)
         except psycopg.errors.UndefinedTable:
             raise NotYet("the read models are not there yet: does the projector run?") from None
+        except psycopg.errors.UndefinedColumn:
+            what = "the read models are of another version until `tokenledger rebuild` has run"
+            raise NotYet(what) from None
         except psycopg.InterfaceError as error:
             raise DatabaseAway(str(error)) from error
         if isinstance(answered, bytes):

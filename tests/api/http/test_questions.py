@@ -1,5 +1,6 @@
 """Questions: the contract's shapes, reading one's own writes, cursors, and moments of the past."""
 
+import os
 import time
 from hashlib import sha256
 from types import SimpleNamespace
@@ -13,8 +14,9 @@ from starlette.requests import Request
 from api.http.queries import daily, earnings, entitlements, events, trial_balance, wallets
 from api.http.queries.reader import QueryReader
 from api.service import Service
+from ledger.postgres.database import connect
 from ledger.settings import Settings
-from tests.api.conftest import Caller, Tenant, fresh, tip
+from tests.api.conftest import Caller, Tenant, founded, fresh, tip
 
 
 def shaped(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
@@ -176,3 +178,13 @@ def test_how_long_a_client_prefers_to_wait(
     headers = [(b"prefer", prefer.encode())]
     asked = Request({"type": "http", "headers": headers})
     assert asking._patience_s(asked) == seconds
+
+
+def test_tables_of_another_version_are_unavailable_until_the_rebuild(tenant: Tenant) -> None:
+    book = founded(tenant.where, f"Stale-{os.getpid()}")
+    with connect(tenant.where.service_url, book.schema, autocommit=True) as connection:
+        connection.execute("ALTER TABLE creator_sources RENAME COLUMN paid TO gross")
+    reader = Tenant(tenant.http, tenant.where, book).caller()
+    refused = reader.ask("creators/zoe/earnings", prefer="wait=0")
+    assert refused.status_code == 503
+    assert "tokenledger rebuild" in refused.json()["detail"]

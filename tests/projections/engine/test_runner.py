@@ -7,7 +7,7 @@ import pytest
 from psycopg import Cursor, OperationalError
 
 from projections.engine import runner
-from projections.engine.entries import Recorded
+from projections.engine.entries import PlacedEntry
 from projections.engine.install import install
 from projections.engine.projection import Projection
 from projections.engine.runner import Runner
@@ -38,7 +38,7 @@ class FoldsBadly(Wallets):
 
     poison: int | None = POISON
 
-    def fold(self, page: Sequence[Recorded]) -> None:
+    def fold(self, page: Sequence[PlacedEntry]) -> None:
         super().fold(page)
         if any(recorded.position == self.poison for recorded in page):
             raise ValueError("poison")
@@ -49,7 +49,7 @@ class WritesBadly(Wallets):
 
     seen = 0
 
-    def fold(self, page: Sequence[Recorded]) -> None:
+    def fold(self, page: Sequence[PlacedEntry]) -> None:
         super().fold(page)
         self.seen = max(self.seen, page[-1].position)
 

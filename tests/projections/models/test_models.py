@@ -103,9 +103,9 @@ def test_several_payees_divide_a_sale_without_remainder() -> None:
     for shares in ((300, 300, 1), (0, 5), (5, 0, 0), (0, 0)):
         parts = as_sold(tip(*shares))
         assert [part.net for part in parts] == list(shares)
-        assert sum(part.gross for part in parts) == 999
+        assert sum(part.paid for part in parts) == 999
         assert sum(part.tax for part in parts) == 100
-        assert all(part.gross == part.tax + part.commission + part.net for part in parts)
+        assert all(part.paid == part.tax + part.commission + part.net for part in parts)
 
 
 def test_entitlements(followed: WritePath, reader: Connection) -> None:

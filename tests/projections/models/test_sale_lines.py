@@ -75,9 +75,9 @@ def test_a_card_sale_undone_in_steps(
     _adds_up(lines)
     undone_now = min(whole, refunded + lost)
     if not platform:
-        assert sum(line.gross for line in lines) == whole - undone_now
+        assert sum(line.paid for line in lines) == whole - undone_now
     nothing = as_it_stands(SaleRecord(sale=sale, refunded=whole))
-    assert all(line.gross == line.tax == line.commission == line.net == 0 for line in nothing)
+    assert all(line.paid == line.tax == line.commission == line.net == 0 for line in nothing)
     assert [line.count for line in nothing] == [1] * len(sale.payees)
 
 
@@ -100,13 +100,13 @@ def test_a_token_sale_undone_in_steps(sale: Sale, parts: list[Fraction]) -> None
         (line,) = as_it_stands(record)
         _adds_up([line])
         assert line.tokens == record.paid - record.refunded
-    assert (line.gross, line.commission, line.net, line.tokens) == (0, 0, 0, 0)
+    assert (line.paid, line.commission, line.net, line.tokens) == (0, 0, 0, 0)
 
 
 def _adds_up(lines: Sequence[SaleLine]) -> None:
     assert lines
     for line in lines:
-        assert line.gross == line.tax + line.commission + line.net
+        assert line.paid == line.tax + line.commission + line.net
         assert line.net >= 0
         assert line.tokens >= 0
 
