@@ -31,11 +31,16 @@ def exponent(currency: str) -> int:
 
 def money(minor: int, currency: str) -> str:
     """An amount of minor units for people: 1234567 → `12,345.67 USD` or `1,234,567 JPY`."""
+    return f"{figure(minor, currency)} {currency}"
+
+
+def figure(minor: int, currency: str) -> str:
+    """The same without the currency's name, for a table that names it elsewhere."""
     places = exponent(currency)
     sign = "-" if minor < 0 else ""
     whole, rest = divmod(abs(minor), 10**places)
     decimals = f".{rest:0{places}}" if places else ""
-    return f"{sign}{whole:,}{decimals} {currency}"
+    return f"{sign}{whole:,}{decimals}"
 
 
 class NotAnAmount(Exception):
@@ -91,6 +96,8 @@ class Notation:
         other = {".": ",", ",": "."}.get(self.decimal, ".")
         if not text.strip():
             return "is empty; an amount belongs here"
+        if len(text.strip()) > _DIGITS_MAX:
+            return f"{shown!r}… is not an amount: it has over {_DIGITS_MAX} characters"
         if Notation(other, "").fits(text) and other != self.thousands:
             return (
                 f"{shown!r} is written with {other!r} before its decimals, not {self.decimal!r}; "

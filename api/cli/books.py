@@ -8,9 +8,10 @@ import msgspec
 import typer
 from rich.table import Table
 
-from api.cli.terminal import CommandFailed, opened, out
+from api.cli.terminal import CommandFailed, fail, opened, out
 from api.provisioning import Provisioning, provision_book
 from domain.catalogue import InvalidRequest
+from ledger.api_keys import Role, create_key
 from ledger.books import list_books
 from ledger.postgres.database import connect
 
@@ -49,8 +50,16 @@ def create(
     approver: Annotated[
         str, typer.Option(help="Who approves it: somebody else.")
     ] = "book-approver",
+    keys: Annotated[
+        str | None,
+        typer.Option(help="Make a key for each of these roles, too.", metavar="ROLE,…"),
+    ] = None,
 ) -> None:
-    """Make a book with its first policy in force."""
+    """Make a book with its first policy in force, and the API keys asked for.
+
+    A key is shown this once; only its hash is kept. Its actor is named like its role.
+    """
+    roles = _roles(keys)
     with opened() as where:
         document = _document(profile, policy)
         document |= {"currency": currency} if currency else {}
@@ -61,7 +70,13 @@ def create(
         except InvalidRequest as error:
             wrong = "; ".join(f"{p.pointer}: {p.message}" for p in error.problems)
             raise CommandFailed(f"the policy is wrong: {wrong}") from None
-    typer.echo(f"book {book.name} is open: {book.currency}, {book.time_zone}, policy 1 in force")
+        typer.echo(
+            f"book {book.name} is open: {book.currency}, {book.time_zone}, policy 1 in force"
+        )
+        if roles:
+            with connect(where.admin_url) as admin:
+                for role in roles:
+                    typer.echo(f"{role} {create_key(admin, name, role=role, actor=role).key}")
 
 
 @books.command("list")
@@ -73,6 +88,15 @@ def show() -> None:
     for book in found:
         table.add_row(book.name, book.currency, book.time_zone)
     out.print(table)
+
+
+def _roles(keys: str | None) -> list[Role]:
+    """The roles of a list like `service,finance`, each once."""
+    names = dict.fromkeys(keys.split(",") if keys is not None else ())
+    try:
+        return [Role(name.strip()) for name in names]
+    except ValueError:
+        raise fail(f"{keys!r} are not all roles; there are: {', '.join(Role)}") from None
 
 
 def profile_document(name: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from api.currencies import figure, money
 from api.simulation.day_plan import Size
 from api.simulation.driver import Tallies
 from api.simulation.figures import Picture
@@ -56,16 +57,15 @@ def addresses(url: str, book: str, key: str) -> RenderableType:
     return Group(lines, "", Text(asked, overflow="fold"), "", "[dim]Ctrl-C stops the service[/]")
 
 
-def money(minor: int, currency: str) -> str:
-    """1234567 → 12,345.67 USD."""
-    sign = "-" if minor < 0 else ""
-    return f"{sign}{abs(minor) // 100:,}.{abs(minor) % 100:02} {currency}"
-
-
 def asset_name(asset: str, book: str) -> str:
     """`demo.PAID` → PAID tokens; a currency is called as it is."""
     kind = asset.removeprefix(f"{book}.")
     return asset if kind == asset else f"{kind} tokens"
+
+
+def _amount(amount: int, asset: str, book: str) -> str:
+    """Tokens as they are, money with its currency's decimals."""
+    return f"{amount:,}" if asset.startswith(f"{book}.") else figure(amount, asset)
 
 
 def _table(title: str, *columns: str, left: int = 1) -> Table:
@@ -138,14 +138,13 @@ def _trial_balance(seen: Picture) -> Table:
             kind,
             asset_name(asset, seen.book),
             f"[dim]{parties}[/]",
-            f"{debit:,}" if debit else "",
-            f"{credit:,}" if credit else "",
+            _amount(debit, asset, seen.book) if debit else "",
+            _amount(credit, asset, seen.book) if credit else "",
         )
     table.add_section()
     for total in seen.trial_balance.totals:
-        table.add_row(
-            "total", asset_name(total.asset, seen.book), "", f"{total.debit:,}", f"{total.credit:,}"
-        )
+        sums = (_amount(side, total.asset, seen.book) for side in (total.debit, total.credit))
+        table.add_row("total", asset_name(total.asset, seen.book), "", *sums)
     return table
 
 

@@ -85,6 +85,27 @@ def test_provisioning_that_was_broken_off_is_completed(database: Database) -> No
     assert "policy 1 in force" in run("book", "create", name, "--profile", "micro-unlock").output
 
 
+def test_a_book_with_its_keys_in_one_go() -> None:
+    name = fresh("Keys")
+    roles = "service,finance,approver,auditor"
+    made = run("book", "create", name, "--profile", "live-call", "--keys", roles).stdout
+    said, *keys = made.splitlines()
+    assert "policy 1 in force" in said
+    assert [line.split()[0] for line in keys] == roles.split(",")
+    listed = run("key", "list", "--book", name).output
+    for line in keys:
+        role, key = line.split()
+        _, key_id, secret = key.split("_", 2)
+        assert re.search(rf"{key_id}\W+{role}\W+{role}\W", listed) and secret not in listed
+
+
+def test_a_role_that_is_none_makes_no_book() -> None:
+    name = fresh("King")
+    complaint = run("book", "create", name, "--profile", "tips", "--keys", "fan,king", status=2)
+    assert "there are: service, finance" in complaint.stderr.replace("\n", " ")
+    assert name not in run("book", "list").output
+
+
 def test_a_policy_of_ones_own(tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text(json.dumps(profile_document("live-call") | {"time_zone": "Europe/Berlin"}))
