@@ -1,7 +1,8 @@
 """The process that keeps every book's read models up to date.
 
-One thread and one connection per book; books that appear later are noticed. A database that goes
-away, or a connection that breaks, costs nothing but time: the thread drops what it had in memory,
+One thread and one connection per book; books that appear later are noticed. New events are looked
+for by polling: docs/adr/0013 says what `NOTIFY` would cost the writers. A database that goes away,
+or a connection that breaks, costs nothing but time: the thread drops what it had in memory,
 connects again and goes on from the checkpoints.
 """
 
