@@ -31,7 +31,7 @@ class _Total(msgspec.Struct):
     credit: int
 
 
-class TrialBalance(msgspec.Struct):
+class _TrialBalance(msgspec.Struct):
     """As the route answers it."""
 
     rows: list[_Row]
@@ -74,7 +74,7 @@ class Picture:
     """What a book looks like after its day."""
 
     book: str
-    trial_balance: TrialBalance
+    trial_balance: _TrialBalance
     wallets: list[dict[str, Any]] = field(default_factory=list)
     creators: list[dict[str, Any]] = field(default_factory=list)
     head: int = 0
@@ -90,7 +90,7 @@ async def picture(wire: Wire, book: str, currency: str, *, position: int) -> Pic
     """Ask for everything, as of `position` or later; raises SimulationFailed."""
     base = f"/v1/books/{book}"
     balance = await _asked(wire, f"{base}/trial-balance?min_position={position}")
-    seen = Picture(book, msgspec.convert(balance, TrialBalance))
+    seen = Picture(book, msgspec.convert(balance, _TrialBalance))
     for creator in seen.trial_balance.largest(r"cr\.(.+)\.available", currency, 8):
         path = f"{base}/creators/{creator}/earnings?min_position={position}"
         seen.creators.append(await _asked(wire, path))

@@ -20,8 +20,8 @@ from domain.settlements.settlement import (
     ResolutionField,
     SettlementFeeRecorded,
     SettlementFile,
-    SettlementLine,
     SettlementMatched,
+    SettlementRecord,
     file_key,
     line_key,
 )
@@ -98,7 +98,7 @@ class ImportSettlement(Command):
 
     def _line(self, given: Given, number: int, line: Line) -> Event:
         payment = given.state(PaymentRecord, line.payment_ref)
-        settled = given.state(SettlementLine, line.payment_ref).status is not None
+        settled = given.state(SettlementRecord, line.payment_ref).status is not None
         if payment.status is None or payment.processor != self.processor or settled:
             code, difference = BreakCode.MISSING_IN_LEDGER, line.amount
         else:
@@ -142,7 +142,7 @@ class ResolveBreak(Command):
 
     def decide(self, given: Given) -> Decision:
         """The end of the break."""
-        line = given.state(SettlementLine, self.payment_ref)
+        line = given.state(SettlementRecord, self.payment_ref)
         if line.status is None:
             return reject(UNKNOWN_BREAK, payment_ref=self.payment_ref)
         unknown = given.state(PaymentRecord, self.payment_ref).status is None

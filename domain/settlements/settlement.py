@@ -72,7 +72,7 @@ class SettlementFile(State, frozen=True, kw_only=True):
 
 
 @entity
-class SettlementLine(State, frozen=True, kw_only=True):
+class SettlementRecord(State, frozen=True, kw_only=True):
     """What settlement files said about one payment; `status` is None while none did."""
 
     KIND = "line"
@@ -84,13 +84,13 @@ class SettlementLine(State, frozen=True, kw_only=True):
     gross: int = 0
     difference: int = 0
 
-    def apply(self, key: str, event: Event) -> "SettlementLine":
+    def apply(self, key: str, event: Event) -> "SettlementRecord":
         """The line after `event`."""
         if isinstance(event, BreakResolved):
             return msgspec.structs.replace(self, status=LineStatus.RESOLVED)
         assert isinstance(event, LineEvent)
         broken = isinstance(event, BreakOpened)
-        return SettlementLine(
+        return SettlementRecord(
             status=LineStatus.OPEN if broken else LineStatus.MATCHED,
             code=BreakCode(event.code) if isinstance(event, BreakOpened) else None,
             processor=event.processor,

@@ -28,7 +28,7 @@ SQL = queries.load("agenda")
 log = structlog.get_logger()
 
 
-class Taken(msgspec.Struct, frozen=True):
+class TakenItem(msgspec.Struct, frozen=True):
     """One item that has been due for `late_s`, and the request to send for it."""
 
     item: str
@@ -59,12 +59,12 @@ class Agenda:
             if count < NEWS_MAX:
                 return total
 
-    def take(self, limit: int) -> list[Taken]:
+    def take(self, limit: int) -> list[TakenItem]:
         """At most `limit` items that are due; each comes again at its next turn."""
         rows = self._connection.execute(SQL["take"], [limit]).fetchall()
         return [taken for row in rows if (taken := _taken(row)) is not None]
 
-    def settle(self, taken: list[Taken], answers: list[Answer]) -> None:
+    def settle(self, taken: list[TakenItem], answers: list[Answer]) -> None:
         """Forget what was refused, for there is nothing left to do, and what is done once."""
         over = [
             (each.item, each.due_at)
@@ -106,7 +106,7 @@ class Agenda:
         self._connection.execute(SQL["put"], columns)
 
 
-def _taken(row: tuple[Any, ...]) -> Taken | None:
+def _taken(row: tuple[Any, ...]) -> TakenItem | None:
     item, due_at, command, fields, once, late_s = row
     try:
         read = read_command(command, msgspec.json.decode(fields))
@@ -114,4 +114,4 @@ def _taken(row: tuple[Any, ...]) -> Taken | None:
         log.exception("the agenda holds a command that cannot be read", item=item)
         return None
     request = unremembered(read, actor=SCHEDULER, correlation_id=SCHEDULER)
-    return Taken(item, due_at, request, once, late_s)
+    return TakenItem(item, due_at, request, once, late_s)

@@ -9,7 +9,7 @@ from domain.rejections import AWAITING_REFERENT, Rejection
 from ledger.write.request import Request
 
 
-class RecordedEvent(msgspec.Struct, gc=False):
+class AnsweredEvent(msgspec.Struct, gc=False):
     """An event as an answer shows it; `body` is the JSON that the log keeps, once it is made."""
 
     position: int
@@ -29,7 +29,7 @@ class Answer(msgspec.Struct):
     position: int
     command: str
     recorded_at: datetime | None = None
-    events: tuple[RecordedEvent, ...] = ()
+    events: tuple[AnsweredEvent, ...] = ()
     code: str | None = None
     rendered: bytes | None = None
     replayed: bool = False

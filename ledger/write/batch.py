@@ -34,7 +34,7 @@ from ledger.books import Book
 from ledger.log.copy_rows import microseconds
 from ledger.log.entry import ENTRY_BYTES_MAX
 from ledger.log.event_ids import EventId
-from ledger.write.answer import Answer, RecordedEvent, refused
+from ledger.write.answer import Answer, AnsweredEvent, refused
 from ledger.write.business_days import BusinessDays
 from ledger.write.encoding import (
     CommandContext,
@@ -288,7 +288,7 @@ class Batch:
                     for view in views[key]:
                         changes[view] = (changes.get(view) or states[view]).apply(view, event)
             text, raw = event_id
-            fact = RecordedEvent(position, text, event.type)
+            fact = AnsweredEvent(position, text, event.type)
             recorded.append(fact)
             pending.append(
                 PendingEvent(event, tags, context, fact, raw, clock, occurred_us, recorded_us)

@@ -14,7 +14,7 @@ from domain.accounts import Assets, Posting, balanced
 from domain.event import Event
 from ledger.log.copy_rows import event_row, receipt_row
 from ledger.log.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, canonical, leaf_hash
-from ledger.write.answer import Answer, RecordedEvent
+from ledger.write.answer import Answer, AnsweredEvent
 from ledger.write.request import Request
 
 
@@ -43,7 +43,7 @@ class PendingEvent(msgspec.Struct, frozen=True, gc=False):
     event: Event
     tags: tuple[str, ...]
     context: CommandContext
-    recorded: RecordedEvent
+    recorded: AnsweredEvent
     event_id: bytes
     recorded_at: datetime
     occurred_us: int

@@ -7,7 +7,7 @@ Of an accepted request only the positions of its events are kept: the log holds 
 from collections.abc import Sequence
 
 from ledger.log.entry import decode
-from ledger.write.answer import Answer, RecordedEvent
+from ledger.write.answer import Answer, AnsweredEvent
 
 
 def remembered(
@@ -28,7 +28,7 @@ def remembered(
         command=last.command,
         recorded_at=last.recorded_at,
         events=tuple(
-            RecordedEvent(at, entry.event_id, entry.type, bytes(entry.body))
+            AnsweredEvent(at, entry.event_id, entry.type, bytes(entry.body))
             for at, entry in decoded
         ),
         code=code,

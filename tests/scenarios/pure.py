@@ -16,7 +16,7 @@ from domain.command import Command, Parked, Suspended
 from domain.event import Event
 from domain.rejections import AWAITING_REFERENT, Rejection
 from ledger.write.admission import Denied
-from ledger.write.answer import Answer, RecordedEvent, problem
+from ledger.write.answer import Answer, AnsweredEvent, problem
 from tests.domain.in_memory_book import ASSETS, InMemoryBook
 from tests.scenarios.stage import Outcome, Stage, admitted, flat
 from tests.scenarios.steps import Sent
@@ -78,7 +78,7 @@ class Pure(Stage):
         if isinstance(code, Rejection):
             return Outcome(sent, code.reason.status, problem(code, "c1"))
         events = tuple(
-            RecordedEvent(before + nth, f"event-{before + nth}", each.type, each.body)
+            AnsweredEvent(before + nth, f"event-{before + nth}", each.type, each.body)
             for nth, each in enumerate(self._log[before:], 1)
         )
         answer = Answer(

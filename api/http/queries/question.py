@@ -38,7 +38,7 @@ class Asked(NamedTuple):
         return moment.position if moment.at is None else position_at(self.connection, moment.at)
 
 
-class Authorize(Protocol):
+class AccessRule(Protocol):
     """Who may ask a question."""
 
     def __call__(self, identity: Identity, parameters: Mapping[str, Any]) -> None:
@@ -63,7 +63,7 @@ class Question:
     path: str
     summary: str
     schema: type[BaseModel]
-    who_may: Authorize
+    who_may: AccessRule
     query: Query
     statuses: tuple[int, ...] = ()
 

@@ -2,11 +2,11 @@
 
 from api.http.metrics import Metrics
 from api.http.scheduler_metrics import SchedulerMetrics
-from ledger.write.answer import Answer, RecordedEvent
+from ledger.write.answer import Answer, AnsweredEvent
 
 
 def metered(*types: str, status: int = 201, code: str | None = None) -> Answer:
-    events = tuple(RecordedEvent(1, "", kind, b"{}") for kind in types)
+    events = tuple(AnsweredEvent(1, "", kind, b"{}") for kind in types)
     return Answer(status=status, position=1, command="meter-call", events=events, code=code)
 
 
