@@ -1,8 +1,8 @@
-"""How a book begins: its schema, its read models, still empty, and its first policy, which goes
-through the write path like every other.
+"""Creates a book: its schema, its empty read models, and its first policy, which goes through the
+write path like every other command.
 
-Everything that can be known to be wrong is found before anything is made. Provisioning that was
-broken off in between is completed by running it again: its requests have fixed keys.
+What can be checked is checked before anything is created. If provisioning breaks off, running it
+again completes it: its requests have fixed idempotency keys.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class CannotProvision(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Provisioning:
-    """A book's first policy, since when it is in force, and the two people behind it."""
+    """A book's first policy, the time from which it is in force, and the two people behind it."""
 
     policy: dict[str, Any]
     effective_from: str
@@ -39,7 +39,10 @@ class Provisioning:
 
 
 def provision_book(where: Database, name: str, first: Provisioning) -> Book:
-    """Make a book with its policy in force; raises InvalidRequest, CannotProvision, BookRefused."""
+    """Create a book with its first policy in force.
+
+    Raises InvalidRequest, CannotProvision or BookRefused.
+    """
     proposal = {"body": first.policy, "effective_from": first.effective_from}
     command = read_command(ProposePolicy.name, dict(proposal))
     assert isinstance(command, ProposePolicy)
@@ -68,7 +71,7 @@ def provision_book(where: Database, name: str, first: Provisioning) -> Book:
 
 
 def _unfinished(where: Database, name: str) -> Book:
-    """The book, if provisioning was broken off before its policy was in force."""
+    """The book, if provisioning broke off before its policy was in force; raises BookExists."""
     with connect(where.service_url, autocommit=True) as connection:
         book = get_book(connection, name)
     with connect(where.service_url, book.schema, autocommit=True) as connection:

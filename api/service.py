@@ -1,7 +1,7 @@
-"""What one serving process holds: the books it met, their writers, its keys and read connections.
+"""What one serving process holds: books, their writers, API keys and read connections.
 
-A book has one writer per process, started by the first command. A book never goes away, so one
-that was found is remembered; a database that is away is told as `DatabaseAway`.
+A book has one writer per process, started by the first command. A book is never deleted, so one
+that was found stays cached. A database that does not answer raises `DatabaseAway`.
 """
 
 import re
@@ -21,9 +21,9 @@ from ledger.settings import Settings
 from ledger.write.writer import Writer
 
 _BOOK = re.compile(r"[A-Za-z0-9_-]{1,40}")
-#: How long a query waits for a connection: a database that is away is told within a second.
+#: How long a query waits for a connection: callers learn of an outage within a second.
 CONNECTION_WAIT_S = 0.8
-#: How long nobody else tries after that, so that many who ask do not wait one after another.
+#: How long nobody else tries after that, so that many callers do not wait one after another.
 AWAY_S = 0.5
 
 
@@ -42,11 +42,11 @@ class Service:
         self._away_until = 0.0
 
     def start(self) -> None:
-        """Begin to connect; does not wait for the database."""
+        """Start to connect; does not wait for the database."""
         self._readers.open(wait=False)
 
     def stop(self) -> None:
-        """Finish what was accepted, then let go of the database."""
+        """Let the writers finish what they accepted, then close the connections."""
         stopping = [threading.Thread(target=writer.stop) for writer in self._writers.values()]
         for thread in stopping:
             thread.start()
@@ -55,13 +55,13 @@ class Service:
         self._readers.close()
 
     def cached_book(self, name: str) -> Book | None:
-        """A book that this process met before; never waits."""
+        """A book that this process has looked up before; never waits."""
         return self._books.get(name)
 
     def book(self, name: str) -> Book | None:
         """The book called `name`, if there is one; may ask the database, raises `DatabaseAway`."""
         book = self._books.get(name)
-        if book is None and _BOOK.fullmatch(name):  # anything else may not even be a text of SQL
+        if book is None and _BOOK.fullmatch(name):  # anything else need not even be valid SQL text
             with self.reading() as connection:
                 try:
                     book = get_book(connection, name)
@@ -71,11 +71,11 @@ class Service:
         return book
 
     def cached_identity(self, book: str, key: str) -> Identity | None:
-        """Who holds a key, from memory alone; never waits."""
+        """Whose key this is, from memory alone; never waits."""
         return self._keys.remembered(book, key)
 
     def authenticate(self, book: str, key: str) -> Identity | None:
-        """Who holds a key of this book; may ask the database, raises `DatabaseAway`."""
+        """Whose key of this book it is; may ask the database, raises `DatabaseAway`."""
         with self._map_outages():
             return self._keys.authenticate(book, key)
 
@@ -89,7 +89,7 @@ class Service:
 
     @property
     def writers(self) -> list[Writer]:
-        """The writers that run."""
+        """The writers that were started."""
         return list(self._writers.values())
 
     @contextmanager
@@ -126,4 +126,4 @@ class Service:
 
 
 class DatabaseAway(Exception):
-    """The database cannot be asked at present."""
+    """The database does not answer at present."""

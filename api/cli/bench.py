@@ -10,7 +10,10 @@ from api.cli.terminal import fail
 
 
 def bench(context: typer.Context) -> None:
-    """Measure, print ratios and write bench/results.json; arguments are handed on."""
+    """Run the benchmarks, all or those named, and print ratios.
+
+    A run of all writes bench/results.json.
+    """
     if find_spec("bench") is None:
         raise fail("there are no benchmarks here; run this in a checkout of the sources")
     ended = subprocess.run([sys.executable, "-m", "bench", *context.args], check=False)

@@ -1,4 +1,4 @@
-"""`tokenledger book …`: a book is made with its first policy, which two people stand for."""
+"""`tokenledger book`: books are created with a first policy, which two people answer for."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -15,49 +15,51 @@ from ledger.api_keys import Role, create_key
 from ledger.books import list_books
 from ledger.postgres.database import connect
 
-books = typer.Typer(no_args_is_help=True, help="Make and list books.")
+books = typer.Typer(no_args_is_help=True, help="Create and list books.")
 
 _PROFILES = files("domain").joinpath("profiles")
 _BEGINNING = "1970-01-01T00:00:00Z"
 
 
 def profiles() -> list[str]:
-    """The policies that come along."""
+    """The names of the ready-made policies."""
     names = (entry.name for entry in _PROFILES.iterdir())
     return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 
 @books.command()
 def create(
-    name: Annotated[str, typer.Argument(help="1 to 40 of A-Z a-z 0-9 _ -")],
+    name: Annotated[str, typer.Argument(help="The book's name: 1 to 40 letters, digits, _ or -.")],
     *,
     profile: Annotated[
-        str | None, typer.Option(help=f"A policy that comes along: {', '.join(profiles())}.")
+        str | None, typer.Option(help=f"Start from a ready-made policy: {', '.join(profiles())}.")
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A policy document of your own, JSON.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Start from your own policy document (JSON)."),
     ] = None,
     currency: Annotated[
-        str | None, typer.Option(help="ISO 4217; else the policy's.", metavar="CODE")
+        str | None,
+        typer.Option(help="Currency code, ISO 4217. Default: the policy's.", metavar="CODE"),
     ] = None,
     time_zone: Annotated[
-        str | None, typer.Option(help="IANA zone that business days are cut in; else the policy's.")
+        str | None, typer.Option(help="Time zone of the business day. Default: the policy's.")
     ] = None,
     effective_from: Annotated[
-        str, typer.Option(help="From when on the policy is in force.", metavar="TIME")
+        str, typer.Option(help="When the first policy takes effect.", metavar="TIME")
     ] = _BEGINNING,
     proposer: Annotated[str, typer.Option(help="Who proposes the policy.")] = "book-proposer",
     approver: Annotated[
-        str, typer.Option(help="Who approves it: somebody else.")
+        str, typer.Option(help="Who approves it; not the proposer.")
     ] = "book-approver",
     keys: Annotated[
         str | None,
-        typer.Option(help="Make a key for each of these roles, too.", metavar="ROLE,…"),
+        typer.Option(help="Also create a key for each of these roles.", metavar="ROLE,…"),
     ] = None,
 ) -> None:
-    """Make a book with its first policy in force, and the API keys asked for.
+    """Create a book with its first policy in force, and API keys for the roles named by --keys.
 
-    A key is shown this once; only its hash is kept. Its actor is named like its role.
+    Each key is printed only now: the database keeps its hash. Its actor is named like its role.
     """
     roles = _roles(keys)
     with opened() as where:

@@ -1,4 +1,4 @@
-"""`tokenledger demo`: the whole service at work on this machine, and what its books say.
+"""`tokenledger demo`: the whole service at work on this machine, and the figures of its books.
 
 Starts the real service as a process of its own, makes a new book with keys, sends a simulated day
 through the HTTP API, shows the figures, verifies the log, and goes on serving to be looked at.
@@ -48,7 +48,7 @@ _WRONG = 1
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """Where the demo plays."""
+    """The running service, and the book that the demo writes to."""
 
     where: Database
     book: Book
@@ -60,17 +60,17 @@ class _Stage:
 def demo(
     *,
     exit: Annotated[  # noqa: A002  (the option is called so)
-        bool, typer.Option("--exit", help="Stop after the summary.")
+        bool, typer.Option("--exit", help="Stop the service after the summary.")
     ] = False,
     port: Annotated[
-        int, typer.Option(min=1, max=65_435, help="Or the next one that is free.")
+        int, typer.Option(min=1, max=65_435, help="Port to listen on; if taken, the next free one.")
     ] = 8080,
-    users: Annotated[int, typer.Option(min=1)] = 3_000,
-    creators: Annotated[int, typer.Option(min=1)] = 300,
-    commands: Annotated[int, typer.Option(min=1)] = 40_000,
-    seed: Annotated[int, typer.Option(help="The same seed is the same day.")] = 1,
+    users: Annotated[int, typer.Option(min=1, help="Users of the platform.")] = 3_000,
+    creators: Annotated[int, typer.Option(min=1, help="Creators of the platform.")] = 300,
+    commands: Annotated[int, typer.Option(min=1, help="Commands to send.")] = 40_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
 ) -> None:
-    """Show a simulated day of a platform, then keep serving until Ctrl-C."""
+    """Simulate a day of a platform, show its figures, then keep serving until Ctrl-C."""
     signal.signal(signal.SIGTERM, _leave)
     found = settings(log_level="warning")
     started = time.monotonic()
@@ -91,7 +91,7 @@ def demo(
 
 
 def _play(stage: _Stage, size: Size, seed: int) -> bool:
-    """The day and its summary; whether the books are in order."""
+    """Simulate the day and print its summary; True if the books are in order."""
     out.print(demo_page.opening(stage.book.name, stage.url, size))
     try:
         tallies, seen = uvloop.run(_day(stage, size, seed))

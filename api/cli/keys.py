@@ -1,4 +1,4 @@
-"""`tokenledger key …`: API keys are made, listed and revoked here."""
+"""`tokenledger key`: create, list and revoke API keys."""
 
 from typing import Annotated
 
@@ -10,23 +10,23 @@ from ledger.api_keys import Role, create_key, list_keys, revoke_key
 from ledger.books import get_book
 from ledger.postgres.database import connect
 
-keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 
-_Book = Annotated[str, typer.Option(help="The book that the key opens.")]
+_Book = Annotated[str, typer.Option(help="The book that the key gives access to.")]
 
 
 @keys.command()
 def create(
     *,
     book: _Book,
-    role: Annotated[Role, typer.Option(help="What its holder may do.")],
-    actor: Annotated[str, typer.Option(help="Who acts with it: named in every entry.")],
+    role: Annotated[Role, typer.Option(help="What the key may do.")],
+    actor: Annotated[str, typer.Option(help="Who acts with the key; every entry names them.")],
     client: Annotated[
         str | None,
-        typer.Option(help="Keys of one client share their idempotency keys; by default the actor."),
+        typer.Option(help="Keys of one client share idempotency keys. Default: the actor."),
     ] = None,
 ) -> None:
-    """Make a key and print it. It is shown this once; only its hash is kept."""
+    """Create a key and print it. It is shown only once; the database keeps its hash."""
     with opened() as where, connect(where.admin_url) as admin:
         made = create_key(admin, book, role=role, actor=actor, client=client)
     typer.echo(made.key)
@@ -34,7 +34,7 @@ def create(
 
 @keys.command("list")
 def show(*, book: _Book) -> None:
-    """List a book's keys, without what opens the book."""
+    """List a book's keys, without their secrets."""
     with opened() as where, connect(where.service_url, autocommit=True) as connection:
         get_book(connection, book)
         found = list_keys(connection, book)
@@ -48,9 +48,9 @@ def show(*, book: _Book) -> None:
 
 @keys.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(help="As `key list` shows it: the part after tlk_.")],
+    key_id: Annotated[str, typer.Argument(help="The key's id, from `tokenledger key list`.")],
 ) -> None:
-    """End a key; services that remember it forget it within seconds."""
+    """Revoke a key. Running services stop accepting it within seconds."""
     with opened() as where, connect(where.admin_url) as admin:
         ended = revoke_key(admin, key_id)
     if not ended:

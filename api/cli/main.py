@@ -1,7 +1,4 @@
-"""The command line: every command in one list, each at home in a module of its own.
-
-A new command is a function in a module `cli_…` and a line here.
-"""
+"""The command line: every command is a function in a module beside this one, and a line here."""
 
 from importlib.metadata import version
 from typing import Annotated
@@ -22,8 +19,8 @@ from api.cli.simulate import simulate
 app = typer.Typer(
     name="tokenledger",
     help="The event-sourced book of record of a creator platform.",
-    epilog="Settings are environment variables TOKENLEDGER_…; without TOKENLEDGER_DATABASE_URL "
-    "an embedded PostgreSQL in .tokenledger/ serves.",
+    epilog="Settings are environment variables TOKENLEDGER_…; without TOKENLEDGER_DATABASE_URL, "
+    "an embedded PostgreSQL in .tokenledger/ is used.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     rich_markup_mode="rich",

@@ -1,4 +1,4 @@
-"""`tokenledger rebuild` and `verify`: read models made again, and everything proved to be right."""
+"""`tokenledger rebuild` and `tokenledger verify`."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -15,19 +15,20 @@ from projections.verify import Verification, verify
 
 _WRONG = 1
 
-_Book = Annotated[str | None, typer.Option(help="Only this book; by default all.")]
+_Book = Annotated[str | None, typer.Option(help="Only this book. Default: all books.")]
 
 
 def rebuild_projections(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]…", help="By default all.")
+        list[str] | None,
+        typer.Argument(metavar="[NAME]…", help="Read models to rebuild. Default: all."),
     ] = None,
     *,
     book: _Book = None,
 ) -> None:
-    """Make projections again from the log, beside the live ones, and swap them in.
+    """Rebuild read models from the log, beside the live ones, then swap them in.
 
-    Readers notice nothing. Exits with 1 if what was live differed from what the log makes of it.
+    Queries are answered meanwhile. Exits with 1 if a live read model differed from the rebuilt one.
     """
     known = [kind.name for kind in PROJECTIONS]
     unknown = [name for name in names or () if name not in known]
@@ -43,9 +44,10 @@ def rebuild_projections(
 
 
 def verify_books(*, book: _Book = None) -> None:
-    """Recompute hashes, postings, tags, columns, snapshots and read models; compare with the log.
+    """Verify the log and everything that is derived from it.
 
-    Exits with 0 if everything is right, else with 1 and the first difference of each book.
+    Recomputes hashes, postings, tags, columns, snapshots and read models, and compares them. Exits
+    with 0 if everything is right, otherwise with 1 and the first difference of each book.
     """
     clean = True
     with opened() as where, progress_bar() as bar:
@@ -72,7 +74,7 @@ def _onto(bar: Progress, task: TaskID) -> Callable[[int, int], None]:
 
 
 def _told(book: Book, rebuilt: Rebuilt) -> bool:
-    """Say what became of one projection; whether the live one had been right."""
+    """Print what became of one read model; True if the live one had been right."""
     what = f"{book.name}: {rebuilt.name} v{rebuilt.version} at position {rebuilt.position}"
     if not rebuilt.compared:
         out.print(f"{what}, new")
@@ -86,7 +88,7 @@ def _told(book: Book, rebuilt: Rebuilt) -> bool:
 
 
 def _reported(book: Book, report: Verification) -> bool:
-    """Say what one book's verification found; whether everything is right."""
+    """Print what one book's verification found; True if everything is right."""
     first = report.first
     if first is None:
         checked = ", ".join(("log", "snapshots", *report.projections))

@@ -1,7 +1,7 @@
-"""`tokenledger meter`: the scheduler on its own.
+"""`tokenledger meter`: the scheduler in a process of its own.
 
-It sends what time alone makes due: calls are metered, holds released, authorisations voided. A
-service does that beside its other work; several at once do no harm.
+It sends the commands that are due: calls are metered, holds released, authorisations voided. A
+service does that beside its other work; several schedulers at once do no harm.
 """
 
 import signal
@@ -17,14 +17,12 @@ from ledger.scheduling.scheduler import Scheduler
 
 def meter(
     *,
-    book: Annotated[
-        list[str] | None, typer.Option(help="Only this book; may be given several times.")
-    ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Send what is due by now, and end.")] = False,
+    book: Annotated[list[str] | None, typer.Option(help="Only this book. Can be repeated.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Send what is due now, then exit.")] = False,
 ) -> None:
-    """Meter calls, release holds and void authorisations when their time comes.
+    """Meter calls, release expired holds and void expired authorisations, on time.
 
-    Runs until SIGTERM or Ctrl-C. `serve` does all this, too; any number may run at once.
+    Runs until SIGTERM or Ctrl-C. `serve` does the same; any number may run at once.
     """
     found = settings()
     if not once:  # waited for by name below; blocked before any thread starts

@@ -1,7 +1,8 @@
-"""The projections beside a serving process: a child of its own, started again when it dies.
+"""The projector process beside a serving process: a child that is started again when it dies.
 
-A process of its own, so that folding never takes the interpreter from the commands. It holds on
-to its parent by its standard input: however the parent ends, the child reads the end of it.
+It is a process of its own so that folding never takes the interpreter from the commands. Its
+standard input is a pipe from the parent: however the parent ends, the child reads the end of it
+and exits.
 """
 
 import os
@@ -22,7 +23,7 @@ _log = logs.get_logger(__name__)
 
 
 class ProjectorProcess:
-    """Keeps `python -m api project` running; made by `projector_process()`."""
+    """Keeps `python -m api project` running; `projector_process` makes one."""
 
     def __init__(self, where: Database) -> None:
         self._environment = os.environ | {
@@ -31,7 +32,7 @@ class ProjectorProcess:
         }
         self._stopping = threading.Event()
         self._child = self._start()
-        self._thread = threading.Thread(target=self._watch, name="projector_process", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="projector-process", daemon=True)
         self._thread.start()
 
     @property

@@ -31,31 +31,31 @@ _TRUTH = {"true": True, "false": False}
 def send(
     *,
     command: Annotated[
-        str | None, typer.Argument(help="Its name; without one, all are listed.")
+        str | None, typer.Argument(help="The command's name. Without one, all commands are listed.")
     ] = None,
     fields: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[FIELD=VALUE]...",
-            help="Lists and objects as JSON; @FILE reads the value from a file. "
+            help="Its fields. Lists and objects are JSON; @FILE reads a value from a file. "
             "Without any, the command's fields are listed.",
         ),
     ] = None,
     book: Annotated[
-        str | None, typer.Option(envvar="TOKENLEDGER_BOOK", help="The book to write to.")
+        str | None, typer.Option(envvar="TOKENLEDGER_BOOK", help="The book to send the command to.")
     ] = None,
     key: Annotated[
         str | None, typer.Option(envvar="TOKENLEDGER_KEY", help="An API key of this book.")
     ] = None,
     url: Annotated[
-        str, typer.Option(envvar="TOKENLEDGER_URL", help="Where the service listens.")
+        str, typer.Option(envvar="TOKENLEDGER_URL", help="The service's address.")
     ] = "http://127.0.0.1:8000",
     idempotency_key: Annotated[
         str | None,
-        typer.Option(help="Names this request for ever; a new one, unless it is given."),
+        typer.Option(help="Names this request for ever. Default: a new one."),
     ] = None,
 ) -> None:
-    """Send one command to a service; exits with 1 when it is refused."""
+    """Send one command to a service. Exits with 1 if it is refused."""
     if command is None:
         out.print(_catalogue())
         return

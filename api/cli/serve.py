@@ -29,15 +29,18 @@ _log = logs.get_logger(__name__)
 
 def serve(
     *,
-    host: Annotated[str | None, typer.Option(help="Where to listen; 127.0.0.1.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")
+    ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="Where to listen; 8000. 0: any free.")
+        int | None,
+        typer.Option(min=0, max=65_535, help="Port to listen on. Default: 8000; 0: any free port."),
     ] = None,
     migrate: Annotated[bool, typer.Option(help="Migrate the database first.")] = True,
-    project: Annotated[bool, typer.Option(help="Run the projections, too.")] = True,
-    meter: Annotated[bool, typer.Option(help="Send what time makes due, too.")] = True,
+    project: Annotated[bool, typer.Option(help="Keep the read models up to date, too.")] = True,
+    meter: Annotated[bool, typer.Option(help="Send scheduled commands, too (see `meter`).")] = True,
 ) -> None:
-    """Run the API, the writers and the projections until SIGTERM or Ctrl-C."""
+    """Serve the HTTP API and keep the read models up to date, until SIGTERM or Ctrl-C."""
     for number in server.STOP_SIGNALS:  # until the server runs, an order to stop just ends this
         signal.signal(number, _leave)
     found = settings(http_host=host, http_port=port)
@@ -61,7 +64,7 @@ def serve(
 
 
 def migrate_database() -> None:
-    """Bring the database and all its books up to date; changes nothing where they are."""
+    """Migrate the database and all its books to this version's schema."""
     with opened() as where:
         steps = migrate(where.admin_url)
         for step in steps:
@@ -72,16 +75,14 @@ def migrate_database() -> None:
 
 def project(
     *,
-    book: Annotated[
-        list[str] | None, typer.Option(help="Only this book; may be given several times.")
-    ] = None,
+    book: Annotated[list[str] | None, typer.Option(help="Only this book. Can be repeated.")] = None,
     with_parent: Annotated[
-        bool, typer.Option(hidden=True, help="End when standard input ends.")
+        bool, typer.Option(hidden=True, help="Exit when standard input ends.")
     ] = False,
 ) -> None:
-    """Keep the projections of all books up to date until SIGTERM or Ctrl-C.
+    """Keep the read models of all books up to date, until SIGTERM or Ctrl-C.
 
-    Several of these may run; one that dies is replaced by another.
+    Several may run at once: if one dies, another takes over.
     """
     found = settings()
     # Waited for by name below; blocked before any thread starts, so that only we receive them.

@@ -34,7 +34,7 @@ from domain.policy import Policy
 _USUAL = Size()
 _SAMPLE = Shape()
 
-Url = Annotated[str, typer.Option(help="Where the service listens.")]
+Url = Annotated[str, typer.Option(help="The service's address.")]
 
 
 def simulate(
@@ -42,26 +42,34 @@ def simulate(
     book: Annotated[str | None, typer.Option(help="The book to send commands to.")] = None,
     key: Annotated[
         str | None,
-        typer.Option(envvar="TOKENLEDGER_KEY", help="An API key of this book, role service."),
+        typer.Option(
+            envvar="TOKENLEDGER_KEY", help="An API key of this book with the role service."
+        ),
     ] = None,
     url: Url = "http://127.0.0.1:8000",
-    users: Annotated[int, typer.Option(min=1)] = _USUAL.users,
-    creators: Annotated[int, typer.Option(min=1)] = _USUAL.creators,
-    commands: Annotated[int, typer.Option(min=1, help="Repetitions included.")] = _USUAL.commands,
-    seed: Annotated[int, typer.Option(help="The same seed is the same day.")] = 1,
+    users: Annotated[int, typer.Option(min=1, help="Users of the platform.")] = _USUAL.users,
+    creators: Annotated[
+        int, typer.Option(min=1, help="Creators of the platform.")
+    ] = _USUAL.creators,
+    commands: Annotated[
+        int, typer.Option(min=1, help="Commands to send, replays included.")
+    ] = _USUAL.commands,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
     day: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day to simulate; yesterday."),
+        typer.Option(formats=["%Y-%m-%d"], help="The day to simulate. Default: yesterday."),
     ] = None,
-    connections: Annotated[int, typer.Option(min=1, max=1_000)] = 32,
-    bulk: Annotated[float, typer.Option(min=0, max=1, help="Share sent in bulk.")] = 0.5,
+    connections: Annotated[int, typer.Option(min=1, max=1_000, help="Parallel connections.")] = 32,
+    bulk: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of commands sent in bulk.")
+    ] = 0.5,
     tips: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a sample file for `import` instead, and end."),
+        typer.Option(metavar="FILE", help="Only write a sample file for `import`."),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows of the sample file.")] = _SAMPLE.rows,
 ) -> None:
-    """Send a simulated day of a platform to a service; exits with 1 when an answer is wrong."""
+    """Send a simulated day of a platform to a service. Exits with 1 if an answer is wrong."""
     if tips is not None:
         write_tips(tips, Shape(rows=rows), seed)
         out.print(f"wrote {rows:,} rows to {escape(str(tips))}", highlight=False)

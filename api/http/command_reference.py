@@ -1,6 +1,6 @@
-"""The page of commands, `docs/commands.md`: made from the catalogue, so that it cannot fall behind.
+"""Writes `docs/commands.md`, the page of commands, from the catalogue, so that it stays true.
 
-`python -m api.http.command_reference` writes it anew.
+Run it as `python -m api.http.command_reference`.
 """
 
 import json

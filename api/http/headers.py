@@ -1,7 +1,7 @@
-"""What every request carries besides its body: who sends it, its key, its correlation id; and
-how its body is read without ever holding more than the limit.
+"""What a request says besides its fields: who sends it, its key, its correlation id. And how its
+body is read without ever holding more than the limit.
 
-Works on the bare ASGI messages, because the command route has no time for anything richer.
+Both work on the bare ASGI messages: anything richer costs too much on the command route.
 """
 
 import itertools
@@ -38,7 +38,7 @@ class RequestHeaders:
 
 
 def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestHeaders:
-    """Pick the headers out; a missing or unfit correlation id is replaced by a new one."""
+    """Pick the headers out; a missing or invalid correlation id is replaced by a new one."""
     bearer = key = length = correlation_id = None
     for name, value in headers:
         match name:

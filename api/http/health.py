@@ -1,7 +1,7 @@
-"""Whether the service lives, whether it can serve, and its figures for Prometheus.
+"""Whether the service is alive, whether it can serve, and its metrics for Prometheus.
 
-Ready means: the database answers. A projection that failed or lags is told in detail but takes
-no instance out of service, because all instances share the read models and commands go on.
+Ready means that the database answers. A projection that failed or lags is reported in detail but
+takes no instance out of service: all instances share the read models, and commands go on.
 """
 
 from collections.abc import Iterator
@@ -93,13 +93,13 @@ def _shown(model: Status) -> dict[str, Any]:
 
 
 class ProjectionMetrics(Collector):
-    """How far the projections are, asked of the database when somebody looks."""
+    """How far the projections are, read from the database at every scrape."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing in advance: registering asks no database."""
+        """Nothing, so that registering needs no database."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:

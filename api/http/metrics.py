@@ -1,7 +1,7 @@
 """What this process counts: commands by outcome, answering times, queues, caches, projections.
 
 Counters that a command touches are looked up once and kept, because the library's own lookup
-costs as much as reading the command. Figures that live elsewhere are read when somebody asks.
+costs as much as reading the command. What lives elsewhere is read at every scrape.
 """
 
 from collections import Counter as Tally
@@ -62,7 +62,7 @@ class Metrics:
             self.count(book, command, outcome, code, times)
 
     def watch(self, collector: Collector) -> None:
-        """Also show what `collector` finds when somebody asks."""
+        """Also show what `collector` finds at every scrape."""
         self.registry.register(collector)
 
     def page(self) -> bytes:
@@ -71,7 +71,7 @@ class Metrics:
 
 
 def outcome_of(status: int, code: str | None) -> str:
-    """What a counter calls an answer."""
+    """The outcome under which an answer is counted."""
     if status >= 300:
         return REFUSED
     if code is None:

@@ -1,7 +1,7 @@
-"""Problem documents: how every refusal and every fault leaves the service (RFC 9457).
+"""Problem documents (RFC 9457): the one shape of every rejection, denial, outage and fault.
 
-The framework's own errors pass through here too, so that a client meets one shape whatever
-went wrong. A fault says nothing about what is inside.
+The framework's own errors pass through here too, so that a client needs to know one shape only. A
+fault shows nothing of the inside.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def refusal(
     problems: Sequence[Problem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer that a rejection makes."""
+    """The answer that tells a rejection or a denial."""
     denied = Denied(rejection, list(problems))
     return document(rejection.reason.status, denied.document(correlation_id), headers=headers)
 
@@ -72,7 +72,7 @@ def database_away(correlation_id: str) -> Response:
 
 
 def fault(correlation_id: str) -> Response:
-    """500: a bug of ours. What is known about it stands in the log only."""
+    """500: a bug of ours. The service's own log says what happened, the answer does not."""
     return Response(problem(reject(_FAULT), correlation_id), 500, media_type=MEDIA_TYPE)
 
 

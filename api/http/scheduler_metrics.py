@@ -17,7 +17,7 @@ _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
 class SchedulerMetrics:
-    """The counters that a scheduler tells."""
+    """Counts what a scheduler does; its `Observer`."""
 
     def __init__(self, metrics: Metrics) -> None:
         registry = metrics.registry

@@ -1,7 +1,7 @@
-"""Runs the HTTP application until a signal says stop, and then leaves nothing half done.
+"""Runs the HTTP application until SIGTERM or SIGINT.
 
-On SIGTERM or SIGINT it stops accepting, finishes what is in flight, drains the writers and
-returns; the caller then goes on with an orderly end and exit status 0.
+Then it stops accepting, finishes the requests in flight, drains the writers and returns, so that
+the process can exit with status 0.
 """
 
 import signal
@@ -16,17 +16,17 @@ import uvicorn
 from fastapi import FastAPI
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: What is in flight after that long is broken off: queries that wait for a position.
+#: Requests still in flight after that long are broken off: queries that wait for a position.
 FINISH_WITHIN_S = 20
 _BACKLOG = 2_048
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on."""
+    """Nothing can listen on this address."""
 
 
 class _Server(uvicorn.Server):
-    """Takes signals as orders, and does not pass them on once it has followed them."""
+    """Stops on a signal, and does not raise the signal again afterwards as uvicorn does."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

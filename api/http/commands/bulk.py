@@ -90,7 +90,7 @@ class BulkHandler:
             chunk.answers = self._replies.submit(writer, group)
 
     def note(self, book: Book, counted: "Counter[tuple[str, str, str]]") -> None:
-        """Count the answers, and log how many of each kind were not simply accepted."""
+        """Count the answers, and log how many of each kind were not accepted."""
         self._metrics.count_all(book.name, counted)
         refused = {
             f"{command} {code}": times for (command, _, code), times in counted.items() if code
@@ -100,7 +100,7 @@ class BulkHandler:
 
 
 class _BulkRequest:
-    """One bulk request on its way."""
+    """One bulk request while it is answered."""
 
     def __init__(
         self, bulk: BulkHandler, book: Book, identity: Identity, headers: RequestHeaders
@@ -121,7 +121,7 @@ class _BulkRequest:
             while not self._queued(chunk):
                 yield await self._oldest()
             self._under_way.append(chunk)
-            await asyncio.sleep(0)  # single commands get their turn
+            await asyncio.sleep(0)  # let single commands run in between
         while self._under_way:
             yield await self._oldest()
 
@@ -163,7 +163,7 @@ class _BulkRequest:
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
-    """Line by line: a list of all lines of a large body would be many times its size."""
+    """The lines one by one: a list of all lines of a large body would be many times its size."""
     for line in BytesIO(body):
         text = line.rstrip()
         if text:

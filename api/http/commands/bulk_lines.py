@@ -34,14 +34,14 @@ class BulkChunk:
         self.away: Unavailable | None = None
 
     def abort(self) -> None:
-        """A line of an atomic batch is broken: the good ones fall with it."""
+        """Answer BATCH_ABORTED to the good lines of an atomic batch, because one is broken."""
         line = next(n for n, place in enumerate(self.places, 1) if place is not None)
         aborted = Denied(reject(BATCH_ABORTED, line=line))
         self.places = [place or aborted for place in self.places]
         self.requests.clear()
 
     async def rendered(self, correlation_id: str) -> tuple[bytes, Counted]:
-        """One line per line, and how many there were of each kind."""
+        """One answer per line, and how many there are of each kind."""
         answers = iter(await self._outcome(correlation_id))
         counted: Counted = Counter()
         out = []
@@ -58,7 +58,7 @@ class BulkChunk:
         return b"\n".join(out), counted
 
     async def _outcome(self, correlation_id: str) -> list[Answer]:
-        """The answers; where nothing can be written, that is each line's answer."""
+        """The answers; UNAVAILABLE for each line where nothing can be written."""
         if self.away is None:
             if self.answers is None:
                 return []

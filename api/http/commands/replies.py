@@ -17,7 +17,7 @@ Outcome = list[Answer] | Unavailable
 
 
 class ReplyDispatcher:
-    """The way back to one event loop, named by `attach`; submit from that loop's thread only."""
+    """Hands answers to the event loop given to `attach`; submit from that loop's thread only."""
 
     def __init__(self, observe: Callable[[float], None]) -> None:
         """`observe` is told how many commands each wake-up brings answers for."""
@@ -27,7 +27,7 @@ class ReplyDispatcher:
         self._scheduled = False
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Say which loop waits for the answers."""
+        """Set the loop that waits for the answers."""
         self._loop = loop
 
     def submit(self, writer: Writer, group: Group) -> asyncio.Future[list[Answer]]:

@@ -95,7 +95,10 @@ class CommandHandler:
     def _note(
         self, book: str, command: str, headers: RequestHeaders, outcome: str, code: str
     ) -> None:
-        """Count and log what was not simply accepted; strangers' names make no new counters."""
+        """Count and log an answer that is not "accepted".
+
+        Unknown names make no counters of their own, so that nobody can fill the memory with them.
+        """
         known = self._service.cached_book(book) is not None and command in COMMANDS
         self._metrics.count(*((book, command) if known else ("", "")), outcome, code)
         _log.info(

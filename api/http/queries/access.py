@@ -30,7 +30,7 @@ class Readers:
 
     @property
     def description(self) -> str:
-        """The roles."""
+        """The roles that may ask."""
         return f"Roles: {_READERS_TEXT}."
 
 
@@ -54,7 +54,7 @@ class OwnerOrReaders:
 
     @property
     def description(self) -> str:
-        """The roles."""
+        """The roles that may ask."""
         return f"Roles: {_READERS_TEXT}; `{self.owner}`, who sees nobody else's."
 
 

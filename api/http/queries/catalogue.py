@@ -48,7 +48,7 @@ def _add_route(app: FastAPI, reader: QueryReader, question: Question) -> None:
         name=question.name,
         methods=["GET"],
         summary=question.summary,
-        description=question.who_may.description,
+        description=question.description,
         tags=["queries"],
         response_class=Response,
         responses=openapi.question_responses(question.schema, *question.statuses),

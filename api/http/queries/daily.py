@@ -16,7 +16,7 @@ class DailyFigures(AsOf):
 
 
 def read_daily(asked: Asked, dates: Dates) -> Answered:
-    """The days on which something happened."""
+    """The days from one date to another, both included; days without figures are left out."""
     return daily(asked.connection, dates.first, dates.last)
 
 

@@ -34,7 +34,7 @@ class Earnings(AsOf):
 
 
 def read_earnings(asked: Asked, creator: Subject) -> Answered:
-    """A creator never seen has zeros."""
+    """Net of refunds and clawbacks; a creator never seen has zeros."""
     return earnings(asked.connection, creator, asked.book.currency)
 
 

@@ -24,7 +24,7 @@ class Entitlement(AsOf):
 
 
 def read_entitlement(asked: Asked, user: Subject, item: Subject) -> Answered:
-    """Raises Denied where there is no right as of `min_position`."""
+    """200 where the user has a right to the item, 402 where not."""
     answered = not_before(asked.min_position, entitlement(asked.connection, user, item))
     if answered["source"] is None:
         raise Denied(reject(_NOT_ENTITLED, user=user, item=item))

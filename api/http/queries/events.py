@@ -1,7 +1,7 @@
 """The log itself: its entries in order, and one entry with its leaf hash.
 
 A listing is pinned to the head at its first page, so it ends, and what is recorded meanwhile
-comes with the cursor that follows. Entries are handed out as the bytes that the log keeps.
+comes with the cursor that follows. Both answer JSON made around the entries' own bytes.
 """
 
 import base64
@@ -96,7 +96,10 @@ def read_events(
     tag: _Tag = None,
     type: _Type = None,  # noqa: A002  (the parameter is called so)
 ) -> bytes:
-    """One page as JSON; the entries' own bytes are not touched."""
+    """Entries in the order of the log, optionally of one tag and one type.
+
+    A listing ends at the head as its first page saw it; the last `next_cursor` goes on from there.
+    """
     head = _head(asked)
     until = min(head, cursor.until or head)
     end = until if type is None or tag else min(until, cursor.after + SCAN_MAX)
@@ -117,7 +120,7 @@ def read_events(
 
 
 def read_event(asked: Asked, position: Annotated[int, Path(ge=1, le=POSITION_MAX)]) -> bytes:
-    """The entry as JSON; raises Denied beyond the head."""
+    """The entry as the log keeps it, with its position and its leaf hash (RFC 6962)."""
     head = _head(asked)
     found = reading.entry(asked.connection, position)
     if found is None:

@@ -1,7 +1,8 @@
 """What a question is: a row that says its path, its answer's shape, who may ask it, and the query.
 
-The query's own signature declares the parameters, so that a route, its checks and its part of the
-OpenAPI document follow from the row. Every question also takes `min_position`.
+The query's signature declares the parameters and its docstring describes the route, so the route,
+its checks and its part of the OpenAPI document follow from the row. Every question also takes
+`min_position`.
 """
 
 import inspect
@@ -33,8 +34,8 @@ class Asked(NamedTuple):
     min_position: int
 
     def until(self, moment: Moment) -> int | None:
-        """The position that the moment ends at; None for now. A position of the future raises
-        `NotYet` once the answer is seen, by `not_before`."""
+        """The last position that the moment includes; None for now. It may still lie ahead of the
+        read model: `not_before` tells."""
         return moment.position if moment.at is None else position_at(self.connection, moment.at)
 
 
@@ -73,8 +74,13 @@ class Question:
         return self.query.__name__
 
     @property
+    def description(self) -> str:
+        """For the documentation: what the query says of itself, and who may ask."""
+        return f"{inspect.getdoc(self.query)}\n\n{self.who_may.description}"
+
+    @property
     def parameters(self) -> list[inspect.Parameter]:
-        """What the query takes besides `Asked`."""
+        """What the query takes after `Asked`."""
         _, *parameters = inspect.signature(self.query).parameters.values()
         return parameters
 

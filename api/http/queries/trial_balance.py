@@ -49,14 +49,14 @@ class AccountBalance(AsOf):
 
 
 def read_trial_balance(asked: Asked, moment: AtMoment) -> Answered:
-    """Every account whose balance is not zero."""
+    """Each account's net balance on its side, and totals by asset."""
     until = asked.until(moment)
     answered = trial_balance(asked.connection, position=until, effective_on=moment.effective_on)
     return not_before(until or 0, answered)
 
 
 def read_balance(asked: Asked, account: _Account, asset: _Asset, moment: AtMoment) -> Answered:
-    """An account never posted to has a balance of zero."""
+    """Debit is positive; an account never posted to has zero."""
     until = asked.until(moment)
     answered = balance(
         asked.connection, account, asset, position=until, effective_on=moment.effective_on

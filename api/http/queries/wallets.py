@@ -37,7 +37,7 @@ class Wallet(AsOf):
 
 
 def read_wallet(asked: Asked, user: Subject) -> Answered:
-    """A user never seen has zeros."""
+    """Free and held tokens, and sums since the beginning; a user never seen has zeros."""
     return wallet(asked.connection, user)
 
 

@@ -3,6 +3,7 @@
 import httpx
 import schemathesis
 
+from api.http.queries.catalogue import QUESTIONS
 from domain.catalogue import COMMANDS
 from tests.api.conftest import Tenant, tip
 
@@ -65,4 +66,12 @@ def test_the_openapi_document_is_valid_and_complete(http: httpx.Client) -> None:
         assert set(component["properties"]) == set(model.model_fields)
         keyed = any(each["name"] == "Idempotency-Key" for each in operation["parameters"])
         assert keyed == (name not in NOTICES)
+    for question in QUESTIONS:
+        operation = document["paths"][f"/v1/books/{{book}}{question.path}"]["get"]
+        assert question.who_may.description in operation["description"]
+        parameters = {each["name"] for each in operation["parameters"]}
+        assert {"book", "min_position", "Prefer"} <= parameters
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        component = document["components"]["schemas"][schema.rsplit("/", 1)[1]]
+        assert set(component["properties"]) == set(question.schema.model_fields)
     assert "text/html" in http.get("/docs").headers["content-type"]

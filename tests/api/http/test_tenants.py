@@ -1,7 +1,10 @@
 """Who sees what: every route with another tenant's key, and every role on every question."""
 
+import re
+
 import pytest
 
+from api.http.queries import catalogue
 from domain.catalogue import COMMANDS
 from ledger.api_keys import Role
 from tests.api.conftest import Caller, Tenant
@@ -23,6 +26,13 @@ PERSONAL = {
     (Role.CREATOR, "creators/star-1/earnings"): 200,
 }
 ACTORS = {Role.FAN: "fan-1", Role.CREATOR: "star-1"}
+
+
+def test_no_question_is_left_out_here() -> None:
+    asked = {"/" + question.partition("?")[0] for question in QUESTIONS}
+    for question in catalogue.QUESTIONS:
+        path = re.compile(re.sub(r"\{\w+\}", "[^/]+", question.path))
+        assert any(path.fullmatch(each) for each in asked), f"{question.name} is not asked"
 
 
 def _with_key_of(other: Tenant, tenant: Tenant, role: Role) -> Caller:
