@@ -10,11 +10,11 @@ INSTALLED := .venv/.installed
 KAFKA := .venv/kafka/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench kafka format clean
+.PHONY: help demo test test-fast check bench kafka format clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' \
-	  | column -t -s '|' 2>/dev/null || grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST)
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' \
+	  | column -t -s '|' 2>/dev/null || grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## A simulated day of a platform, then serve until Ctrl-C (EXIT=1: stop after it)
 	$(BIN)/python -m api demo $(if $(EXIT),--exit)
@@ -22,6 +22,14 @@ demo: $(INSTALLED) ## A simulated day of a platform, then serve until Ctrl-C (EX
 test: $(INSTALLED) ## Run the whole test suite
 	@! { command -v java && command -v mvn; } >/dev/null 2>&1 || $(MAKE) --no-print-directory kafka
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+# What needs no database: pure rules, scenarios in memory, golden files, sizes, pages.
+FAST := tests/domain tests/scenarios tests/ledger/log/test_golden.py \
+  tests/projections/test_decisions.py tests/test_docs.py tests/test_layers.py tests/test_tidy.py
+
+test-fast: $(INSTALLED) ## The pure part of the test suite, with fewer random examples
+	$(BIN)/python -m pytest -n $(JOBS) $(FAST) -k "not WritePath and not OverHttp" \
+	  --hypothesis-profile=fast $(ARGS)
 
 check: $(INSTALLED) ## Format, lint, types and layers
 	$(BIN)/ruff format --check .

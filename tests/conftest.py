@@ -11,16 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
 
 from ledger.books import Book, create_book
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE, Connection, Database, connect
 from ledger.postgres.migrations import migrate
+from tests.support.examples import FAST
 
 _numbers = itertools.count(1)
 
 
 TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+settings.register_profile(FAST, max_examples=10, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

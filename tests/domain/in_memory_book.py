@@ -15,7 +15,7 @@ from domain.command import Command, Decision, Given, Suspended
 from domain.controls.policy_changes import POLICIES, Policies, PolicyProposed
 from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
-from domain.policy import in_force
+from domain.policy import PolicyVersion, in_force
 from domain.rejections import Rejection
 
 S = TypeVar("S", bound=State)
@@ -55,6 +55,7 @@ class InMemoryBook:
         self.states = States(self.history)
         self.now = NOW
         self._ids = 0
+        self._read: tuple[Policies | None, tuple[PolicyVersion, ...]] = (None, ())
         if policy is not None:
             self.publish(policy)
 
@@ -85,9 +86,7 @@ class InMemoryBook:
         """What is decided, with nothing changed by it."""
         assert all(kind_of(key) for key in command.prefetch(self.states)), "a key of no kind"
         self._ids += 1
-        policies = self.states[POLICIES]
-        assert isinstance(policies, Policies)
-        versions = policies.versions()
+        versions = self._versions()
         new_id = f"0194fd22-0000-7000-8000-{self._ids:012x}"
         return command.decide(
             Given(
@@ -102,6 +101,14 @@ class InMemoryBook:
                 "salt",
             )
         )
+
+    def _versions(self) -> tuple[PolicyVersion, ...]:
+        """The versions of the policy, read once for as long as they are the same."""
+        policies = self.states[POLICIES]
+        assert isinstance(policies, Policies)
+        if self._read[0] is not policies:
+            self._read = policies, policies.versions()
+        return self._read[1]
 
     def later(self, **delta: float) -> None:
         """Let time pass."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.agenda import AGENDA, AgendaEvent, Due
@@ -16,6 +16,7 @@ from domain.rejections import Rejection
 from domain.wallets.wallet import Lot, Wallet
 from tests.domain.in_memory_book import InMemoryBook
 from tests.scenarios.policies import MICRO_UNLOCK
+from tests.support.examples import examples
 
 POLICY: dict[str, Any] = {
     **MICRO_UNLOCK,
@@ -148,7 +149,7 @@ def does(place: Scheduled, what: str, number: int, nth: int) -> None:
             place.turns()
 
 
-@settings(max_examples=1_000, deadline=None, print_blob=True)
+@examples(1_000)
 @given(steps=steps)
 def test_nothing_stays_free_beyond_its_end_once_the_agenda_is_worked_off(
     steps: list[tuple[str, int, int, int]],

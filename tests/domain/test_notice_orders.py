@@ -3,11 +3,12 @@
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.test_reference_model import Histories
 from tests.generators.spending import POLICIES
+from tests.support.examples import examples
 
 Notice = tuple[str, dict[str, Any]]
 
@@ -73,7 +74,7 @@ outcomes = st.lists(st.sampled_from(["WON", "LOST"]), max_size=2)
 policies = st.sampled_from(sorted(POLICIES))
 
 
-@settings(max_examples=300, deadline=None, print_blob=True)
+@examples(300)
 @given(st.data())
 def test_of_a_sale(data: st.DataObject) -> None:
     draw, policy = data.draw, data.draw(policies)
@@ -89,7 +90,7 @@ def test_of_a_sale(data: st.DataObject) -> None:
     assert accounts.get(SUSPENSE, 0) == max(0, *reports, 399) - 399
 
 
-@settings(max_examples=50, deadline=None, print_blob=True)
+@examples(50)
 @given(st.data())
 def test_of_refunds_that_no_card_paid(data: st.DataObject) -> None:
     draw, policy = data.draw, data.draw(policies)
@@ -101,7 +102,7 @@ def test_of_refunds_that_no_card_paid(data: st.DataObject) -> None:
     assert accounts[SUSPENSE] == max(reports)
 
 
-@settings(max_examples=200, deadline=None, print_blob=True)
+@examples(200)
 @given(st.data())
 def test_of_a_purchase(data: st.DataObject) -> None:
     draw, policy = data.draw, data.draw(policies)
@@ -111,7 +112,7 @@ def test_of_a_purchase(data: st.DataObject) -> None:
     assert ends_of(policy, notices) == ends_of(policy, draw(st.permutations(notices)))
 
 
-@settings(max_examples=50, deadline=None, print_blob=True)
+@examples(50)
 @given(st.data())
 def test_of_the_periods_of_a_subscription(data: st.DataObject) -> None:
     draw, policy = data.draw, data.draw(policies)

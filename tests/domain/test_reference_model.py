@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -27,6 +26,7 @@ from tests.reference_model.invariants import Witness
 from tests.reference_model.model import Auditor
 from tests.reference_model.reading import holds
 from tests.reference_model.verdicts import Verdict
+from tests.support.examples import examples
 
 PAID = {"user": "ann", "package": "small", "price": 999, "processor": "stripe", "processor_ref": ""}
 TIMES = ("expires_at", "bonus_expires_at", "lapses_at", "mature_at", "refund_until")
@@ -174,9 +174,7 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(
-    max_examples=300, stateful_step_count=50, deadline=None, print_blob=True
-)
+TestHistories.settings = examples(300, stateful_step_count=50)
 
 
 def test_every_command_is_in_the_random_histories_and_known_to_the_auditor() -> None:

@@ -193,7 +193,7 @@ class Wallets(Books):
     def deferred(self) -> int:
         """What tokens that are not spent were sold for."""
         return sum(
-            lot["price"] - floor(Fraction(lot["price"] * lot["used"], lot["tokens"]))
+            lot["price"] - lot["price"] * lot["used"] // lot["tokens"]
             for lots in self.lots.values()
             for lot in lots
         )
