@@ -15,12 +15,12 @@ _NO_SALES = {
 }  # fmt: skip
 _NO_FACT = {"count": 0, "amount": 0, "tokens": 0}
 
-_sql = Daily().sql
+SQL = Daily().sql
 
 
 def daily(connection: Connection, first: date, last: date) -> dict[str, Any]:
     """The days from `first` to `last`, both included; days without any figures are left out."""
-    rows = connection.execute(_sql["daily"], (first, last)).fetchall()
+    rows = connection.execute(SQL["daily"], (first, last)).fetchall()
     return {
         "days": [_day(*row[1:]) for row in rows if row[1] is not None],
         "as_of_position": rows[0][0] if rows else 0,

@@ -157,12 +157,12 @@ def _reversed(earnings: Earnings, event: RefundRecorded, position: int) -> None:
             earnings.reverse(tag.removeprefix(_TAG), position)
 
 
-_sql = Earnings().sql
+SQL = Earnings().sql
 
 
 def earnings(connection: Connection, creator: str, currency: str) -> dict[str, Any]:
     """What `creator` earned, in minor units of the book's `currency`; zeros if never seen."""
-    row = connection.execute(_sql["earnings"], (creator,)).fetchone()
+    row = connection.execute(SQL["earnings"], (creator,)).fetchone()
     position, pending, available, reserved, in_payout, sources = row or (0, *[None] * 5)
     return {
         "creator": creator,
@@ -179,5 +179,5 @@ def earnings(connection: Connection, creator: str, currency: str) -> dict[str, A
 
 def top_creators(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """The creators who have earned most."""
-    rows = connection.execute(_sql["top"], (limit,))
+    rows = connection.execute(SQL["top"], (limit,))
     return [{"creator": name, "net": net, "count": count} for name, net, count in rows]

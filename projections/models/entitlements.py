@@ -116,14 +116,14 @@ def _changed(entitlements: Entitlements, event: EntitlementEvent) -> None:
 
 _NOTHING = EntitlementRow()
 _grants = msgspec.json.Decoder(tuple[Grant, ...])
-_sql = Entitlements().sql
+SQL = Entitlements().sql
 
 
 def entitlement(
     connection: Connection, user: str, item: str, *, now: datetime | None = None
 ) -> dict[str, Any]:
     """The right of `user` to `item` at `now`; without one, `source` and `sale` are None."""
-    row = connection.execute(_sql["entitlement"], (user, item)).fetchone()
+    row = connection.execute(SQL["entitlement"], (user, item)).fetchone()
     position, source, sale, valid_until, revoked = row or (0, None, None, None, True)
     now = now or datetime.now(UTC)
     if revoked or revoked is None or (valid_until is not None and valid_until <= now):
@@ -144,5 +144,5 @@ def library(
     """Everything `user` was ever entitled to, by item."""
     return [
         dict(zip(("item", "source", "sale", "valid_until", "revoked"), row, strict=True))
-        for row in connection.execute(_sql["library"], (user, after, limit))
+        for row in connection.execute(SQL["library"], (user, after, limit))
     ]

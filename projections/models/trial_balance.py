@@ -13,7 +13,7 @@ from ledger.postgres.database import Connection
 from projections.engine.projection import bound
 from projections.models.journal import Journal
 
-_sql = bound("trial_balance", Journal.tables)
+SQL = bound("trial_balance", Journal.tables)
 
 
 def trial_balance(
@@ -32,11 +32,11 @@ def trial_balance(
     if recorded_at is not None:
         position = position_at(connection, recorded_at)
     if position is not None:
-        cursor = connection.execute(_sql["at_position"], (position,))
+        cursor = connection.execute(SQL["at_position"], (position,))
     elif effective_on is not None:
-        cursor = connection.execute(_sql["at_date"], (effective_on,))
+        cursor = connection.execute(SQL["at_date"], (effective_on,))
     else:
-        cursor = connection.execute(_sql["at_head"])
+        cursor = connection.execute(SQL["at_head"])
     rows = cursor.fetchall()
     balances: dict[tuple[str, str], int] = {}
     for _, account, asset, amount in rows:
@@ -67,11 +67,11 @@ def balance(
     if recorded_at is not None:
         position = position_at(connection, recorded_at)
     if position is not None:
-        cursor = connection.execute(_sql["balance_at_position"], (account, asset, position))
+        cursor = connection.execute(SQL["balance_at_position"], (account, asset, position))
     elif effective_on is not None:
-        cursor = connection.execute(_sql["balance_at_date"], (account, asset, effective_on))
+        cursor = connection.execute(SQL["balance_at_date"], (account, asset, effective_on))
     else:
-        cursor = connection.execute(_sql["balance_at_head"], (account, asset))
+        cursor = connection.execute(SQL["balance_at_head"], (account, asset))
     row = cursor.fetchone()
     as_of, amount = row or (0, 0)
     return {"account": account, "asset": asset, "balance": amount or 0, "as_of_position": as_of}
@@ -82,7 +82,7 @@ def lines(
 ) -> list[dict[str, Any]]:
     """An account's postings, each with the balance it left."""
     columns = ("position", "effective_on", "amount", "balance")
-    rows = connection.execute(_sql["lines"], (account, asset, after, limit))
+    rows = connection.execute(SQL["lines"], (account, asset, after, limit))
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 

@@ -176,12 +176,12 @@ def _frozen(wallets: Wallets, event: FreezeEvent) -> None:
         wallets.freeze(event.subject, event.scope, frozen=frozen)
 
 
-_sql = Wallets().sql
+SQL = Wallets().sql
 
 
 def wallet(connection: Connection, user: str) -> dict[str, Any]:
     """The wallet of `user`; zeros for a user never seen."""
-    row = connection.execute(_sql["wallet"], (user,)).fetchone()
+    row = connection.execute(SQL["wallet"], (user,)).fetchone()
     position, *amounts, frozen = row or (0, *[None] * _COLUMNS, [])
     paid, promo, held_paid, held_promo, purchased, granted, spent, refunded, expired = (
         amount or 0 for amount in amounts
@@ -204,7 +204,7 @@ def wallet(connection: Connection, user: str) -> dict[str, Any]:
 
 def wallet_totals(connection: Connection) -> dict[str, Any]:
     """How many wallets there are and what they hold together."""
-    row = connection.execute(_sql["totals"]).fetchone() or (0,) * 6
+    row = connection.execute(SQL["totals"]).fetchone() or (0,) * 6
     position, wallets, paid, promo, held_paid, held_promo = row
     return {
         "wallets": wallets,
