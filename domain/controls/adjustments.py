@@ -8,6 +8,7 @@ balances, lots and open days may have changed in between.
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated
 
 from msgspec import field
@@ -35,6 +36,7 @@ from domain.rejections import (
 )
 from domain.texts import Text, sealed
 from domain.transitions import Transitions
+from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import Lot, LotUse, Wallet, WalletEvent
 
 LEGS_MAX = 100
@@ -101,10 +103,6 @@ class AdjustmentEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
         """The adjustment after this event."""
         raise NotImplementedError(type(self).__name__)
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """Nothing moves before the approval."""
-        return wallet
-
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """Nothing moves before the approval."""
         return creator
@@ -149,9 +147,15 @@ class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True):
         """Over."""
         return replace(adjustment, status=AdjustmentStatus.APPROVED)
 
+    def lot_changes(self) -> tuple[LotChange, ...]:
+        """Lots are taken, then made."""
+        taken = [changes_of(user, lots, Cause.DEBITED) for user, lots in self.taken.items()]
+        made = [changes_of(user, lots, Cause.CREDITED) for user, lots in self.made.items()]
+        return tuple(chain.from_iterable(taken + made))
+
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """Lots are taken and made; debts change."""
-        after = wallet.without(self.taken.get(user, ())).with_lots(*self.made.get(user, ()))
+        """Lots change, and debts."""
+        after = super().in_wallet(wallet, user)
         return replace(after, debt=after.debt + corrections.debt(self.legs, user))
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:

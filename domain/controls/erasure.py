@@ -44,10 +44,6 @@ class SubjectErased(WalletEvent, CreatorEvent, ErasesTexts, frozen=True, kw_only
         """Those of the wallet or the creator."""
         return f"{self.kind}:{self.subject}"
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """No balance changes."""
-        return wallet
-
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """No balance changes."""
         return creator

@@ -18,17 +18,15 @@ from domain.payments.payment import DisputeStatus
 from domain.purchases.disputed_lots import (
     LotCancelled,
     LotMovements,
-    setting_free,
-    with_restored,
-    without_cancelled,
 )
 from domain.purchases.purchase import PurchaseDispute, PurchaseEvent, PurchaseRecord
 from domain.reversals.card_sales import with_dispute
 from domain.reversals.clawback import Reversal
-from domain.reversals.token_sales import ends, token_legs
+from domain.reversals.token_sales import ends
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
 from domain.sales.sale import Charge, SaleDispute, SaleEvent, SaleRecord
 from domain.transitions import Transitions
+from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import LotUse, Wallet, WalletEvent
 
 TRANSITIONS: Transitions[DisputeStatus] = {
@@ -95,11 +93,6 @@ class DisputeEvent(
             *(entitlement_key(self.user, item) for item in self.items),
         )
 
-    def holding_legs(self, held: tuple[LotUse, ...], assets: Assets) -> tuple[Posting, ...]:
-        """`w.free -> w.held`."""
-        free, aside = accounts.wallet_free(self.user), accounts.wallet_held(self.user)
-        return token_legs(held, free, aside, assets)
-
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
         """The dispute after this event."""
         return msgspec.structs.replace(record, status=self.status)
@@ -122,14 +115,15 @@ class DisputeEvent(
         dispute = PurchaseDispute(self.dispute_id, amount, self.status)
         return record.with_dispute(dispute).moved(self.lot_movements())
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+    def lot_changes(self) -> tuple[LotChange, ...]:
         """What became of tokens."""
-        movements = self.lot_movements()
-        wallet = with_restored(wallet, movements.restored)
-        if movements.held:
-            wallet = wallet.holding(movements.held)
-        wallet = without_cancelled(wallet, movements.cancelled)
-        return wallet.holding(setting_free(movements.freed)) if movements.freed else wallet
+        moved, user = self.lot_movements(), self.user
+        return (
+            *(LotChange(user, lot.whole(0), lot.tokens, Cause.RESTORED) for lot in moved.restored),
+            *changes_of(user, moved.held, Cause.HELD),
+            *changes_of(user, moved.cancelled, Cause.CANCELLED),
+            *(LotChange(user, use, -use.tokens, Cause.HELD) for use in moved.freed),
+        )
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """The entitlement to one of `items` after this event."""
@@ -152,7 +146,7 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
             (accounts.DISPUTE_EXPENSE, money, self.fee),
             (accounts.processor(self.processor), money, -self.amount - self.fee),
             *self.creator_legs(assets),
-            *self.holding_legs(self.held, assets),
+            *self.token_postings(assets),
         )
 
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
@@ -242,8 +236,7 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True):
         return (
             *self.bearers(assets),
             (accounts.DISPUTED, assets.currency, -self.amount),
-            *self.holding_legs(self.held, assets),
-            *token_legs(self.lots, accounts.wallet_held(self.user), accounts.SUPPLY, assets),
+            *self.token_postings(assets),
         )
 
     def lot_movements(self) -> LotMovements:
@@ -299,9 +292,7 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
             (accounts.DISPUTE_EXPENSE, money, -self.fee),
             (accounts.DISPUTED, money, 0 if self.after_loss else -self.amount),
             *self.bearers(assets),
-            *token_legs(self.restored, accounts.SUPPLY, accounts.wallet_free(self.user), assets),
-            *self.holding_legs(self.held, assets),
-            *self.holding_legs(setting_free(self.freed), assets),
+            *self.token_postings(assets),
         )
 
     def lot_movements(self) -> LotMovements:

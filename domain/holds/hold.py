@@ -7,6 +7,7 @@ owed to anybody for usage: what the tokens were sold for becomes the platform's 
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 import msgspec
 
@@ -16,7 +17,8 @@ from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.transitions import EXPIRY, Transitions
-from domain.wallets.wallet import LotUse, TokenClass, Wallet, WalletEvent
+from domain.wallets.lot_changes import Cause, LotChange, changes_of
+from domain.wallets.wallet import LotUse, Wallet, WalletEvent
 
 
 class HoldStatus(StrEnum):
@@ -39,15 +41,10 @@ TRANSITIONS: Transitions[HoldStatus] = {
 }
 
 
-def by_class(uses: tuple[LotUse, ...], assets: Assets) -> tuple[tuple[str, int], ...]:
-    """(asset, tokens) of both classes of token in `uses`."""
-    promo = sum(use.tokens for use in uses if use.kind == TokenClass.PROMO)
-    paid = sum(use.tokens for use in uses) - promo
-    return (assets.paid, paid), (assets.promo, promo)
-
-
 class HoldEvent(WalletEvent, frozen=True, kw_only=True):
     """An event in a hold's life: `tokens` of the user's lots are concerned."""
+
+    cause: ClassVar[Cause]
 
     hold_id: str
     user: str
@@ -57,6 +54,10 @@ class HoldEvent(WalletEvent, frozen=True, kw_only=True):
     def tags(self) -> tuple[str, ...]:
         """The hold and the wallet."""
         return f"hold:{self.hold_id}", f"wallet:{self.user}"
+
+    def lot_changes(self) -> tuple[LotChange, ...]:
+        """All of `lots`, each in its place."""
+        return changes_of(self.user, self.lots, self.cause)
 
     def in_hold(self, hold: "Hold") -> "Hold":
         """The hold after this event."""
@@ -118,6 +119,8 @@ class Hold(State, frozen=True, kw_only=True):
 class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
     """`tokens` were set aside, for good or until `expires_at` (inclusive)."""
 
+    cause = Cause.HELD
+
     expires_at: datetime | None = None
 
     def tags(self) -> tuple[str, ...]:
@@ -134,16 +137,7 @@ class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`w.free -> w.held`."""
-        free, held = accounts.wallet_free(self.user), accounts.wallet_held(self.user)
-        return tuple(
-            leg
-            for asset, tokens in by_class(self.lots, assets)
-            for leg in ((free, asset, tokens), (held, asset, -tokens))
-        )
-
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """The tokens are set aside in their lots."""
-        return wallet.holding(self.lots)
+        return self.token_postings(assets)
 
     def in_hold(self, hold: Hold) -> Hold:
         """Open."""
@@ -156,26 +150,18 @@ class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
 class HoldSettled(HoldEvent, frozen=True, kw_only=True):
     """Batch `batch_no` used `tokens`, which release `released` minor units of their price."""
 
+    cause = Cause.USED
+
     batch_no: int
     released: int
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`w.held -> supply` and `deferred -> rev.usage`."""
-        held = accounts.wallet_held(self.user)
-        tokens = tuple(
-            leg
-            for asset, tokens in by_class(self.lots, assets)
-            for leg in ((held, asset, tokens), (accounts.SUPPLY, asset, -tokens))
-        )
         return (
-            *tokens,
+            *self.token_postings(assets),
             (accounts.DEFERRED, assets.currency, self.released),
             (accounts.USAGE_REVENUE, assets.currency, -self.released),
         )
-
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """Held tokens are consumed."""
-        return wallet.spending_held(self.lots)
 
     def in_hold(self, hold: Hold) -> Hold:
         """One batch more, so many tokens less."""
@@ -190,6 +176,8 @@ class HoldSettled(HoldEvent, frozen=True, kw_only=True):
 class HoldReleased(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
     """The rest of a hold is free again; `reason`: RELEASED on request, EXPIRED by time."""
 
+    cause = Cause.RELEASED
+
     reason: str
 
     def tags(self) -> tuple[str, ...]:
@@ -202,17 +190,7 @@ class HoldReleased(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`w.held -> w.free`."""
-        free, held = accounts.wallet_free(self.user), accounts.wallet_held(self.user)
-        return tuple(
-            leg
-            for asset, tokens in by_class(self.lots, assets)
-            for leg in ((held, asset, tokens), (free, asset, -tokens))
-        )
-
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """The tokens are free, each in its old place."""
-        back = (msgspec.structs.replace(use, tokens=-use.tokens) for use in self.lots)
-        return wallet.holding(tuple(back))
+        return self.token_postings(assets)
 
     def in_hold(self, hold: Hold) -> Hold:
         """Over."""

@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from domain.money import portion
+from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet
 
 
@@ -113,11 +114,13 @@ def _movements(
     lost = at_least_or_most(lost, before)
     both = max(lost, at_least_or_most(both, before + sum(pool.values())))
     restored = _restored(wallet, cancelled, before - lost)
-    wallet = with_restored(wallet, restored)
+    wallet = wallet.changed(
+        LotChange("", lot.whole(0), lot.tokens, Cause.RESTORED) for lot in restored
+    )
     kept = before - sum(lot.tokens for lot in restored)
     wanted = both - kept - sum(pool.values())
     taken = _taken(wallet, wanted)
-    wallet = wallet.holding(taken)
+    wallet = wallet.changed(changes_of("", taken, Cause.HELD))
     for use in taken:
         pool[use.lot] = pool.get(use.lot, 0) + use.tokens
     gone = _cancelled(wallet, pool, lost - kept)
@@ -125,29 +128,6 @@ def _movements(
         pool[lot.lot] -= lot.tokens
     freed = _freed(wallet, pool, -wanted)
     return LotMovements(restored, taken, gone, freed)
-
-
-def with_restored(wallet: Wallet, lots: Iterable[LotCancelled]) -> Wallet:
-    """The wallet with cancelled tokens back in their lots."""
-    for back in lots:
-        lot = wallet.lot(back.lot)
-        others = tuple(other for other in wallet.lots if other.lot != back.lot)
-        if lot is None:
-            lot = back.whole(back.lot_tokens)
-        lot = msgspec.structs.replace(lot, consumed=lot.consumed - back.tokens)
-        wallet = msgspec.structs.replace(wallet, lots=others).with_lots(lot)
-    return wallet
-
-
-def without_cancelled(wallet: Wallet, lots: Iterable[LotCancelled]) -> Wallet:
-    """The wallet once held tokens are cancelled."""
-    uses = tuple(LotUse(lot.lot, lot.purchase, lot.kind, lot.tokens, lot.released) for lot in lots)
-    return wallet.spending_held(uses) if uses else wallet
-
-
-def setting_free(uses: Iterable[LotUse]) -> tuple[LotUse, ...]:
-    """What `Wallet.holding` understands as setting these tokens free."""
-    return tuple(msgspec.structs.replace(use, tokens=-use.tokens) for use in uses)
 
 
 def _restored(

@@ -21,7 +21,8 @@ from domain.payments.payment import (
     payment_key,
 )
 from domain.purchases.disputed_lots import LotCancelled, LotMovements
-from domain.wallets.wallet import Lot, TokenClass, Wallet, WalletEvent
+from domain.wallets.lot_changes import Cause, LotChange
+from domain.wallets.wallet import Lot, TokenClass, WalletEvent
 
 
 class PurchaseDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -173,23 +174,17 @@ class TokensPurchased(
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`psp -> deferred + vat` and `supply -> w.free`."""
-        free = accounts.wallet_free(self.user)
-        promo = self.bonus if self.bonus_class == TokenClass.PROMO else 0
-        paid = self.tokens + self.bonus - promo
         return (
             (accounts.processor(self.processor), assets.currency, self.price),
             (accounts.vat(self.country or ""), assets.currency, -self.tax),
             (accounts.DEFERRED, assets.currency, self.tax - self.price),
-            (accounts.SUPPLY, assets.paid, paid),
-            (free, assets.paid, -paid),
-            (accounts.SUPPLY, assets.promo, promo),
-            (free, assets.promo, -promo),
+            *self.token_postings(assets),
         )
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """The new lots stand at their places."""
+    def lot_changes(self) -> tuple[LotChange, ...]:
+        """A lot of what was bought; the bonus in it or beside it."""
         promo = self.bonus if self.bonus_class == TokenClass.PROMO else 0
-        paid = Lot(
+        bought = Lot(
             self.purchase_id,
             self.purchase_id,
             TokenClass.PAID,
@@ -197,17 +192,20 @@ class TokensPurchased(
             self.price - self.tax,
             expires_at=self.lapses_at,
         )
-        if not promo:
-            return wallet.with_lots(paid)
-        bonus = Lot(
-            f"{self.purchase_id}b",
-            self.purchase_id,
-            TokenClass.PROMO,
-            promo,
-            0,
-            expires_at=self.bonus_expires_at,
-        )
-        return wallet.with_lots(paid, bonus)
+        changes = (LotChange(self.user, bought, self.tokens, Cause.PURCHASED),)
+        if not self.bonus:
+            return changes
+        given = bought
+        if promo:
+            given = Lot(
+                f"{self.purchase_id}b",
+                self.purchase_id,
+                TokenClass.PROMO,
+                promo,
+                0,
+                expires_at=self.bonus_expires_at,
+            )
+        return (*changes, LotChange(self.user, given, self.bonus, Cause.GRANTED))
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
         """The purchase begins its record."""

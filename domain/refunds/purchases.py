@@ -24,8 +24,8 @@ from domain.rejections import (
     reject,
 )
 from domain.reversals.purchase_usage import PurchaseUsage, bonus_spent
-from domain.reversals.token_sales import token_legs
 from domain.sales.invoices import Document, credit_note, series_keys
+from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import LotUse, TokenClass, Wallet, WalletEvent
 
 
@@ -58,16 +58,16 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
         """`w.free -> supply`, and `deferred + vat -> psp + exp.promo`."""
         money = assets.currency
         return (
-            *token_legs(self.lots, accounts.wallet_free(self.user), accounts.SUPPLY, assets),
+            *self.token_postings(assets),
             (accounts.DEFERRED, money, self.released),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.PROMO_EXPENSE, money, -self.deducted),
             (accounts.processor(self.processor), money, -self.amount),
         )
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+    def lot_changes(self) -> tuple[LotChange, ...]:
         """The tokens are gone."""
-        return wallet.without(self.lots)
+        return changes_of(self.user, self.lots, Cause.REVOKED)
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
         """So much more is refunded."""

@@ -15,11 +15,12 @@ from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.fields import Funding
 from domain.reversals.clawback import Reversal
-from domain.reversals.token_sales import LotReturned, ends, supply_legs, with_returned
+from domain.reversals.token_sales import LotReturned, ends
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
 from domain.sales.sale import InFlight, SaleEvent, SaleRecord
 from domain.transitions import Transitions
-from domain.wallets.wallet import Wallet, WalletEvent
+from domain.wallets.lot_changes import Cause, LotChange, changes_of
+from domain.wallets.wallet import WalletEvent
 
 
 class RefundStatus(StrEnum):
@@ -178,7 +179,7 @@ class RefundRecorded(
         money = assets.currency
         if self.funding == Funding.TOKEN:
             return (
-                *supply_legs(self.buyer, self.lots, assets),
+                *self.token_postings(assets),
                 *self.creator_legs(assets),
                 (accounts.MARGIN_REVENUE, money, self.platform_share),
                 (accounts.DEFERRED, money, -self.released),
@@ -220,9 +221,10 @@ class RefundRecorded(
             ),
         )
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """The returned lots stand at their places."""
-        return with_returned(wallet, self.lots)
+    def lot_changes(self) -> tuple[LotChange, ...]:
+        """Returned lots stand at their places; what has lapsed is not revived."""
+        revived = tuple(lot.as_lot() for lot in self.lots if not lot.lapsed)
+        return changes_of(self.buyer, revived, Cause.RETURNED)
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """Only what other sales grant is left."""

@@ -5,17 +5,16 @@ it: usage is folded from all that happened to the wallet, when a decision needs 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
-from domain.controls.adjustments import AdjustmentApproved
 from domain.entity import State, entity
 from domain.event import Event
-from domain.holds.hold import HoldSettled
 from domain.reversals.token_sales import paid_parts_left, released_by
 from domain.sales.sale import Sale, SaleEvent, SaleRecord
-from domain.wallets.wallet import LotUse, TokenClass
+from domain.wallets.lot_changes import Cause
+from domain.wallets.wallet import TokenClass, WalletEvent
 
 
 @entity
@@ -33,14 +32,21 @@ class PurchaseUsage(State, frozen=True, kw_only=True):
     def apply(self, key: str, event: Event) -> "PurchaseUsage":
         """The usage after an event of the wallet: what it paid for, and what became of sales."""
         _, user, purchase = key.split(":")
-        used = _bonus_of(purchase, _used_without_sale(event, user))
-        if used:
-            return msgspec.structs.replace(self, bonus_used=self.bonus_used + used)
-        if not isinstance(event, SaleEvent):
-            return self
-        if isinstance(event, Sale) and all(use.purchase != purchase for use in event.lots):
-            return self
-        return msgspec.structs.replace(self, newest=(event, self.newest))
+        if isinstance(event, Sale):
+            if all(use.purchase != purchase for use in event.lots):
+                return self
+            return msgspec.structs.replace(self, newest=(event, self.newest))
+        assert isinstance(event, WalletEvent)
+        used = sum(
+            change.tokens
+            for change in event.lot_changes()
+            if change.user == user
+            and change.lot.purchase == purchase
+            and is_used_without_sale(change.cause)
+            and change.lot.kind == TokenClass.PROMO
+        )
+        newest = (event, self.newest) if isinstance(event, SaleEvent) else self.newest
+        return msgspec.structs.replace(self, newest=newest, bonus_used=self.bonus_used + used)
 
     def sales(self) -> dict[str, SaleRecord]:
         """The sales that the purchase's tokens paid, in the order in which they were made."""
@@ -119,17 +125,23 @@ def bonus_spent(purchase: str, usage: PurchaseUsage) -> int:
     )
 
 
-def _used_without_sale(event: Event, user: str) -> tuple[LotUse, ...]:
-    """What a batch of a hold used of the lots of `user`, or a correction took of them."""
-    if isinstance(event, HoldSettled):
-        return event.lots
-    return event.taken.get(user, ()) if isinstance(event, AdjustmentApproved) else ()
+def is_used_without_sale(cause: Cause) -> bool:
+    """Whether tokens that move for this cause are used up, and no sale tells what for.
 
-
-def _bonus_of(purchase: str, uses: tuple[LotUse, ...]) -> int:
-    return sum(
-        use.tokens for use in uses if use.purchase == purchase and use.kind == TokenClass.PROMO
-    )
+    Those of a sale are counted by its record, which knows what a refund has returned of them.
+    """
+    match cause:
+        case Cause.USED | Cause.DEBITED:
+            return True
+        case Cause.SPENT:
+            raise TypeError("only sales spend: their tokens are followed by their records")
+        case Cause.EXPIRED | Cause.REVOKED | Cause.CANCELLED | Cause.RESTORED:
+            return False
+        case Cause.PURCHASED | Cause.GRANTED | Cause.CREDITED | Cause.RETURNED:
+            return False
+        case Cause.HELD | Cause.RELEASED:
+            return False
+    assert_never(cause)
 
 
 def _share(part: int, tokens: int, whole: int) -> int:

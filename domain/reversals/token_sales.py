@@ -11,13 +11,11 @@ from typing import Protocol
 
 import msgspec
 
-from domain import accounts
-from domain.accounts import Assets, Posting
 from domain.agenda import AgendaItem, ending
 from domain.money import portion, split_by_weight
 from domain.reversals.card_sales import among_payees
 from domain.sales.sale import Sale, SaleRecord
-from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet
+from domain.wallets.wallet import Lot, LotUse, TokenClass
 
 
 class LotReturned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -31,6 +29,12 @@ class LotReturned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     price: int
     expires_at: datetime | None = None
     lapsed: bool = False
+
+    def as_lot(self) -> Lot:
+        """The lot that comes back."""
+        return Lot(
+            self.lot, self.purchase, self.kind, self.tokens, self.price, expires_at=self.expires_at
+        )
 
 
 def returned_lot(use: LotUse, by: str, nth: int, *, tokens: int, price: int) -> LotReturned:
@@ -47,17 +51,7 @@ def returned_lot(use: LotUse, by: str, nth: int, *, tokens: int, price: int) -> 
     )
 
 
-def with_returned(wallet: Wallet, lots: Iterable[LotReturned]) -> Wallet:
-    """The wallet with what came back to it."""
-    back = [
-        Lot(lot.lot, lot.purchase, lot.kind, lot.tokens, lot.price, expires_at=lot.expires_at)
-        for lot in lots
-        if not lot.lapsed
-    ]
-    return wallet.with_lots(*back) if back else wallet
-
-
-class Counted(Protocol):
+class EndingLot(Protocol):
     """Tokens of one class that have one end."""
 
     @property
@@ -69,39 +63,11 @@ class Counted(Protocol):
         """PAID or PROMO."""
 
     @property
-    def tokens(self) -> int:
-        """How many."""
-
-    @property
     def expires_at(self) -> datetime | None:
         """When they end, if they do."""
 
 
-def token_legs(
-    lots: Iterable[Counted], source: str, target: str, assets: Assets
-) -> tuple[Posting, ...]:
-    """The tokens of `lots` from one account to another, by class."""
-    paid = promo = 0
-    for lot in lots:
-        if lot.kind == TokenClass.PAID:
-            paid += lot.tokens
-        else:
-            promo += lot.tokens
-    return (
-        (source, assets.paid, paid),
-        (target, assets.paid, -paid),
-        (source, assets.promo, promo),
-        (target, assets.promo, -promo),
-    )
-
-
-def supply_legs(user: str, lots: Iterable[LotReturned], assets: Assets) -> tuple[Posting, ...]:
-    """`supply -> w.free` for what comes back."""
-    revived = [lot for lot in lots if not lot.lapsed]
-    return token_legs(revived, accounts.SUPPLY, accounts.wallet_free(user), assets)
-
-
-def ends(user: str, lots: Iterable[Counted]) -> tuple[AgendaItem, ...]:
+def ends(user: str, lots: Iterable[EndingLot]) -> tuple[AgendaItem, ...]:
     """The ends of lots that are free again, as they stand on the agenda."""
     return tuple(
         item

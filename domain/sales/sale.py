@@ -26,6 +26,7 @@ from domain.payments.payment import (
     PaymentSuspended,
     payment_key,
 )
+from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import LotUse, Wallet, WalletEvent
 
 TOKEN, CARD = Funding
@@ -220,6 +221,10 @@ class Sale(
             *credits,
             (accounts.MARGIN_REVENUE, money, -self.platform_share),
         )
+
+    def lot_changes(self) -> tuple[LotChange, ...]:
+        """What the buyer spends; postings and wallet say the same with less to do on the way."""
+        return changes_of(self.buyer, self.lots, Cause.SPENT)
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """The buyer's lots are consumed; a card sale leaves the wallet alone."""

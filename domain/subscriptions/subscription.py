@@ -92,10 +92,6 @@ class SubscriptionTurn(SubscriptionEvent, WalletEvent, frozen=True, kw_only=True
         """The subscription and its fan's wallet."""
         return subscription_key(self.subscription_id), f"wallet:{self.user}"
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """Unless the event says otherwise, the wallet is as before."""
-        return wallet
-
     def ended(self, wallet: Wallet) -> Wallet:
         """The wallet without this subscription."""
         left = tuple(one for one in wallet.subscriptions if one != self.subscription_id)

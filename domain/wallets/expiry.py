@@ -7,6 +7,7 @@ post what time has done. A command takes at most so many lots, and the next take
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
+from typing import ClassVar
 
 from domain import accounts
 from domain.accounts import Assets, Posting
@@ -14,6 +15,7 @@ from domain.command import Command, Decision, Given, command
 from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Id
+from domain.wallets.lot_changes import Cause, LotChange
 from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet, WalletEvent
 
 LOTS_MAX = 200
@@ -21,6 +23,8 @@ LOTS_MAX = 200
 
 class LotEnded(WalletEvent, frozen=True, kw_only=True):
     """The free `tokens` of a lot end at `expires_at`."""
+
+    kind: ClassVar[TokenClass]
 
     lot_id: str
     user: str
@@ -31,34 +35,35 @@ class LotEnded(WalletEvent, frozen=True, kw_only=True):
         """The wallet."""
         return (f"wallet:{self.user}",)
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+    def lot_changes(self) -> tuple[LotChange, ...]:
         """The lot keeps only what is held of it."""
-        return wallet.without((LotUse(self.lot_id, self.lot_id, "", self.tokens, 0),))
+        lot = LotUse(self.lot_id, "", self.kind, self.tokens, 0)
+        return (LotChange(self.user, lot, self.tokens, Cause.EXPIRED),)
 
 
 @stored_as("promo_tokens.expired.v1")
 class PromoTokensExpired(LotEnded, frozen=True):
     """Promotional tokens expired; they had cost nothing yet."""
 
+    kind = TokenClass.PROMO
+
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`w.free -> supply`."""
-        return (
-            (accounts.wallet_free(self.user), assets.promo, self.tokens),
-            (accounts.SUPPLY, assets.promo, -self.tokens),
-        )
+        return self.token_postings(assets)
 
 
 @stored_as("tokens.lapsed.v1")
 class TokensLapsed(LotEnded, frozen=True, kw_only=True):
     """Paid tokens lapsed; `released` minor units of their price are breakage."""
 
+    kind = TokenClass.PAID
+
     released: int
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`w.free -> supply` and `deferred -> rev.breakage`."""
         return (
-            (accounts.wallet_free(self.user), assets.paid, self.tokens),
-            (accounts.SUPPLY, assets.paid, -self.tokens),
+            *self.token_postings(assets),
             (accounts.DEFERRED, assets.currency, self.released),
             (accounts.BREAKAGE_REVENUE, assets.currency, -self.released),
         )

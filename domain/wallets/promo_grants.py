@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
 from domain.command import Command, Decision, Given, command
@@ -10,7 +9,8 @@ from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Code, Funding, Id, Instant, PositiveAmount
 from domain.rejections import NO_POLICY, OFFER_EXPIRED, PRODUCT_DISABLED, reject
-from domain.wallets.wallet import Lot, TokenClass, Wallet, WalletEvent
+from domain.wallets.lot_changes import Cause, LotChange
+from domain.wallets.wallet import Lot, TokenClass, WalletEvent
 
 
 @stored_as("promo_tokens.granted.v1")
@@ -37,17 +37,14 @@ class PromoTokensGranted(WalletEvent, AgendaEvent, frozen=True, kw_only=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`supply -> w.free`."""
-        return (
-            (accounts.SUPPLY, assets.promo, self.tokens),
-            (accounts.wallet_free(self.user), assets.promo, -self.tokens),
-        )
+        return self.token_postings(assets)
 
-    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+    def lot_changes(self) -> tuple[LotChange, ...]:
         """A new promotional lot."""
         lot = Lot(
             self.lot_id, self.lot_id, TokenClass.PROMO, self.tokens, 0, expires_at=self.expires_at
         )
-        return wallet.with_lots(lot)
+        return (LotChange(self.user, lot, self.tokens, Cause.GRANTED),)
 
 
 @command

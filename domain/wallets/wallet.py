@@ -5,14 +5,17 @@ lot releases exactly its price over its life: what n tokens release is the diffe
 cumulative floors, never a floor of its own.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from domain.accounts import Assets, Posting
 from domain.entity import State, entity
 from domain.event import Event
+from domain.wallets.lot_changes import ROUTES, LotChange, Place
 
 
 class TokenClass(StrEnum):
@@ -129,11 +132,6 @@ class Wallet(State, frozen=True, kw_only=True):
                     tokens -= taken
         return None if tokens else tuple(uses)
 
-    def with_lots(self, *new: Lot) -> "Wallet":
-        """The wallet with more lots, each at its place."""
-        lots = sorted((*self.lots, *new), key=Lot.order)
-        return msgspec.structs.replace(self, lots=tuple(lots))
-
     def without(self, uses: tuple[LotUse, ...]) -> "Wallet":
         """The wallet after `uses` were taken from its lots."""
         taken = {use.lot: use.tokens for use in uses}
@@ -150,21 +148,25 @@ class Wallet(State, frozen=True, kw_only=True):
             subscriptions=self.subscriptions,
         )
 
-    def holding(self, uses: tuple[LotUse, ...]) -> "Wallet":
-        """The wallet with `uses` set aside in their lots; negative tokens set free again."""
-        moved = {use.lot: use.tokens for use in uses}
-        lots = (
-            msgspec.structs.replace(lot, held=lot.held + moved[lot.lot])
-            if lot.lot in moved
-            else lot
-            for lot in self.lots
-        )
-        return msgspec.structs.replace(self, lots=tuple(lots))
+    def changed(self, changes: Iterable[LotChange]) -> "Wallet":
+        """The wallet after its lots have changed; what comes in stands at its place.
 
-    def spending_held(self, uses: tuple[LotUse, ...]) -> "Wallet":
-        """The wallet after `uses` were taken from what is held of its lots."""
-        back = tuple(msgspec.structs.replace(use, tokens=-use.tokens) for use in uses)
-        return self.holding(back).without(uses)
+        Outside the wallet all tokens of a lot count as consumed.
+        """
+        lots = {lot.lot: lot for lot in self.lots}
+        for _, named, tokens, cause in changes:
+            source, target = ROUTES[cause]
+            lot = lots.get(named.lot)
+            if lot is None:
+                assert isinstance(named, Lot), named
+                lot = named.after(named.left)
+            consumed = tokens * ((target is Place.SUPPLY) - (source is Place.SUPPLY))
+            held = tokens * ((target is Place.HELD) - (source is Place.HELD))
+            lots[named.lot] = msgspec.structs.replace(
+                lot, consumed=lot.consumed + consumed, held=lot.held + held
+            )
+        left = sorted((lot for lot in lots.values() if lot.left), key=Lot.order)
+        return msgspec.structs.replace(self, lots=tuple(left))
 
     def lot(self, lot_id: str) -> Lot | None:
         """The lot called `lot_id`, if anything of it is left."""
@@ -179,6 +181,26 @@ class Wallet(State, frozen=True, kw_only=True):
 class WalletEvent(Event, frozen=True):
     """An event that changes a wallet."""
 
+    def lot_changes(self) -> tuple[LotChange, ...]:
+        """Every movement of tokens, in order; none where the event moves none."""
+        return ()
+
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """`user`'s wallet after this event."""
-        raise NotImplementedError(type(self).__name__)
+        changes = [change for change in self.lot_changes() if change.user == user]
+        return wallet.changed(changes) if changes else wallet
+
+    def token_postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """The half of its postings in which tokens move: by account, then by class."""
+        sums: dict[tuple[str, str], list[int]] = {}
+        for user, lot, tokens, cause in self.lot_changes():
+            source, target = ROUTES[cause]
+            route = source.account(user), target.account(user)
+            sums.setdefault(route, [0, 0])[lot.kind == PROMO] += tokens
+        return tuple(
+            leg
+            for (source_account, target_account), moved in sums.items()
+            for asset, tokens in zip((assets.paid, assets.promo), moved, strict=True)
+            if tokens
+            for leg in ((source_account, asset, tokens), (target_account, asset, -tokens))
+        )

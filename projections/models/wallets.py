@@ -1,29 +1,22 @@
 """Wallets: each user's tokens, what they were bought, given and spent for, and what is frozen.
 
 Balances come from the postings on the accounts `w.<user>.free|held`, so they hold for every event
-there ever will be. What a movement was for, the event's branch says; branches are found by class,
-so an event derived from `Sale` needs none of its own. Of every wallet and at any time,
+there ever will be. What a movement was for, the event says in its `lot_changes`, so a new event
+needs nothing here and a new cause one more line. Of every wallet and at any time,
 free + held = purchased + granted - spent + refunded - expired: what the refund or the lost dispute
 of a purchase takes away was not purchased or granted, and what an adjustment gives was granted.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
 
 from psycopg import Cursor
 
-from domain.controls.adjustments import AdjustmentApproved
 from domain.controls.freezes import AccountFrozen, FreezeEvent
-from domain.disputes.dispute import DisputeLost, DisputeWon
-from domain.holds.hold import HoldSettled
-from domain.purchases.purchase import TokensPurchased
-from domain.refunds.purchases import TokenPurchaseRefunded
-from domain.refunds.refund import RefundRecorded
-from domain.reversals.token_sales import Counted
-from domain.sales.sale import TOKEN, Sale
-from domain.wallets.expiry import LotEnded
-from domain.wallets.promo_grants import PromoTokensGranted
-from domain.wallets.wallet import PROMO, WalletEvent
+from domain.fields import Funding
+from domain.sales.sale import Sale
+from domain.wallets.lot_changes import Cause
+from domain.wallets.wallet import TokenClass, WalletEvent
 from ledger.postgres.database import Connection
 from projections.engine.dispatch import ByClass
 from projections.engine.entries import PlacedEntry
@@ -41,12 +34,6 @@ def _nothing(_wallets: "Wallets", _event: Any) -> None:
 branches: ByClass[Callable[["Wallets", Any], None]] = ByClass(
     _nothing,
     decides_about=(WalletEvent,),
-    postings="credits.held.v1 hold.released.v1 dispute.opened.v1",
-    nothing="""
-        adjustment.proposed.v1 adjustment.rejected.v1 call.started.v1 call.ended.v1
-        subject.erased.v1 subscription.cancelled.v1 subscription.lapsed.v1 subscription.started.v1
-        subscription_period.failed.v1
-        """,
 )
 """What an event adds to the lifetime figures of wallets, or freezes of them."""
 
@@ -105,68 +92,44 @@ class Wallets(Projection):
         self._frozen = {}
 
 
-@branches.branch(TokensPurchased)
-def _purchased(wallets: Wallets, event: TokensPurchased) -> None:
-    sums = wallets.sums(event.user)
-    sums[PURCHASED] += event.tokens
-    sums[GRANTED] += event.bonus
-
-
-@branches.branch(PromoTokensGranted)
-def _granted(wallets: Wallets, event: PromoTokensGranted) -> None:
-    wallets.sums(event.user)[GRANTED] += event.tokens
-
-
 @branches.branch(Sale)
 def _spent(wallets: Wallets, event: Sale) -> None:
-    if event.funding == TOKEN:
+    if event.funding == Funding.TOKEN:
         wallets.sums(event.buyer)[SPENT] += event.tokens_paid + event.tokens_promo
 
 
-@branches.branch(HoldSettled)
-def _used(wallets: Wallets, event: HoldSettled) -> None:
-    wallets.sums(event.user)[SPENT] += event.tokens
+@branches.branch(WalletEvent)
+def _moved(wallets: Wallets, event: WalletEvent) -> None:
+    for user, lot, tokens, cause in event.lot_changes():
+        figure = lifetime_figure(cause, lot.kind)
+        if figure is not None:
+            column, sign = figure
+            wallets.sums(user)[column] += sign * tokens
 
 
-@branches.branch(LotEnded)
-def _ended(wallets: Wallets, event: LotEnded) -> None:
-    wallets.sums(event.user)[EXPIRED] += event.tokens
-
-
-@branches.branch(RefundRecorded)
-def _refunded(wallets: Wallets, event: RefundRecorded) -> None:
-    if event.lots:
-        back = sum(lot.tokens for lot in event.lots if not lot.lapsed)
-        wallets.sums(event.buyer)[REFUNDED] += back
-
-
-@branches.branch(TokenPurchaseRefunded)
-def _given_back(wallets: Wallets, event: TokenPurchaseRefunded) -> None:
-    _unbought(wallets, event.user, event.lots)
-
-
-@branches.branch(DisputeLost)
-def _cancelled(wallets: Wallets, event: DisputeLost) -> None:
-    _unbought(wallets, event.user, event.lots)
-
-
-@branches.branch(DisputeWon)
-def _restored(wallets: Wallets, event: DisputeWon) -> None:
-    _unbought(wallets, event.user, event.restored, sign=-1)
-
-
-def _unbought(wallets: Wallets, user: str, lots: Iterable[Counted], sign: int = 1) -> None:
-    """Tokens, bonus included, of which the purchase is undone, or with -1 stands again."""
-    for lot in lots:
-        wallets.sums(user)[GRANTED if lot.kind == PROMO else PURCHASED] -= sign * lot.tokens
-
-
-@branches.branch(AdjustmentApproved)
-def _adjusted(wallets: Wallets, event: AdjustmentApproved) -> None:
-    for account, _, amount in event.legs:
-        kind, _, rest = account.partition(".")
-        if kind == "w":
-            wallets.sums(rest.partition(".")[0])[GRANTED] -= amount
+def lifetime_figure(cause: Cause, kind: str) -> tuple[int, int] | None:
+    """The lifetime figure that a movement changes, and whether it adds to it or takes from it."""
+    bought = GRANTED if kind == TokenClass.PROMO else PURCHASED
+    match cause:
+        case Cause.PURCHASED:
+            return PURCHASED, 1
+        case Cause.GRANTED | Cause.CREDITED:
+            return GRANTED, 1
+        case Cause.DEBITED:
+            return GRANTED, -1
+        case Cause.SPENT | Cause.USED:
+            return SPENT, 1
+        case Cause.RETURNED:
+            return REFUNDED, 1
+        case Cause.EXPIRED:
+            return EXPIRED, 1
+        case Cause.REVOKED | Cause.CANCELLED:
+            return bought, -1
+        case Cause.RESTORED:
+            return bought, 1
+        case Cause.HELD | Cause.RELEASED:
+            return None
+    assert_never(cause)
 
 
 @branches.branch(FreezeEvent)

@@ -17,6 +17,7 @@ from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
 from domain.policy import PolicyVersion, in_force
 from domain.rejections import Rejection
+from tests.domain.declared_movements import check_movements
 
 S = TypeVar("S", bound=State)
 
@@ -74,6 +75,7 @@ class InMemoryBook:
     def record(self, *events: Event) -> tuple[Event, ...]:
         """Let events have happened."""
         for event in events:
+            check_movements(event, self.assets, self.states)
             self.states.update(dict(evolve(self.states, event)))
             self.history.append(event)
         return events
