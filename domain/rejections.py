@@ -1,4 +1,4 @@
-"""Why a command may be refused: every reason once, in the order in which they are tested.
+"""Why a command may be rejected or denied: every reason once, in the order of the tests.
 
 When several reasons apply, the first of this list is the answer. A rejection is a value, not an
 exception: it is stored in the request's receipt and returned again byte for byte.
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """A kind of refusal: its stable code, HTTP status and what a person reads.
+    """A kind of rejection or denial: its stable code, HTTP status and what a person reads.
 
     `detail` is a format string over the fields of `details`.
     """
@@ -24,7 +24,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 @final  # so that `type(outcome) is Rejection` tells it, at a fifth of the price of isinstance
 class Rejection(msgspec.Struct, frozen=True):
-    """One refusal: a reason with its fields filled in."""
+    """One rejection: a reason with its fields filled in."""
 
     reason: Reason
     details: dict[str, Any]
@@ -186,7 +186,7 @@ PAYOUT_ACCOUNT_NOT_READY = _reason(
     "PAYOUT_ACCOUNT_NOT_READY",
     422,
     "Payout account not ready",
-    "the payout account of {creator} lacks {lacking}",
+    "{creator} cannot be paid out yet: the payout account lacks {lacking}",
 )
 PAYOUT_IN_PROGRESS = _reason(
     "PAYOUT_IN_PROGRESS", 409, "Payout in progress", "payout {payout} of {creator} is on its way"
@@ -218,7 +218,7 @@ INSUFFICIENT_AVAILABLE = _reason(
     "{available} are available; {requested} were requested",
 )
 
-# Codes of suspended notices; they are no refusals and have no status of their own.
+# Codes of suspended notices; they are no rejections and have no status of their own.
 AWAITING_REFERENT = "AWAITING_REFERENT"
 DUPLICATE_PAYMENT = "DUPLICATE_PAYMENT"
 DUPLICATE_PERIOD = "DUPLICATE_PERIOD"
@@ -227,5 +227,5 @@ UNKNOWN_PACKAGE = "UNKNOWN_PACKAGE"
 
 
 def reject(reason: Reason, **details: Any) -> Rejection:
-    """The refusal for `reason` with its fields."""
+    """The rejection for `reason` with its fields."""
     return Rejection(reason, details)

@@ -144,7 +144,6 @@ class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=Tr
         return item, Due(self.expires_at + TICK, "void", fields, VOID_EVERY_S)
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
-        """Open."""
         return Authorization(status=AuthorizationStatus.AUTHORIZED, terms=self)
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
@@ -174,7 +173,6 @@ class PaymentVoided(AuthorizationEnded, frozen=True):
     """It was given up, or its time was over."""
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
-        """Voided."""
         return msgspec.structs.replace(authorization, status=AuthorizationStatus.VOIDED)
 
 
@@ -183,7 +181,6 @@ class PaymentFailed(AuthorizationEnded, frozen=True):
     """The processor withdrew it."""
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
-        """Failed."""
         return msgspec.structs.replace(authorization, status=AuthorizationStatus.FAILED)
 
 
@@ -206,5 +203,4 @@ class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True):
         return (authorization_key(self.payment_id), None), *super().agenda_items()
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
-        """Captured."""
         return msgspec.structs.replace(authorization, status=AuthorizationStatus.CAPTURED)

@@ -62,7 +62,10 @@ class Payee(BaseModel):
 
 @command
 class Authorize(Command):
-    """Note that a card stands for a session's amount, on the terms of today."""
+    """Record that a card was authorised for a session.
+
+    Commission, VAT and maturity are fixed now and apply at capture.
+    """
 
     name = "authorize"
 
@@ -189,7 +192,7 @@ class AuthorizationCommand(Command):
         return key, f"wallet:{terms.user}", *creators, *series_keys(terms.country)
 
     def not_open(self, status: str | None) -> Rejection:
-        """Too late."""
+        """The rejection of a step after the end."""
         return reject(HOLD_NOT_OPEN, hold=self.payment, state=status)
 
 
@@ -265,7 +268,7 @@ class Capture(AuthorizationCommand):
 
 @command
 class Void(AuthorizationCommand):
-    """Give up an authorisation."""
+    """Void an authorisation that is open or has expired; nothing is charged."""
 
     name = "void"
 
@@ -291,7 +294,7 @@ class Void(AuthorizationCommand):
 
 @command
 class FailPayment(AuthorizationCommand):
-    """Note that the processor withdrew an authorisation (notice)."""
+    """Record that the processor withdrew an authorisation (notice)."""
 
     name = "fail-payment"
 

@@ -192,7 +192,6 @@ class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True):
         return (*super().tags(), f"wallet:{self.fan}")
 
     def in_call(self, call: Call) -> Call:
-        """Active from now on."""
         return Call(status=CallStatus.ACTIVE, terms=self, paid_to=self.at, touched_at=self.at)
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
@@ -211,7 +210,6 @@ class CallPaused(CallTurn, frozen=True):
         return item, msgspec.structs.replace(due, every_s=PAUSED_EVERY_S)
 
     def in_call(self, call: Call) -> Call:
-        """Paused."""
         return msgspec.structs.replace(
             call, status=CallStatus.PAUSED, paused_at=self.at, touched_at=self.at
         )
@@ -248,7 +246,6 @@ class CallEnded(CallTurn, WalletEvent, frozen=True):
         return item, msgspec.structs.replace(due, at=self.at, every_s=LATE_EVERY_S)
 
     def in_call(self, call: Call) -> Call:
-        """Ended."""
         return msgspec.structs.replace(
             call, status=CallStatus.ENDED, ended_at=self.at, reason=self.reason
         )
@@ -290,7 +287,6 @@ class CallBlockWrittenOff(CallEvent, frozen=True, kw_only=True):
     active_to: datetime
 
     def tags(self) -> tuple[str, ...]:
-        """The call."""
         return (f"call:{self.call_id}",)
 
     def in_call(self, call: Call) -> Call:

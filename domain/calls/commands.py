@@ -210,7 +210,7 @@ def turn(
 
 @command
 class PauseCall(TurnCommand):
-    """Let no active time pass until the call is resumed."""
+    """Pause a call: no active time passes until it is resumed."""
 
     name = "pause-call"
 
@@ -226,12 +226,11 @@ class PauseCall(TurnCommand):
 
 @command
 class ResumeCall(TurnCommand):
-    """Let active time pass again."""
+    """Resume a paused call."""
 
     name = "resume-call"
 
     def decide(self, given: Given) -> Decision:
-        """The end of a pause."""
         found = self.load_call(given)
         if isinstance(found, Rejection):
             return found

@@ -116,7 +116,6 @@ class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True):
     effective_on: date | None = None
 
     def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
-        """It waits."""
         return Adjustment(
             status=AdjustmentStatus.PROPOSED,
             legs=self.legs,
@@ -144,7 +143,6 @@ class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True):
         return self.legs
 
     def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
-        """Over."""
         return replace(adjustment, status=AdjustmentStatus.APPROVED)
 
     def lot_changes(self) -> tuple[LotChange, ...]:
@@ -171,7 +169,6 @@ class AdjustmentRejected(AdjustmentEvent, frozen=True, kw_only=True):
     code: str
 
     def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
-        """Over."""
         return replace(adjustment, status=AdjustmentStatus.REJECTED)
 
 
@@ -259,7 +256,7 @@ class AdjustmentCommand(Command):
 
 @command
 class ApproveAdjustment(AdjustmentCommand):
-    """Book an adjustment that somebody else proposed."""
+    """Approve an adjustment that somebody else proposed; its postings are booked."""
 
     name = "approve-adjustment"
 
@@ -300,14 +297,13 @@ class ApproveAdjustment(AdjustmentCommand):
 
 @command
 class RejectAdjustment(AdjustmentCommand):
-    """Turn a proposed adjustment down."""
+    """Reject a proposed adjustment; nothing is booked."""
 
     name = "reject-adjustment"
 
     reason_code: Code
 
     def decide(self, given: Given) -> Decision:
-        """The end of it."""
         adjustment = self.waiting(given)
         if isinstance(adjustment, Rejection):
             return adjustment

@@ -25,7 +25,6 @@ class Erased(State, frozen=True, kw_only=True):
     done: bool = False
 
     def apply(self, key: str, event: Event) -> "Erased":
-        """It was."""
         return Erased(done=True)
 
 
@@ -51,7 +50,7 @@ class SubjectErased(WalletEvent, CreatorEvent, ErasesTexts, frozen=True, kw_only
 
 @command
 class EraseSubject(Command):
-    """Erase what is kept beside the log about a person; once is enough."""
+    """Erase what is kept beside the log about a person; a second time changes nothing."""
 
     name = "erase-subject"
     roles = frozenset({"admin"})

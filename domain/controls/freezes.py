@@ -27,11 +27,9 @@ class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
         raise NotImplementedError(type(self).__name__)
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """Its scopes change."""
         return msgspec.structs.replace(wallet, frozen=self.scopes(wallet.frozen))
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
-        """Its scopes change."""
         return msgspec.structs.replace(creator, frozen=self.scopes(creator.frozen))
 
 
@@ -40,7 +38,6 @@ class AccountFrozen(FreezeEvent, frozen=True):
     """Nothing within `scope` from now on."""
 
     def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
-        """One more."""
         return tuple(sorted({*before, self.scope}))
 
 
@@ -49,7 +46,6 @@ class AccountUnfrozen(FreezeEvent, frozen=True):
     """`scope` is free again."""
 
     def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
-        """One less."""
         return tuple(scope for scope in before if scope != self.scope)
 
 
@@ -64,7 +60,6 @@ class FreezeCommand(Command):
     reason_code: Code
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The wallet or creator."""
         return (f"{self.kind}:{self.subject}",)
 
     def is_frozen(self, given: Given) -> bool:
@@ -88,7 +83,6 @@ class Freeze(FreezeCommand):
     name = "freeze"
 
     def decide(self, given: Given) -> Decision:
-        """The freeze."""
         return () if self.is_frozen(given) else self.changed(AccountFrozen)
 
 
@@ -99,5 +93,4 @@ class Unfreeze(FreezeCommand):
     name = "unfreeze"
 
     def decide(self, given: Given) -> Decision:
-        """The end of the freeze."""
         return self.changed(AccountUnfrozen) if self.is_frozen(given) else ()

@@ -65,13 +65,12 @@ class PeriodClosed(Event, frozen=True, kw_only=True):
     period: str
 
     def tags(self) -> tuple[str, ...]:
-        """The book's periods."""
         return (PERIODS,)
 
 
 @command
 class ClosePeriod(Command):
-    """Close a month that has ended; once the first is closed, each in its turn."""
+    """Close a month that has ended: the first any, from then on each in its turn."""
 
     name = "close-period"
     roles = frozenset({"finance"})
@@ -79,11 +78,9 @@ class ClosePeriod(Command):
     period: Month
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The periods."""
         return (PERIODS,)
 
     def decide(self, given: Given) -> Decision:
-        """The end of the month."""
         following = month_after(self.period)
         first_open = given.state(Periods, "book").first_open
         if first_open is not None and following <= first_open:

@@ -81,7 +81,6 @@ class PolicyEvent(Event, frozen=True, kw_only=True):
     proposer: str
 
     def tags(self) -> tuple[str, ...]:
-        """The book's policies."""
         return (POLICIES,)
 
 
@@ -113,7 +112,6 @@ class ProposePolicy(Command):
             yield f"/body{pointer}", message
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The policies."""
         return (POLICIES,)
 
     def decide(self, given: Given) -> Decision:
@@ -137,7 +135,7 @@ class ProposePolicy(Command):
 
 @command
 class ApprovePolicy(Command):
-    """Publish a proposed version; never by its proposer."""
+    """Publish a version of the policy that somebody else proposed."""
 
     name = "approve-policy"
     roles = frozenset({"admin", "approver"})
@@ -145,11 +143,9 @@ class ApprovePolicy(Command):
     version: PositiveAmount
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The policies."""
         return (POLICIES,)
 
     def decide(self, given: Given) -> Decision:
-        """The publication."""
         policies = given.state(Policies, "book")
         if self.version > policies.last_version:
             return reject(UNKNOWN_POLICY, version=self.version)

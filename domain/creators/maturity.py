@@ -26,7 +26,6 @@ class EarningsMoved(CreatorEvent, frozen=True, kw_only=True):
     amount: int
 
     def tags(self) -> tuple[str, ...]:
-        """The creator."""
         return (f"creator:{self.creator}",)
 
     def legs(self, source: str, assets: Assets) -> tuple[Posting, ...]:
@@ -89,13 +88,12 @@ class EarningsCommand(Command):
     creator: Id
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The creator."""
         return (f"creator:{self.creator}",)
 
 
 @command
 class MatureEarnings(EarningsCommand):
-    """Post what has matured; nothing happens where nothing is due."""
+    """Post a creator's matured earnings; nothing happens where nothing is due."""
 
     name = "mature-earnings"
 
@@ -106,7 +104,7 @@ class MatureEarnings(EarningsCommand):
 
 @command
 class ReleaseEscrow(EarningsCommand):
-    """Release what was earned while frozen; not before the freeze is lifted."""
+    """Release what a creator earned while frozen, once the freeze is lifted."""
 
     name = "release-escrow"
 

@@ -22,7 +22,6 @@ class CreatorNoted(CreatorEvent, frozen=True, kw_only=True):
     creator: str
 
     def tags(self) -> tuple[str, ...]:
-        """The creator."""
         return (f"creator:{self.creator}",)
 
 
@@ -33,7 +32,6 @@ class CreatorVerified(CreatorNoted, frozen=True, kw_only=True):
     verified: bool
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
-        """As noted."""
         return msgspec.structs.replace(creator, verified=self.verified)
 
 
@@ -45,7 +43,6 @@ class PayoutAccountChanged(CreatorNoted, AgendaEvent, frozen=True, kw_only=True)
     country: str | None = None
 
     def tags(self) -> tuple[str, ...]:
-        """The creator and the agenda."""
         return (*super().tags(), AGENDA)
 
     def agenda(self) -> AgendaItem:
@@ -73,20 +70,18 @@ class CreatorCommand(Command):
     creator: Id
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The creator."""
         return (f"creator:{self.creator}",)
 
 
 @command
 class VerifyCreator(CreatorCommand):
-    """Note whether a creator is verified; nothing happens where that is known."""
+    """Record whether a creator is verified; nothing happens where that is known."""
 
     name = "verify-creator"
 
     verified: bool
 
     def decide(self, given: Given) -> Decision:
-        """The note."""
         if given.state(Creator, self.creator).verified == self.verified:
             return ()
         return (CreatorVerified(creator=self.creator, verified=self.verified),)
@@ -94,7 +89,7 @@ class VerifyCreator(CreatorCommand):
 
 @command
 class SetPayoutAccount(CreatorCommand):
-    """Note whether a creator can be paid out, and the country of taxation."""
+    """Record whether a creator can be paid out, and the country of taxation."""
 
     name = "set-payout-account"
 

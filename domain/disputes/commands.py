@@ -32,7 +32,7 @@ Disputed = SaleRecord | PurchaseRecord
 
 @command
 class OpenDispute(Command):
-    """A bank took a payment back, in part or whole (notice); `final` where nothing can follow.
+    """Record that a bank took a payment back, in part or whole (notice); if `final`, it is lost.
 
     One of `sale`, `purchase` (ids, or the processor's references of their payments) and
     `payment_ref` says what is disputed. Sales in tokens never are, only the purchase of the tokens.
@@ -115,7 +115,10 @@ class OpenDispute(Command):
 
 @command
 class CloseDispute(Command):
-    """The end of a dispute (notice). `dispute`: its id, or the reference of its opening notice."""
+    """Record the outcome of a dispute (notice).
+
+    `dispute` is its id, or the processor's reference of the notice that opened it.
+    """
 
     name = "close-dispute"
 

@@ -94,7 +94,6 @@ class DisputeEvent(
         )
 
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
-        """The dispute after this event."""
         return msgspec.structs.replace(record, status=self.status)
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
@@ -150,7 +149,6 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
         )
 
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
-        """It begins."""
         return DisputeRecord(status=DisputeStatus.OPEN, opened=self)
 
 

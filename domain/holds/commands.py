@@ -32,7 +32,7 @@ from domain.wallets.wallet import LotUse, Wallet
 
 @command
 class HoldCredits(Command):
-    """Set tokens aside, until `expires_at` or as long as the policy lets holds stand."""
+    """Set tokens aside until `expires_at`, or for as long as the policy lets holds stand."""
 
     name = "hold-credits"
 
@@ -41,11 +41,9 @@ class HoldCredits(Command):
     expires_at: Instant | None = None
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The wallet."""
         return (f"wallet:{self.user}",)
 
     def decide(self, given: Given) -> Decision:
-        """The hold, or why not."""
         version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
@@ -95,7 +93,7 @@ class HoldCommand(Command):
         return reject(UNKNOWN_HOLD, hold=self.hold) if hold.status is None else hold
 
     def not_open(self, status: str | None) -> Rejection:
-        """Too late."""
+        """The rejection of a step after the end."""
         return reject(HOLD_NOT_OPEN, hold=self.hold, state=status)
 
 
@@ -141,7 +139,7 @@ class SettleBatch(HoldCommand):
 
 @command
 class ReleaseHold(HoldCommand):
-    """Set the rest of a hold free."""
+    """Release what is left of a hold: its tokens may be spent again."""
 
     name = "release-hold"
 

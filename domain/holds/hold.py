@@ -52,7 +52,6 @@ class HoldEvent(WalletEvent, frozen=True, kw_only=True):
     lots: tuple[LotUse, ...]
 
     def tags(self) -> tuple[str, ...]:
-        """The hold and the wallet."""
         return f"hold:{self.hold_id}", f"wallet:{self.user}"
 
     def lot_changes(self) -> tuple[LotChange, ...]:
@@ -140,7 +139,6 @@ class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
         return self.token_postings(assets)
 
     def in_hold(self, hold: Hold) -> Hold:
-        """Open."""
         return Hold(
             status=HoldStatus.OPEN, user=self.user, lots=self.lots, expires_at=self.expires_at
         )
@@ -193,5 +191,4 @@ class HoldReleased(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
         return self.token_postings(assets)
 
     def in_hold(self, hold: Hold) -> Hold:
-        """Over."""
         return msgspec.structs.replace(hold, status=HoldStatus(self.reason), lots=())

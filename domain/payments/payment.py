@@ -152,7 +152,6 @@ class PaymentReleased(PaymentEvent, ReleasesNotice, frozen=True, kw_only=True):
     resolution: str
 
     def tags(self) -> tuple[str, ...]:
-        """The payment."""
         return (payment_key(self.ref),)
 
     def released(self) -> tuple[str, str]:

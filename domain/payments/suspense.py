@@ -1,7 +1,7 @@
 """Payments by their processor's reference, and what waits in suspense.
 
-Money that arrived and contradicts the policy or the state is not refused: it is in the house. It
-stays in `suspense`, with the whole notice kept, until a person releases it.
+Money that has arrived cannot be rejected. What contradicts policy or state is booked to `suspense`,
+with the whole notice kept, until a person releases it.
 """
 
 from enum import StrEnum
@@ -34,7 +34,7 @@ class SuspenseResolution(StrEnum):
 def suspended(
     command: Command, amount: int, code: str, *, refund_of: str | None = None
 ) -> Suspended:
-    """The outcome of a notice that contradicts policy or state: its money waits in suspense."""
+    """The decision on a notice that contradicts policy or state: its money waits in suspense."""
     processor, processor_ref = command.notice_id() or ("", "")
     event = PaymentSuspended(
         processor=processor,
@@ -57,7 +57,7 @@ def kept_fields(command: Command) -> dict[str, Any]:
 
 @command
 class ReleasePayment(Command):
-    """Take a payment out of suspense: APPLY decides its notice anew, RETURN sends it back."""
+    """Release a payment from suspense: APPLY decides its notice again, RETURN sends it back."""
 
     name = "release-payment"
     roles = frozenset({"finance"})
@@ -66,7 +66,6 @@ class ReleasePayment(Command):
     resolution: ResolutionField
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The payment."""
         return (payment_key(self.payment_ref),)
 
     def decide(self, given: Given) -> Decision:

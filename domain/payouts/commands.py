@@ -72,7 +72,6 @@ class RequestPayout(Command):
             yield "/instant", "is only for payouts that are not scheduled"
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The creator."""
         return (f"creator:{self.creator}",)
 
     def decide(self, given: Given) -> Decision:
@@ -183,7 +182,7 @@ class PayoutCommand(Command):
 
 @command
 class ApprovePayout(PayoutCommand):
-    """Agree to a payout that somebody else requested."""
+    """Approve a payout that somebody else requested."""
 
     name = "approve-payout"
     roles = APPROVERS
@@ -196,7 +195,6 @@ class ApprovePayout(PayoutCommand):
         return None
 
     def step(self, given: Given, payout: Payout) -> Decision:
-        """Approved."""
         return (
             PayoutApproved(payout_id=self.payout, creator=payout.creator, approver=given.actor),
         )
@@ -204,7 +202,7 @@ class ApprovePayout(PayoutCommand):
 
 @command
 class RejectPayout(PayoutCommand):
-    """Refuse a payout before it is submitted; the money is available again."""
+    """Reject a payout before it is submitted; its money is available again."""
 
     name = "reject-payout"
     roles = APPROVERS
@@ -212,7 +210,6 @@ class RejectPayout(PayoutCommand):
     reason_code: Code
 
     def step(self, given: Given, payout: Payout) -> Decision:
-        """Rejected."""
         event = PayoutRejected(
             payout_id=self.payout,
             creator=payout.creator,
@@ -224,7 +221,7 @@ class RejectPayout(PayoutCommand):
 
 @command
 class SubmitPayout(PayoutCommand):
-    """Note that the processor was asked to pay; once only, whatever becomes of it."""
+    """Record that a payout was given to the processor, whose answer alone counts from then on."""
 
     name = "submit-payout"
     freezable = True
@@ -233,7 +230,6 @@ class SubmitPayout(PayoutCommand):
     processor_ref: Id
 
     def step(self, given: Given, payout: Payout) -> Decision:
-        """Submitted."""
         event = PayoutSubmitted(
             payout_id=self.payout,
             creator=payout.creator,
@@ -245,12 +241,11 @@ class SubmitPayout(PayoutCommand):
 
 @command
 class ConfirmPayout(PayoutCommand):
-    """The processor has paid."""
+    """Confirm that the processor paid a payout."""
 
     name = "confirm-payout"
 
     def step(self, given: Given, payout: Payout) -> Decision:
-        """Paid."""
         event = PayoutPaid(
             payout_id=self.payout,
             creator=payout.creator,
@@ -266,14 +261,13 @@ class ConfirmPayout(PayoutCommand):
 
 @command
 class FailPayout(PayoutCommand):
-    """The processor could not pay; the money is available again, without a fee."""
+    """Record that the processor could not pay; the money is available again, without a fee."""
 
     name = "fail-payout"
 
     reason_code: Code
 
     def step(self, given: Given, payout: Payout) -> Decision:
-        """Failed."""
         event = PayoutFailed(
             payout_id=self.payout,
             creator=payout.creator,
@@ -285,14 +279,13 @@ class FailPayout(PayoutCommand):
 
 @command
 class ReturnPayout(PayoutCommand):
-    """A payment came back from the creator's bank."""
+    """Record that a paid payout came back from the bank; all of it is available again."""
 
     name = "return-payout"
 
     reason_code: Code
 
     def step(self, given: Given, payout: Payout) -> Decision:
-        """Returned."""
         event = PayoutReturned(
             payout_id=self.payout,
             creator=payout.creator,

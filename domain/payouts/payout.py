@@ -70,7 +70,6 @@ class PayoutEvent(CreatorEvent, frozen=True, kw_only=True):
     creator: str
 
     def tags(self) -> tuple[str, ...]:
-        """The payout and its creator."""
         return f"payout:{self.payout_id}", f"creator:{self.creator}"
 
     def in_payout(self, payout: Payout) -> Payout:
@@ -103,7 +102,6 @@ class PayoutRequested(PayoutEvent, frozen=True, kw_only=True):
         return _moved(self.creator, self.gross, assets, Bucket.AVAILABLE, Bucket.PAYOUT)
 
     def in_payout(self, payout: Payout) -> Payout:
-        """It waits for approval."""
         return Payout(
             status=PayoutStatus.REQUESTED,
             creator=self.creator,
@@ -179,7 +177,6 @@ class PayoutRejected(PayoutUndone, frozen=True):
     """A person refused it, or the balance fell below zero."""
 
     def in_payout(self, payout: Payout) -> Payout:
-        """Over."""
         return msgspec.structs.replace(payout, status=PayoutStatus.REJECTED)
 
 
@@ -188,7 +185,6 @@ class PayoutFailed(PayoutUndone, frozen=True):
     """The processor could not pay."""
 
     def in_payout(self, payout: Payout) -> Payout:
-        """Over."""
         return msgspec.structs.replace(payout, status=PayoutStatus.FAILED)
 
 
@@ -246,7 +242,6 @@ class PayoutReturned(PayoutSettled, frozen=True, kw_only=True):
         )
 
     def in_payout(self, payout: Payout) -> Payout:
-        """Over."""
         return msgspec.structs.replace(payout, status=PayoutStatus.RETURNED)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:

@@ -208,7 +208,6 @@ class TokensPurchased(
         return (*changes, LotChange(self.user, given, self.bonus, Cause.GRANTED))
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
-        """The purchase begins its record."""
         promo = self.bonus if self.bonus_class == TokenClass.PROMO else 0
         return PurchaseRecord(
             purchase_id=self.purchase_id,
@@ -223,7 +222,6 @@ class TokensPurchased(
         )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
-        """The payment bought tokens."""
         return payment.became(
             status=PaymentStatus.APPLIED,
             purchase_id=self.purchase_id,

@@ -107,7 +107,7 @@ class Refund(Command):
 
 @command
 class RecordRefund(Command):
-    """A processor refunded a card: `cumulative` minor units of the sale by now (notice).
+    """Record that a processor refunded a card (notice): by now `cumulative` minor units of a sale.
 
     `sale` is the sale's id, or the processor's reference of its payment. The sale bears its price;
     the rest of the highest figure waits in suspense.
@@ -184,7 +184,7 @@ class RecordRefund(Command):
 
 @command
 class FailRefund(Command):
-    """A processor did not carry out a requested refund (notice)."""
+    """Record that a processor did not carry out a requested refund (notice)."""
 
     name = "fail-refund"
 

@@ -51,7 +51,6 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
     lots: tuple[LotUse, ...] = ()
 
     def tags(self) -> tuple[str, ...]:
-        """The wallet and the purchase."""
         return f"wallet:{self.user}", f"purchase:{self.purchase_id}"
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
@@ -70,7 +69,6 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
         return changes_of(self.user, self.lots, Cause.REVOKED)
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
-        """So much more is refunded."""
         return msgspec.structs.replace(
             record,
             refunded=record.refunded + self.released + self.tax,

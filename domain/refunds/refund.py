@@ -74,7 +74,6 @@ class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True):
     reason: str
 
     def tags(self) -> tuple[str, ...]:
-        """The sale and the refund."""
         return f"sale:{self.sale_id}", f"refund:{self.refund_id}"
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
@@ -83,7 +82,6 @@ class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True):
         return msgspec.structs.replace(record, in_flight=(*record.in_flight, flight))
 
     def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
-        """It begins."""
         return RefundRecord(status=RefundStatus.REQUESTED, sale_id=self.sale_id)
 
 
@@ -97,7 +95,6 @@ class RefundFailed(SaleEvent, RefundEvent, frozen=True, kw_only=True):
     reason: str
 
     def tags(self) -> tuple[str, ...]:
-        """The sale and the refund."""
         return f"sale:{self.sale_id}", f"refund:{self.refund_id}"
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
@@ -106,7 +103,6 @@ class RefundFailed(SaleEvent, RefundEvent, frozen=True, kw_only=True):
         return msgspec.structs.replace(record, in_flight=flights)
 
     def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
-        """It is over."""
         return msgspec.structs.replace(refund, status=RefundStatus.FAILED)
 
 

@@ -75,7 +75,9 @@ class Reversal(CreatorEvent, frozen=True, kw_only=True):
 
 
 def with_cancelled_payouts(given: Given, events: tuple[Event, ...]) -> tuple[Event, ...]:
-    """The events, and the end of every payout whose creator they leave with less than nothing."""
+    """`events`, then a `PayoutRejected` for each unsubmitted payout of a creator whose available
+    balance they make negative.
+    """
     after: dict[str, Creator] = {}
     for event in events:
         if isinstance(event, Reversal):

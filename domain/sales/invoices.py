@@ -22,7 +22,6 @@ class Series(State, frozen=True, kw_only=True):
     last: int = 0
 
     def apply(self, key: str, event: Event) -> "Series":
-        """One more document."""
         assert isinstance(event, VatDocument)
         return Series(last=event.ordinal)
 

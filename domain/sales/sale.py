@@ -242,7 +242,6 @@ class Sale(
         return SaleRecord(sale=self, clawed=(0,) * len(self.payees), returned=(0,) * len(self.lots))
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
-        """The payment bought this."""
         return payment.became(
             status=PaymentStatus.APPLIED,
             sale_id=self.sale_id,

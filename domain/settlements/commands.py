@@ -141,7 +141,6 @@ class ResolveBreak(Command):
         return line_key(self.payment_ref), payment_key(self.payment_ref)
 
     def decide(self, given: Given) -> Decision:
-        """The end of the break."""
         line = given.state(SettlementRecord, self.payment_ref)
         if line.status is None:
             return reject(UNKNOWN_BREAK, payment_ref=self.payment_ref)

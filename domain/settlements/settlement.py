@@ -173,7 +173,6 @@ class SettlementFeeRecorded(Event, frozen=True, kw_only=True):
     fee: int
 
     def tags(self) -> tuple[str, ...]:
-        """The file."""
         return (file_key(self.file_sha256),)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:

@@ -79,7 +79,7 @@ class SubscriptionCommand(Command):
 
 @command
 class StartSubscription(SubscriptionCommand):
-    """Note that a fan subscribes; the processor then charges the periods."""
+    """Start a subscription, whose periods the processor then charges."""
 
     name = "start-subscription"
 
@@ -88,11 +88,9 @@ class StartSubscription(SubscriptionCommand):
     price: PositiveAmount
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The subscription and its parties."""
         return (*super().prefetch(states), f"wallet:{self.user}", f"creator:{self.creator}")
 
     def decide(self, given: Given) -> Decision:
-        """The start, or why not."""
         version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
@@ -125,7 +123,7 @@ class PeriodNotice(SubscriptionCommand):
 
 @command
 class ChargePeriod(PeriodNotice):
-    """Note that a period was charged (notice)."""
+    """Record that a period was charged (notice)."""
 
     name = "charge-period"
 
@@ -207,7 +205,7 @@ class ChargePeriod(PeriodNotice):
 
 @command
 class FailPeriod(PeriodNotice):
-    """Note that a period could not be charged (notice)."""
+    """Record that a period could not be charged (notice)."""
 
     name = "fail-period"
 
@@ -231,7 +229,7 @@ class FailPeriod(PeriodNotice):
 
 @command
 class CancelSubscription(SubscriptionCommand):
-    """End a subscription; the periods that are paid stay."""
+    """Cancel a subscription; the periods that are paid stay."""
 
     name = "cancel-subscription"
 
@@ -253,7 +251,7 @@ class CancelSubscription(SubscriptionCommand):
 
 @command
 class LapseSubscription(SubscriptionCommand):
-    """End a subscription that is not paid: in grace, or past the end of its last period."""
+    """Lapse a subscription that is not paid: in grace, or past the end of its last period."""
 
     name = "lapse-subscription"
 

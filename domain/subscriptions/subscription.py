@@ -105,11 +105,9 @@ class SubscriptionStarted(SubscriptionTurn, frozen=True, kw_only=True):
     price: int
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
-        """Active."""
         return Subscription(status=SubscriptionStatus.ACTIVE, user=self.user, creator=self.creator)
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """One more."""
         more = (*wallet.subscriptions, self.subscription_id)
         return msgspec.structs.replace(wallet, subscriptions=more)
 
@@ -165,13 +163,11 @@ class SubscriptionCancelled(SubscriptionTurn, frozen=True, kw_only=True):
     at: datetime
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
-        """Cancelled."""
         return msgspec.structs.replace(
             subscription, status=SubscriptionStatus.CANCELLED, ended_at=self.at
         )
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """One less."""
         return self.ended(wallet)
 
 
@@ -182,11 +178,9 @@ class SubscriptionLapsed(SubscriptionTurn, frozen=True, kw_only=True):
     at: datetime
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
-        """Lapsed."""
         return msgspec.structs.replace(
             subscription, status=SubscriptionStatus.LAPSED, ended_at=self.at
         )
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """One less."""
         return self.ended(wallet)

@@ -32,7 +32,6 @@ class LotEnded(WalletEvent, frozen=True, kw_only=True):
     expires_at: datetime
 
     def tags(self) -> tuple[str, ...]:
-        """The wallet."""
         return (f"wallet:{self.user}",)
 
     def lot_changes(self) -> tuple[LotChange, ...]:
@@ -93,7 +92,6 @@ class ExpiryCommand(Command):
     user: Id
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The wallet."""
         return (f"wallet:{self.user}",)
 
     def ended_lots(self, given: Given, kind: str) -> Iterable[Lot]:
@@ -111,7 +109,7 @@ class ExpiryCommand(Command):
 
 @command
 class ExpirePromo(ExpiryCommand):
-    """Post the end of a user's promotional tokens; nothing happens where none is over."""
+    """Expire a user's promotional tokens whose time is over; nothing happens where none is."""
 
     name = "expire-promo"
 
@@ -124,7 +122,7 @@ class ExpirePromo(ExpiryCommand):
 
 @command
 class LapseTokens(ExpiryCommand):
-    """Post the lapse of a user's paid tokens; nothing happens where none is over."""
+    """Lapse a user's paid tokens whose time is over; nothing happens where none is."""
 
     name = "lapse-tokens"
 

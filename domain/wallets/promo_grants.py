@@ -49,7 +49,7 @@ class PromoTokensGranted(WalletEvent, AgendaEvent, frozen=True, kw_only=True):
 
 @command
 class GrantPromo(Command):
-    """Give promotional tokens; without `expires_at` the policy's promo expiry holds."""
+    """Grant promotional tokens, which end at `expires_at` or after the policy's promo expiry."""
 
     name = "grant-promo"
     roles = frozenset({"service", "finance"})
@@ -60,7 +60,6 @@ class GrantPromo(Command):
     expires_at: Instant | None = None
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The wallet."""
         return (f"wallet:{self.user}",)
 
     def decide(self, given: Given) -> Decision:
