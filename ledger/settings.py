@@ -55,6 +55,26 @@ class Settings(BaseSettings):
     #: How long a query waits for `min_position` when the client does not say.
     read_wait_s: Annotated[float, Field(ge=0, le=60)] = 2.0
 
+    #: Where Kafka is: host:port, several with commas between them.
+    kafka_bootstrap: Annotated[str, Field(pattern=r"^[^,\s]+:\d+(,[^,\s]+:\d+)*$")] = (
+        "127.0.0.1:9092"
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] | None = None
+    kafka_username: str | None = None
+    kafka_password: str | None = None
+    #: PEM files: whom to trust, and who we are.
+    kafka_ca_file: str | None = None
+    kafka_certificate_file: str | None = None
+    kafka_key_file: str | None = None
+    #: Partitions and replicas of the topics that we make.
+    kafka_partitions: Annotated[int, Field(ge=1, le=1_000)] = 12
+    kafka_replication: Annotated[int, Field(ge=1, le=9)] = 1
+    #: How long a consumer may say nothing until its partitions are given to others.
+    kafka_session_s: Annotated[float, Field(ge=1, le=300)] = 30.0
+    #: How long a relay that says nothing keeps its turn.
+    relay_lease_s: Annotated[float, Field(ge=0.5, le=300)] = 10.0
+
     @field_validator("database_url", "admin_database_url")
     @classmethod
     def _must_be_postgres(cls, url: str | None) -> str | None:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.http.metrics import Metrics
 from api.http.problems import RETRY_AFTER_S
+from api.http.stream_metrics import StreamMetrics, streams
 from api.service import DatabaseAway, Service
 from ledger.books import list_books
 from ledger.log import reading
@@ -27,6 +28,7 @@ LAG_MAX_S = 30.0
 def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
     """Add the routes at the root."""
     metrics.watch(ProjectionMetrics(service))
+    metrics.watch(StreamMetrics(service))
 
     @app.get("/health/live", tags=["health"], summary="The process answers")
     async def live() -> dict[str, str]:
@@ -35,7 +37,7 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
     @app.get(
         "/health/ready",
         tags=["health"],
-        summary="The database answers; how the projections are",
+        summary="The database answers; how projections and relay are",
         responses={503: {"description": "Not ready"}},
     )
     def ready() -> JSONResponse:
@@ -47,7 +49,7 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
                 503,
                 {"Retry-After": str(RETRY_AFTER_S)},
             )
-        fine = all(p["status"] == "ok" for book in books.values() for p in book["projections"])
+        fine = all(part["status"] == "ok" for book in books.values() for part in _parts(book))
         return JSONResponse(
             {
                 "status": "ready" if fine else "degraded",
@@ -70,8 +72,15 @@ def projections_by_book(service: Service) -> dict[str, Any]:
         with service.reading(book) as connection:
             models = status(connection)
             head = models[0].head if models else reading.head(connection)
-        found[book.name] = {"head": head, "projections": [_shown(model) for model in models]}
+            beside = streams(connection)
+        shown = [_shown(model) for model in models]
+        found[book.name] = {"head": head, "projections": shown, **beside}
     return found
+
+
+def _parts(book: dict[str, Any]) -> list[dict[str, Any]]:
+    """Whatever follows a book's log."""
+    return [*book["projections"], *([book["relay"]] if "relay" in book else [])]
 
 
 def _shown(model: Status) -> dict[str, Any]:

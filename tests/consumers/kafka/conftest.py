@@ -4,7 +4,6 @@
 run instead of skipping these tests.
 """
 
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,18 @@ import pytest
 
 from consumers.kafka import local_broker
 from consumers.kafka.local_broker import Broker
+from ledger.settings import Settings
+from tests.consumers.kafka.edge import Edge
+from tests.scenarios.policies import MICRO_UNLOCK
+from tests.scenarios.steps import policy
+from tests.scenarios.write_path import WritePath, stage
+
+__all__ = ["stage"]
 
 GIVEN = os.environ.get("TOKENLEDGER_TEST_KAFKA", "")
 REQUIRED = GIVEN == "required"
 EXTERNAL = "" if REQUIRED else GIVEN
 HERE = Path(__file__).parent
-_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,3 +56,15 @@ def bootstrap(request: pytest.FixtureRequest) -> str:
         return EXTERNAL
     broker: Broker = request.getfixturevalue("own_broker")
     return broker.bootstrap
+
+
+@pytest.fixture
+def edge(stage: WritePath, bootstrap: str, tmp_path: Path) -> Iterator[Edge]:
+    """A book with a policy, and what is needed to connect it with the broker."""
+    settings = Settings(
+        kafka_bootstrap=bootstrap, kafka_partitions=3, relay_lease_s=1.0, kafka_session_s=6
+    )
+    stage.given(policy(MICRO_UNLOCK))
+    running = Edge(stage, settings, tmp_path)
+    yield running
+    running.close()

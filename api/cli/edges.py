@@ -1,0 +1,23 @@
+"""`tokenledger relay` and `consume`: the Kafka edge, which runs in processes of its own.
+
+The command line hands over to `python -m consumers`, so that this layer need not see that one.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""Options, `--help` among them, are the other program's."""
+
+
+def relay(context: typer.Context) -> None:
+    """Publish every book's events to Kafka until SIGTERM or Ctrl-C."""
+    _become("relay", *context.args)
+
+
+def _become(*arguments: str) -> NoReturn:
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "consumers", *arguments])  # noqa: S606

@@ -1,0 +1,1 @@
+"""What stands between the log and message brokers, and must commit with the log."""

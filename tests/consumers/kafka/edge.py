@@ -1,0 +1,225 @@
+"""A book with its topics on the broker, the processes of the edge, and what stands in topics."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+
+from consumers.kafka.topics import STREAMS, Stream, ensure, topic_name
+from ledger.settings import Settings
+from tests.conftest import FreshBook
+from tests.scenarios.write_path import WritePath
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What stands in a topic."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: dict[str, bytes]
+    timestamp_ms: int
+
+    @property
+    def content(self) -> tuple[bytes | None, bytes, str, int]:
+        """All that a publisher decides, to compare byte for byte."""
+        headers = json.dumps({name: value.hex() for name, value in self.headers.items()})
+        return self.key, self.value, headers, self.timestamp_ms
+
+    @property
+    def sequence(self) -> int:
+        """The event's position."""
+        return int(self.headers["ce_sequence"])
+
+    @property
+    def json(self) -> Any:
+        """The value, read."""
+        return json.loads(self.value)
+
+
+class Process:
+    """`python -m consumers …` with this edge's settings."""
+
+    def __init__(self, arguments: Sequence[str], environment: dict[str, str], log: Path) -> None:
+        self._arguments = arguments
+        self._environment = environment
+        self.log = log
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self, failpoint: str = "", **settings: str) -> "Process":
+        """Start it, to be hit at a failpoint if one is named."""
+        with self.log.open("ab") as log:
+            self._running = subprocess.Popen(
+                [sys.executable, "-m", "consumers", *self._arguments],
+                cwd=ROOT,
+                env=self._environment | settings | {"TOKENLEDGER_FAILPOINT": failpoint},
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._running is not None
+        return self._running.pid
+
+    @property
+    def frozen(self) -> bool:
+        """Whether SIGSTOP has stopped it."""
+        return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+
+    def ended(self) -> bool:
+        """Whether it is no more."""
+        return self._running is None or self._running.poll() is not None
+
+    def said(self, text: str) -> bool:
+        """Whether it logged this."""
+        return text in self.log.read_text()
+
+    def thaw(self) -> None:
+        """Let a frozen one go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Let it finish what is under way."""
+        if self._running is not None and not self.ended():
+            self._running.terminate()
+            assert self._running.wait(timeout=60) == 0
+
+    def kill(self) -> None:
+        """End it whatever it does."""
+        if self._running is not None and not self.ended():
+            self._running.kill()
+            self._running.wait()
+
+
+@dataclass
+class Edge:
+    """One book, its platform in front of PostgreSQL, and its topics."""
+
+    stage: WritePath
+    settings: Settings
+    directory: Path
+    _processes: list[Process] = field(default_factory=list)
+
+    @property
+    def fresh(self) -> FreshBook:
+        """The book and the doors to it."""
+        return self.stage.fresh
+
+    def topic(self, stream: Stream) -> str:
+        """The name of one of the book's topics."""
+        return topic_name(self.fresh.book.name, stream)
+
+    def make_topics(self, streams: Iterable[Stream] = STREAMS) -> None:
+        """Make what is missing."""
+        admin = self.admin()
+        ensure(admin, self.settings, self.fresh.book.name, streams)
+        admin.close()
+
+    def admin(self) -> KafkaAdminClient:
+        """A client that may do anything; to be closed."""
+        return KafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)
+
+    def process(self, *arguments: str, **settings: str) -> Process:
+        """A process of the edge for this book, not started."""
+        environment = {
+            **os.environ,
+            "TOKENLEDGER_DATABASE_URL": self.fresh.service_url,
+            "TOKENLEDGER_ADMIN_DATABASE_URL": self.fresh.admin_url,
+            "TOKENLEDGER_KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
+            "TOKENLEDGER_KAFKA_PARTITIONS": str(self.settings.kafka_partitions),
+            "TOKENLEDGER_RELAY_LEASE_S": str(self.settings.relay_lease_s),
+            "TOKENLEDGER_KAFKA_SESSION_S": str(self.settings.kafka_session_s),
+            **settings,
+        }
+        log = self.directory / f"process-{len(self._processes)}.log"
+        log.touch()
+        made = Process([*arguments, "--book", self.fresh.book.name], environment, log)
+        self._processes.append(made)
+        return made
+
+    def send(
+        self,
+        stream: Stream,
+        messages: Iterable[tuple[bytes | None, bytes, list[tuple[str, bytes]]]],
+    ) -> None:
+        """Put (key, value, headers) into a topic, acknowledged."""
+        producer = KafkaProducer(
+            bootstrap_servers=self.settings.kafka_bootstrap, linger_ms=2, max_request_size=2**21
+        )
+        sent = [producer.send(self.topic(stream), value, key, headers)
+                for key, value, headers in messages]  # fmt: skip
+        producer.flush()
+        producer.close()
+        assert all(future.succeeded() for future in sent)
+
+    def messages(self, stream: Stream) -> list[Message]:
+        """All that stands in a topic, partition by partition."""
+        topic = self.topic(stream)
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.settings.kafka_bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=5_000,
+        )
+        try:
+            partitions = consumer.partitions_for_topic(topic) or set()
+            places = [TopicPartition(topic, number) for number in sorted(partitions)]
+            ends = consumer.end_offsets(places)
+            consumer.assign(places)
+            found: list[Message] = []
+            while any(consumer.position(place) < ends[place] for place in places):
+                for records in consumer.poll(200).values():
+                    found += map(_message, records)
+            return sorted(found, key=lambda message: (message.partition, message.offset))
+        finally:
+            consumer.close()
+
+    def published(self) -> int:
+        """How far the relay says that it is."""
+        with self.fresh.connect() as connection:
+            row = connection.execute("SELECT position FROM relay").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def head(self) -> int:
+        """The last position of the log."""
+        with self.fresh.connect() as connection:
+            row = connection.execute("SELECT position FROM head").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def await_published(self) -> None:
+        """Wait until the relay has caught up."""
+        until(lambda: self.published() == self.head(), "the relay")
+
+    def close(self) -> None:
+        """End whatever was started."""
+        for process in self._processes:
+            process.kill()
+
+
+def _message(record: Any) -> Message:
+    return Message(
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        dict(record.headers),
+        record.timestamp,
+    )
