@@ -110,3 +110,12 @@ def test_the_glossary_is_in_one_piece() -> None:
     rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+\.? \|$", GLOSSARY.read_text(), re.MULTILINE)
     words = [row for row in rows if row != "Word"]
     assert len(words) == len(set(words)) >= 30
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=name)
+def test_no_test_module_is_a_library(path: Path) -> None:
+    """What tests share stands in modules of its own; scripts inside strings are read, too."""
+    found = re.findall(
+        r"^\s*(?:from|import) +tests[\w.]*\.test_\w+", path.read_text(), re.MULTILINE
+    )
+    assert not found, f"move what is shared out of {found}"

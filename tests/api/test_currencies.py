@@ -11,9 +11,9 @@ from rich.console import Console
 
 from api.currencies import NotAnAmount, Notation, exponent, figure, money
 from api.simulation.driver import Tallies
-from api.simulation.figures import Picture, TrialBalance
+from api.simulation.figures import Picture, _TrialBalance
 from api.simulation.report import summary
-from projections.verify import Report
+from projections.verify import Verification
 
 CURRENCIES = st.sampled_from(["USD", "EUR", "JPY", "KWD", "CLF"])
 NOTATIONS = st.sampled_from(
@@ -119,12 +119,12 @@ def test_a_days_report_divides_by_the_books_own_currency(
     seen = Picture("shop", balance_of(rows, totals))
     text = StringIO()
     Console(file=text, width=200).print(
-        summary(Tallies(), seen, currency, Report(head=0, projections=(), differences=()))
+        summary(Tallies(), seen, currency, Verification(head=0, projections=(), differences=()))
     )
     assert deferred in text.getvalue() and owed in text.getvalue()
     assert figure(700_442, currency) in text.getvalue()
 
 
-def balance_of(rows: list[dict[str, object]], totals: list[dict[str, object]]) -> TrialBalance:
+def balance_of(rows: list[dict[str, object]], totals: list[dict[str, object]]) -> _TrialBalance:
     document = {"rows": rows, "totals": totals, "as_of_position": 1}
-    return msgspec.convert(document, TrialBalance)
+    return msgspec.convert(document, _TrialBalance)

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.domain.test_reference_model import Histories
 from tests.generators.spending import POLICIES
+from tests.reference_model.histories import Histories
 from tests.support.examples import examples
 
 Notice = tuple[str, dict[str, Any]]

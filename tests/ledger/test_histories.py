@@ -21,7 +21,7 @@ from tests.generators.commands import Drawn, anything
 from tests.generators.sequences import Step, courses
 from tests.generators.spending import POLICIES, Known, waits
 from tests.ledger.random_histories import after, audit
-from tests.ledger.write.test_sequencer import cached, replayed
+from tests.ledger.states import cached, replayed
 from tests.scenarios.steps import Sent, grant, policy
 from tests.scenarios.write_path import WritePath
 

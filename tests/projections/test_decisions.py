@@ -24,7 +24,7 @@ from projections.engine.projection import Projection
 from projections.models.earnings import Earnings
 from projections.models.journal import Journal
 from projections.models.wallets import Wallets
-from tests.ledger.log.test_golden import STORED, stored
+from tests.golden.stored import STORED, stored
 
 BRANCHES: dict[type[Projection], ByClass[Any]] = {
     model: model.branches for model in PROJECTIONS if model.branches is not None

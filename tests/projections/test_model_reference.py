@@ -4,7 +4,7 @@ from domain.event import EVENTS
 from ledger.log.entry import decode
 from projections.catalogue import PROJECTIONS
 from projections.model_reference import PAGE, page
-from tests.ledger.log.test_golden import STORED, stored
+from tests.golden.stored import STORED, stored
 
 WRITTEN = PAGE.read_text()
 

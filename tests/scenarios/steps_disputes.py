@@ -22,17 +22,18 @@ def disputed(amount: int, ref: str = "dispute", fee: int = FEE, **what: Any) -> 
 
 def lost(dispute: str = "dispute") -> Sent:
     """The bank keeps it."""
-    return _ended(dispute, "LOST")
+    return ended(dispute, "LOST")
 
 
 def won(dispute: str = "dispute") -> Sent:
     """The bank gives it back."""
-    return _ended(dispute, "WON")
+    return ended(dispute, "WON")
 
 
-def _ended(dispute: str, outcome: str) -> Sent:
+def ended(dispute: str, outcome: str, ref: str | None = None) -> Sent:
+    """The bank decides: LOST or WON."""
     fields = {"dispute": dispute, "outcome": outcome}
-    return _notice("close-dispute", f"{dispute}-{outcome}-{next(_references)}", fields)
+    return _notice("close-dispute", ref or f"{dispute}-{outcome}-{next(_references)}", fields)
 
 
 def _notice(command: str, ref: str, fields: dict[str, Any]) -> Sent:

@@ -37,9 +37,9 @@ def paid_out(stage: "Stage") -> None:
     )
 
 
-def refunded(sale: str, cumulative: int) -> Sent:
+def refunded(sale: str, cumulative: int, ref: str | None = None) -> Sent:
     """The processor reports that so much of a sale has been refunded by now."""
-    reference = f"refund-{next(_references)}"
+    reference = ref or f"refund-{next(_references)}"
     fields = {"sale": sale, "cumulative": cumulative, "processor": "stripe"}
     return Sent("record-refund", {**fields, "processor_ref": reference})
 

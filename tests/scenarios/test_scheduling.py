@@ -4,27 +4,13 @@ from contextlib import closing
 
 import pytest
 
-from ledger.postgres.database import Database
-from ledger.scheduling.scheduler import Scheduler
 from tests.scenarios.policies import LIVE_CALL, PREPAID_CREDITS
+from tests.scenarios.scheduling import scheduled, scheduler
 from tests.scenarios.steps import events, grant, policy, purchase, wallet
 from tests.scenarios.steps_products import at, call, hold, meter, named, turn, verified
 from tests.scenarios.write_path import WritePath
 
 BLOCK = "call_block.charged.v1"
-
-
-def scheduler(stage: WritePath) -> Scheduler:
-    """A scheduler of this platform's book alone, through its writer."""
-    fresh = stage.fresh
-    database = Database(fresh.service_url, fresh.admin_url)
-    return Scheduler(database, lambda _: stage.writer, books=[stage.book.name])
-
-
-def scheduled(stage: WritePath) -> int:
-    """One turn of a scheduler that was not there before."""
-    with closing(scheduler(stage)) as one:
-        return one.turn()
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 
 from tests.scenarios.policies import SESSION_BOOKING
 from tests.scenarios.pure import Pure
+from tests.scenarios.scheduling import scheduled
 from tests.scenarios.stage import Stage, plays_on
 from tests.scenarios.steps import Sent, accepted, events, policy, rejected, split
 from tests.scenarios.steps_products import authorize, capture, named
-from tests.scenarios.test_scheduling import scheduled
 from tests.scenarios.write_path import WritePath
 
 CAPTURED = "payment.captured.v1"

@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable
 
+from ledger.write.answer import Answer
+from ledger.write.writer import Unavailable
+
 TIMEOUT_S = 60.0
 
 
@@ -12,3 +15,14 @@ def until(reached: Callable[[], object], what: str, *, timeout_s: float = TIMEOU
     while not reached():
         assert time.monotonic() < give_up_at, f"waited {timeout_s} s in vain for {what}"
         time.sleep(0.005)
+
+
+def until_available(attempt: Callable[[], list[Answer]], timeout_s: float = 10) -> list[Answer]:
+    """What `attempt` answers once it is not unavailable any more."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return attempt()
+        except Unavailable:
+            assert time.monotonic() < deadline, "still unavailable"
+            time.sleep(0.05)

@@ -14,7 +14,7 @@ from api.provisioning import Provisioning, provision_book
 from ledger.api_keys import Role, create_key
 from ledger.books import Book
 from ledger.postgres.database import Database, connect
-from tests.api.cli.test_serve import served
+from tests.api.cli.serving import served
 from tests.api.conftest import Caller, fresh
 from tests.support.waiting import until
 

@@ -1,15 +1,11 @@
 """`tokenledger serve` as a process: an order to stop loses nothing that was acknowledged."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import psutil
@@ -18,31 +14,8 @@ import pytest
 from ledger.api_keys import Role, create_key
 from ledger.books import Book
 from ledger.postgres.database import Database, connect
+from tests.api.cli.serving import ROOT, served
 from tests.api.conftest import Caller, founded, fresh
-
-ROOT = Path(__file__).parents[3]
-
-
-@contextmanager
-def served(where: Database) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A serving process on a free port; yields it with its URL."""
-    environment = os.environ | {
-        "TOKENLEDGER_DATABASE_URL": where.service_url,
-        "TOKENLEDGER_ADMIN_DATABASE_URL": where.admin_url,
-        "TOKENLEDGER_LOG_LEVEL": "warning",
-    }
-    command = [sys.executable, "-m", "api", "serve", "--port", "0"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stderr is not None
-        found = re.search(r"http://\S+:\d+", process.stderr.readline())
-        assert found is not None
-        yield process, found[0]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from domain.calls.call import CallEnded
-from tests.domain.calls.test_calls import Calls, ended, names, start
+from tests.domain.calls.fan_calls import Calls, ended, names, start
 from tests.domain.in_memory_book import code
 
 

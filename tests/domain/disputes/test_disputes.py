@@ -10,70 +10,17 @@ from hypothesis import strategies as st
 from domain.agenda import AGENDA
 from domain.command import Parked, Suspended
 from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon
-from domain.rejections import Rejection
 from domain.sales.entitlement import Entitlement
 from domain.sales.sale import Sale
 from tests.domain.books import balances
-from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
-from tests.scenarios.policies import MICRO_UNLOCK
-
-CARD = {"funding": "CARD", "processor": "stripe", "processor_ref": "r1"}
-
-
-def world(bearer: str = "CREATOR_PROPORTIONAL", **policy: Any) -> InMemoryBook:
-    return InMemoryBook({**MICRO_UNLOCK, "packages": {}, "dispute_bearer": bearer, **policy})
-
-
-def sold(place: InMemoryBook, price: int = 399, **more: Any) -> Sale:
-    """Ann unlocks Carl's photo by card."""
-    fields: dict[str, Any] = {
-        "user": "ann",
-        "creator": "carl",
-        "item": "photo",
-        "price": price,
-        **CARD,
-        **more,
-    }
-    sale = place.happens("unlock", **fields)[0]
-    assert isinstance(sale, Sale)
-    return sale
-
-
-def opened(amount: int = 399, fee: int = 1500, ref: str = "d1", **more: Any) -> dict[str, Any]:
-    disputed: dict[str, Any] = {} if {"sale", "purchase"} & set(more) else {"payment_ref": "r1"}
-    fields: dict[str, Any] = {
-        "amount": amount,
-        "fee": fee,
-        "processor": "stripe",
-        "processor_ref": ref,
-    }
-    return {**disputed, **fields, **more}
-
-
-def closed(outcome: str, dispute: str = "d1") -> dict[str, Any]:
-    return {
-        "dispute": dispute,
-        "outcome": outcome,
-        "processor": "stripe",
-        "processor_ref": f"{dispute}-{outcome}",
-    }
-
-
-def refunded(cumulative: int) -> dict[str, Any]:
-    fields: dict[str, Any] = {"sale": "r1", "cumulative": cumulative, "processor": "stripe"}
-    return {**fields, "processor_ref": f"refund-{cumulative}"}
-
-
-def sums(place: InMemoryBook) -> dict[str, int]:
-    """Balances of money that are not zero, credits positive for liabilities and income."""
-    found = balances(place.history)
-    return {account: amount for (account, asset), amount in found.items() if amount}
+from tests.domain.card_sales import CARD, closed, hear, opened, reported, sold, sums, world
+from tests.domain.in_memory_book import ASSETS, code
 
 
 def test_a7_a_lost_dispute_after_a_partial_refund() -> None:
     place = world()
     sold(place)
-    place.happens("record-refund", **refunded(200))
+    place.happens("record-refund", **reported(200))
     place.happens("open-dispute", **opened())
     assert sums(place) == {
         "cr.carl.reserved": -159,
@@ -225,25 +172,9 @@ def test_a_dispute_of_escrowed_earnings_outlives_the_escrow() -> None:
     assert "cr.carl.reserved" not in sums(place)
 
 
-def hear(place: InMemoryBook, notices: list[tuple[str, dict[str, Any]]]) -> None:
-    """Every notice once; what waits is heard again whenever something has happened."""
-    waiting = list(notices)
-    while waiting:
-        for notice in waiting:
-            decision = place.decide(notice[0], **notice[1])
-            if isinstance(decision, Parked):
-                continue
-            assert not isinstance(decision, Rejection)
-            place.record(*(decision.events if isinstance(decision, Suspended) else decision))
-            waiting.remove(notice)
-            break
-        else:
-            raise AssertionError(waiting)
-
-
 NOTICES: list[tuple[str, dict[str, Any]]] = [
     ("unlock", {"user": "ann", "creator": "carl", "item": "photo", "price": 399, **CARD}),
-    ("record-refund", refunded(200)),
+    ("record-refund", reported(200)),
     ("open-dispute", opened()),
     ("close-dispute", closed("LOST")),
 ]
@@ -299,7 +230,7 @@ def test_refunds_and_disputes_in_any_order_and_of_any_size(
         "price_bounds": {},
     }
     notices: list[tuple[str, dict[str, Any]]] = [
-        ("record-refund", refunded(1 + amount % price)) for amount in refunds
+        ("record-refund", reported(1 + amount % price)) for amount in refunds
     ]
     for nth, (amount, outcome) in enumerate(disputes):
         ref = f"d{nth}"

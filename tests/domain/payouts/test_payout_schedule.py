@@ -11,7 +11,7 @@ from domain.event import Event
 from domain.payouts.payout import PayoutRequested
 from domain.policy import Policy
 from tests.domain.in_memory_book import NOW, InMemoryBook, code
-from tests.domain.payouts.test_payouts import WAY, carl, earn, request, take, world
+from tests.domain.payouts.ways import WAY, carl, earn, request, take, world
 from tests.scenarios.policies import MICRO_UNLOCK
 
 

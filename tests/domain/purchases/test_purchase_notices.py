@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from domain.wallets.wallet import Wallet
 from tests.domain.books import balances
-from tests.domain.disputes.test_disputes import closed, hear, opened, world
-from tests.domain.disputes.test_purchase_disputes import BEARERS, bought, credits, in_order, tipped
+from tests.domain.card_sales import closed, hear, opened, world
 from tests.domain.in_memory_book import InMemoryBook
+from tests.domain.token_purchases import BEARERS, bought, credits, in_order, tipped
 
 Notice = tuple[str, dict[str, Any]]
 

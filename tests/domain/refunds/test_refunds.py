@@ -10,21 +10,14 @@ from hypothesis import strategies as st
 
 from domain.accounts import balanced
 from domain.command import Parked
-from domain.creators.creator import Creator
 from domain.money import split_among
 from domain.refunds.refund import RefundRecorded
 from domain.rejections import Rejection
 from domain.sales.entitlement import Entitlement, Grant
 from domain.sales.sale import PayeeShare, Sale
 from tests.domain.books import balances
+from tests.domain.card_sales import CARD, creator, refund, reported, world
 from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
-from tests.scenarios.policies import MICRO_UNLOCK
-
-CARD = {"funding": "CARD", "processor": "stripe", "processor_ref": "r1"}
-
-
-def world(**policy: Any) -> InMemoryBook:
-    return InMemoryBook({**MICRO_UNLOCK, "packages": {}, **policy})
 
 
 def sold(place: InMemoryBook, name: str = "unlock", price: int = 399, **more: Any) -> Sale:
@@ -39,30 +32,10 @@ def sold(place: InMemoryBook, name: str = "unlock", price: int = 399, **more: An
     return sale
 
 
-def refund(place: InMemoryBook, sale: Sale, amount: int) -> Any:
-    return place.decide("refund", sale=sale.sale_id, amount=amount, reason_code="ASKED")
-
-
-def reported(cumulative: int, sale: str = "r1", ref: str | None = None) -> dict[str, Any]:
-    ref = ref or f"refund-{cumulative}"
-    return {
-        "sale": sale,
-        "cumulative": cumulative,
-        "processor": "stripe",
-        "processor_ref": ref,
-    }
-
-
 def recorded(place: InMemoryBook, cumulative: int) -> RefundRecorded:
     event = place.happens("record-refund", **reported(cumulative))[0]
     assert isinstance(event, RefundRecorded)
     return event
-
-
-def creator(place: InMemoryBook, name: str = "carl") -> Creator:
-    state = place.states[f"creator:{name}"]
-    assert isinstance(state, Creator)
-    return state
 
 
 def test_a_refund_by_card_counts_from_its_request_and_posts_when_it_is_confirmed() -> None:

@@ -11,15 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.refunds.purchases import TokenPurchaseRefunded
-from tests.domain.disputes.test_purchase_disputes import (
-    bought,
-    closed,
-    credits,
-    in_order,
-    opened,
-    tipped,
-)
+from tests.domain.card_sales import closed
 from tests.domain.in_memory_book import InMemoryBook
+from tests.domain.token_purchases import bought, credits, in_order, opened, tipped
 
 ENABLED = ["tip", "hold"]
 

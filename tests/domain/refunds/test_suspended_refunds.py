@@ -13,8 +13,7 @@ from domain.command import Suspended
 from domain.payments.payment import PaymentSuspended
 from domain.refunds.refund import RefundRecorded
 from domain.sales.entitlement import Entitlement
-from tests.domain.disputes.test_disputes import closed, hear, opened, sold, sums, world
-from tests.domain.disputes.test_disputes import refunded as reported
+from tests.domain.card_sales import closed, hear, opened, reported, sold, sums, world
 from tests.domain.in_memory_book import InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK
 

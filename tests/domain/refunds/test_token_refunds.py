@@ -11,8 +11,8 @@ from domain.refunds.refund import RefundRecorded
 from domain.sales.sale import Sale
 from domain.wallets.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
+from tests.domain.card_sales import creator, refund, world
 from tests.domain.in_memory_book import ASSETS, InMemoryBook, code
-from tests.domain.refunds.test_refunds import creator, refund, world
 
 
 def tipped(place: InMemoryBook, tokens: int) -> Sale:

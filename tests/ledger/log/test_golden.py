@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -17,16 +16,9 @@ from ledger.log.entry import canonical, decode, faults, leaf_hash
 from ledger.write.answer import Answer, problem
 from ledger.write.receipts import remembered
 from ledger.write.request import fingerprint, request_key
+from tests.golden.stored import GOLDEN, LEAVES, STORED, stored
 
-GOLDEN = Path(__file__).parents[2] / "golden"
-LEAVES: dict[str, str] = json.loads((GOLDEN / "leaf_hashes.json").read_text())
 ANSWERS = GOLDEN / "answers"
-STORED = sorted(LEAVES)
-
-
-def stored(name: str) -> bytes:
-    """The entry as it was written."""
-    return (GOLDEN / f"{name}.json").read_bytes()
 
 
 def test_every_event_has_a_stored_example_and_every_example_is_known() -> None:

@@ -11,13 +11,10 @@ import pytest
 
 from ledger.log.verify import Difference, verify_log, verify_snapshots
 from ledger.write import batch, sequencer
-from ledger.write.admission import admit
-from ledger.write.request import Request
 from ledger.write.state_cache import StateCache
 from tests.golden.history import FINANCE
 from tests.ledger.random_histories import audit
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.stage import Person
 from tests.scenarios.steps import FAN, Sent, card_tip, policy, purchase, tip
 from tests.scenarios.steps_disputes import disputed, lost
 from tests.scenarios.write_path import WritePath
@@ -28,12 +25,13 @@ import sys
 from ledger.books import get_book
 from ledger.postgres.database import connect
 from ledger.write.writer import Writer
-from tests.ledger.write.test_inbox import TIP, admitted
+from tests.scenarios.stage import admitted
+from tests.scenarios.steps import card_tip
 url, name = sys.argv[1:]
 with connect(url) as connection:
     book = get_book(connection, name)
 writer = Writer(book, lambda: connect(url, book.schema, autocommit=True)).start()
-writer.write([admitted(TIP)])
+writer.write([admitted(card_tip(1_000, processor_ref="tip"), "k")])
 """
 
 
@@ -51,12 +49,6 @@ def refunded(cumulative: int, ref: str = "refund", sale: str = "tip") -> Sent:
 def release(ref: str, resolution: str) -> Sent:
     """Somebody decides about a payment in suspense."""
     return Sent("release-payment", {"payment_ref": ref, "resolution": resolution}, *FINANCE)
-
-
-def admitted(sent: Sent) -> Request:
-    """A command as it stands before the sequencer of some process."""
-    person = Person(sent.role, sent.actor, sent.client)
-    return admit(sent.command, sent.fields, person, idempotency_key="k", correlation_id="c1")
 
 
 def inbox(stage: WritePath) -> dict[str, tuple[str, str | None, int | None]]:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from domain.entity import KINDS, evolve, kind_of
+from domain.entity import KINDS, kind_of
 from domain.wallets.wallet import PAID, Lot, Wallet
 from ledger.write.answer import Answer
 from ledger.write.business_days import BusinessDays
@@ -19,9 +19,9 @@ from ledger.write.sequencer import ClocksApart, Sequencer
 from ledger.write.state_cache import StateCache
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
-from tests.domain.in_memory_book import States
 from tests.generators.spending import POLICY, commands
 from tests.ledger.random_histories import audit
+from tests.ledger.states import cached, encoded, replayed
 from tests.scenarios.steps import FAN, Sent, events, grant, policy, purchase, tip, wallet
 from tests.scenarios.write_path import WritePath
 
@@ -67,28 +67,6 @@ def chunks(sent: list[Sent], seed: int) -> list[list[Sent]]:
         made.append(rest[:size])
         rest = rest[size:]
     return made
-
-
-def replayed(stage: WritePath) -> dict[str, bytes]:
-    """Every entity's state, folded from the first event; as a snapshot keeps it."""
-    states = States()
-    for entry in stage.entries():
-        states.update(dict(evolve(states, entry.event())))
-    return encoded(states)
-
-
-_sorted = msgspec.msgpack.Encoder(order="sorted")
-
-
-def encoded(states: dict[str, Any]) -> dict[str, bytes]:
-    """States that can be compared, whatever class their parts were read as."""
-    return {key: _sorted.encode(state) for key, state in states.items()}
-
-
-def cached(writer: Writer) -> dict[str, bytes]:
-    """The states that a writer holds in memory."""
-    cache: StateCache = writer._cache
-    return encoded({key: held.state for key, held in {**cache._old, **cache._young}.items()})
 
 
 def loaded(stage: WritePath, keys: list[str]) -> dict[str, bytes]:

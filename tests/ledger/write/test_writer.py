@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import psycopg
@@ -20,6 +19,7 @@ from tests.conftest import FreshBook
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import Sent, events, freeze, policy, purchase, tip, unlock, wallet
 from tests.scenarios.write_path import WritePath
+from tests.support.waiting import until_available
 
 
 @pytest.fixture(autouse=True)
@@ -304,17 +304,6 @@ def test_without_a_database_callers_are_told_soon_and_service_resumes_by_itself(
         writer.write([lost])
 
     door.open = True
-    assert until(lambda: writer.write([lost]))[0].status == 201
+    assert until_available(lambda: writer.write([lost]))[0].status == 201
     writer.stop()
     stage.then(wallet(1099))
-
-
-def until(attempt: Callable[[], list[Answer]], timeout_s: float = 10) -> list[Answer]:
-    """What `attempt` answers once it is not unavailable any more."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            return attempt()
-        except Unavailable:
-            assert time.monotonic() < deadline, "still unavailable"
-            threading.Event().wait(0.05)

@@ -24,10 +24,10 @@ from ledger.write.snapshots import Snapshotter
 from ledger.write.state_cache import CachedState, Snapshot
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
-from tests.ledger.write.test_writer import until
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import FAN, Sent, events, grant, policy, purchase, tip, wallet
 from tests.scenarios.write_path import WritePath
+from tests.support.waiting import until_available
 
 
 @pytest.fixture(autouse=True)
@@ -244,7 +244,7 @@ def test_a_standby_is_as_good_as_no_database(stage: WritePath) -> None:
     with pytest.raises(Unavailable):
         writer.write([request])
     standby.clear()
-    assert statuses(until(lambda: writer.write([request]))) == [201]
+    assert statuses(until_available(lambda: writer.write([request]))) == [201]
     writer.stop()
 
 
@@ -267,7 +267,7 @@ def test_whatever_goes_wrong_on_the_way_back_the_writer_lives(stage: WritePath) 
     writer.start()
     with pytest.raises(Unavailable):
         writer.write([stage.request(tip(1))])
-    assert statuses(until(lambda: writer.write([stage.request(tip(1))]))) == [201]
+    assert statuses(until_available(lambda: writer.write([stage.request(tip(1))]))) == [201]
     writer.stop()
 
 

@@ -1,0 +1,17 @@
+"""The stored examples: an entry of every type, as it was written."""
+
+import json
+from pathlib import Path
+
+GOLDEN = Path(__file__).parent
+
+
+LEAVES: dict[str, str] = json.loads((GOLDEN / "leaf_hashes.json").read_text())
+
+
+STORED = sorted(LEAVES)
+
+
+def stored(name: str) -> bytes:
+    """The entry as it was written."""
+    return (GOLDEN / f"{name}.json").read_bytes()
