@@ -29,7 +29,7 @@ from domain.fields import Code, Country, FreezeScope, Funding, Id, Instant, Posi
 from domain.money import BPS
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
-from domain.policy import Policy, refund_end
+from domain.policy import Policy
 from domain.rejections import (
     CAPTURE_EXCEEDS_HOLD,
     CREATOR_FROZEN,
@@ -44,7 +44,7 @@ from domain.rejections import (
     reject,
 )
 from domain.sales.amounts import card_amounts
-from domain.sales.commands import maturity, party_refusal, price_refusal
+from domain.sales.commands import new_sale, party_refusal, price_refusal
 from domain.sales.invoices import for_sale, series_keys
 from domain.wallets.wallet import Wallet
 
@@ -221,7 +221,7 @@ class Capture(AuthorizationCommand):
             return self.not_open(status)
         if self.amount > terms.amount:
             return reject(CAPTURE_EXCEEDS_HOLD, requested=self.amount, held=terms.amount)
-        sale = self._sale(given, terms, creators.values(), escrowed=frozen is not None)
+        sale = self._sale(given, terms, creators.values())
         return (sale, *for_sale(given, sale))
 
     def _sale(
@@ -229,25 +229,24 @@ class Capture(AuthorizationCommand):
         given: Given,
         terms: PaymentAuthorized,
         creators: Iterable[Creator],
-        *,
-        escrowed: bool,
     ) -> PaymentCaptured:
-        mature_at = maturity(given.now, terms.maturity_days)
         amounts = card_amounts(
             self.amount, terms.weights, bps=BPS - terms.commission_bps, vat_bps=terms.vat_bps
         )
-        return PaymentCaptured(
+        return new_sale(
+            PaymentCaptured,
+            given,
+            amounts,
+            creators,
+            sold_at=given.now,
+            maturity_days=terms.maturity_days,
+            refund_window_days=terms.refund_window_days,
             sale_id=given.new_id,
             buyer=terms.user,
             creator=terms.creator,
             product="session",
             funding=Funding.CARD,
             gross=self.amount,
-            discount=0,
-            mature_at=mature_at,
-            on_agenda=any(creator.first_at(mature_at) for creator in creators),
-            escrowed_at=given.now if escrowed else None,
-            refund_until=refund_end(given.now, terms.refund_window_days),
             processor=terms.processor,
             processor_ref=terms.processor_ref,
             country=terms.country,
@@ -255,14 +254,6 @@ class Capture(AuthorizationCommand):
             session_id=terms.session_id,
             tier=terms.tier,
             voided=terms.amount - self.amount,
-            tax=amounts.tax,
-            creator_share=amounts.creator_share,
-            platform_share=amounts.platform_share,
-            payees=amounts.payees,
-            vat_bps=amounts.vat_bps,
-            tokens_paid=0,
-            tokens_promo=0,
-            released=0,
         )
 
 

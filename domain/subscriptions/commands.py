@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
-from domain.fields import Country, FreezeScope, Funding, Id, Instant, PositiveAmount
+from domain.fields import Country, Funding, Id, Instant, PositiveAmount
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
-from domain.policy import Policy, refund_end
+from domain.policy import Policy
 from domain.rejections import (
     DUPLICATE_PAYMENT,
     DUPLICATE_PERIOD,
@@ -23,7 +23,7 @@ from domain.rejections import (
     reject,
 )
 from domain.sales.amounts import card_amounts
-from domain.sales.commands import maturity, party_refusal, price_refusal
+from domain.sales.commands import new_sale, party_refusal, price_refusal
 from domain.sales.invoices import for_sale, series_keys
 from domain.subscriptions.subscription import (
     TRANSITIONS,
@@ -164,42 +164,33 @@ class ChargePeriod(PeriodNotice):
 
     def _sale(self, given: Given, policy: Policy, deal: Subscribed) -> PeriodCharged:
         country = self.country or policy.default_country
-        sold_at = self.occurred_at or given.now
         amounts = card_amounts(
             self.price,
             ((deal.creator, 1),),
             bps=policy.revenue_share.of(deal.product),
             vat_bps=policy.vat_bps(country),
         )
-        creator = given.state(Creator, deal.creator)
-        mature_at = maturity(sold_at, policy.maturity_days, given.now)
-        return PeriodCharged(
+        return new_sale(
+            PeriodCharged,
+            given,
+            amounts,
+            (given.state(Creator, deal.creator),),
+            sold_at=self.occurred_at or given.now,
+            maturity_days=policy.maturity_days,
+            refund_window_days=policy.refund_window_days,
             sale_id=given.new_id,
             buyer=deal.user,
             creator=deal.creator,
             product=deal.product,
             funding=Funding.CARD,
             gross=self.price,
-            discount=0,
             item_id=self.subscription,
-            mature_at=mature_at,
-            on_agenda=creator.first_at(mature_at),
-            escrowed_at=given.now if FreezeScope.EARN in creator.frozen else None,
-            refund_until=refund_end(sold_at, policy.refund_window_days),
             processor=self.processor,
             processor_ref=self.processor_ref,
             country=country,
             subscription_id=self.subscription,
             period_start=self.period_start,
             period_end=self.period_end,
-            tax=amounts.tax,
-            creator_share=amounts.creator_share,
-            platform_share=amounts.platform_share,
-            payees=amounts.payees,
-            vat_bps=amounts.vat_bps,
-            tokens_paid=0,
-            tokens_promo=0,
-            released=0,
         )
 
 
