@@ -66,3 +66,14 @@ def test_every_definition_that_the_page_places_in_a_file_is_there(page: str) -> 
             placed.add((str(modules[module].relative_to(ROOT)), name))
     assert placed
     assert not [held for held in sorted(placed) if not defines(ROOT / held[0], held[1])]
+
+
+SCENARIOS = set(
+    re.findall(r"^### ([A-E]\d):", (ROOT / "docs/scenarios.md").read_text(), re.MULTILINE)
+)
+
+
+def test_every_scenario_has_a_test_and_every_code_in_a_test_is_defined() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    played = {code.upper() for code in re.findall(r"def test_([a-e]\d)_", source)}
+    assert played == SCENARIOS

@@ -60,7 +60,7 @@ def resolve(place: InMemoryBook, ref: str, resolution: str) -> str:
 LINES = {"a": 1_999, "b": 989, "x": 750}
 
 
-def test_a_file_of_every_kind_of_line() -> None:
+def test_d3_a_file_of_every_kind_of_line() -> None:
     place = world(a=1_999, b=999, c=499)
     assert types(imported(place, LINES, fee=150)) == [
         "settlement.matched.v1",
@@ -75,7 +75,7 @@ def test_a_file_of_every_kind_of_line() -> None:
     assert sums["exp.processor"] == 150
 
 
-def test_importing_again_changes_nothing() -> None:
+def test_d3_importing_again_changes_nothing() -> None:
     place = world(a=1_999, b=999)
     imported(place, LINES, fee=150)
     assert imported(place, LINES, fee=150) == ()
