@@ -44,7 +44,7 @@ class FreezeScope(StrEnum):
 
 
 class SubjectKind(StrEnum):
-    """Whose business a command about a subject is."""
+    """What a subject is: a user's wallet or a creator."""
 
     WALLET = "wallet"
     CREATOR = "creator"

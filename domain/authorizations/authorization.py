@@ -170,7 +170,7 @@ class AuthorizationEnded(AuthorizationEvent, AgendaEvent, frozen=True, kw_only=T
 
 @stored_as("payment.voided.v1")
 class PaymentVoided(AuthorizationEnded, frozen=True):
-    """It was given up, or its time was over."""
+    """The authorisation was given up, or its time was over."""
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
         return msgspec.structs.replace(authorization, status=AuthorizationStatus.VOIDED)
@@ -178,7 +178,7 @@ class PaymentVoided(AuthorizationEnded, frozen=True):
 
 @stored_as("payment.failed.v1")
 class PaymentFailed(AuthorizationEnded, frozen=True):
-    """The processor withdrew it."""
+    """The processor withdrew the authorisation."""
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
         return msgspec.structs.replace(authorization, status=AuthorizationStatus.FAILED)

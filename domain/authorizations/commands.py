@@ -104,7 +104,7 @@ class Authorize(Command):
         return tuple(payee.creator for payee in self.payees or ()) or (self.payee,)
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """Each payee once, the session's own creator among them."""
+        """`payees` names each creator once, and the session's own creator among them."""
         if len(set(self.paid)) < len(self.paid):
             yield "/payees", "names a creator twice"
         if self.payee not in self.paid:
@@ -116,7 +116,7 @@ class Authorize(Command):
         return f"wallet:{self.user}", *creators, payment_key(self.processor_ref)
 
     def decide(self, given: Given) -> Decision:
-        """The authorisation with all that its capture will need, or why not."""
+        """The authorisation, with everything that its capture will need; or a rejection."""
         version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
@@ -150,7 +150,7 @@ class Authorize(Command):
         return (event,)
 
     def _refusal(self, given: Given, policy: Policy) -> Rejection | None:
-        """The tier, then parties, price and offer as for any sale, then the reference."""
+        """Tests the tier, then parties, price and offer as for any sale, then the reference."""
         if self.tier not in policy.revenue_share.tiers:
             return reject(UNKNOWN_TIER, tier=self.tier)
         wallet = given.state(Wallet, self.user)
@@ -205,7 +205,7 @@ class Capture(AuthorizationCommand):
     amount: PositiveAmount
 
     def decide(self, given: Given) -> Decision:
-        """The sale on the terms of the authorisation, or why not."""
+        """The sale on the terms of the authorisation, or a rejection."""
         authorization = given.state(Authorization, self.payment)
         terms = authorization.terms
         if terms is None:
@@ -266,7 +266,7 @@ class Void(AuthorizationCommand):
     reason_code: Code
 
     def decide(self, given: Given) -> Decision:
-        """The end of one that is open, or that is over and nobody had noticed."""
+        """The end of an authorisation that is open, or that has expired without being voided."""
         authorization = given.state(Authorization, self.payment)
         terms = authorization.terms
         if terms is None:
@@ -298,7 +298,7 @@ class FailPayment(AuthorizationCommand):
         return self.processor, self.processor_ref
 
     def decide(self, given: Given) -> Decision:
-        """The failure; nothing where it is over anyway; one after the capture contradicts it."""
+        """The failure. After the end it changes nothing; after the capture it contradicts it."""
         authorization = given.state(Authorization, self.payment)
         terms = authorization.terms
         if terms is None:

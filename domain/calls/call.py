@@ -96,7 +96,7 @@ class Call(State, frozen=True, kw_only=True):
 
     @property
     def idle_at(self) -> datetime:
-        """When the call is over unless somebody does something."""
+        """When the call ends by itself, if nobody starts, pauses or resumes it before."""
         assert self.touched_at is not None
         return self.touched_at + IDLE_AFTER
 

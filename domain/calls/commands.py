@@ -98,9 +98,9 @@ class StartCall(CallCommand):
         return *keys, f"call:{wallet.call}"
 
     def decide(self, given: Given) -> Decision:
-        """The start, with everything that its blocks will need, or why not.
+        """The start, with everything that its blocks will need; or a rejection.
 
-        A call of the fan's that had been idle for too long, and was only not found out yet, ends.
+        An earlier call of the fan that has passed its idle limit ends with it.
         """
         version = given.policy
         if version is None:
@@ -132,7 +132,9 @@ class StartCall(CallCommand):
         return turn(CallEnded, idle.terms, idle.idle_at, CallEndReason.IDLE), event
 
     def _refusal(self, given: Given, policy: Policy, tokens: int) -> Rejection | None:
-        """Parties and price as for any sale; then who is verified, who is free, who can pay."""
+        """Tests parties and price as for any sale; then that the creator is verified, that the fan
+        is in no other call, and that the wallet covers the first block.
+        """
         wallet = given.state(Wallet, self.user)
         creator = given.state(Creator, self.creator)
         if FreezeScope.EARN in creator.frozen and FreezeScope.SPEND not in wallet.frozen:
@@ -164,7 +166,7 @@ class StartCall(CallCommand):
 
 
 def _before(given: Given, fan: str) -> Call | None:
-    """The call that `fan` is in, as far as anybody has found out."""
+    """The call that `fan` is in; its idle limit may have passed without an event that says so."""
     call = given.state(Wallet, fan).call
     return None if call is None else given.state(Call, call)
 

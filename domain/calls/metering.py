@@ -65,7 +65,7 @@ class MeterCall(CallCommand):
 
 
 def _written_off(call: Call, terms: CallStarted, late: Iterable[Span]) -> tuple[Event, ...]:
-    """Nobody pays for these blocks any more."""
+    """Blocks that were complete but were not paid in time."""
     return tuple(
         CallBlockWrittenOff(
             call_id=terms.call_id, block_no=number, cost=terms.block_tokens, active_to=ended

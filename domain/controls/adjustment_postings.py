@@ -41,7 +41,7 @@ class Effect(msgspec.Struct, frozen=True):
 
 
 def problem(account: str) -> str | None:
-    """Why no correction may name this account."""
+    """Why no adjustment may name this account; None if one may."""
     if _MONEY.fullmatch(account) or _TOKENS.fullmatch(account):
         return None
     if _ELSEWHERE.fullmatch(account):
@@ -72,7 +72,7 @@ def creators(legs: Iterable[Posting]) -> dict[str, int]:
 
 
 def refusal(legs: Iterable[Posting], assets: Assets) -> Rejection | None:
-    """Assets that are not the book's or not the account's; sums that are not zero."""
+    """Rejection of assets that are not the book's or the account's, and of sums that are not 0."""
     totals: dict[str, int] = {}
     for account, asset, amount in legs:
         money = _MONEY.fullmatch(account) is not None

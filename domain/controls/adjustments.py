@@ -164,7 +164,7 @@ class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True):
 
 @stored_as("adjustment.rejected.v1")
 class AdjustmentRejected(AdjustmentEvent, frozen=True, kw_only=True):
-    """Somebody did not agree: nothing is booked."""
+    """An approver declined: nothing is booked."""
 
     code: str
 
@@ -250,7 +250,7 @@ class AdjustmentCommand(Command):
         return adjustment
 
     def actor_refusal(self, given: Given, adjustment: Adjustment) -> Rejection | None:
-        """Why this person may not decide."""
+        """Rejection if this person may not decide."""
         return None
 
 
@@ -261,14 +261,14 @@ class ApproveAdjustment(AdjustmentCommand):
     name = "approve-adjustment"
 
     def actor_refusal(self, given: Given, adjustment: Adjustment) -> Rejection | None:
-        """Neither its proposer nor whoever gains or loses by it."""
+        """Neither its proposer may decide, nor anybody whose account it names."""
         named = {*corrections.users(adjustment.legs), *corrections.creators(adjustment.legs)}
         if given.actor == adjustment.proposer or given.actor in named:
             return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)
         return None
 
     def decide(self, given: Given) -> Decision:
-        """The booking, and the end of payouts that it leaves without cover."""
+        """The booking, and a `PayoutRejected` for each payout that it leaves without cover."""
         adjustment = self.waiting(given)
         if isinstance(adjustment, Rejection):
             return adjustment
@@ -323,7 +323,7 @@ def _effect(given: Given, legs: tuple[Posting, ...], lot_id: str) -> Effect | Re
 
 
 def _date_refusal(given: Given, effective_on: date | None) -> Rejection | None:
-    """A date to come, or of a closed period."""
+    """Rejection of a date in the future or in a closed period."""
     if effective_on is None:
         return None
     if effective_on > given.today:

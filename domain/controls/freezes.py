@@ -35,7 +35,7 @@ class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
 
 @stored_as("account.frozen.v1")
 class AccountFrozen(FreezeEvent, frozen=True):
-    """Nothing within `scope` from now on."""
+    """The subject may do nothing within `scope` from now on."""
 
     def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({*before, self.scope}))
@@ -43,7 +43,7 @@ class AccountFrozen(FreezeEvent, frozen=True):
 
 @stored_as("account.unfrozen.v1")
 class AccountUnfrozen(FreezeEvent, frozen=True):
-    """`scope` is free again."""
+    """The subject may act within `scope` again."""
 
     def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(scope for scope in before if scope != self.scope)

@@ -1,7 +1,7 @@
 """Periods: months that are closed one after the other, and where late facts are posted.
 
-Nothing is refused for being late: a fact of a closed month is posted on the first open day and
-says so by its `effective_on`. Only what names a closed date itself is refused.
+Nothing is rejected for being late: a fact of a closed month is posted on the first open day and
+says so by its `effective_on`. Only what names a closed date itself is rejected.
 """
 
 import re
@@ -47,7 +47,7 @@ class Periods(State, frozen=True, kw_only=True):
         return day if self.first_open is None or day >= self.first_open else self.first_open
 
     def refuses(self, day: date) -> Rejection | None:
-        """The refusal of whatever names `day` as its date, if that is closed."""
+        """Rejection of whatever names `day` as its date, if that day is closed."""
         if self.open_day(day) == day:
             return None
         return reject(PERIOD_CLOSED, date=day, first_open=self.first_open)

@@ -19,7 +19,7 @@ from domain.rejections import CREATOR_FROZEN, reject
 
 
 class EarningsMoved(CreatorEvent, frozen=True, kw_only=True):
-    """What is due up to and including `through`: `amount` minor units."""
+    """Earnings due up to and including `through`, `amount` minor units, become available."""
 
     creator: str
     through: datetime

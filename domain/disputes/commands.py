@@ -54,7 +54,7 @@ class OpenDispute(Command):
         return self.processor, self.processor_ref
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """One thing is disputed."""
+        """Exactly one of `sale`, `purchase` and `payment_ref` is named."""
         named = [one for one in (self.sale, self.purchase, self.payment_ref) if one is not None]
         if len(named) != 1:
             yield "", "name one of sale, purchase and payment_ref"
@@ -143,7 +143,7 @@ class CloseDispute(Command):
         return key, *_purchase_keys(states, opened.purchase_id or "")
 
     def decide(self, given: Given) -> Decision:
-        """The outcome; one that is known changes nothing, and a win is never undone."""
+        """The outcome. One that is known already changes nothing, and a win is final."""
         dispute = given.state(DisputeRecord, self.dispute)
         if dispute.opened is None:
             return Parked(f"dispute:{self.dispute}")

@@ -208,7 +208,7 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
         return msgspec.structs.replace(record, charges=tuple(charges))
 
     def bearers(self, assets: Assets) -> tuple[Posting, ...]:
-        """Everybody's part of it."""
+        """The postings of everybody's part of the loss."""
         money = assets.currency
         income = accounts.MARGIN_REVENUE if self.sale_id is None else accounts.COMMISSION_REVENUE
         return (

@@ -226,7 +226,7 @@ def _chunks(sales: Iterable[Claws]) -> Iterator[Claws]:
 
 
 def _frozen(record: PurchaseRecord, wallet: Wallet) -> tuple[AccountFrozen, ...]:
-    """The wallet may not spend until a person has looked at it."""
+    """The freeze of the wallet's spending, until a person has looked at it."""
     if FreezeScope.SPEND in wallet.frozen:
         return ()
     return (

@@ -107,7 +107,7 @@ class SettleBatch(HoldCommand):
     used: Amount
 
     def decide(self, given: Given) -> Decision:
-        """The usage; a batch that was settled with another figure stays as it was."""
+        """The usage, or a rejection if the batch was settled with another figure."""
         hold = self.load_hold(given)
         if isinstance(hold, Rejection):
             return hold
@@ -144,7 +144,7 @@ class ReleaseHold(HoldCommand):
     name = "release-hold"
 
     def decide(self, given: Given) -> Decision:
-        """The release; tokens whose time ended while they were held end with it."""
+        """The release, then the end of tokens whose time passed while they were held."""
         hold = self.load_hold(given)
         if isinstance(hold, Rejection):
             return hold

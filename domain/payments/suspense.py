@@ -49,7 +49,7 @@ def suspended(
 
 
 def kept_fields(command: Command) -> dict[str, Any]:
-    """What a command said, as JSON can keep it."""
+    """The fields of a command as JSON values."""
     encoded = msgspec.json.encode(explicit_fields(command), enc_hook=explicit_fields)
     fields: dict[str, Any] = msgspec.json.decode(encoded)
     return fields

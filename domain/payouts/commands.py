@@ -63,7 +63,7 @@ class RequestPayout(Command):
     scheduled: bool = False
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """An amount is for a person to say, and never for the schedule."""
+        """`amount` is required unless the payout is scheduled, and not allowed if it is."""
         if self.amount is None and not self.scheduled:
             yield "/amount", "is required unless the payout is scheduled"
         if self.scheduled and self.amount is not None:
@@ -121,7 +121,7 @@ class RequestPayout(Command):
     def _funds_refusal(
         self, creator: Creator, policy: Policy, country: str | None, amount: int, available: int
     ) -> Rejection | None:
-        """Bounds, then the state of the creator, then funds."""
+        """Tests the bounds, then the state of the creator, then funds."""
         if available < 0:
             return reject(NEGATIVE_BALANCE, creator=self.creator, owed=-available)
         minimum = policy.payout_minimum or 0
@@ -157,7 +157,7 @@ class PayoutCommand(Command):
         return key, f"creator:{payout.creator}"
 
     def decide(self, given: Given) -> Decision:
-        """The step, if the payout is where it can be taken."""
+        """The step, if the status of the payout allows it; or a rejection."""
         payout = given.state(Payout, self.payout)
         if payout.status is None:
             return reject(UNKNOWN_PAYOUT, payout=self.payout)
@@ -172,7 +172,7 @@ class PayoutCommand(Command):
         return self.step(given, payout)
 
     def actor_refusal(self, given: Given, payout: Payout) -> Rejection | None:
-        """Why this person may not take the step."""
+        """Rejection if this person may not take the step."""
         return None
 
     def step(self, given: Given, payout: Payout) -> Decision:
@@ -189,7 +189,7 @@ class ApprovePayout(PayoutCommand):
     freezable = True
 
     def actor_refusal(self, given: Given, payout: Payout) -> Rejection | None:
-        """Neither the requester nor the creator approves."""
+        """Neither the requester nor the creator may approve."""
         if given.actor in (payout.requester, payout.creator):
             return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)
         return None
@@ -301,7 +301,7 @@ class ReturnPayout(PayoutCommand):
 
 
 def _frozen(creator: Creator, creator_id: str) -> Rejection | None:
-    """Why nothing may be paid to this creator at present."""
+    """Rejection if the creator's payouts are frozen."""
     if FreezeScope.PAYOUT in creator.frozen:
         return reject(ACCOUNT_FROZEN, user=creator_id, scope=FreezeScope.PAYOUT)
     return None

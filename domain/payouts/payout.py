@@ -174,7 +174,7 @@ class PayoutUndone(PayoutEvent, frozen=True, kw_only=True):
 
 @stored_as("payout.rejected.v1")
 class PayoutRejected(PayoutUndone, frozen=True):
-    """A person refused it, or the balance fell below zero."""
+    """A person rejected it, or the creator's balance fell below zero."""
 
     def in_payout(self, payout: Payout) -> Payout:
         return msgspec.structs.replace(payout, status=PayoutStatus.REJECTED)

@@ -1,6 +1,6 @@
 """Refunding: who may ask for a refund, what a processor reports of it, and what follows.
 
-A request is refused where something stands against it. A processor's report never is: its figures
+A request may be rejected. A processor's report never is: its figures
 are cumulative, so that what is reported twice or late changes nothing.
 """
 
@@ -146,7 +146,7 @@ class RecordRefund(Command):
         return Suspended(INVALID_TRANSITION.code, (*events, *self._beyond(record, borne).events))
 
     def _beyond(self, record: SaleRecord, borne: int) -> Suspended:
-        """What nobody has heard of yet in what goes beyond the sale."""
+        """What is new in the part of the figure that goes beyond the sale: it waits in suspense."""
         new = max(0, self.cumulative - borne - record.over_refunded)
         name = self.sale if record.sale is None else record.sale.sale_id
         return suspended(self, -new, INVALID_TRANSITION.code, refund_of=name)
@@ -267,7 +267,7 @@ def entitled_until(sale: Sale) -> datetime | None:
 
 
 def _refusal(given: Given, record: SaleRecord, sale_id: str, amount: int) -> Rejection | None:
-    """What stands against a request, in the order of refusals."""
+    """The first rejection of a request, in the order of `domain/rejections.py`."""
     sale = record.sale
     if sale is None:
         return reject(UNKNOWN_SALE, sale=sale_id)

@@ -43,7 +43,7 @@ S = TypeVar("S", bound=Sale)
 
 
 class Attribution(BaseModel):
-    """What brought the buyer here."""
+    """Which source, connection or campaign brought the buyer here."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -108,7 +108,7 @@ class SaleCommand(Command):
         return None, None
 
     def decide(self, given: Given) -> Decision:
-        """The sale, or why not; a card that was charged for a refused sale goes to suspense."""
+        """The sale, or a rejection; money that a card paid for a rejected sale goes to suspense."""
         version = given.policy
         if version is None:
             sale: Sale | Rejection = reject(NO_POLICY, at=given.now)
@@ -225,7 +225,7 @@ class _Dealing(Protocol):
 def party_refusal(
     deal: _Dealing, terms: SaleTerms, wallet: Wallet, creator: Creator
 ) -> Rejection | None:
-    """Frozen parties, products and fundings that are not offered, dealing with oneself."""
+    """Tests for frozen parties, products and fundings that are off, and dealing with oneself."""
     if SPEND in wallet.frozen:
         return reject(ACCOUNT_FROZEN, user=deal.user, scope=SPEND)
     if EARN in creator.frozen and terms.rejects_frozen:

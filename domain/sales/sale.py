@@ -1,6 +1,6 @@
 """A sale: a fan pays a creator, in tokens or by card. Tips, unlocks and tickets are sales.
 
-This module says what a sale is and how it posts; `selling` says how one comes about. Tokens: the
+This module says what a sale is and how it posts; `commands` how one comes about. Tokens: the
 lots consumed release what was paid for them; the creator gets a share of the tokens' unit value,
 whatever they were bought for; the difference is the platform's margin. Promotional tokens
 release nothing, so their part of the share is the platform's expense. Card: tax comes out first,

@@ -65,7 +65,7 @@ class ImportSettlement(Command):
     fee: Amount = 0
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """A payment stands once in a piece."""
+        """`lines` names each payment once."""
         seen: set[str] = set()
         for nth, line in enumerate(self.lines):
             if line.payment_ref in seen:
@@ -79,7 +79,7 @@ class ImportSettlement(Command):
         return tuple(keys)
 
     def decide(self, given: Given) -> Decision:
-        """One event a line that is new, and the fee if it is."""
+        """One event for each new line, and one for the fee if it is new."""
         file = given.state(SettlementFile, self.file_sha256)
         if self.first_line > file.through + 1:
             subject = f"line {self.first_line}"

@@ -201,7 +201,7 @@ class FailPeriod(PeriodNotice):
     name = "fail-period"
 
     def decide(self, given: Given) -> Decision:
-        """The failure; one of a period that is paid contradicts it, one after the end is moot."""
+        """The failure. That of a paid period contradicts it; after the end it changes nothing."""
         subscription = given.state(Subscription, self.subscription)
         if subscription.status is None:
             return Parked(subscription_key(self.subscription))
@@ -247,7 +247,7 @@ class LapseSubscription(SubscriptionCommand):
     name = "lapse-subscription"
 
     def decide(self, given: Given) -> Decision:
-        """The lapse; one that is paid for runs on."""
+        """The lapse, or a rejection while the subscription is paid for."""
         subscription = given.state(Subscription, self.subscription)
         if subscription.status is None:
             return reject(UNKNOWN_SUBSCRIPTION, subscription=self.subscription)

@@ -173,7 +173,7 @@ class SubscriptionCancelled(SubscriptionTurn, frozen=True, kw_only=True):
 
 @stored_as("subscription.lapsed.v1")
 class SubscriptionLapsed(SubscriptionTurn, frozen=True, kw_only=True):
-    """It ended for want of payment."""
+    """The subscription ended because it was not paid."""
 
     at: datetime
 

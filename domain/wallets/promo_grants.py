@@ -63,7 +63,7 @@ class GrantPromo(Command):
         return (f"wallet:{self.user}",)
 
     def decide(self, given: Given) -> Decision:
-        """The grant; refused where the platform does not take tokens."""
+        """The grant, or a rejection where the policy knows no tokens."""
         version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
