@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from domain import accounts
 
 
-class Place(Enum):
+class TokenPlace(Enum):
     """Where tokens are: with nobody, free in a wallet, or set aside in it."""
 
     SUPPLY = "supply"
@@ -20,9 +20,9 @@ class Place(Enum):
 
     def account(self, user: str) -> str:
         """The account of the tokens there, if they are `user`'s or were or will be."""
-        if self is Place.SUPPLY:
+        if self is TokenPlace.SUPPLY:
             return accounts.SUPPLY
-        return accounts.wallet_free(user) if self is Place.FREE else accounts.wallet_held(user)
+        return accounts.wallet_free(user) if self is TokenPlace.FREE else accounts.wallet_held(user)
 
 
 class Cause(StrEnum):
@@ -47,20 +47,20 @@ class Cause(StrEnum):
     DEBITED = "debited"
 
 
-ROUTES: dict[Cause, tuple[Place, Place]] = {
-    Cause.PURCHASED: (Place.SUPPLY, Place.FREE),
-    Cause.GRANTED: (Place.SUPPLY, Place.FREE),
-    Cause.SPENT: (Place.FREE, Place.SUPPLY),
-    Cause.RETURNED: (Place.SUPPLY, Place.FREE),
-    Cause.HELD: (Place.FREE, Place.HELD),
-    Cause.USED: (Place.HELD, Place.SUPPLY),
-    Cause.RELEASED: (Place.HELD, Place.FREE),
-    Cause.EXPIRED: (Place.FREE, Place.SUPPLY),
-    Cause.REVOKED: (Place.FREE, Place.SUPPLY),
-    Cause.CANCELLED: (Place.HELD, Place.SUPPLY),
-    Cause.RESTORED: (Place.SUPPLY, Place.FREE),
-    Cause.CREDITED: (Place.SUPPLY, Place.FREE),
-    Cause.DEBITED: (Place.FREE, Place.SUPPLY),
+ROUTES: dict[Cause, tuple[TokenPlace, TokenPlace]] = {
+    Cause.PURCHASED: (TokenPlace.SUPPLY, TokenPlace.FREE),
+    Cause.GRANTED: (TokenPlace.SUPPLY, TokenPlace.FREE),
+    Cause.SPENT: (TokenPlace.FREE, TokenPlace.SUPPLY),
+    Cause.RETURNED: (TokenPlace.SUPPLY, TokenPlace.FREE),
+    Cause.HELD: (TokenPlace.FREE, TokenPlace.HELD),
+    Cause.USED: (TokenPlace.HELD, TokenPlace.SUPPLY),
+    Cause.RELEASED: (TokenPlace.HELD, TokenPlace.FREE),
+    Cause.EXPIRED: (TokenPlace.FREE, TokenPlace.SUPPLY),
+    Cause.REVOKED: (TokenPlace.FREE, TokenPlace.SUPPLY),
+    Cause.CANCELLED: (TokenPlace.HELD, TokenPlace.SUPPLY),
+    Cause.RESTORED: (TokenPlace.SUPPLY, TokenPlace.FREE),
+    Cause.CREDITED: (TokenPlace.SUPPLY, TokenPlace.FREE),
+    Cause.DEBITED: (TokenPlace.FREE, TokenPlace.SUPPLY),
 }
 """From where to where the tokens of a change move."""
 

@@ -15,7 +15,7 @@ import msgspec
 from domain.accounts import Assets, Posting
 from domain.entity import State, entity
 from domain.event import Event
-from domain.wallets.lot_changes import ROUTES, LotChange, Place
+from domain.wallets.lot_changes import ROUTES, LotChange, TokenPlace
 
 
 class TokenClass(StrEnum):
@@ -160,8 +160,8 @@ class Wallet(State, frozen=True, kw_only=True):
             if lot is None:
                 assert isinstance(named, Lot), named
                 lot = named.after(named.left)
-            consumed = tokens * ((target is Place.SUPPLY) - (source is Place.SUPPLY))
-            held = tokens * ((target is Place.HELD) - (source is Place.HELD))
+            consumed = tokens * ((target is TokenPlace.SUPPLY) - (source is TokenPlace.SUPPLY))
+            held = tokens * ((target is TokenPlace.HELD) - (source is TokenPlace.HELD))
             lots[named.lot] = msgspec.structs.replace(
                 lot, consumed=lot.consumed + consumed, held=lot.held + held
             )
