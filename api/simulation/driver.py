@@ -119,11 +119,11 @@ class Simulation:
         return self.tallies
 
     def wire(self) -> Wire:
-        """A new connection."""
+        """Open a new connection."""
         return Wire(self._address, self._headers)
 
     async def single(self, wire: Wire, step: Step) -> Reply:
-        """One command by its own route."""
+        """Send one command by its own route."""
         body = msgspec.json.encode(step.fields)
         started = time.perf_counter()
         reply = await self._insist(

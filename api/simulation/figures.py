@@ -32,7 +32,7 @@ class _Total(msgspec.Struct):
 
 
 class _TrialBalance(msgspec.Struct):
-    """As the route answers it."""
+    """The answer of the trial balance's route."""
 
     rows: list[_Row]
     totals: list[_Total]
@@ -71,7 +71,7 @@ class _TrialBalance(msgspec.Struct):
 
 @dataclass(slots=True)
 class Picture:
-    """What a book looks like after its day."""
+    """The figures of a book after its day."""
 
     book: str
     trial_balance: _TrialBalance

@@ -22,7 +22,7 @@ class Reply(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Where a service listens."""
+    """The host and port of a service."""
 
     host: str
     port: int
@@ -61,7 +61,7 @@ class Wire:
         return await self._ask(head.encode() + body)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

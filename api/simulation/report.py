@@ -21,7 +21,7 @@ _REJECTIONS_SHOWN = 8
 
 
 def opening(book: str, url: str, size: Size) -> RenderableType:
-    """What is about to happen."""
+    """The panel that says what is about to be simulated."""
     return Panel(
         f"book [bold]{book}[/], service at [link={url}]{url}[/link]\n"
         f"{size.users:,} users and {size.creators:,} creators send {size.commands:,} commands: "
@@ -33,7 +33,7 @@ def opening(book: str, url: str, size: Size) -> RenderableType:
 
 
 def summary(tallies: Tallies, seen: Picture, currency: str, report: Verification) -> RenderableType:
-    """Everything, in the order in which finance staff would ask."""
+    """The day's figures, in the order in which finance staff ask for them."""
     return Group(
         Rule("the day"),
         figures(tallies),
@@ -48,7 +48,7 @@ def summary(tallies: Tallies, seen: Picture, currency: str, report: Verification
 
 
 def addresses(url: str, book: str, key: str) -> RenderableType:
-    """Where to look around."""
+    """The addresses to look at while the service runs."""
     lines = Table.grid(padding=(0, 2))
     lines.add_row("API documentation", f"[bold]{url}/docs[/]")
     lines.add_row("health, metrics", f"{url}/health/ready  {url}/metrics")

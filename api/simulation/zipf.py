@@ -16,5 +16,5 @@ class Zipf:
         self._up_to = list(accumulate(1 / rank**exponent for rank in range(1, size + 1)))
 
     def draw(self, source: random.Random) -> int:
-        """A rank."""
+        """Draw a rank; low ranks are the most frequent."""
         return min(bisect(self._up_to, source.random() * self._up_to[-1]), len(self._up_to) - 1)
