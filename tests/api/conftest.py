@@ -24,6 +24,7 @@ from ledger.books import Book
 from ledger.postgres.database import Database, connect
 from ledger.settings import Settings
 from projections import process as engine
+from tests.scenarios import steps
 
 _numbers = itertools.count(1)
 
@@ -163,10 +164,9 @@ def service(tenant: Tenant) -> Caller:
 
 def tip(user: str, creator: str, amount: int = 10) -> dict[str, Any]:
     """The fields of a tip in tokens."""
-    return {"user": user, "creator": creator, "funding": "TOKEN", "amount": amount}
+    return steps.tip(amount, user, creator).fields
 
 
 def purchase(user: str, **more: Any) -> dict[str, Any]:
-    """The fields of a purchase of the small package."""
-    fields = {"user": user, "package": "small", "price": 999, "processor": "psp"}
-    return fields | {"processor_ref": fresh("payment")} | more
+    """The fields of a purchase of the small package, paid by a reference of its own."""
+    return steps.purchase("small", 999, user, fresh("payment")).fields | more

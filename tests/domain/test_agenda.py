@@ -29,7 +29,7 @@ DAY = 86_400
 
 
 class Scheduled(InMemoryBook):
-    """A world with a scheduler and one user."""
+    """A book with a scheduler and one user."""
 
     def __init__(self) -> None:
         super().__init__(POLICY)

@@ -57,7 +57,7 @@ NOTICES = {"charge-period", "fail-period"}
 
 
 def walked(key: str, way: tuple[str, ...]) -> InMemoryBook:
-    """A world in which the steps of `way` were taken."""
+    """A book in which the steps of `way` were taken."""
     place = InMemoryBook(policies.LIVE_CALL if key == "call:c1" else policies.SUBSCRIPTION)
     if key == "call:c1":
         place.happens("verify-creator", creator="carl", verified=True)

@@ -1,4 +1,4 @@
-"""Some of these tests need a whole platform: a book with a writer in front of it."""
+"""Some of these tests need the write path: a book with a writer in front of it."""
 
 from tests.scenarios.write_path import stage
 

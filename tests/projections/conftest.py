@@ -1,4 +1,4 @@
-"""Tests of the read side need a platform that writes, and its read models."""
+"""Tests of the read side need a book that is written, and its read models."""
 
 from tests.scenarios.write_path import stage
 

@@ -67,5 +67,5 @@ def busy_day() -> list[Sent]:
 
 
 def written(stage: WritePath) -> WritePath:
-    """A platform after that day."""
+    """A book after that day."""
     return stage.given(busy_day())

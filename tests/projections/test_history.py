@@ -28,7 +28,7 @@ NOW = datetime(2036, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def lived(database: Database) -> WritePath:
-    """A platform on which everything happened, its read models at the head."""
+    """A book in which everything happened, its read models at the head."""
     book = create_book(database.admin_url, "Eventful", currency="USD", time_zone="UTC")
     stage = WritePath(FreshBook(book, database.service_url, database.admin_url))
     live_through(stage)

@@ -1,1 +1,1 @@
-"""The acceptance scenarios of the domain reference, one file per platform, on the real thing."""
+"""The scenarios of `docs/scenarios.md`, platform by platform, their sentences and stages."""

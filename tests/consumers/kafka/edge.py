@@ -109,7 +109,7 @@ class Process:
 
 @dataclass
 class Edge:
-    """One book, its platform in front of PostgreSQL, and its topics."""
+    """One book, its write path on PostgreSQL, and its topics."""
 
     stage: WritePath
     settings: Settings

@@ -20,7 +20,7 @@ TIERS = SESSION_BOOKING["revenue_share"]["tiers"]
 
 
 class Sessions(InMemoryBook):
-    """A world of booked sessions."""
+    """A book of booked sessions."""
 
     def __init__(self, **policy: Any) -> None:
         super().__init__({**SESSION_BOOKING, **policy})

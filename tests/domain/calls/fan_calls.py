@@ -15,7 +15,7 @@ SEND = {"reason_code": "X"}
 
 
 class Calls(InMemoryBook):
-    """A world with a verified creator, a fan, and a clock in seconds since the call began."""
+    """A book with a verified creator, a fan, and a clock in seconds since the call began."""
 
     def __init__(self, tokens: int = 1_000, **policy: Any) -> None:
         super().__init__({**LIVE_CALL, **policy})

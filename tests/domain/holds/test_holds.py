@@ -18,7 +18,7 @@ LATER = "2026-11-20T13:00:00Z"
 
 
 class Holds(InMemoryBook):
-    """A world with one tenant and 12,000 credits bought for 96,000 cents."""
+    """A book with one tenant and 12,000 credits bought for 96,000 cents."""
 
     def __init__(self, **policy: Any) -> None:
         super().__init__({**PREPAID_CREDITS, **policy})

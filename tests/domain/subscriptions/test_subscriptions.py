@@ -29,7 +29,7 @@ def text(instant: datetime) -> str:
 
 
 class Subscriptions(InMemoryBook):
-    """A world with one subscription of 30-day periods."""
+    """A book with one subscription of 30-day periods."""
 
     def __init__(self, *, started: bool = True, **policy: Any) -> None:
         super().__init__({**SUBSCRIPTION, **policy})

@@ -146,7 +146,7 @@ def small_partitions(database_of: FreshBook, rows: int) -> FreshBook:
 
 @pytest.fixture
 def narrow(fresh_book: FreshBook) -> Iterator[WritePath]:
-    """A platform whose log has partitions of ten events."""
+    """A book whose log has partitions of ten events."""
     running = WritePath(small_partitions(fresh_book, 10))
     running.given(policy(MICRO_UNLOCK))
     yield running

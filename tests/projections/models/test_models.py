@@ -18,7 +18,7 @@ from tests.scenarios.write_path import WritePath
 
 @pytest.fixture
 def followed(stage: WritePath) -> WritePath:
-    """A platform after a busy day, its read models at the head."""
+    """A book after a busy day, its read models at the head."""
     written(stage)
     follow(stage.fresh)
     return stage
