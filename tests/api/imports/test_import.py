@@ -86,7 +86,7 @@ def test_the_read_models_say_the_same(book: TipsBook, database: Database, tmp_pa
             assert found["lifetime_earned"] == sums.earned[creator] == found["available"]
 
 
-def test_d3_importing_again_changes_nothing(book: TipsBook, tmp_path: Path) -> None:
+def test_importing_again_changes_nothing(book: TipsBook, tmp_path: Path) -> None:
     path = tip_sums.write(tmp_path / "tips.csv", ROWS[:400])
     book.load(path)
     head = book.head
