@@ -52,10 +52,10 @@ SET synchronous_commit = off;
 
 -- name: status
 -- Every read model, how far it is behind the head, in events and by the age in seconds of the
--- first event that it has not read, and why it stopped if it did. What a rebuild makes beside the
--- live tables is left out.
+-- first event that it has not read (0 if a damaged log lacks it), and why it stopped if it did.
+-- What a rebuild makes beside the live tables is left out.
 SELECT p.name, p.version, p.position, greatest(h.position - p.position, 0),
-       CASE WHEN p.position < h.position
+       CASE WHEN p.position < h.position AND next.recorded_at IS NOT NULL
             THEN extract(epoch FROM clock_timestamp() - next.recorded_at)::float8
             ELSE 0 END,
        p.failed_at, p.failure, p.updated_at, h.position
