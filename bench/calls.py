@@ -17,9 +17,9 @@ from ledger.scheduling.scheduler import Scheduler
 
 CALLS = 10_000
 ROUNDS = 8
+#: Longer than it takes to start all calls and to meter them, so that a tick finds exactly one
+#: complete block of every call.
 BLOCK_S = 5
-"""Longer than it takes to start all calls and to meter them, so that a tick finds exactly one
-complete block of every call."""
 
 
 def measure(stage: Stage) -> dict[str, float]:

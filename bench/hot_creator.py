@@ -19,8 +19,8 @@ from ledger.write.writer import Writer
 
 SALES = 1_000_000
 FEW_SALES = 10
+#: Ten of them are enough for a payout.
 TIP = 1_000
-"""Ten of them are enough for a payout."""
 CYCLES = 100
 ROUNDS = 12
 HOT, CALM = "hot", "calm"

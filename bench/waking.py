@@ -25,8 +25,8 @@ BOOKS = 50
 PROCESSES = 2
 WALLETS = 200
 ROUNDS = 9
+#: Commands in a commit, and commits of each book in a round.
 SIZES = {1: 60, 100: 5}
-"""Commands in a commit, and commits of each book in a round."""
 QUIET, TOLD = "without NOTIFY", "with NOTIFY"
 
 _PLAIN = sequencer.SQL["advance_head"]

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Callable, Collection
 
 import psycopg
-import structlog
 
+from ledger import logs
 from ledger.books import Book, list_books
 from ledger.postgres.database import Database, connect
 
 NOTICE_BOOKS_EVERY_S = 2.0
 
-log = structlog.get_logger()
+log = logs.get_logger(__name__)
 
 
 def serve_books(

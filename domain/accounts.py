@@ -6,8 +6,8 @@ Ids hold neither `.` nor `:`, so a name can be taken apart again.
 
 import msgspec
 
+#: One leg: (account, asset, amount); a debit is positive.
 Posting = tuple[str, str, int]
-"""One leg: (account, asset, amount); a debit is positive."""
 
 DEFERRED = "deferred"
 SUPPLY = "supply"

@@ -12,10 +12,10 @@ import msgspec
 
 from domain.event import Event
 
+#: The tag of every event that changes the agenda.
 AGENDA = "agenda:book"
-"""The tag of every event that changes the agenda."""
+#: Until what is done once has been answered.
 RETRY_EVERY_S = 60
-"""Until what is done once has been answered."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -29,8 +29,8 @@ class Due(msgspec.Struct, frozen=True):
     once: bool = False
 
 
+#: (what it is about, what is due for it now in place of what was); None: nothing more.
 AgendaItem = tuple[str, Due | None]
-"""(what it is about, what is due for it now in place of what was); None: nothing more."""
 
 
 def ending(lot: str, command: str, user: str, at: datetime | None) -> tuple[AgendaItem, ...]:

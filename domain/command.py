@@ -42,19 +42,19 @@ class Given(msgspec.Struct, frozen=True):
 
     states: States
     policies: tuple[PolicyVersion, ...]
+    #: The one of them that is in force now.
     policy: PolicyVersion | None
-    """The one of them that is in force now."""
+    #: The database's clock, read under the lock: becomes `recorded_at`.
     now: datetime
-    """The database's clock, read under the lock: becomes `recorded_at`."""
+    #: The id of the first event, 32 hex digits: what the command creates is named by it.
     new_id: str
-    """The id of the first event, 32 hex digits: what the command creates is named by it."""
+    #: On whose behalf the command runs.
     actor: str
-    """On whose behalf the command runs."""
     assets: Assets
+    #: The date of `now` in the book's time zone.
     today: date = date.min
-    """The date of `now` in the book's time zone."""
+    #: Drawn anew for a command that brings texts along: what hashes them with.
     salt: str = ""
-    """Drawn anew for a command that brings texts along: what hashes them with."""
 
     def state(self, kind: type[S], key: str) -> S:
         """The current state of the entity `key`, whose id stands without its kind."""

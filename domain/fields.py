@@ -50,8 +50,8 @@ class SubjectKind(StrEnum):
     CREATOR = "creator"
 
 
+#: Whatever is before that is a mistake, and may have no date in some time zone.
 INSTANT_MIN = datetime(1900, 1, 1, tzinfo=UTC)
-"""Whatever is before that is a mistake, and may have no date in some time zone."""
 RFC3339_UTC = re.compile(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")
 
 
@@ -99,5 +99,5 @@ def _harmless(value: Any) -> Any:
     )
 
 
+#: JSON of a shape that is not the ledger's business, and that cannot poison an entry.
 Harmless = Annotated[Any, BeforeValidator(_harmless)]
-"""JSON of a shape that is not the ledger's business, and that cannot poison an entry."""

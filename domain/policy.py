@@ -29,8 +29,8 @@ from domain.money import AMOUNT_MAX
 
 Product = Literal["unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold"]
 PRODUCTS: tuple[Product, ...] = get_args(Product)
+#: What creators sell for tokens.
 TOKEN_SALES = ("unlock", "message", "ticket", "tip", "call")
-"""What creators sell for tokens."""
 Positive = Annotated[int, Field(gt=0, le=10_000)]
 TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
 Months = Annotated[int, Field(gt=0, le=1_200)]

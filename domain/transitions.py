@@ -11,8 +11,8 @@ from typing import TypeVar
 
 S = TypeVar("S", bound=StrEnum)
 
+#: (status, step) to the status afterwards; None is the status of what does not exist yet.
 Transitions = Mapping[tuple[S | None, str], S]
-"""(status, step) to the status afterwards; None is the status of what does not exist yet."""
 
+#: The step that time takes, whether or not the scheduler has come to it.
 EXPIRY = "expiry"
-"""The step that time takes, whether or not the scheduler has come to it."""

@@ -20,11 +20,11 @@ from enum import StrEnum
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.request import NOTICES
 
-_SQL = queries.load("keys")
+SQL = sql_files.load("keys")
 _KEY = re.compile(r"tlk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -97,7 +97,7 @@ def create_key(
     }
     try:
         with admin.transaction():
-            admin.execute(_SQL["create"], values)
+            admin.execute(SQL["create"], values)
     except psycopg.errors.ForeignKeyViolation:
         raise InvalidKeyRequest(f"there is no book named {book!r}") from None
     return NewKey(key, identity)
@@ -106,12 +106,12 @@ def create_key(
 def revoke_key(admin: Connection, key_id: str) -> bool:
     """End a key; False when there is none of this id that is still good."""
     with admin.transaction():
-        return admin.execute(_SQL["revoke"], [key_id]).fetchone() is not None
+        return admin.execute(SQL["revoke"], [key_id]).fetchone() is not None
 
 
 def list_keys(connection: Connection, book: str) -> list[KeyRecord]:
     """A book's keys, in the order in which they were made."""
-    rows = connection.execute(_SQL["list"], [book]).fetchall()
+    rows = connection.execute(SQL["list"], [book]).fetchall()
     return [KeyRecord(key_id, Role(role), *rest) for key_id, role, *rest in rows]
 
 
@@ -151,7 +151,7 @@ class KeyRing:
         if parts is None:
             return None
         with self._pool.connection() as connection:
-            row = connection.execute(_SQL["find"], [parts[1]]).fetchone()
+            row = connection.execute(SQL["find"], [parts[1]]).fetchone()
         digest = _hash(key)
         if row is None or not hmac.compare_digest(row[0], digest) or row[1] != book:
             return None

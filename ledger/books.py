@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection, connect
 from ledger.postgres.migrations import as_owner, locked, migrate_book
 
-_SQL = queries.load("books")
+SQL = sql_files.load("books")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -68,7 +68,7 @@ def create_book(
 
 def get_book(connection: Connection, name: str) -> Book:
     """The book of this name; raises `UnknownBook`."""
-    row = connection.execute(_SQL["get"], [name]).fetchone()
+    row = connection.execute(SQL["get"], [name]).fetchone()
     if row is None:
         raise UnknownBook(f"there is no book named {name!r}")
     return Book(*row)
@@ -76,7 +76,7 @@ def get_book(connection: Connection, name: str) -> Book:
 
 def list_books(connection: Connection) -> list[Book]:
     """Every book, by name."""
-    return [Book(*row) for row in connection.execute(_SQL["list"])]
+    return [Book(*row) for row in connection.execute(SQL["list"])]
 
 
 def _check(book: Book, partition_rows: int) -> None:
@@ -99,11 +99,11 @@ def _create(connection: Connection, book: Book, partition_rows: int) -> None:
         "currency": book.currency,
         "time_zone": book.time_zone,
     }
-    if connection.execute(_SQL["register"], values).fetchone() is None:
+    if connection.execute(SQL["register"], values).fetchone() is None:
         raise BookExists(f"there is a book named {book.name!r} already")
-    connection.execute(_SQL["name_schema"], [book.schema])
-    connection.execute(_SQL["create_schema"])
+    connection.execute(SQL["name_schema"], [book.schema])
+    connection.execute(SQL["create_schema"])
     migrate_book(connection, book.name, book.schema)
     with as_owner(connection, book.schema):
-        connection.execute(_SQL["open_head"], [partition_rows])
-        connection.execute(_SQL["open_partitions"])
+        connection.execute(SQL["open_head"], [partition_rows])
+        connection.execute(SQL["open_partitions"])

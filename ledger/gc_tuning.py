@@ -6,8 +6,8 @@ time, for nothing, because commands, events and states refer to each other in on
 
 import gc
 
+#: Net allocations after which the young objects are walked; a cycle lives at most that long.
 YOUNG_OBJECTS = 200_000
-"""Net allocations after which the young objects are walked; a cycle lives at most that long."""
 
 
 def relax() -> None:

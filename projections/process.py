@@ -10,24 +10,24 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 
 import psycopg
-import structlog
 
+from ledger import logs
 from ledger.books import Book, list_books
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Database, connect
 from projections.catalogue import all_projections
 from projections.engine.install import install
 from projections.engine.projection import Projection
 from projections.engine.runner import Runner
 
-SQL = queries.load("checkpoints", "projections")
+SQL = sql_files.load("checkpoints", "projections")
 
 IDLE_FIRST_S = 0.02
 IDLE_MAX_S = 0.05
 NOTICE_BOOKS_EVERY_S = 2.0
 RECONNECT_S = 0.5
 
-log = structlog.get_logger()
+log = logs.get_logger(__name__)
 
 
 def run(

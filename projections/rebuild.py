@@ -12,12 +12,12 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 
 import msgspec
-import structlog
 from psycopg import errors, sql
 
+from ledger import logs
 from ledger.books import Book
 from ledger.log.reading import head as head_of
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection, Database, connect
 from projections.catalogue import PROJECTIONS, named
 from projections.engine.compare import RowDifference, differences
@@ -25,18 +25,18 @@ from projections.engine.install import create, drop, install
 from projections.engine.projection import BESIDE, Projection, template
 from projections.engine.runner import Runner
 
-SQL = queries.load("checkpoints", "projections")
-TABLES = queries.load("tables", "projections")
+SQL = sql_files.load("checkpoints", "projections")
+TABLES = sql_files.load("tables", "projections")
 
+#: A shorter log is folded before a second process has started.
 PROCESSES_FROM_EVENTS = 100_000
-"""A shorter log is folded before a second process has started."""
 PROGRESS_EVERY_S = 0.2
 SWAPS_MAX = 20
 
-log = structlog.get_logger()
+log = logs.get_logger(__name__)
 
+#: Called with (done, total), both in events times projections.
 Progress = Callable[[int, int], None]
-"""Called with (done, total), both in events times projections."""
 
 
 class RebuildFailed(Exception):

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import msgspec
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from projections.catalogue import PROJECTIONS
 
-SQL = queries.load("checkpoints", "projections")
+SQL = sql_files.load("checkpoints", "projections")
 
 POLL_S = 0.01
 _VERSIONS = {projection.name: projection.version for projection in PROJECTIONS}

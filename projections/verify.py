@@ -14,7 +14,7 @@ from psycopg import errors
 from ledger.books import Book
 from ledger.log import reading
 from ledger.log.verify import Difference, Progress, verify_log, verify_snapshots
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection, connect
 from projections.catalogue import PROJECTIONS, named
 from projections.engine.compare import RowDifference, differences
@@ -22,8 +22,8 @@ from projections.engine.install import create
 from projections.engine.projection import Projection
 from projections.engine.runner import Runner
 
-CHECKPOINTS = queries.load("checkpoints", "projections")
-SQL = queries.load("verify", "projections")
+CHECKPOINTS = sql_files.load("checkpoints", "projections")
+SQL = sql_files.load("verify", "projections")
 
 DIFFERENCES_MAX = 100
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,19 @@ def test_no_test_module_is_a_library(path: Path) -> None:
         r"^\s*(?:from|import) +tests[\w.]*\.test_\w+", path.read_text(), re.MULTILINE
     )
     assert not found, f"move what is shared out of {found}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in files(".py") if name(path).startswith(PACKAGES)], ids=name
+)
+def test_there_is_one_way_to_name_queries_logs_and_notes(path: Path) -> None:
+    body = ast.parse(path.read_text()).body
+    for statement, following in pairwise(body):
+        if not isinstance(statement, ast.Assign | ast.AnnAssign):
+            continue
+        written = ast.unparse(statement)
+        assert not re.search(r"^_SQL\b|^_\w+ = \w*\.?get_logger", written), written
+        if "get_logger(" in written:
+            assert written == "log = logs.get_logger(__name__)"
+        note = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+        assert not note, f"what is said about {written[:40]} stands above it, after #:"

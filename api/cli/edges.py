@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import typer
 
+#: Options, `--help` among them, are the other program's.
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-"""Options, `--help` among them, are the other program's."""
 
 
 def relay(context: typer.Context) -> None:

@@ -19,7 +19,7 @@ from ledger.postgres.database import Database
 RESTART_S = 1.0
 STOP_WITHIN_S = 15.0
 
-_log = logs.get_logger(__name__)
+log = logs.get_logger(__name__)
 
 
 class ProjectorProcess:
@@ -59,7 +59,7 @@ class ProjectorProcess:
             status = self._child.wait()
             if self._stopping.is_set():
                 return
-            _log.warning("projections died", status=status, restart_s=RESTART_S)
+            log.warning("projections died", status=status, restart_s=RESTART_S)
             if self._stopping.wait(RESTART_S):
                 return
             self._child = self._start()
@@ -73,7 +73,7 @@ class ProjectorProcess:
         try:
             child.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
-            _log.warning("projections do not stop", pid=child.pid)
+            log.warning("projections do not stop", pid=child.pid)
             child.kill()
             child.wait()
 

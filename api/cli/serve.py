@@ -24,7 +24,7 @@ from ledger.postgres.database import Database
 from ledger.postgres.migrations import migrate, pending
 from projections import process as engine
 
-_log = logs.get_logger(__name__)
+log = logs.get_logger(__name__)
 
 
 def serve(
@@ -55,12 +55,12 @@ def serve(
             stack.enter_context(projector_process(where))
         url = server.address(listening)
         err.print(f"serving on {url}, documentation on {url}/docs", soft_wrap=True)
-        _log.info("serving", url=url, pid=os.getpid())
+        log.info("serving", url=url, pid=os.getpid())
         collector.relax()
         server.run(create_app(found, where, schedule=meter), listening)
         for number in server.STOP_SIGNALS:  # the rest of the way out is short: nobody hurries it
             signal.signal(number, signal.SIG_IGN)
-    _log.info("stopped")
+    log.info("stopped")
 
 
 def migrate_database() -> None:
@@ -106,7 +106,7 @@ def _run_engine(where: Database, stop: threading.Event, books: list[str] | None)
     try:
         engine.run(where, stop, books=books or None)
     except Exception:
-        _log.exception("projections died")
+        log.exception("projections died")
         raise
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -124,7 +124,7 @@ def _bring_up_to_date(where: Database, *, allowed: bool) -> None:
     if not allowed:
         raise CommandFailed(f"{len(steps)} migrations are missing; run `tokenledger migrate`")
     for step in migrate(where.admin_url):
-        _log.info("migrated", step=str(step))
+        log.info("migrated", step=str(step))
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -30,9 +30,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "commands.md"
 ROUTE = f"POST {BOOK_PATH}/commands/{{command}}"
 
+#: The fields that every command has: told once, and not for each.
 SHARED = Command.model_json_schema()["properties"]
-"""The fields that every command has: told once, and not for each."""
 
+#: What the patterns are called on the page, with an example; that of an id is its field's name.
 _FORMS: dict[str, tuple[str, str]] = {
     TypeAdapter(form).json_schema()["pattern"]: (words, example)
     for form, words, example in (
@@ -45,13 +46,12 @@ _FORMS: dict[str, tuple[str, str]] = {
         (Text, "text", "As agreed."),
     )
 }
-"""What the patterns are called on the page, with an example; that of an id is its field's name."""
 
+#: Examples of what follows rules that no schema can say.
 _EXAMPLES: dict[str, Any] = {
     "postings": [["bank", "USD", 100], ["suspense", "USD", -100]],
     "body": json.loads((ROOT / "domain" / "profiles" / "tips.json").read_text()),
 }
-"""Examples of what follows rules that no schema can say."""
 
 _INTRODUCTION = """\
 # Commands

@@ -18,7 +18,7 @@ from ledger import logs
 
 _COMMAND_PATH = re.compile(r"/v1/books/([^/]*)/commands/([^/]*)")
 
-_log = logs.get_logger(__name__)
+log = logs.get_logger(__name__)
 _level = logging.getLogger(__name__)
 
 
@@ -40,15 +40,15 @@ class RequestMiddleware:
         try:
             await self._route(scope, receive, answer, headers)
         except ClientGone:
-            _log.debug("client gone", path=scope["path"], correlation_id=headers.correlation_id)
+            log.debug("client gone", path=scope["path"], correlation_id=headers.correlation_id)
         except Exception:
-            _log.exception("fault", path=scope["path"], correlation_id=headers.correlation_id)
+            log.exception("fault", path=scope["path"], correlation_id=headers.correlation_id)
             if not answer.status:
                 await problems.fault(headers.correlation_id)(scope, receive, answer)
             elif not answer.complete:
                 raise  # half an answer is on its way: only hanging up tells the client
         if _level.isEnabledFor(logging.DEBUG):
-            _log.debug(
+            log.debug(
                 "request",
                 method=scope["method"],
                 path=scope["path"],

@@ -30,7 +30,7 @@ _METHOD_NOT_ALLOWED = Reason(
 )
 _FAULT = Reason("INTERNAL", 500, "Internal error", "the service failed; the log says why")
 
-_log = logs.get_logger(__name__)
+log = logs.get_logger(__name__)
 
 
 def refusal(
@@ -93,7 +93,7 @@ def correlation_id(request: Request) -> str:
 async def _on_denied(request: Request, error: Exception) -> Response:
     assert isinstance(error, Denied)
     code = error.rejection.reason.code
-    _log.info("query refused", code=code, path=request.url.path)
+    log.info("query refused", code=code, path=request.url.path)
     return refusal(error.rejection, correlation_id(request), problems=error.problems)
 
 

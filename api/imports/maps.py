@@ -17,8 +17,8 @@ from domain.command import COMMANDS
 SHIPPED = files("api.imports").joinpath("maps")
 #: Whose commands a map may make: what two people must agree on does not come from a file.
 ROLES = ("service", "finance")
+#: A column in a key.
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-"""A column in a key."""
 
 Kind = Literal[
     "PAYMENT", "REFUND", "CHARGEBACK", "CHARGEBACK_REVERSAL", "FEE", "ADJUSTMENT", "PAYOUT"
@@ -58,15 +58,15 @@ class Numbers(_Part):
         return self
 
 
+#: A bare string stands for a list of it alone.
 Texts = Annotated[
     list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)
 ]
-"""A bare string stands for a list of it alone."""
 
+#: A bare string names a column.
 Value = Annotated[
     "Source", BeforeValidator(lambda given: {"column": given} if isinstance(given, str) else given)
 ]
-"""A bare string names a column."""
 
 
 class Source(_Part):

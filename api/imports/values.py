@@ -18,8 +18,8 @@ from api.currencies import NotAnAmount, Notation, exponent
 from api.imports.maps import PLACEHOLDER, Source
 
 Fields = list[str]
+#: None: the row has no such value, and the map allows that.
 Getter = Callable[[Fields], "str | int | bool | None"]
-"""None: the row has no such value, and the map allows that."""
 
 #: Rows without a reference of their own that one file may have.
 CONTENT_IDS_MAX = 1_000_000

@@ -19,12 +19,12 @@ from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import psycopg
-import structlog
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from consumers.kafka import topics
 from consumers.kafka.event_messages import event_message
+from ledger import logs
 from ledger.books import Book
 from ledger.failpoints import failpoint
 from ledger.log import reading
@@ -43,7 +43,7 @@ FLUSH_S = 1.0
 CLOSE_WITHIN_S = 5.0
 NEVER_MS = 2**31 - 1
 
-log = structlog.get_logger()
+log = logs.get_logger(__name__)
 
 
 class TopicChanged(Exception):

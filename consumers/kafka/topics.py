@@ -25,8 +25,8 @@ class Stream(msgspec.Struct, frozen=True):
 
     name: str
     retention_ms: int | None
+    #: None: as many as the settings say.
     partitions: int | None = None
-    """None: as many as the settings say."""
 
 
 EVENTS = Stream("events", None)

@@ -38,6 +38,7 @@ class CallEndReason(StrEnum):
     CREATOR_FROZEN = "CREATOR_FROZEN"
 
 
+#: Metering ends a call, for any reason but that somebody asked for it.
 TRANSITIONS: Transitions[CallStatus] = {
     (None, "start-call"): CallStatus.ACTIVE,
     (CallStatus.ACTIVE, "pause-call"): CallStatus.PAUSED,
@@ -53,19 +54,18 @@ TRANSITIONS: Transitions[CallStatus] = {
     for reason in CallEndReason
     if reason is not CallEndReason.COMPLETED
 }
-"""Metering ends a call, for any reason but that somebody asked for it."""
 
 
+#: Without a start, pause or resume for that long a call is over, however often it is metered.
 IDLE_AFTER = timedelta(hours=4)
-"""Without a start, pause or resume for that long a call is over, however often it is metered."""
+#: After its end a call may be metered for that long; then what is unpaid is written off.
 LATE_WITHIN = timedelta(minutes=15)
-"""After its end a call may be metered for that long; then what is unpaid is written off."""
 
 LATE_EVERY_S = 300
 PAUSED_EVERY_S = 3_600
 
+#: (from, to)
 Span = tuple[datetime, datetime]
-"""(from, to)"""
 
 
 class CallEvent(Event, frozen=True):

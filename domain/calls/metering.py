@@ -36,8 +36,8 @@ from domain.sales.commands import maturity
 from domain.wallets.wallet import Wallet
 
 AHEAD_MAX = timedelta(seconds=5)
+#: Blocks that one command charges at most; the next one goes on where it stopped.
 BLOCKS_MAX = 480
-"""Blocks that one command charges at most; the next one goes on where it stopped."""
 
 
 @command

@@ -16,8 +16,8 @@ from domain.entity import LoadedStates, State, entity
 from domain.event import Event, stored_as
 from domain.rejections import INVALID_TRANSITION, PERIOD_CLOSED, Rejection, reject
 
+#: The tag of a book's periods; there is one series per book.
 PERIODS = "period:book"
-"""The tag of a book's periods; there is one series per book."""
 
 
 def _day(value: Any) -> date:

@@ -22,8 +22,8 @@ from domain.rejections import (
     reject,
 )
 
+#: The tag of a book's policies; there is one series per book.
 POLICIES = "policy:book"
-"""The tag of a book's policies; there is one series per book."""
 
 
 class Proposal(msgspec.Struct, frozen=True, array_like=True):

@@ -27,8 +27,8 @@ class Bucket(StrEnum):
 
 AVAILABLE, PENDING, RESERVED, PAYOUT = Bucket
 
+#: (when it matures, minor units), in the order of time.
 Maturing = tuple[tuple[datetime, int], ...]
-"""(when it matures, minor units), in the order of time."""
 
 
 class OpenPayout(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -11,8 +11,8 @@ from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Country, Id
 
+#: Some midnight; what is due daily since then is due at each.
 MIDNIGHT = datetime(2000, 1, 1, tzinfo=UTC)
-"""Some midnight; what is due daily since then is due at each."""
 DAY_S = 86_400
 
 

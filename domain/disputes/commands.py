@@ -26,8 +26,8 @@ from domain.sales.invoices import series_keys
 from domain.sales.sale import SaleRecord
 from domain.wallets.wallet import Wallet
 
+#: What is disputed; empty where the reference is of something that cannot be.
 Disputed = SaleRecord | PurchaseRecord
-"""What is disputed; empty where the reference is of something that cannot be."""
 
 
 @command

@@ -29,13 +29,13 @@ from domain.transitions import Transitions
 from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import LotUse, Wallet, WalletEvent
 
+#: `close-dispute` names its outcome; a win is final.
 TRANSITIONS: Transitions[DisputeStatus] = {
     (None, "open-dispute"): DisputeStatus.OPEN,
     (DisputeStatus.OPEN, DisputeStatus.WON): DisputeStatus.WON,
     (DisputeStatus.OPEN, DisputeStatus.LOST): DisputeStatus.LOST,
     (DisputeStatus.LOST, DisputeStatus.WON): DisputeStatus.WON,
 }
-"""`close-dispute` names its outcome; a win is final."""
 
 
 @entity

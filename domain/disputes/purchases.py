@@ -30,8 +30,8 @@ from domain.reversals.token_sales import still_owned
 from domain.sales.invoices import Document, credit_note, invoice
 from domain.wallets.wallet import Lot, Wallet
 
+#: Sales in one event; an entry has to have room for a hundred cancelled lots beside them.
 SALES_PER_PART = 60
-"""Sales in one event; an entry has to have room for a hundred cancelled lots beside them."""
 
 Claws = tuple[Clawback, ...]
 

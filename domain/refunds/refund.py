@@ -31,13 +31,13 @@ class RefundStatus(StrEnum):
     FAILED = "failed"
 
 
+#: By card: one that is confirmed in part stays requested. Tokens come back at once.
 TRANSITIONS: Transitions[RefundStatus] = {
     (None, "refund"): RefundStatus.REQUESTED,
     (None, "record-refund"): RefundStatus.RECORDED,
     (RefundStatus.REQUESTED, "record-refund"): RefundStatus.RECORDED,
     (RefundStatus.REQUESTED, "fail-refund"): RefundStatus.FAILED,
 }
-"""By card: one that is confirmed in part stays requested. Tokens come back at once."""
 
 
 class RefundEvent(Event, frozen=True):

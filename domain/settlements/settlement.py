@@ -44,13 +44,13 @@ class BreakResolution(StrEnum):
     DISMISS = "DISMISS"
 
 
+#: `import-settlement` finds a line matched, or opens a break by its code.
 TRANSITIONS: Transitions[LineStatus] = {
     (None, LineStatus.MATCHED): LineStatus.MATCHED,
     (None, BreakCode.AMOUNT_MISMATCH): LineStatus.OPEN,
     (None, BreakCode.MISSING_IN_LEDGER): LineStatus.OPEN,
     (LineStatus.OPEN, "resolve-break"): LineStatus.RESOLVED,
 }
-"""`import-settlement` finds a line matched, or opens a break by its code."""
 
 
 @entity

@@ -27,6 +27,7 @@ class SubscriptionStatus(StrEnum):
     LAPSED = "LAPSED"
 
 
+#: A period from before the end may still be charged after it; that revives nothing.
 TRANSITIONS: Transitions[SubscriptionStatus] = {
     (None, "start-subscription"): SubscriptionStatus.ACTIVE,
     (SubscriptionStatus.ACTIVE, "charge-period"): SubscriptionStatus.ACTIVE,
@@ -40,7 +41,6 @@ TRANSITIONS: Transitions[SubscriptionStatus] = {
     (SubscriptionStatus.CANCELLED, "charge-period"): SubscriptionStatus.CANCELLED,
     (SubscriptionStatus.LAPSED, "charge-period"): SubscriptionStatus.LAPSED,
 }
-"""A period from before the end may still be charged after it; that revives nothing."""
 
 
 def after(status: SubscriptionStatus | None, step: str) -> SubscriptionStatus | None:

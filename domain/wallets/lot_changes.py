@@ -47,6 +47,7 @@ class Cause(StrEnum):
     DEBITED = "debited"
 
 
+#: From where to where the tokens of a change move.
 ROUTES: dict[Cause, tuple[TokenPlace, TokenPlace]] = {
     Cause.PURCHASED: (TokenPlace.SUPPLY, TokenPlace.FREE),
     Cause.GRANTED: (TokenPlace.SUPPLY, TokenPlace.FREE),
@@ -62,7 +63,6 @@ ROUTES: dict[Cause, tuple[TokenPlace, TokenPlace]] = {
     Cause.CREDITED: (TokenPlace.SUPPLY, TokenPlace.FREE),
     Cause.DEBITED: (TokenPlace.FREE, TokenPlace.SUPPLY),
 }
-"""From where to where the tokens of a change move."""
 
 
 class NamedLot(Protocol):

@@ -25,8 +25,8 @@ class TokenClass(StrEnum):
     PROMO = "PROMO"
 
 
+#: Bound, for the spending order asks for every lot: an enum's attribute costs five globals.
 PAID, PROMO = TokenClass
-"""Bound, for the spending order asks for every lot: an enum's attribute costs five globals."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 

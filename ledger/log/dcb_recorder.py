@@ -29,15 +29,15 @@ from ledger.log import copy_rows as rows
 from ledger.log import reading
 from ledger.log.entry import leaf_hash
 from ledger.log.event_ids import event_ids
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 
 PAGE_EVENTS = 2_000
 POLL_S = 0.1
 TICK = timedelta(microseconds=1)
 
-SQL = queries.load("recorder")
-LOG = queries.load("sequencer")
+SQL = sql_files.load("recorder")
+LOG = sql_files.load("sequencer")
 
 Pool = ConnectionPool[Connection]
 

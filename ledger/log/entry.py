@@ -62,8 +62,8 @@ _BODIES: dict[str, msgspec.json.Decoder[Any]] = {}
 _canonical = msgspec.json.Encoder(order="sorted")
 _entries = msgspec.json.Decoder(Entry)
 
+#: Canonical JSON of a value.
 canonical = _canonical.encode
-"""Canonical JSON of a value."""
 
 
 def decode(data: bytes) -> Entry:

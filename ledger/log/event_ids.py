@@ -8,13 +8,13 @@ bits, drawn anew every millisecond, keep the ids of several books apart.
 import os
 from collections.abc import Callable
 
+#: 2000-01-01 UTC, from which `rows.microseconds` counts, in Unix milliseconds.
 _EPOCH_MS = 946_684_800_000
-"""2000-01-01 UTC, from which `rows.microseconds` counts, in Unix milliseconds."""
 _US_TEXT = [f"{us:03x}" for us in range(1000)]
 _US_BYTES = [(0x7000 | us).to_bytes(2, "big") for us in range(1000)]
 
+#: The same UUID as text and as 16 bytes.
 EventId = tuple[str, bytes]
-"""The same UUID as text and as 16 bytes."""
 
 
 def event_ids() -> Callable[[int], EventId]:

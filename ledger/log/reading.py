@@ -12,16 +12,16 @@ from typing import TypedDict
 
 import msgspec
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 
-SQL = queries.load("reading")
+SQL = sql_files.load("reading")
 
 POSITION_MAX = 2**63 - 1
 HISTORY_PAGE = 5_000
 
+#: An entry at its position.
 Placed = tuple[int, bytes]
-"""An entry at its position."""
 
 
 class QueryItem(TypedDict):

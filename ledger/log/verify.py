@@ -16,15 +16,15 @@ from domain.entity import KINDS
 from ledger.books import Book
 from ledger.log import reading
 from ledger.log.entry import Entry, decode, faults, leaf_hash
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 
-SQL = queries.load("verify")
+SQL = sql_files.load("verify")
 
 PAGE = 5_000
 SNAPSHOTS_PAGE = 1_000
+#: Rows listed of one kind of damage that is found by counting.
 LISTED_MAX = 100
-"""Rows listed of one kind of damage that is found by counting."""
 
 Progress = Callable[[int, int], None]
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ledger import logs
 
-_log = logs.get_logger(__name__)
+log = logs.get_logger(__name__)
 #: Between two attempts at a start that fails, and between looks where the kernel cannot tell.
 _RETRY_S = 1.0
 
@@ -55,9 +55,9 @@ def _watch(server: Startable, leave: int) -> None:
             continue
         try:
             server.start()
-            _log.warning("embedded PostgreSQL had died and was started again")
-        except Exception:  # noqa: BLE001 -- whatever it is, it is worth another try
-            _log.exception("embedded PostgreSQL does not start")
+            log.warning("embedded PostgreSQL had died and was started again")
+        except Exception:
+            log.exception("embedded PostgreSQL does not start")
             if _wait(_RETRY_S, leave):
                 return
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection, connect
 
 _FILE = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
-_SQL = queries.load("migrate")
+SQL = sql_files.load("migrate")
 _APPLICATION = "tokenledger-migrate"
 
 #: The oldest major version of PostgreSQL.
@@ -69,9 +69,9 @@ class MigrationStep:
 def migrate(admin_url: str) -> list[MigrationStep]:
     """Bring the control schema and every book up to date; answers what was applied."""
     with _connected(admin_url) as connection, locked(connection):
-        connection.execute(_SQL["create_control"])
+        connection.execute(SQL["create_control"])
         done = _apply_all(connection, _missing(connection, "control", None))
-        for name, schema in connection.execute(_SQL["books"]).fetchall():
+        for name, schema in connection.execute(SQL["books"]).fetchall():
             done += _apply_all(connection, _missing(connection, f"book:{name}", schema))
         return done
 
@@ -83,7 +83,7 @@ def pending(url: str) -> list[MigrationStep]:
             return [MigrationStep("control", None, migration) for migration in available("control")]
         steps = _missing(connection, "control", None)
         if not steps:
-            for name, schema in connection.execute(_SQL["books"]).fetchall():
+            for name, schema in connection.execute(SQL["books"]).fetchall():
                 steps += _missing(connection, f"book:{name}", schema)
         return steps
 
@@ -96,21 +96,21 @@ def migrate_book(connection: Connection, name: str, schema: str) -> list[Migrati
 @contextmanager
 def locked(connection: Connection) -> Iterator[None]:
     """Keep every other migration of this database out."""
-    connection.execute(_SQL["lock"])
+    connection.execute(SQL["lock"])
     try:
         yield
     finally:
         if not connection.broken:
-            connection.execute(_SQL["unlock"])
+            connection.execute(SQL["unlock"])
 
 
 @contextmanager
 def as_owner(connection: Connection, schema: str) -> Iterator[None]:
     """Within a transaction, act as the owner of the log in a book's schema."""
     with connection.transaction():
-        connection.execute(_SQL["enter_book"], [schema])
+        connection.execute(SQL["enter_book"], [schema])
         yield
-        connection.execute(_SQL["leave_book"])
+        connection.execute(SQL["leave_book"])
 
 
 @cache
@@ -130,7 +130,7 @@ def available(kind: str) -> tuple[Migration, ...]:
 
 def _missing(connection: Connection, scope: str, schema: str | None) -> list[MigrationStep]:
     ours = available("control" if schema is None else "book")
-    applied = connection.execute(_SQL["applied"], [scope]).fetchall()
+    applied = connection.execute(SQL["applied"], [scope]).fetchall()
     for number, name, checksum in applied:
         if number > len(ours):
             raise DatabaseTooNew(
@@ -154,12 +154,12 @@ def _apply_all(connection: Connection, steps: list[MigrationStep]) -> list[Migra
                 with as_owner(connection, step.schema):
                     connection.execute(step.migration.sql)
             done = (step.scope, step.migration.number, step.migration.name)
-            connection.execute(_SQL["record"], [*done, step.migration.checksum])
+            connection.execute(SQL["record"], [*done, step.migration.checksum])
     return steps
 
 
 def _value(connection: Connection, query: str) -> object:
-    row = connection.execute(_SQL[query]).fetchone()
+    row = connection.execute(SQL[query]).fetchone()
     return row[0] if row else None
 
 

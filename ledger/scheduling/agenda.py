@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-import structlog
 
 from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.catalogue import InvalidRequest, read_command
+from ledger import logs
 from ledger.books import Book
 from ledger.log import reading
 from ledger.log.entry import decode
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
 from ledger.write.request import Request, unremembered
@@ -24,8 +24,8 @@ from ledger.write.request import Request, unremembered
 NEWS_MAX = 5_000
 SCHEDULER = "scheduler"
 
-SQL = queries.load("agenda")
-log = structlog.get_logger()
+SQL = sql_files.load("agenda")
+log = logs.get_logger(__name__)
 
 
 class TakenItem(msgspec.Struct, frozen=True):

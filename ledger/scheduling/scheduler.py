@@ -12,8 +12,8 @@ from contextlib import suppress
 from typing import Protocol
 
 import psycopg
-import structlog
 
+from ledger import logs
 from ledger.books import Book, list_books
 from ledger.postgres.database import Connection, Database, connect
 from ledger.scheduling.agenda import Agenda
@@ -23,15 +23,15 @@ from ledger.write.writer import Unavailable, Writer
 TURN_EVERY_S = 1.0
 COMMANDS_FIRST = 32
 COMMANDS_MAX = 4_096
+#: A turn begins with no more, so that the writer is at work while the next are taken.
 COMMANDS_BEGIN = 512
-"""A turn begins with no more, so that the writer is at work while the next are taken."""
+#: Where commands make more events than this they have time to catch up with: fewer at once, lest
+#: they hold up everybody else at the sequencer.
 EVENTS_EACH = 2
-"""Where commands make more events than this they have time to catch up with: fewer at once, lest
-they hold up everybody else at the sequencer."""
+#: After a pause of that long there may be much to catch up with.
 CAUTIOUS_AFTER_S = 30.0
-"""After a pause of that long there may be much to catch up with."""
 
-log = structlog.get_logger()
+log = logs.get_logger(__name__)
 
 
 class Observer(Protocol):

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 
-SQL = queries.load("parked")
+SQL = sql_files.load("parked")
 
 Headers = Sequence[tuple[str, bytes]]
 

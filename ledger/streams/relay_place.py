@@ -10,10 +10,10 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 
-SQL = queries.load("relay")
+SQL = sql_files.load("relay")
 
 
 class TurnLost(Exception):

@@ -9,8 +9,6 @@ decided again one by one: then a command's effects are merged only once its entr
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 
-import structlog
-
 from domain.accounts import Assets
 from domain.command import Given, Parked
 from domain.controls.periods import PERIODS, Periods
@@ -30,6 +28,7 @@ from domain.rejections import (
     reject,
 )
 from domain.texts import ErasesTexts
+from ledger import logs
 from ledger.books import Book
 from ledger.log.copy_rows import microseconds
 from ledger.log.entry import ENTRY_BYTES_MAX
@@ -51,7 +50,7 @@ from ledger.write.texts import Texts, new_salt
 TICK = timedelta(microseconds=1)
 SKEW_MAX = timedelta(seconds=5)
 
-log = structlog.get_logger()
+log = logs.get_logger(__name__)
 
 
 class Unencodable(Exception):
@@ -362,10 +361,10 @@ class Batch:
 
 
 _UNTOUCHED = (0, 0)
+#: How the keys of entities begin that every event carries along, whoever needs them.
 _CARRIED = tuple(f"{name}:" for name, kind in KINDS.items() if kind.CACHED)
-"""How the keys of entities begin that every event carries along, whoever needs them."""
+#: Events after which something kept beside the log changes; there are few of them.
 _BESIDE = {kind for kind in EVENTS.values() if issubclass(kind, ReleasesNotice | ErasesTexts)}
-"""Events after which something kept beside the log changes; there are few of them."""
 _PARSED_MAX = 8
 _parsed: list[tuple[Policies, tuple[PolicyVersion, ...]]] = []
 

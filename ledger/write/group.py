@@ -8,9 +8,9 @@ from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
 from ledger.write.request import Request
 
+#: Writes something of its caller's before COMMIT, in the transaction of a group whose answers it
+#: sees. Whatever it raises takes the batch back; it may be called again for the same group.
 Alongside = Callable[[Connection, Sequence[Answer]], None]
-"""Writes something of its caller's before COMMIT, in the transaction of a group whose answers it
-sees. Whatever it raises takes the batch back; it may be called again for the same group."""
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -18,8 +18,8 @@ S = TypeVar("S", bound=State)
 _fingerprints = msgspec.json.Encoder(order="sorted", enc_hook=explicit_fields)
 
 
+#: Stands where a client's name stands in the scope of requests, so no client may have it.
 NOTICES = "notice"
-"""Stands where a client's name stands in the scope of requests, so no client may have it."""
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -14,19 +14,19 @@ from typing import Any, TypeVar
 
 import msgspec
 import psycopg
-import structlog
 from psycopg.rows import TupleRow
 
 from domain.catalogue import InvalidRequest
 from domain.controls.periods import PERIODS
 from domain.controls.policy_changes import POLICIES
 from domain.entity import KINDS, MissingState, tag_of
+from ledger import logs
 from ledger.books import Book
 from ledger.failpoints import failpoint
 from ledger.log import reading
 from ledger.log.entry import decode
 from ledger.log.event_ids import event_ids
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
 from ledger.write.batch import SKEW_MAX, TICK, Batch, Unencodable
@@ -38,12 +38,12 @@ from ledger.write.request import Request
 from ledger.write.state_cache import StateCache, WorkingStates, folded
 
 CATCH_UP_MAX = 20_000
+#: Commands whose rows are sent to PostgreSQL together while the next are decided.
 CHUNK_COMMANDS = 256
-"""Commands whose rows are sent to PostgreSQL together while the next are decided."""
 PUMP_COMMANDS = 16
 
-SQL = queries.load("sequencer")
-log = structlog.get_logger()
+SQL = sql_files.load("sequencer")
+log = logs.get_logger(__name__)
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -7,17 +7,16 @@ never truth, so it drops what it cannot write.
 import threading
 from collections.abc import Callable
 
-import structlog
-
-from ledger.postgres import sql_files as queries
+from ledger import logs
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.state_cache import Snapshot
 
 SNAPSHOTS_MAX = 200_000
 CHUNK = 2_000
 
-SQL = queries.load("sequencer")
-log = structlog.get_logger()
+SQL = sql_files.load("sequencer")
+log = logs.get_logger(__name__)
 
 
 class Snapshotter:

@@ -17,10 +17,10 @@ from ledger.log.entry import decode
 
 S = TypeVar("S", bound=State)
 
+#: Events of one entity after which a snapshot is due.
 SNAPSHOT_EVERY = 100
-"""Events of one entity after which a snapshot is due."""
+#: Fewer events than this are cheaper to fold again than a snapshot is to write.
 EVICTED_TAIL_MIN = 3
-"""Fewer events than this are cheaper to fold again than a snapshot is to write."""
 
 
 class CachedState(msgspec.Struct, frozen=True, gc=False):
@@ -183,8 +183,8 @@ def snapshot(key: str, held: CachedState) -> Snapshot:
 _NEW = {name: CachedState(kind(), 0, 0) for name, kind in KINDS.items()}
 _states = {name: msgspec.msgpack.Decoder(kind) for name, kind in KINDS.items()}
 
+#: (entity, snapshot's position, snapshot, event's position, entry), as the query answers.
 LoadedRow = tuple[str, int | None, bytes | None, int | None, bytes | None]
-"""(entity, snapshot's position, snapshot, event's position, entry), as the query answers."""
 
 
 def folded(keys: Iterable[str], rows: Iterable[LoadedRow]) -> Iterator[tuple[str, CachedState]]:

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import psycopg
-import structlog
 
 from domain.rejections import INTERNAL, reject
+from ledger import logs
 from ledger.books import Book
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer, refused
 from ledger.write.group import Group
@@ -35,11 +35,11 @@ from ledger.write.state_cache import StateCache
 OUTCOME_UNKNOWN_S = 0.8
 LOCK_TRIES = 3
 RECONNECT_S = 0.2
+#: The database is away, full, or a standby that is not promoted yet: no command is to blame.
 AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
-"""The database is away, full, or a standby that is not promoted yet: no command is to blame."""
 
-SQL = queries.load("sequencer")
-log = structlog.get_logger()
+SQL = sql_files.load("sequencer")
+log = logs.get_logger(__name__)
 
 
 class Unavailable(Exception):

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 from psycopg import sql
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from projections.engine.projection import Projection, template
 
-SQL = queries.load("tables", "projections")
+SQL = sql_files.load("tables", "projections")
 
 DIFFERENCES_MAX = 100
 

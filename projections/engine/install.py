@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from projections.engine.projection import Projection, template
 
-SQL = queries.load("checkpoints", "projections")
-TABLES = queries.load("tables", "projections")
+SQL = sql_files.load("checkpoints", "projections")
+TABLES = sql_files.load("tables", "projections")
 
 
 def install(connection: Connection, projections: Sequence[Projection]) -> None:

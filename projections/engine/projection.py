@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 import msgspec
 from psycopg import Cursor, sql
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from projections.engine.dispatch import ByClass
 from projections.engine.entries import PlacedEntry
 
+#: What a rebuild's tables, and its checkpoint, are called beside the live ones.
 BESIDE = "__next"
-"""What a rebuild's tables, and its checkpoint, are called beside the live ones."""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ def bound(name: str, tables: Sequence[Table], suffix: str = "") -> dict[str, byt
     names = {table.name: sql.Identifier(f"{table.name}{suffix}") for table in tables}
     return {
         query: template(text).format(**names).as_bytes(None)
-        for query, text in queries.load(name, "projections").items()
+        for query, text in sql_files.load(name, "projections").items()
     }
 
 

@@ -12,26 +12,26 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-import structlog
 
+from ledger import logs
 from ledger.log import reading
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from projections.engine.entries import PlacedEntry, decoded
 from projections.engine.projection import Projection
 
-SQL = queries.load("checkpoints", "projections")
+SQL = sql_files.load("checkpoints", "projections")
 
+#: Events in memory at a time.
 READ_EVENTS = 5_000
-"""Events in memory at a time."""
+#: Events that become one transaction of a projection that is far behind.
 PAGE_EVENTS_MAX = 16_000
-"""Events that become one transaction of a projection that is far behind."""
 TAKE_OVER_EVERY_S = 0.5
 RETRY_FIRST_S = 5.0
 RETRY_MAX_S = 300.0
 FAILURE_CHARS_MAX = 500
 
-log = structlog.get_logger()
+log = logs.get_logger(__name__)
 
 
 class Swapped(Exception):

@@ -54,6 +54,7 @@ def _nothing(_daily: "Daily", _event: Any, _day: int) -> None:
     pass
 
 
+#: What an event adds to its day.
 branches: ByClass[Callable[["Daily", Any, int], None]] = ByClass(
     _nothing,
     decides_about=(
@@ -67,7 +68,6 @@ branches: ByClass[Callable[["Daily", Any, int], None]] = ByClass(
         subject.erased.v1
         """,
 )  # fmt: skip
-"""What an event adds to its day."""
 
 
 class Daily(Projection):
@@ -156,8 +156,8 @@ class Daily(Projection):
             self._payers.add(payer)
 
 
+#: Sums by day and product, or by day and fact.
 Sums = dict[tuple[int, str], list[int]]
-"""Sums by day and product, or by day and fact."""
 
 
 def _added(cursor: Cursor[Any], query: bytes, sums: Sums) -> Sums:

@@ -29,6 +29,7 @@ def _nothing(_earnings: "Earnings", _event: Any, _position: int) -> None:
     pass
 
 
+#: What an event says of the sources of its creators' earnings.
 branches: ByClass[Callable[["Earnings", Any, int], None]] = ByClass(
     _nothing,
     decides_about=(CreatorEvent,),
@@ -42,7 +43,6 @@ branches: ByClass[Callable[["Earnings", Any, int], None]] = ByClass(
         subject.erased.v1
         """,
 )
-"""What an event says of the sources of its creators' earnings."""
 
 
 class Earnings(Projection):

@@ -52,10 +52,10 @@ def _nothing(_entitlements: "Entitlements", _event: Any) -> None:
     pass
 
 
+#: Which events change an entitlement.
 branches: ByClass[Callable[["Entitlements", Any], None]] = ByClass(
     _nothing, decides_about=(EntitlementEvent,)
 )
-"""Which events change an entitlement."""
 
 
 class Entitlements(Projection):

@@ -31,11 +31,11 @@ def _nothing(_wallets: "Wallets", _event: Any) -> None:
     pass
 
 
+#: What an event adds to the lifetime figures of wallets, or freezes of them.
 branches: ByClass[Callable[["Wallets", Any], None]] = ByClass(
     _nothing,
     decides_about=(WalletEvent,),
 )
-"""What an event adds to the lifetime figures of wallets, or freezes of them."""
 
 
 class Wallets(Projection):

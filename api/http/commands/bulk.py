@@ -36,7 +36,7 @@ UNDER_WAY = 3
 #: Lines that can stand or fall together: what passes the sequencer in one transaction.
 ATOMIC_LINES_MAX = 4_096
 
-_log = logs.get_logger(__name__)
+log = logs.get_logger(__name__)
 
 
 class BulkHandler:
@@ -61,7 +61,7 @@ class BulkHandler:
             answers = run.each(body)
             first = await anext(answers, b"")
         except Unavailable as away:
-            _log.info("bulk refused", book=book, reason=away.reason)
+            log.info("bulk refused", book=book, reason=away.reason)
             return unavailable(away, headers.correlation_id)
         return StreamingResponse(_followed(first, answers), media_type=NDJSON)
 
@@ -96,7 +96,7 @@ class BulkHandler:
             f"{command} {code}": times for (command, _, code), times in counted.items() if code
         }
         if refused:
-            _log.info("bulk lines not accepted", book=book.name, counts=refused)
+            log.info("bulk lines not accepted", book=book.name, counts=refused)
 
 
 class _BulkRequest:

@@ -27,7 +27,7 @@ from ledger.write.writer import Unavailable
 _REPLAYED = {"Idempotent-Replayed": "true"}
 _UNAVAILABLE = "UNAVAILABLE"
 
-_log = logs.get_logger(__name__)
+log = logs.get_logger(__name__)
 
 
 class CommandHandler:
@@ -101,8 +101,9 @@ class CommandHandler:
         """
         known = self._service.cached_book(book) is not None and command in COMMANDS
         self._metrics.count(*((book, command) if known else ("", "")), outcome, code)
-        _log.info(
-            f"command {outcome}",
+        log.info(
+            "command not accepted",
+            outcome=outcome,
             book=book,
             command=command,
             code=code,

@@ -50,10 +50,10 @@ class AccessRule(Protocol):
         """The same as a sentence, for the documentation."""
 
 
+#: Takes `Asked` and then its parameters, annotated as FastAPI's. Runs in a thread. Answers a
+#: dictionary with `as_of_position`, or JSON that is at least as new as `min_position`. Raises
+#: `NotYet` where it must be asked again, Denied where there is nothing to answer.
 Query = Callable[..., Answered | bytes]
-"""Takes `Asked` and then its parameters, annotated as FastAPI's. Runs in a thread. Answers a
-dictionary with `as_of_position`, or JSON that is at least as new as `min_position`. Raises
-`NotYet` where it must be asked again, Denied where there is nothing to answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import pytest
 
-from ledger.postgres import sql_files as queries
+from ledger.postgres import sql_files
 from ledger.postgres.sql_files import BrokenQueryFile, parse
 
 
@@ -25,7 +25,7 @@ def test_files_that_are_wrong(text: str) -> None:
 
 
 def test_an_unknown_name_tells_the_file() -> None:
-    loaded = queries.load("books")
+    loaded = sql_files.load("books")
     assert "get" in loaded
     assert "nothing" not in loaded
     with pytest.raises(
@@ -40,4 +40,4 @@ def test_every_query_file_can_be_loaded(package: str) -> None:
     if folder.is_dir():
         for file in folder.iterdir():
             if file.name.endswith(".sql"):
-                assert queries.load(file.name.removesuffix(".sql"), package)
+                assert sql_files.load(file.name.removesuffix(".sql"), package)
