@@ -24,6 +24,9 @@ _numbers = itertools.count(1)
 
 TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
 settings.register_profile(FAST, max_examples=10, deadline=None)
+#: How long an example takes is the machine's business, never a test's.
+settings.register_profile("full", deadline=None)
+settings.load_profile("full")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,11 +16,12 @@ from tests.conftest import FreshBook
 
 ROOT = Path(__file__).parents[3]
 #: Who touches the log's tables beside the door: who writes it, who checks it against itself, whose
-#: clock it is, and how far behind it the read models are.
+#: clock it is, and how far behind it the read models and the relay are.
 BESIDE_THE_DOOR = {
     "ledger/sql/agenda.sql",
     "ledger/sql/reading.sql",
     "ledger/sql/recorder.sql",
+    "ledger/sql/relay.sql",
     "ledger/sql/sequencer.sql",
     "ledger/sql/verify.sql",
     "projections/sql/checkpoints.sql",
