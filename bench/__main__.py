@@ -7,13 +7,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import bulk, calls, hot_creator, http, long_log
+from bench import bulk, calls, hot_creator, http, imports, long_log
 from bench.stage import Stage, stage
 from ledger import gc_tuning as collector
 
 RESULTS = Path(__file__).with_name("results.json")
 MUST: dict[str, tuple[str, float]] = {
     "bulk_vs_copy": (">=", 0.5),
+    "import_vs_bulk": (">=", 0.5),
     "http_bulk_vs_copy": (">=", 0.25),
     "http_single_vs_echo": (">=", 0.5),
     "cold_vs_warm": (">=", 0.3),
@@ -24,7 +25,7 @@ MUST: dict[str, tuple[str, float]] = {
     "payout_hot": ("<=", 2.0),
     "rss_mb": ("<=", 600.0),
 }
-PARTS = ("bulk", "http", "calls", "payouts", "long", "writers", "memory")
+PARTS = ("bulk", "import", "http", "calls", "payouts", "long", "writers", "memory")
 
 
 def main(parts: list[str]) -> None:
@@ -48,6 +49,8 @@ def _measure(part: str, place: Stage, figures: dict[str, float]) -> dict[str, fl
     match part:
         case "bulk":
             return bulk.measure(place)
+        case "import":
+            return imports.measure(place)
         case "http":
             return http.measure(place)
         case "calls":

@@ -42,8 +42,6 @@ _NOT_ALL = 1
 _ROWS_SHOWN = 5
 _ROWS_PER_NEWS = 256
 
-_pretty = msgspec.json.Encoder(order="deterministic")
-
 
 class Format(StrEnum):
     """What can be imported by the name of its format."""
@@ -236,7 +234,7 @@ def _look(source: _Source, book: Book) -> tuple[Report, str | None, float]:
             shown.append(row)
             for made in taken.commands:
                 key = {} if made.key is None else {"idempotency_key": made.key}
-                line = _pretty.encode({"command": made.command, **key, **made.fields}).decode()
+                line = msgspec.json.encode({"command": made.command, **key, **made.fields}).decode()
                 out.print(f"line {row.line}: {line}", markup=False, soft_wrap=True)
 
     report = Report(source.mapping.noun)

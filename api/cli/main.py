@@ -10,6 +10,7 @@ from api.cli.books import books
 from api.cli.demo import demo
 from api.cli.edges import PASSED_ON, relay
 from api.cli.import_file import import_file
+from api.cli.import_maps import maps
 from api.cli.keys import keys
 from api.cli.maintenance import rebuild_projections, verify_books
 from api.cli.meter import meter
@@ -33,6 +34,7 @@ app.add_typer(books, name="book")
 app.add_typer(keys, name="key")
 app.command()(demo)
 app.command("import")(import_file)
+app.add_typer(maps, name="map")
 app.command()(send)
 app.command()(simulate)
 app.command()(project)

@@ -99,6 +99,16 @@ def test_a_book_with_its_keys_in_one_go() -> None:
         assert re.search(rf"{key_id}\W+{role}\W+{role}\W", listed) and secret not in listed
 
 
+def test_maps_are_listed_shown_and_proposed(tmp_path: Path) -> None:
+    assert "stripe-payouts" in run("map", "list").output
+    assert 'policy = "tips"' in run("map", "show", "tips").output
+    assert "come along are" in run("map", "show", "nope", status=2).stderr.replace("\n", " ")
+    file = tmp_path / "sales.csv"
+    file.write_text("id,fan,price\n1,ann,9.99\n")
+    assert 'user = "fan"' in run("map", "init", str(file)).output
+    run("map", "init", str(tmp_path / "none.csv"), status=2)
+
+
 def test_a_role_that_is_none_makes_no_book() -> None:
     name = fresh("King")
     complaint = run("book", "create", name, "--profile", "tips", "--keys", "fan,king", status=2)

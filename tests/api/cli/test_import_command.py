@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.postgres.database import Database
+from ledger.log.reading import head
+from ledger.postgres.database import Database, connect
 from tests.api.conftest import founded, fresh
 from tests.api.imports import tip_sums
 
@@ -17,13 +18,15 @@ SELF_TIP = ("self", DAY, "u1", "u1", "5", "c", "1")
 BROKEN = ("half", DAY, "u1", "u2", "0.5", "c", "1")
 
 
-def imported(where: Database, book: str, file: Path) -> "subprocess.CompletedProcess[str]":
+def imported(
+    where: Database, book: str, file: Path, *options: str
+) -> "subprocess.CompletedProcess[str]":
     urls = {
         "TOKENLEDGER_DATABASE_URL": where.service_url,
         "TOKENLEDGER_ADMIN_DATABASE_URL": where.admin_url,
     }
     return subprocess.run(
-        [sys.executable, "-m", "api", "import", "--book", book, "--format", "tips", str(file)],
+        [sys.executable, "-m", "api", "import", "--book", book, *options, str(file)],
         env={**os.environ, **urls, "COLUMNS": "100"},
         capture_output=True,
         text=True,
@@ -35,7 +38,7 @@ def imported(where: Database, book: str, file: Path) -> "subprocess.CompletedPro
 def test_every_row_is_accounted_for(database: Database, tmp_path: Path) -> None:
     book = founded(database, fresh("Tips"), "tips").name
     file = tip_sums.write(tmp_path / "tips.csv", [*GOOD, GOOD[3], SELF_TIP, BROKEN])
-    done = imported(database, book, file)
+    done = imported(database, book, file, "--format", "tips")
     assert done.returncode == 1, done.stderr
     said = [line.split() for line in done.stdout.splitlines()]
     assert ["read", "33", "160"] in said
@@ -45,6 +48,11 @@ def test_every_row_is_accounted_for(database: Database, tmp_path: Path) -> None:
     assert ["not", "imported:", "BROKEN_LINE", "1"] in said
     assert "line 33: SELF_DEALING: u1 may not pay themselves" in done.stderr
     assert "line 34, column units: '0.5' is not a whole number" in done.stderr
+
+    assert (
+        "34 lines = 1 header + 0 blank + 30 taken + 1 known + 0 passed over + 2 complained of"
+        in done.stdout
+    )
 
     clean = imported(database, book, tip_sums.write(tmp_path / "good.csv", GOOD))
     assert clean.returncode == 0, clean.stderr
@@ -70,3 +78,48 @@ def test_what_cannot_begin_says_why(
     assert done.returncode == status
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_shows_commands_and_every_complaint_and_writes_nothing(
+    database: Database, tmp_path: Path
+) -> None:
+    made = founded(database, fresh("Dry"), "tips")
+    broken = [(f"b{n}", "yesterday", "u1", "u2", "5", "c", "1") for n in range(25)]
+    file = tip_sums.write(tmp_path / "tips.csv", [*GOOD[:7], *broken])
+    done = imported(database, made.name, file, "--dry-run")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.count('"command":"send-tip"') == 5, "the first rows are shown"
+    assert (
+        'line 2: {"command":"grant-promo","idempotency_key":"tip:t0","reason_code":"import"'
+        in done.stdout
+    )
+    assert done.stderr.count("column occurred_at: must be a time in UTC") == 25
+    assert "dry run: nothing written" in done.stdout and "7 taken" in done.stdout
+    with connect(database.service_url, made.schema, autocommit=True) as connection:
+        assert head(connection) == 2, "the policy's two entries"
+
+
+def test_a_settlement_of_a_processor_by_its_map(database: Database, tmp_path: Path) -> None:
+    book = founded(database, fresh("Settled")).name
+    sample = Path(__file__).parents[3] / "docs" / "imports" / "stripe-payouts.csv"
+    file = tmp_path / "payouts.csv"
+    file.write_text("Payouts of May\n" + sample.read_text().replace(",", ";").replace(".", ","))
+    wrong = imported(database, book, file, "--map", "stripe-payouts")
+    assert wrong.returncode == 1
+    assert "say --header-line 2 --delimiter ';'" in wrong.stderr.replace("\n", " ")
+    shape = ("--header-line", "2", "--delimiter", ";", "--decimal", ",", "--processor", "acme")
+    done = imported(database, book, file, "--map", "stripe-payouts", *shape)
+    assert done.returncode == 1, "refunds and disputes are complained of"
+    assert "import-settlement takes payments and fees, no REFUND of -999" in done.stderr
+    assert [line.split() for line in done.stdout.splitlines() if "new lines" in line] == [
+        ["new", "lines", "4", "1,292.49", "USD"]
+    ]
+    for options, said in (
+        (("--map", "tips", "--format", "tips"), "either --map or --format"),
+        (("--map", "nope.toml"), "the maps that come along are adyen"),
+        (("--time-zone", "Mars"), "there is no time zone 'Mars'"),
+        (("--decimal", ",", "--thousands", ","), "the same sign"),
+    ):
+        refused = imported(database, book, file, *options)
+        assert refused.returncode == 2 and "Traceback" not in refused.stderr
+        assert said in refused.stderr.replace("\n", " ")
