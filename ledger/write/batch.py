@@ -50,6 +50,9 @@ from ledger.write.texts import Texts, new_salt
 TICK = timedelta(microseconds=1)
 SKEW_MAX = timedelta(seconds=5)
 
+Changed = dict[str, tuple[State, tuple[int, int] | None]]
+"""What the group under way changed: each entity's state and mark in `touched` as they were."""
+
 log = logs.get_logger(__name__)
 
 
@@ -91,6 +94,7 @@ class Batch:
         self._new_id = new_id
         self._answered = 0
         self._applying: Notice | None = None
+        self._changed: Changed | None = None
         self._parsed_state: State | None = None
         self._parsed: tuple[PolicyVersion, ...] = ()
 
@@ -167,11 +171,10 @@ class Batch:
 
     def answer_all_or_none(self, requests: Sequence[Request]) -> list[Answer]:
         """Decide requests that stand or fall together; may raise MissingState."""
-        before = (self.position, self.clock, dict(self.states), dict(self.touched))
-        clock_us = self._clock_us
-        known, pending, rows = dict(self.known), len(self._pending), len(self._event_rows)
-        receipts, answered = len(self._receipts), self._answered
+        before = (self.position, self.clock, self._clock_us, self._answered)
+        pending, rows, receipts = len(self._pending), len(self._event_rows), len(self._receipts)
         inbox, texts = self.inbox.save(), self.texts.save()
+        changed = self._changed = {}  # not a copy of all states: many small groups share a batch
         answers: list[Answer] = []
         try:
             for request in requests:
@@ -184,16 +187,15 @@ class Batch:
             answers.clear()
             raise
         finally:
+            self._changed = None
             if len(answers) < len(requests) or not all(a.accepted for a in answers[-1:]):
-                self.position, self.clock, states, self.touched = before
-                self._clock_us = clock_us
-                self.states.clear()
-                self.states.update(states)
-                self.known = known
+                self.position, self.clock, self._clock_us, self._answered = before
+                self._put_back(changed)
+                for request, _ in self._receipts[receipts:]:
+                    del self.known[request.key]
                 del self._pending[pending:]
                 del self._event_rows[rows:]
                 del self._receipts[receipts:]
-                self._answered = answered
                 self.inbox.restore(inbox)
                 self.texts.restore(texts)
         failed = len(answers) - 1
@@ -203,6 +205,15 @@ class Batch:
             else self._refused(request, reject(BATCH_ABORTED, line=failed + 1))
             for line, request in enumerate(requests)
         ]
+
+    def _put_back(self, changed: Changed) -> None:
+        """States and marks as they were before a group that falls."""
+        for key, (state, mark) in changed.items():
+            self.states[key] = state
+            if mark is None:
+                del self.touched[key]
+            else:
+                self.touched[key] = mark
 
     def _refused(self, request: Request, rejection: Rejection) -> Answer:
         return refused(request, rejection, self.position)
@@ -300,21 +311,27 @@ class Batch:
             self._event_rows += event_rows(pending)
         else:
             self._pending += pending
-        states.update(changes)
         touched, count = self.touched, len(events)
+        if (changed := self._changed) is not None:
+            for key in changes:
+                changed.setdefault(key, (states[key], touched.get(key)))
+        states.update(changes)
         for key in changes:
             touched[key] = position, touched.get(key, _UNTOUCHED)[1] + count
         if self.inbox.waiting:
             self.inbox.wake(tag for event in events for tag in event.tags())
         for event in beside:
-            if isinstance(event, ReleasesNotice):
-                self.inbox.release(event, position)
-            if isinstance(event, ErasesTexts):
-                self.texts.erase(event)
+            self._act_beside(event, position)
         self.position, self.clock, self._clock_us = position, clock, recorded_us
         code = context.code
         status = 201 if code is None else 202
         return Answer(status, position, context.request.name, clock - TICK, tuple(recorded), code)
+
+    def _act_beside(self, event: Event, position: int) -> None:
+        if isinstance(event, ReleasesNotice):
+            self.inbox.release(event, position)
+        if isinstance(event, ErasesTexts):
+            self.texts.erase(event)
 
     def _keep(
         self, request: Request, status: NoticeStatus, awaits: str | None, now: datetime

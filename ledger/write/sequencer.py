@@ -165,8 +165,7 @@ class Sequencer:
 
     def _head(self, row: TupleRow | None, clock: TupleRow | None) -> Head:
         assert row is not None and clock is not None
-        position, recorded_at, commits, partition_rows = row
-        head = Head(position, recorded_at, commits, partition_rows, clock[0])
+        head = Head(*row, *clock)
         self.partition_rows = head.partition_rows
         if abs(self._now() - head.clock) > SKEW_MAX:
             raise ClocksApart(f"database {head.clock}, here {self._now()}")
@@ -262,7 +261,9 @@ class Sequencer:
             if group.atomic:
                 answers.append(self._with_states(batch, batch.answer_all_or_none, group.requests))
                 self._apply_due(batch)
-                self._send(batch)
+                decided += len(group.requests)
+                if decided % CHUNK_COMMANDS < len(group.requests):  # not a COPY a small group
+                    self._send(batch)
                 continue
             answered = []
             for request in group.requests:

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from domain.command import COMMANDS, Command, Decision, Given
 from domain.event import EVENTS, Event
@@ -17,7 +19,7 @@ from ledger.write.sequencer import Sequencer
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.steps import Sent, events, freeze, policy, purchase, tip, unlock, wallet
+from tests.scenarios.steps import Sent, events, freeze, grant, policy, purchase, tip, unlock, wallet
 from tests.scenarios.write_path import WritePath
 from tests.support.waiting import until_available
 
@@ -307,3 +309,23 @@ def test_without_a_database_callers_are_told_soon_and_service_resumes_by_itself(
     assert until_available(lambda: writer.write([lost]))[0].status == 201
     writer.stop()
     stage.then(wallet(1099))
+
+
+@given(data=st.data())
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_many_small_groups_in_one_batch_are_decided_as_if_each_came_alone(
+    data: st.DataObject, stage: WritePath
+) -> None:
+    amounts = st.sampled_from([1, 7, 300, 5_000])
+    drawn = data.draw(st.lists(st.lists(amounts, min_size=1, max_size=3), max_size=12))
+    holder = f"holder-{next(stage.numbers)}"
+    write(stage, grant(600, user=holder))
+    groups = [Group([stage.request(tip(a, user=holder)) for a in each], True) for each in drawn]
+    outcomes = at_once(stage, groups)
+    stage.restart()
+    left = 600
+    for amounts_of, answers in zip(drawn, outcomes, strict=True):
+        fits = sum(amounts_of) <= left
+        assert all(answer.accepted for answer in answers) == fits
+        left -= sum(amounts_of) if fits else 0
+    stage.then(wallet(left, user=holder))
