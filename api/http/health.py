@@ -30,12 +30,18 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
     metrics.watch(ProjectionMetrics(service))
     metrics.watch(StreamMetrics(service))
 
-    @app.get("/health/live", tags=["health"], summary="The process answers")
+    @app.get(
+        "/health/live",
+        operation_id="check_liveness",
+        tags=["health"],
+        summary="The process answers",
+    )
     async def live() -> dict[str, str]:
         return {"status": "alive"}
 
     @app.get(
         "/health/ready",
+        operation_id="check_readiness",
         tags=["health"],
         summary="The database answers; how projections and relay are",
         responses={503: {"description": "Not ready"}},
@@ -58,7 +64,12 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
             }
         )
 
-    @app.get("/metrics", tags=["health"], summary="Figures for Prometheus")
+    @app.get(
+        "/metrics",
+        operation_id="read_metrics",
+        tags=["health"],
+        summary="Figures for Prometheus",
+    )
     def figures() -> Response:
         return Response(metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -50,8 +50,8 @@ from ledger.write.texts import Texts, new_salt
 TICK = timedelta(microseconds=1)
 SKEW_MAX = timedelta(seconds=5)
 
+#: What the group under way changed: each entity's state and mark in `touched` as they were.
 Changed = dict[str, tuple[State, tuple[int, int] | None]]
-"""What the group under way changed: each entity's state and mark in `touched` as they were."""
 
 log = logs.get_logger(__name__)
 

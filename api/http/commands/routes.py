@@ -33,7 +33,7 @@ def _document_commands(app: FastAPI) -> None:
             methods=["POST"],
             status_code=201,
             name=name,
-            operation_id=name,
+            operation_id=openapi.operation_id(name),
             summary=summary,
             description=description,
             tags=["commands"],
@@ -51,7 +51,7 @@ def _add_bulk(app: FastAPI, bulk: BulkHandler) -> None:
 
     @app.post(
         f"{openapi.BOOK_PATH}/commands",
-        operation_id="bulk",
+        operation_id="send_commands",
         summary="Send many commands, one per line",
         description="Each line holds `command`, `idempotency_key` and the command's fields; "
         "each is answered by a line in the same order. `atomic` makes it all or nothing.",

@@ -46,6 +46,7 @@ def _add_route(app: FastAPI, reader: QueryReader, question: Question) -> None:
         openapi.BOOK_PATH + question.path,
         answer,
         name=question.name,
+        operation_id=question.name,
         methods=["GET"],
         summary=question.summary,
         description=question.description,

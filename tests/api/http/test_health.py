@@ -1,5 +1,7 @@
 """Health, metrics and documentation, at the root and without a key."""
 
+import re
+
 import httpx
 import schemathesis
 
@@ -74,4 +76,14 @@ def test_the_openapi_document_is_valid_and_complete(http: httpx.Client) -> None:
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
         component = document["components"]["schemas"][schema.rsplit("/", 1)[1]]
         assert set(component["properties"]) == set(question.schema.model_fields)
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    assert {"send_tip", "send_commands", "read_trial_balance", "check_liveness"} <= set(names)
+    for operation in operations:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", operation["operationId"])
+        refusals = {s: r for s, r in operation["responses"].items() if s[0] in "45" and s != "503"}
+        for refusal in refusals.values():
+            assert list(refusal["content"]) == ["application/problem+json"]
+    assert not {"HTTPValidationError", "ValidationError"} & set(document["components"]["schemas"])
     assert "text/html" in http.get("/docs").headers["content-type"]
