@@ -285,6 +285,6 @@ def _show(report: Report, mapping: Map, currency: str, elapsed_s: float, *, dry:
     for code, rows in report.refused.most_common():
         table.add_row(f"[yellow]not imported: {code}[/]", f"{rows:,}", "")
     out.print(table)
-    out.print(report.lines())
+    out.print(report.lines(), soft_wrap=True)
     if elapsed_s >= 0.1:
         out.print(f"{elapsed_s:.1f} s, {report.read.rows / elapsed_s:,.0f} rows/s")

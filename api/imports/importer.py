@@ -107,9 +107,9 @@ class FileImport:
         except Complaint as complaint:
             self.report.complain(_broken(row, complaint))
             return
-        if len(self._waiting) >= ROWS_AHEAD:
-            self._settle()
         self._waiting.append(_Sent(row, taken, requests, self._submitted(requests)))
+        if len(self._waiting) > ROWS_AHEAD:
+            self._settle()
 
     def _submitted(self, requests: list[Request]) -> Future[list[Answer]]:
         try:

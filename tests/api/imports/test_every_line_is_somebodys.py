@@ -1,6 +1,7 @@
 """Every physical line of a file is somebody's, however it is written and however broken it is."""
 
 import csv
+import gzip
 import io
 import tempfile
 from collections import Counter
@@ -31,9 +32,9 @@ ANYTHING = st.text(alphabet=st.sampled_from('t1,;"\n\r 5é\0|'), max_size=30)
 DELIMITERS = st.sampled_from([",", ";", "\t", "|"])
 
 
-def as_map(delimiter: str, *, multiline: bool, quote: str = '"') -> Map:
+def as_map(delimiter: str, *, multiline: bool, **file: object) -> Map:
     document = TIPS.model_dump(exclude_unset=True, by_alias=True)
-    document["file"] = {"delimiter": delimiter, "multiline": multiline, "quote": quote}
+    document["file"] = {"delimiter": delimiter, "multiline": multiline, **file}
     return Map.model_validate(document)
 
 
@@ -45,6 +46,9 @@ def as_map(delimiter: str, *, multiline: bool, quote: str = '"') -> Map:
     multiline=st.booleans(),
     complete=st.booleans(),
     cut=st.integers(0, 40),
+    encoding=st.sampled_from(["utf-8", "windows-1252", "utf-16"]),
+    above=st.integers(0, 3),
+    gzipped=st.booleans(),
 )
 def test_lines_read_are_taken_known_complained_of_passed_over_or_blank(
     rows: list[tuple[str, ...] | str],
@@ -54,10 +58,14 @@ def test_lines_read_are_taken_known_complained_of_passed_over_or_blank(
     multiline: bool,
     complete: bool,
     cut: int,
+    encoding: str,
+    above: int,
+    gzipped: bool,
 ) -> None:
     text = io.StringIO(newline="")
     options: Any = {"delimiter": delimiter, "lineterminator": ending, "quoting": quoting}
     writer = csv.writer(text, **options)
+    text.write(f"Tips of May{ending}" * above)
     writer.writerow(HEADER)
     start = len(text.getvalue())
     for row in rows:
@@ -67,21 +75,21 @@ def test_lines_read_are_taken_known_complained_of_passed_over_or_blank(
             writer.writerow(row)
     whole = text.getvalue()
     written = whole[: max(start, len(whole) - cut)]
+    data = written.encode(encoding, "replace")
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "tips.csv"
-        path.write_bytes(written.encode())
-        mapping = as_map(delimiter, multiline=multiline)
+        path = Path(directory) / ("tips.csv.gz" if gzipped else "tips.csv")
+        path.write_bytes(gzip.compress(data) if gzipped else data)
+        mapping = as_map(delimiter, multiline=multiline, encoding=encoding, header_line=above + 1)
         report, made, complaints = tried(path, mapping, last_line_complete=complete)
-    data = written.encode()
-    lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    lines = written.count("\n") + (not written.endswith("\n"))
     assert report.lines_read == lines
-    assert report.header_lines == 1
+    assert report.header_lines == above + 1
     assert report.lines_of_nobody == 0
     assert report.new.rows * 2 == len(made)
     assert report.read.rows == report.new.rows + report.failed
     assert len(complaints) == report.failed == Counter(c.code for c in complaints).total()
     assert report.clean == (not complaints)
-    if not written.endswith("\n") and not complete and lines > 1:
+    if not written.endswith("\n") and not complete and lines > above + 1:
         assert complaints[-1].code == "LAST_LINE" and complaints[-1].line == lines
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.imports.importer import FileImport
+from api.imports.importer import FileImport, ImportInterrupted
 from api.imports.policy_fit import policy_in_force, policy_misfits
 from api.imports.report import Report
 from api.simulation.sample_tips import Shape, tip_rows
@@ -150,6 +150,23 @@ def test_what_was_refused_for_a_passing_reason_is_imported_later(
     book.stage.given(type(freezing)("unfreeze", freezing.fields))
     assert book.load(path).new.rows == 1
     assert book.sums().earned == {"cr": 5}
+
+
+def test_rows_that_an_outage_left_unanswered_are_told(book: TipsBook, tmp_path: Path) -> None:
+    path = tip_sums.write(tmp_path / "tips.csv", ROWS[:50])
+    book.stage.writer.stop()
+    run = FileImport(book.stage.writer, start=book.head, patience_s=0)
+    with (
+        pytest.raises(ImportInterrupted, match="Import the same file again"),
+        translated(path) as (rows, translator),
+    ):
+        run.run(rows, translator)
+    report = run.report
+    assert (report.unanswered.rows, report.new.rows) == (50, 0)
+    assert report.lines_of_nobody == 0 and not report.clean
+    assert "+ 50 not answered" in report.lines()
+    book.stage.restart()
+    assert book.load(path).new.rows == len({row[0] for row in ROWS[:50]})
 
 
 @pytest.mark.parametrize(
