@@ -103,6 +103,11 @@ class Command(BaseModel):
         "by default, that of the header X-Correlation-Id.",
     )
 
+    @classmethod
+    def field_names(cls) -> tuple[str, ...]:
+        """The fields as clients name them: one whose name is a word of Python has an alias."""
+        return tuple(field.alias or name for name, field in cls.model_fields.items())
+
     def notice_id(self) -> tuple[str, str] | None:
         """(processor, processor_ref) of a notice; None for a request."""
         return None

@@ -15,12 +15,15 @@ from pydantic_core import PydanticCustomError
 from domain.money import AMOUNT_MAX, BPS
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+#: What others call a thing: a processor's reference of a payment, or of a line of its file.
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:+=@-]{1,128}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 PositiveAmount = Annotated[int, Field(gt=0, le=AMOUNT_MAX)]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
+SignedAmount = Annotated[int, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 Bps = Annotated[int, Field(ge=0, le=BPS)]
 
 FundingField = Literal["TOKEN", "CARD"]

@@ -95,9 +95,7 @@ UNKNOWN_PAYOUT = _reason("UNKNOWN_PAYOUT", 404, "Unknown payout", "there is no p
 UNKNOWN_ADJUSTMENT = _reason(
     "UNKNOWN_ADJUSTMENT", 404, "Unknown adjustment", "there is no adjustment {adjustment}"
 )
-UNKNOWN_BREAK = _reason(
-    "UNKNOWN_BREAK", 404, "Unknown break", "there is no break of payment {payment_ref}"
-)
+UNKNOWN_BREAK = _reason("UNKNOWN_BREAK", 404, "Unknown break", "there is no break {break}")
 UNKNOWN_CALL = _reason("UNKNOWN_CALL", 404, "Unknown call", "there is no call {call}")
 UNKNOWN_HOLD = _reason("UNKNOWN_HOLD", 404, "Unknown hold", "there is no hold {hold}")
 UNKNOWN_AUTHORIZATION = _reason(

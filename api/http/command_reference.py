@@ -18,10 +18,11 @@ from domain.catalogue import ROLES, InvalidRequest, read_command
 from domain.command import COMMANDS, Command
 from domain.controls.periods import Month
 from domain.event import EVENTS
-from domain.fields import Country, Currency, Id
+from domain.fields import Country, Currency, Id, Reference
 from domain.money import AMOUNT_MAX
 from domain.policy import TimeZone
-from domain.settlements.commands import Sha256
+from domain.settlements.commands import BreakId
+from domain.settlements.piece import Sha256
 from domain.texts import Text
 
 Schema = dict[str, Any]
@@ -38,6 +39,8 @@ _FORMS: dict[str, tuple[str, str]] = {
     TypeAdapter(form).json_schema()["pattern"]: (words, example)
     for form, words, example in (
         (Id, "id", ""),
+        (Reference, "reference", ""),
+        (BreakId, "break id", ""),
         (Country, "country", "DE"),
         (Currency, "currency", "USD"),
         (TimeZone, "time zone", "UTC"),

@@ -28,7 +28,7 @@ MACHINES = {
     "Authorisations": authorization,
     "Calls": call,
     "Subscriptions": subscription,
-    "Lines of settlement files": settlement,
+    "Breaks": settlement,
     "Adjustments": adjustments,
 }
 

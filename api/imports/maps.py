@@ -118,7 +118,7 @@ class CommandMap(_Part):
             raise ValueError(f"there is no command {self.command!r}")
         if not set(ROLES) & set(known.roles):
             raise ValueError(f"{self.command} is for people to send, not for a file")
-        unknown = sorted(set(self.fields) - set(known.model_fields))
+        unknown = sorted(set(self.fields) - set(known.field_names()))
         if unknown:
             raise ValueError(f"{self.command} has no field {', '.join(unknown)}")
         return self

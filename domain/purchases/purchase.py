@@ -53,6 +53,8 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
     #: deducted.
     refunded: int = 0
     refunded_tax: int = 0
+    #: Minor units that refunds sent back: the worth without what spent bonus tokens cost.
+    sent_back: int = 0
     bonus_deducted: int = 0
     disputes: tuple[PurchaseDispute, ...] = ()
     #: Tokens that disputes hold, by lot, and those that lost ones have cancelled.

@@ -176,6 +176,7 @@ class RecordRefund(Command):
             country=sale.country,
             confirms=confirms,
             revoked=entitled_items(sale) if is_fully_reversed(after) else (),
+            by_reference=True,
         )
         documented = undone_of(after) - undone_of(record)
         note = for_refund(given, sale, amount=documented, tax=moved.tax, refund_id=refund_id)

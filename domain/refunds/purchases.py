@@ -73,6 +73,7 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
             record,
             refunded=record.refunded + self.released + self.tax,
             refunded_tax=record.refunded_tax + self.tax,
+            sent_back=record.sent_back + self.amount,
             bonus_deducted=record.bonus_deducted + self.bonus_spent,
         )
 

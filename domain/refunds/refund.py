@@ -64,6 +64,26 @@ class RefundRecord(State, frozen=True, kw_only=True):
         return event.in_refund(self, key[7:])
 
 
+@entity
+class RefundNotice(State, frozen=True, kw_only=True):
+    """What a processor's notices of refunds under one reference have recorded, in minor units."""
+
+    KIND = "refund_notice"
+    CACHED = False
+
+    amount: int = 0
+
+    def apply(self, key: str, event: Event) -> "RefundNotice":
+        """So much more."""
+        assert isinstance(event, RefundRecorded)
+        return RefundNotice(amount=self.amount + event.amount)
+
+
+def refund_notice_key(processor: str, processor_ref: str) -> str:
+    """The tag of what notices of refunds under a reference have recorded."""
+    return f"refund_notice:{processor}:{processor_ref}"
+
+
 @stored_as("refund.requested.v1")
 class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True):
     """`amount` minor units shall go back to a card."""
@@ -151,9 +171,11 @@ class RefundRecorded(
     revoked: tuple[str, ...] = ()
     #: Whether the agenda has to learn when returned lots end.
     on_agenda: bool = False
+    #: Whether it is found by its notice's reference; those recorded before this field are not.
+    by_reference: bool = False
 
     def tags(self) -> tuple[str, ...]:
-        """Wallet, sale, refunds, creators, and the entitlements that end."""
+        """Wallet, sale, refunds, creators, the entitlements that end, and its notice."""
         refunds = {self.refund_id: 0} | {done.refund_id: 0 for done in self.confirms}
         return (
             f"wallet:{self.buyer}",
@@ -162,7 +184,11 @@ class RefundRecorded(
             *self.creator_tags(),
             *(entitlement_key(self.buyer, item) for item in self.revoked),
             *((AGENDA,) if self.on_agenda else ()),
+            *((self._notice(),) if self.by_reference else ()),
         )
+
+    def _notice(self) -> str:
+        return refund_notice_key(self.processor or "", self.processor_ref or "")
 
     def agenda_items(self) -> tuple[AgendaItem, ...]:
         """Returned lots end when their first lots do."""

@@ -1,32 +1,42 @@
-"""Settling: importing a processor's settlement file, and deciding on the breaks it opened."""
+"""Importing settlement files, and what people do about breaks."""
 
-from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from msgspec import structs
+from pydantic import Field, StringConstraints
 
 from domain.command import Command, Decision, Given, command
 from domain.entity import LoadedStates
 from domain.event import Event
-from domain.fields import Amount, Id, PositiveAmount
+from domain.fields import Code, Id
 from domain.payments.payment import PaymentRecord, payment_key
-from domain.rejections import INVALID_TRANSITION, UNKNOWN_BREAK, reject
+from domain.rejections import (
+    CURRENCY_MISMATCH,
+    INVALID_TRANSITION,
+    UNKNOWN_BREAK,
+    Rejection,
+    reject,
+)
+from domain.settlements.breaks import MISSING, BreakAssigned, BreakResolved
+from domain.settlements.lines import BreakOpened
+from domain.settlements.piece import Piece, SentPiece
+from domain.settlements.recorded import CHARGEBACKS, Recorded
 from domain.settlements.settlement import (
     TRANSITIONS,
+    Break,
     BreakCode,
-    BreakOpened,
     BreakResolution,
-    BreakResolved,
-    ResolutionField,
-    SettlementFeeRecorded,
-    SettlementFile,
-    SettlementMatched,
-    SettlementRecord,
-    file_key,
-    line_key,
+    BreakStatus,
+    LineKind,
+    Settled,
+    SettledByNumber,
+    break_key,
+    numbered_key,
 )
 
-LINES_MAX = 500
+BreakId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:+=@-]{1,136}$")]
+ResolutionField = Literal["MATCH", "RETURN", "WRITE_OFF", "DISMISS"]
+
 RESOLUTIONS = {
     BreakCode.AMOUNT_MISMATCH: (BreakResolution.WRITE_OFF, BreakResolution.DISMISS),
     BreakCode.MISSING_IN_LEDGER: (
@@ -34,131 +44,201 @@ RESOLUTIONS = {
         BreakResolution.RETURN,
         BreakResolution.DISMISS,
     ),
+    BreakCode.MISSING_IN_FILE: (BreakResolution.DISMISS,),
 }
-
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Line(BaseModel):
-    """What the processor paid out for one payment."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    payment_ref: Id
-    amount: PositiveAmount
 
 
 @command
-class ImportSettlement(Command):
-    """Import lines of a settlement file, in order; `first_line` is the number of the first.
+class ImportSettlement(SentPiece):
+    """Import lines of a processor's settlement file; `first_line` is the number of the first.
 
-    A long file comes in pieces. Lines that are imported already are passed over.
+    A line is known by its processor and its `line_ref`: one that was imported from whichever file
+    is passed over, so files may overlap, come again and come in pieces. `fee` is what the
+    processor kept of the whole file, `payout` what it paid for it: send them with the last piece.
     """
 
     name = "import-settlement"
     roles = frozenset({"finance"})
 
-    processor: Id
-    file_sha256: Sha256
-    lines: Annotated[tuple[Line, ...], Field(strict=False, max_length=LINES_MAX)]
-    first_line: PositiveAmount = 1
-    fee: Amount = 0
+    def decide(self, given: Given) -> Decision:
+        """What is new in the piece; nothing of a file that is imported already."""
+        for line in self.lines:
+            if line.currency not in (None, given.assets.currency):
+                expected = given.assets.currency
+                return reject(CURRENCY_MISMATCH, expected=expected, given=line.currency)
+        return tuple(Piece(self, given).events())
 
-    def problems(self) -> Iterable[tuple[str, str]]:
-        """`lines` names each payment once."""
-        seen: set[str] = set()
-        for nth, line in enumerate(self.lines):
-            if line.payment_ref in seen:
-                yield f"/lines/{nth}/payment_ref", "stands here twice"
-            seen.add(line.payment_ref)
+
+class BreakCommand(Command):
+    """What commands about a break carry."""
+
+    break_id: BreakId = Field(
+        alias="break",
+        description="The break's id. `missing-` and a payment's reference for a payment that no "
+        "line tells of; the payment's reference for breaks of before breaks had ids.",
+    )
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The file, and each line's payment."""
-        refs = [line.payment_ref for line in self.lines]
-        keys = [file_key(self.file_sha256), *map(payment_key, refs), *map(line_key, refs)]
-        return tuple(keys)
+        """The break, under its own name or its payment's."""
+        own = break_key(self.break_id), numbered_key(self.break_id)
+        if not self.break_id.startswith(MISSING):
+            return own
+        missing = self.break_id.removeprefix(MISSING)
+        return (*own, numbered_key(missing), payment_key(missing))
 
-    def decide(self, given: Given) -> Decision:
-        """One event for each new line, and one for the fee if it is new."""
-        file = given.state(SettlementFile, self.file_sha256)
-        if self.first_line > file.through + 1:
-            subject = f"line {self.first_line}"
-            return reject(INVALID_TRANSITION, subject=subject, state="not the next")
-        events: list[Event] = [
-            self._line(given, number, line)
-            for number, line in enumerate(self.lines, self.first_line)
-            if number > file.through
-        ]
-        if self.fee and not file.fee_recorded:
-            fee = SettlementFeeRecorded(
-                file_sha256=self.file_sha256, processor=self.processor, fee=self.fee
-            )
-            events.append(fee)
-        return tuple(events)
+    def open_break(self, given: Given) -> Break | Rejection:
+        """The break, if it is open."""
+        found = given.state(Break, self.break_id)
+        if found.status is None:
+            found = self._numbered(given, found) or self._missing(given, found) or found
+        if found.status is None:
+            return reject(UNKNOWN_BREAK, **{"break": self.break_id})
+        if (found.status, self.name) not in TRANSITIONS:
+            return self.impossible(found.status)
+        return found
 
-    def _line(self, given: Given, number: int, line: Line) -> Event:
-        payment = given.state(PaymentRecord, line.payment_ref)
-        settled = given.state(SettlementRecord, line.payment_ref).status is not None
-        if payment.status is None or payment.processor != self.processor or settled:
-            code, difference = BreakCode.MISSING_IN_LEDGER, line.amount
-        else:
-            code, difference = BreakCode.AMOUNT_MISMATCH, line.amount - payment.amount
-            if not difference:
-                return SettlementMatched(
-                    file_sha256=self.file_sha256,
-                    line=number,
-                    processor=self.processor,
-                    payment_ref=line.payment_ref,
-                    gross=line.amount,
-                )
-        return BreakOpened(
-            file_sha256=self.file_sha256,
-            line=number,
-            processor=self.processor,
-            payment_ref=line.payment_ref,
-            gross=line.amount,
-            difference=difference,
-            code=code,
+    def impossible(self, state: str) -> Rejection:
+        """The refusal of what a break in this state does not allow."""
+        return reject(INVALID_TRANSITION, subject=f"the break {self.break_id}", state=state)
+
+    def _numbered(self, given: Given, found: Break) -> Break | None:
+        """The break of a line that was imported by its number: it has its payment's name."""
+        settled = given.state(SettledByNumber, self.break_id)
+        if not settled.processor:
+            return None
+        return structs.replace(
+            found,
+            status=BreakStatus.RESOLVED if settled.break_id is None else BreakStatus.OPEN,
+            code=settled.code,
+            processor=settled.processor,
+            payment_ref=self.break_id,
+            gross=settled.gross,
+            suspense=settled.suspense,
+            difference=settled.difference,
+        )
+
+    def _missing(self, given: Given, found: Break) -> Break | None:
+        """A payment that no line tells of, as a break."""
+        if not self.break_id.startswith(MISSING):
+            return None
+        reference = self.break_id.removeprefix(MISSING)
+        payment = given.state(PaymentRecord, reference)
+        if payment.status is None or not payment.amount:
+            return None
+        settled = given.state(Settled, f"{payment.processor}:{LineKind.PAYMENT}:{reference}")
+        by_number = given.state(SettledByNumber, reference).processor == payment.processor
+        return structs.replace(
+            found,
+            status=BreakStatus.RESOLVED if settled.processor or by_number else BreakStatus.OPEN,
+            code=BreakCode.MISSING_IN_FILE,
+            processor=payment.processor,
+            payment_ref=reference,
+            difference=-payment.amount,
         )
 
 
 @command
-class ResolveBreak(Command):
-    """Decide on a break between a settlement file and the ledger.
+class ResolveBreak(BreakCommand):
+    """Decide on a break between settlement files and the ledger; each is resolved once.
 
-    AMOUNT_MISMATCH: WRITE_OFF the difference. MISSING_IN_LEDGER: MATCH once the payment has
-    arrived, or RETURN the money. DISMISS either where it was put right elsewhere.
+    AMOUNT_MISMATCH: WRITE_OFF the difference. MISSING_IN_LEDGER: MATCH once the ledger has what
+    the lines name, or RETURN the money; an adjustment can be a WRITE_OFF too. DISMISS any that
+    was put right elsewhere, and a payment that no line tells of.
     """
 
     name = "resolve-break"
     roles = frozenset({"finance"})
 
-    payment_ref: Id
     resolution: ResolutionField
-
-    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The break, and the payment it is about."""
-        return line_key(self.payment_ref), payment_key(self.payment_ref)
+    reason_code: Code
 
     def decide(self, given: Given) -> Decision:
-        line = given.state(SettlementRecord, self.payment_ref)
-        if line.status is None:
-            return reject(UNKNOWN_BREAK, payment_ref=self.payment_ref)
-        unknown = given.state(PaymentRecord, self.payment_ref).status is None
-        subject = f"the settlement of {self.payment_ref}"
-        if (line.status, self.name) not in TRANSITIONS:
-            return reject(INVALID_TRANSITION, subject=subject, state=line.status)
-        assert line.code is not None
-        if self.resolution not in RESOLUTIONS[line.code] or (
-            self.resolution == BreakResolution.MATCH and unknown
-        ):
-            return reject(INVALID_TRANSITION, subject=subject, state=line.code)
-        event = BreakResolved(
-            payment_ref=self.payment_ref,
-            processor=line.processor,
-            code=line.code,
-            gross=line.gross,
-            difference=line.difference,
+        """The end of the break; of a match that does not make it up, a break of what is left."""
+        found = self.open_break(given)
+        if isinstance(found, Rejection):
+            return found
+        expected = self._expected(given, found)
+        if not self._allowed(found, expected):
+            return self.impossible(found.code)
+        settled = _sums(given, found)
+        resolved = BreakResolved(
+            break_id=self.break_id,
+            processor=found.processor,
+            payment_ref=found.payment_ref,
+            kind=found.kind,
+            code=found.code,
+            gross=settled.suspense if found.code == BreakCode.MISSING_IN_LEDGER else settled.gross,
+            difference=found.difference,
             resolution=self.resolution,
+            reason=self.reason_code,
         )
-        return (event,)
+        if self.resolution != BreakResolution.MATCH or expected is None:
+            return (resolved,)
+        left = settled.gross - settled.resolved - expected
+        return resolved, *self._left(given, found, left)
+
+    def _expected(self, given: Given, found: Break) -> int | None:
+        """What the ledger has of what the lines name."""
+        if found.payment_ref is None or found.code != BreakCode.MISSING_IN_LEDGER:
+            return None
+        recorded = Recorded(given, found.processor, [(found.kind, found.payment_ref)])
+        return recorded.expected(found.kind, found.payment_ref)
+
+    def _allowed(self, found: Break, expected: int | None) -> bool:
+        """Whether this is a way to end this break.
+
+        A line that names nothing, or a refund's own reference, which older refunds are not found
+        by, is matched at a person's word.
+        """
+        if self.resolution == BreakResolution.WRITE_OFF and found.kind == LineKind.ADJUSTMENT:
+            return True
+        named = found.payment_ref is not None and found.kind in (LineKind.PAYMENT, *CHARGEBACKS)
+        if self.resolution == BreakResolution.MATCH and expected is None and named:
+            return False
+        return self.resolution in RESOLUTIONS[BreakCode(found.code)]
+
+    def _left(self, given: Given, found: Break, left: int) -> tuple[Event, ...]:
+        if not left:
+            return ()
+        broken = BreakOpened(
+            file_sha256=found.file_sha256,
+            processor=found.processor,
+            payment_ref=found.payment_ref,
+            kind=found.kind,
+            gross=0,
+            difference=left,
+            code=BreakCode.AMOUNT_MISMATCH,
+            break_id=f"{given.new_id}_1",
+        )
+        return (broken,)
+
+
+@command
+class AssignBreak(BreakCommand):
+    """Say who looks after an open break."""
+
+    name = "assign-break"
+    roles = frozenset({"finance"})
+
+    owner: Id
+
+    def decide(self, given: Given) -> Decision:
+        """The new owner; nothing where it is the old one."""
+        found = self.open_break(given)
+        if isinstance(found, Rejection):
+            return found
+        if found.owner == self.owner:
+            return ()
+        return (BreakAssigned(break_id=self.break_id, owner=self.owner),)
+
+
+def _sums(given: Given, found: Break) -> Settled:
+    """What lines said about the reference of a break, or the one line that it is of."""
+    alone = Settled(gross=found.gross, suspense=found.suspense)
+    if found.payment_ref is None or found.code == BreakCode.MISSING_IN_FILE:
+        return alone
+    key = f"{found.processor}:{found.kind}:{found.payment_ref}"
+    settled = given.state(Settled, key)
+    if found.kind != LineKind.PAYMENT:
+        return settled
+    return settled.with_numbered(given.state(SettledByNumber, found.payment_ref), found.processor)

@@ -1,107 +1,248 @@
 """Settlements: what a processor says it paid to the bank, against what the ledger expected.
 
-A settlement file is imported by the hash of its bytes and the numbers of its lines, so importing
-it again, or in pieces, changes nothing twice. Every line posts what the bank really got; where
-that differs from the ledger, a break stays open until a person resolves it.
+A line is known by its processor and its own reference, whichever file it stands in, so files may
+overlap, come again and come in pieces. Every line posts what the bank really got; where that
+differs from the ledger, a break stays open until later lines or a person close it. Lines imported
+before lines had references stay known by their file's hash and their number in it.
 """
 
 from enum import StrEnum
-from typing import Literal
 
 import msgspec
 
-from domain import accounts
-from domain.accounts import Assets, Posting
 from domain.entity import State, entity
-from domain.event import Event, stored_as
-from domain.payments.payment import PaymentEvent, PaymentRecord, payment_key
+from domain.event import Event
 from domain.transitions import Transitions
 
-ResolutionField = Literal["MATCH", "RETURN", "WRITE_OFF", "DISMISS"]
+
+class LineKind(StrEnum):
+    """What a line of a settlement file tells. All but payouts are movements."""
+
+    PAYMENT = "PAYMENT"
+    REFUND = "REFUND"
+    CHARGEBACK = "CHARGEBACK"
+    CHARGEBACK_REVERSAL = "CHARGEBACK_REVERSAL"
+    FEE = "FEE"
+    ADJUSTMENT = "ADJUSTMENT"
+    PAYOUT = "PAYOUT"
 
 
-class LineStatus(StrEnum):
-    """How a line of a settlement file and the ledger agree."""
+class BreakStatus(StrEnum):
+    """Whether somebody still has to look at a break."""
 
-    MATCHED = "MATCHED"
     OPEN = "open"
     RESOLVED = "resolved"
 
 
 class BreakCode(StrEnum):
-    """How a line and the ledger differ."""
+    """How files and ledger differ."""
 
     AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
     MISSING_IN_LEDGER = "MISSING_IN_LEDGER"
+    MISSING_IN_FILE = "MISSING_IN_FILE"
 
 
 class BreakResolution(StrEnum):
-    """What a person decides of a break."""
+    """How a break ends: MATCHED by later lines, the others by a person."""
 
+    MATCHED = "MATCHED"
     MATCH = "MATCH"
     RETURN = "RETURN"
     WRITE_OFF = "WRITE_OFF"
     DISMISS = "DISMISS"
 
 
-#: `import-settlement` finds a line matched, or opens a break by its code.
-TRANSITIONS: Transitions[LineStatus] = {
-    (None, LineStatus.MATCHED): LineStatus.MATCHED,
-    (None, BreakCode.AMOUNT_MISMATCH): LineStatus.OPEN,
-    (None, BreakCode.MISSING_IN_LEDGER): LineStatus.OPEN,
-    (LineStatus.OPEN, "resolve-break"): LineStatus.RESOLVED,
+#: Lines open a break by its code, change its difference, and close it where they make it up.
+TRANSITIONS: Transitions[BreakStatus] = {
+    (None, BreakCode.AMOUNT_MISMATCH): BreakStatus.OPEN,
+    (None, BreakCode.MISSING_IN_LEDGER): BreakStatus.OPEN,
+    (None, BreakCode.MISSING_IN_FILE): BreakStatus.OPEN,
+    (BreakStatus.OPEN, "import-settlement"): BreakStatus.OPEN,
+    (BreakStatus.OPEN, "assign-break"): BreakStatus.OPEN,
+    (BreakStatus.OPEN, BreakResolution.MATCHED): BreakStatus.RESOLVED,
+    (BreakStatus.OPEN, "resolve-break"): BreakStatus.RESOLVED,
 }
+
+
+class SettlementEvent(Event, frozen=True):
+    """An event about settlement files. It says of each state below what it changes in it."""
+
+    def in_file(self, file: "SettlementFile") -> "SettlementFile":
+        """The file after this event."""
+        return file
+
+    def in_balance(self, balance: "ProcessorBalance") -> "ProcessorBalance":
+        """What no control figure covers yet, after this event."""
+        return balance
+
+    def in_settled(self, settled: "Settled") -> "Settled":
+        """What lines said about a reference, after this event."""
+        return settled
+
+    def in_settled_by_number(self, settled: "Settled") -> "Settled":
+        """What lines imported by their numbers said about a payment, after this event."""
+        return self.in_settled(settled)
+
+    def in_dispute_fee(self, fee: "DisputeFee", dispute_id: str) -> "DisputeFee":
+        """What lines paid of the dispute's fee, after this event."""
+        return fee
+
+    def in_break(self, broken: "Break") -> "Break":
+        """The break after this event."""
+        return broken
 
 
 @entity
 class SettlementFile(State, frozen=True, kw_only=True):
-    """How much of a file is imported: the lines up to `through`, and whether its fee is."""
+    """What was imported of a file."""
 
     KIND = "settlement"
+    FOLD_VERSION = 2
     CACHED = False
 
+    #: The last line that was imported by its number, when lines had no references.
     through: int = 0
+    has_lines: bool = False
     fee_recorded: bool = False
+    payout_recorded: bool = False
+    #: What its new lines brought the bank since its last control figure, and if there were any.
+    net: int = 0
+    moved: bool = False
 
     def apply(self, key: str, event: Event) -> "SettlementFile":
-        """One more line, or the fee."""
-        if isinstance(event, SettlementFeeRecorded):
-            return msgspec.structs.replace(self, fee_recorded=True)
-        assert isinstance(event, LineEvent)
-        return msgspec.structs.replace(self, through=event.line)
+        """The file after `event`."""
+        assert isinstance(event, SettlementEvent)
+        return event.in_file(self)
 
 
 @entity
-class SettlementRecord(State, frozen=True, kw_only=True):
-    """What settlement files said about one payment; `status` is None while none did."""
+class ImportedLine(State, frozen=True, kw_only=True):
+    """Whether a processor's line is imported, from whichever file."""
 
-    KIND = "line"
+    KIND = "settlement_line"
     CACHED = False
 
-    status: LineStatus | None = None
-    code: BreakCode | None = None
+    known: bool = False
+
+    def apply(self, key: str, event: Event) -> "ImportedLine":
+        """Known from now on."""
+        return ImportedLine(known=True)
+
+
+@entity
+class ProcessorBalance(State, frozen=True, kw_only=True):
+    """What a processor's lines brought the bank and no control figure covers yet."""
+
+    KIND = "processor_balance"
+
+    net: int = 0
+    #: Whether there was a control figure before.
+    controlled: bool = False
+
+    def apply(self, key: str, event: Event) -> "ProcessorBalance":
+        """The balance after `event`."""
+        assert isinstance(event, SettlementEvent)
+        return event.in_balance(self)
+
+
+@entity
+class Settled(State, frozen=True, kw_only=True):
+    """What a processor's lines of one kind said about one reference: sums, and the open break."""
+
+    KIND = "settled"
+    CACHED = False
+
     processor: str = ""
     gross: int = 0
+    #: What of it people have resolved: it is no difference any more.
+    resolved: int = 0
+    #: What of it waits in suspense.
+    suspense: int = 0
+    break_id: str | None = None
+    code: str = ""
     difference: int = 0
 
-    def apply(self, key: str, event: Event) -> "SettlementRecord":
-        """The line after `event`."""
-        if isinstance(event, BreakResolved):
-            return msgspec.structs.replace(self, status=LineStatus.RESOLVED)
-        assert isinstance(event, LineEvent)
-        broken = isinstance(event, BreakOpened)
-        return SettlementRecord(
-            status=LineStatus.OPEN if broken else LineStatus.MATCHED,
-            code=BreakCode(event.code) if isinstance(event, BreakOpened) else None,
-            processor=event.processor,
-            gross=event.gross,
-            difference=event.difference,
+    def apply(self, key: str, event: Event) -> "Settled":
+        """The sums after `event`."""
+        assert isinstance(event, SettlementEvent)
+        return event.in_settled(self)
+
+    def with_numbered(self, numbered: "Settled", processor: str) -> "Settled":
+        """The sums with those of lines that were imported by their numbers."""
+        if numbered.processor != processor:
+            return self
+        latest = self if self.break_id is not None else numbered
+        return msgspec.structs.replace(
+            self,
+            gross=self.gross + numbered.gross,
+            resolved=self.resolved + numbered.resolved,
+            suspense=self.suspense + numbered.suspense,
+            break_id=latest.break_id,
+            code=latest.code,
+            difference=latest.difference,
         )
 
 
-def line_key(payment_ref: str) -> str:
-    """The tag of what settlement files said about a payment."""
-    return f"line:{payment_ref}"
+@entity
+class SettledByNumber(Settled, frozen=True, kw_only=True):
+    """The same, of lines that were imported by their numbers; its break has the payment's name."""
+
+    KIND = "line"
+    FOLD_VERSION = 2
+    CACHED = False
+
+    def apply(self, key: str, event: Event) -> "Settled":
+        """The sums after `event`."""
+        assert isinstance(event, SettlementEvent)
+        return event.in_settled_by_number(self)
+
+
+@entity
+class DisputeFee(State, frozen=True, kw_only=True):
+    """What lines have paid of the fee that a dispute posted."""
+
+    KIND = "dispute_fee"
+    CACHED = False
+
+    cleared: int = 0
+
+    def apply(self, key: str, event: Event) -> "DisputeFee":
+        """The fee after `event`."""
+        assert isinstance(event, SettlementEvent)
+        return event.in_dispute_fee(self, key.partition(":")[2])
+
+
+@entity
+class Break(State, frozen=True, kw_only=True):
+    """A difference between files and ledger; `status` is None while there is none of this name."""
+
+    KIND = "break"
+    CACHED = False
+
+    status: BreakStatus | None = None
+    code: str = ""
+    kind: str = LineKind.PAYMENT
+    processor: str = ""
+    file_sha256: str = ""
+    #: The reference that its lines name; None where they name none, and for control figures.
+    payment_ref: str | None = None
+    #: What lines brought the bank, what of it waits in suspense, and how much too much it is.
+    gross: int = 0
+    suspense: int = 0
+    difference: int = 0
+    owner: str | None = None
+
+    def apply(self, key: str, event: Event) -> "Break":
+        """The break after `event`."""
+        assert isinstance(event, SettlementEvent)
+        return event.in_break(self)
+
+
+class FeeCleared(msgspec.Struct, frozen=True, gc=False):
+    """What of a dispute's fee a line paid; negative where it gives one back."""
+
+    dispute_id: str
+    amount: int
 
 
 def file_key(file_sha256: str) -> str:
@@ -109,113 +250,31 @@ def file_key(file_sha256: str) -> str:
     return f"settlement:{file_sha256}"
 
 
-class LineEvent(PaymentEvent, frozen=True, kw_only=True):
-    """Line `line` of a file: the bank got `gross` for a payment, `difference` above the ledger."""
-
-    file_sha256: str
-    line: int
-    processor: str
-    payment_ref: str
-    gross: int
-    difference: int = 0
-
-    def tags(self) -> tuple[str, ...]:
-        """The file, and what files say about the payment."""
-        return file_key(self.file_sha256), line_key(self.payment_ref)
-
-    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
-        """What became of a payment does not depend on when its money reaches the bank."""
-        return payment
+def line_key(processor: str, line_ref: str) -> str:
+    """The tag of a processor's line."""
+    return f"settlement_line:{processor}:{line_ref}"
 
 
-@stored_as("settlement.matched.v1")
-class SettlementMatched(LineEvent, frozen=True):
-    """The bank got exactly what the ledger expected."""
-
-    def tags(self) -> tuple[str, ...]:
-        """Those of a line, and the payment."""
-        return (*super().tags(), payment_key(self.payment_ref))
-
-    def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """`bank -> psp`."""
-        return _paid_out(self.processor, self.gross, assets)
+def balance_key(processor: str) -> str:
+    """The tag of what no control figure of a processor covers yet."""
+    return f"processor_balance:{processor}"
 
 
-@stored_as("break.opened.v1")
-class BreakOpened(LineEvent, frozen=True, kw_only=True):
-    """The bank got another amount (AMOUNT_MISMATCH), or for no known payment that is not settled
-    already (MISSING_IN_LEDGER).
-    """
-
-    code: str
-
-    def tags(self) -> tuple[str, ...]:
-        """Those of a line, and the payment where the ledger has one."""
-        known = (payment_key(self.payment_ref),) if self.code == BreakCode.AMOUNT_MISMATCH else ()
-        return (*super().tags(), *known)
-
-    def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """`bank -> psp`, or `bank -> suspense` for what the ledger does not know."""
-        if self.code == BreakCode.AMOUNT_MISMATCH:
-            return _paid_out(self.processor, self.gross, assets)
-        return (
-            (accounts.BANK, assets.currency, self.gross),
-            (accounts.SUSPENSE, assets.currency, -self.gross),
-        )
+def settled_key(processor: str, kind: str, reference: str) -> str:
+    """The tag of what a processor's lines of a kind say about a reference."""
+    return f"settled:{processor}:{kind}:{reference}"
 
 
-@stored_as("settlement_fee.recorded.v1")
-class SettlementFeeRecorded(Event, frozen=True, kw_only=True):
-    """What the processor kept of a whole file."""
-
-    file_sha256: str
-    processor: str
-    fee: int
-
-    def tags(self) -> tuple[str, ...]:
-        return (file_key(self.file_sha256),)
-
-    def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """`exp.processor -> bank`."""
-        return (
-            (accounts.PROCESSOR_EXPENSE, assets.currency, self.fee),
-            (accounts.BANK, assets.currency, -self.fee),
-        )
+def numbered_key(payment_ref: str) -> str:
+    """The tag of what lines imported by their numbers said about a payment."""
+    return f"line:{payment_ref}"
 
 
-@stored_as("break.resolved.v1")
-class BreakResolved(Event, frozen=True, kw_only=True):
-    """A person decided what becomes of a break."""
-
-    payment_ref: str
-    processor: str
-    code: str
-    gross: int
-    difference: int
-    resolution: str
-
-    def tags(self) -> tuple[str, ...]:
-        """What settlement files said about the payment."""
-        return (line_key(self.payment_ref),)
-
-    def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """MATCH: `suspense -> psp`; RETURN: `suspense -> bank`; WRITE_OFF: what the processor
-        paid too little `exp.processor -> psp`, or the reverse; DISMISS: nothing.
-        """
-        money, psp = assets.currency, accounts.processor(self.processor)
-        match self.resolution:
-            case BreakResolution.MATCH:
-                return (accounts.SUSPENSE, money, self.gross), (psp, money, -self.gross)
-            case BreakResolution.RETURN:
-                return (accounts.SUSPENSE, money, self.gross), (accounts.BANK, money, -self.gross)
-            case BreakResolution.WRITE_OFF:
-                short = -self.difference
-                return (accounts.PROCESSOR_EXPENSE, money, short), (psp, money, -short)
-        return ()
+def dispute_fee_key(dispute_id: str) -> str:
+    """The tag of what lines paid of a dispute's fee."""
+    return f"dispute_fee:{dispute_id}"
 
 
-def _paid_out(processor: str, gross: int, assets: Assets) -> tuple[Posting, ...]:
-    return (
-        (accounts.BANK, assets.currency, gross),
-        (accounts.processor(processor), assets.currency, -gross),
-    )
+def break_key(break_id: str) -> str:
+    """The tag of a break."""
+    return f"break:{break_id}"

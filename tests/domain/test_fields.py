@@ -118,7 +118,7 @@ json_values = nested | around(nested)
 @cache
 def objects(name: str) -> st.SearchStrategy[dict[str, Any]]:
     """Objects with some of a command's fields, and with others; made once."""
-    known = sorted(COMMANDS[name].model_fields)
+    known = sorted(COMMANDS[name].field_names())
     keys = st.sampled_from(known) | st.text(max_size=8)
     return st.dictionaries(keys, json_values, max_size=len(known))
 

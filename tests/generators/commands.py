@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.generators.settlements import SETTLEMENTS
 from tests.generators.spending import (
     BODIES,
     SPENDING,
@@ -193,23 +194,6 @@ _office: dict[str, Fields] = {
     ),
     "approve-adjustment": adjustment,
     "reject-adjustment": merged(adjustment, fixed({"reason_code": reasons})),
-    "import-settlement": fixed(
-        {
-            "processor": st.just("stripe"),
-            "file_sha256": st.sampled_from(["ab" * 32, "cd" * 32]),
-            "first_line": st.integers(1, 3),
-            "fee": st.sampled_from([0, 15]),
-            "lines": st.lists(
-                fixed({"payment_ref": payments, "amount": amounts}), min_size=1, max_size=1
-            ),
-        }
-    ),
-    "resolve-break": fixed(
-        {
-            "payment_ref": payments,
-            "resolution": st.sampled_from(["MATCH", "RETURN", "WRITE_OFF", "DISMISS"]),
-        }
-    ),
     "close-period": fixed({"period": periods}),
     "propose-policy": fixed(
         {
@@ -239,6 +223,7 @@ FIELDS: dict[str, Fields] = {
     **_creators,
     **_payouts,
     **_office,
+    **SETTLEMENTS,
 }
 """What may be sent, by command."""
 

@@ -4,6 +4,7 @@ Left to chance alone, hardly a payout would ever be paid and come back. What hap
 and what is skipped, is random.
 """
 
+from itertools import count
 from typing import Any
 
 from hypothesis import strategies as st
@@ -55,6 +56,21 @@ def closed(outcome: str) -> Step:
 def disputed(amount: int, **what: Any) -> Step:
     """A bank takes a payment back."""
     return ("open-dispute", {"amount": amount, "fee": 1_500, **what, **STRIPE}, "amy")
+
+
+_lines = count(1)
+
+
+def line(gross: int, about: Ref, *, kind: str = "PAYMENT", **more: Any) -> dict[str, Any]:
+    """A line of a settlement file that no other file has."""
+    name = f"course_{next(_lines)}"
+    return {"line_ref": name, "kind": kind, "processor_ref": about, "gross": gross, **more}
+
+
+def imported(*lines: dict[str, Any], **more: Any) -> Step:
+    """A piece of a settlement file."""
+    file = {"processor": "stripe", "file_sha256": "0f" * 32, "lines": list(lines), **more}
+    return ("import-settlement", file, "amy")
 
 
 def refunded(cumulative: int) -> Step:
@@ -266,28 +282,26 @@ COURSES: dict[str, list[Step]] = {
     ],
     "settled": [
         tip("cid", 701, **CARD),
-        (
-            "import-settlement",
-            {
-                "processor": "stripe",
-                "file_sha256": "ef" * 32,
-                "lines": [{"payment_ref": Ref("payment", 0), "amount": 701}],
-                "fee": 15,
-            },
-            "amy",
-        ),
-        (
-            "import-settlement",
-            {
-                "processor": "stripe",
-                "file_sha256": "ef" * 32,
-                "lines": [{"payment_ref": Ref("payment", -1), "amount": 300}],
-                "first_line": 2,
-            },
-            "amy",
-        ),
+        imported(line(701, Ref("payment", 0)), fee=15),
+        imported(line(100, Ref("payment", -1)), line(200, Ref("payment", -1))),
         tip("cid", 300, **CARD),
-        ("resolve-break", {"payment_ref": Ref("payment", 0), "resolution": "MATCH"}, "amy"),
+        ("resolve-break", {"break": Ref("break", 0), "resolution": "MATCH", **REASON}, "amy"),
+        tip("cid", 500, **CARD),
+        imported(line(450, Ref("payment", 0), fee=3)),
+        ("assign-break", {"break": Ref("break", 0), "owner": "bob"}, "amy"),
+        imported(line(50, Ref("payment", 0)), payout=1_533),
+        ("resolve-break", {"break": Ref("break", 0), "resolution": "WRITE_OFF", **REASON}, "amy"),
+    ],
+    "charged back": [
+        tip("cid", 2_000, **CARD),
+        imported(line(2_000, Ref("payment", 0))),
+        disputed(2_000, payment_ref=Ref("payment", 0)),
+        imported(line(-2_000, Ref("payment", 0), kind="CHARGEBACK", fee=1_000)),
+        imported(line(-700, Ref("dispute", 0), kind="FEE")),
+        closed("WON"),
+        imported(line(2_000, Ref("dispute", 0), kind="CHARGEBACK_REVERSAL", fee=-1_500)),
+        refunded(300),
+        imported(line(-300, Ref("payment", 0), kind="REFUND")),
     ],
     "end of tokens": [
         SMALL,

@@ -76,6 +76,7 @@ class Ref:
 
     kind: str
     nth: int
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class Known:
         "dispute_id": "dispute",
         "refund_id": "refund",
         "adjustment_id": "adjustment",
+        "break_id": "break",
     }
     REFERENCES: ClassVar = {
         "open-dispute": "dispute",
@@ -152,7 +154,7 @@ class Known:
     def _value(self, value: Any, now: datetime) -> Any:
         match value:
             case Ref():
-                return self._id(value.kind, value.nth)
+                return value.prefix + self._id(value.kind, value.nth)
             case Later():
                 at = now + timedelta(seconds=value.seconds)
                 return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -198,7 +198,11 @@ def booking(stage: WritePath) -> None:
         ]
     ):
         session = {"session": f"session-{number}", "user": FAN, "payee": CREATOR}
-        terms = {"tier": "STANDARD", "amount": 10_000, **stripe(f"session-{number}")}
+        terms: dict[str, Any] = {
+            "tier": "STANDARD",
+            "amount": 10_000,
+            **stripe(f"session-{number}"),
+        }
         stage.when(Sent("authorize", {**session, **terms}))
         payment = {"payment": sold(stage, "payment.authorized.v1")["payment_id"]}
         stage.given(Sent(command, {**payment, **more}))
@@ -221,14 +225,39 @@ def subscribing(stage: WritePath) -> None:
 
 
 def settling(stage: WritePath) -> None:
-    """A settlement file holds one payment we know and one that nobody knows."""
+    """A settlement file holds a payment that comes in two parts and one that nobody knows, and
+    says that the processor paid less than its lines make.
+    """
     stage.given(card_tip(700, processor_ref="settled"))
-    lines = [{"payment_ref": "settled", "amount": 700}, {"payment_ref": "unknown", "amount": 750}]
-    file = {"processor": "stripe", "file_sha256": "ab" * 32, "lines": lines, "first_line": 1}
-    stage.given(
-        Sent("import-settlement", {**file, "fee": 15}, *FINANCE),
-        Sent("resolve-break", {"payment_ref": "unknown", "resolution": "RETURN"}, *FINANCE),
+    lines: list[dict[str, Any]] = [
+        {"line_ref": "txn_1", "kind": "PAYMENT", "processor_ref": "settled", "gross": 400},
+        {"line_ref": "txn_2", "kind": "PAYMENT", "processor_ref": "settled", "gross": 100},
+        {"line_ref": "txn_3", "kind": "PAYMENT", "processor_ref": "settled", "gross": 200},
+        {"line_ref": "txn_4", "kind": "PAYMENT", "processor_ref": "unknown", "gross": 750},
+    ]
+    file: dict[str, Any] = {
+        "processor": "stripe",
+        "file_sha256": "ab" * 32,
+        "lines": lines,
+        "first_line": 1,
+    }
+    stage.when(Sent("import-settlement", {**file, "fee": 15, "payout": 1_430}, *FINANCE))
+    unknown, short = (
+        event["body"]["break_id"]
+        for event in stage.outcomes[0].json["events"]
+        if event["type"] == "break.opened.v1" and event["body"]["difference"] in (750, -5)
     )
+    stage.given(
+        Sent("assign-break", {"break": short, "owner": "fay"}, *FINANCE),
+        resolved(unknown, "RETURN"),
+        resolved(short, "WRITE_OFF"),
+    )
+
+
+def resolved(name: str, resolution: str) -> Sent:
+    """Fay decides on a break."""
+    fields = {"break": name, "resolution": resolution, "reason_code": "CHECKED"}
+    return Sent("resolve-break", fields, *FINANCE)
 
 
 def sold(stage: WritePath, kind: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Disputes(Refunds):
             "id": self.new_id,
             "about": about,
             "amount": amount,
+            "posted": fee,
             "fee": fee if policy.get("dispute_fee_refundable") else 0,
             "bearer": policy["dispute_bearer"],
             "processor": fields["processor"],
@@ -98,6 +99,7 @@ class Disputes(Refunds):
         was_lost = dispute["state"] == "LOST"
         psp = f"psp.{dispute['processor']}"
         self.money((psp, fee), ("exp.dispute", -fee))
+        dispute["posted"] -= fee
         if "paid" not in about:
             self._win_purchase(dispute)
             return
@@ -234,6 +236,7 @@ class Disputes(Refunds):
         purchase["deducted"] += spent
         purchase["refunded"] += released + tax
         purchase["refunded_tax"] += tax
+        purchase["sent_back"] = purchase.get("sent_back", 0) + amount
         self.money(
             ("deferred", released),
             (f"vat.{purchase['country'] or ''}", tax),

@@ -25,6 +25,7 @@ class Refunds(Holds):
         super().__init__(book)
         self.refunds: dict[str, str] = {}
         self.figures: Counter[str] = Counter()
+        self.noticed: Counter[tuple[str, str]] = Counter()
 
     def referred(self, reference: str) -> Sale | str | None:
         """The sale of an id or payment; "other" if it is of something else; None if unknown."""
@@ -129,6 +130,8 @@ class Refunds(Holds):
         else:
             name, paid = sale["id"], sale["paid"]
             verdict = self._by_card_back(sale, min(paid, cumulative), fields["processor"])
+            notice = fields["processor"], fields["processor_ref"]
+            self.noticed[notice] += verdict.numbers.get("amount", 0)
         before = self.figures[name]
         self.figures[name] = max(before, cumulative)
         if cumulative <= paid:

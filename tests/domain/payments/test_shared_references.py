@@ -26,7 +26,7 @@ def suspense(world: InMemoryBook) -> int:
 
 
 def settled(world: InMemoryBook, processor: str, amount: int) -> Any:
-    lines = [{"payment_ref": "p1", "amount": amount}]
+    lines = [{"line_ref": "l1", "kind": "PAYMENT", "processor_ref": "p1", "gross": amount}]
     file: dict[str, Any] = {"processor": processor, "file_sha256": "ab" * 32, "lines": lines}
     return [event.type for event in world.happens("import-settlement", "fay", **file)]
 
