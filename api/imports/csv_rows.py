@@ -199,6 +199,8 @@ def _lines(
                 if tells and not number % _LINES_PER_NEWS:
                     on_bytes(raw.tell())
                 yield line
+            if tells:
+                on_bytes(raw.tell())
     except LookupError:
         raise UnreadableFile(
             f"there is no encoding {encoding!r}; --encoding takes names like utf-8, utf-16, "

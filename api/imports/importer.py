@@ -96,9 +96,11 @@ class FileImport:
             for row, taken in _taken(rows, translator, self.report):
                 self._send(row, taken)
         finally:
-            while self._waiting:
-                self._settle()
-            _close(rows, self.report)
+            try:
+                while self._waiting:
+                    self._settle()
+            finally:
+                _close(rows, self.report)
         return self.report
 
     def _send(self, row: Row, taken: Taken) -> None:
