@@ -15,7 +15,8 @@ from pydantic_core import PydanticCustomError
 from domain.money import AMOUNT_MAX, BPS
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-#: What others call a thing: a processor's reference of a payment, or of a line of its file.
+#: What others call a thing: a processor's reference of a payment, of a notice or of a file's line.
+#: A `:` in one is harmless in a tag: that is taken apart at its first `:` only.
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:+=@-]{1,128}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]

@@ -25,7 +25,16 @@ from domain.authorizations.authorization import (
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
-from domain.fields import Code, Country, FreezeScope, Funding, Id, Instant, PositiveAmount
+from domain.fields import (
+    Code,
+    Country,
+    FreezeScope,
+    Funding,
+    Id,
+    Instant,
+    PositiveAmount,
+    Reference,
+)
 from domain.money import BPS
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
@@ -75,7 +84,7 @@ class Authorize(Command):
     tier: Id
     amount: PositiveAmount
     processor: Id
-    processor_ref: Id
+    processor_ref: Reference
     expires_at: Instant | None = None
     country: Country | None = None
     payees: (
@@ -289,9 +298,10 @@ class FailPayment(AuthorizationCommand):
 
     name = "fail-payment"
 
+    payment: Reference
     reason_code: Code
     processor: Id
-    processor_ref: Id
+    processor_ref: Reference
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of this notice."""

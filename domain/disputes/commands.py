@@ -15,7 +15,7 @@ from domain.disputes import sales as sale_disputes
 from domain.disputes.dispute import TRANSITIONS, DisputeOpened, DisputeRecord
 from domain.entity import LoadedStates
 from domain.event import Event
-from domain.fields import Amount, Id, PositiveAmount
+from domain.fields import Amount, Id, PositiveAmount, Reference
 from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.purchases.purchase import PurchaseRecord
@@ -40,14 +40,14 @@ class OpenDispute(Command):
 
     name = "open-dispute"
 
-    sale: Id | None = None
-    purchase: Id | None = None
-    payment_ref: Id | None = None
+    sale: Reference | None = None
+    purchase: Reference | None = None
+    payment_ref: Reference | None = None
     amount: PositiveAmount
     fee: Amount
     final: bool = False
     processor: Id
-    processor_ref: Id
+    processor_ref: Reference
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of the dispute."""
@@ -122,10 +122,10 @@ class CloseDispute(Command):
 
     name = "close-dispute"
 
-    dispute: Id
+    dispute: Reference
     outcome: Literal["WON", "LOST"]
     processor: Id
-    processor_ref: Id
+    processor_ref: Reference
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of the outcome."""

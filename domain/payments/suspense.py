@@ -11,7 +11,7 @@ import msgspec
 
 from domain.command import COMMANDS, Command, Decision, Given, Suspended, command, explicit_fields
 from domain.entity import LoadedStates
-from domain.fields import Id
+from domain.fields import Reference
 from domain.payments.payment import (
     PaymentRecord,
     PaymentReleased,
@@ -62,7 +62,7 @@ class ReleasePayment(Command):
     name = "release-payment"
     roles = frozenset({"finance"})
 
-    payment_ref: Id
+    payment_ref: Reference
     resolution: ResolutionField
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:

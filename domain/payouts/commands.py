@@ -12,7 +12,7 @@ from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator
 from domain.creators.maturity import matured
 from domain.entity import LoadedStates
-from domain.fields import Code, FreezeScope, Id, PositiveAmount
+from domain.fields import Code, FreezeScope, Id, PositiveAmount, Reference
 from domain.money import half_up
 from domain.payouts.payout import (
     TRANSITIONS,
@@ -227,7 +227,7 @@ class SubmitPayout(PayoutCommand):
     freezable = True
 
     processor: Id
-    processor_ref: Id
+    processor_ref: Reference
 
     def step(self, given: Given, payout: Payout) -> Decision:
         event = PayoutSubmitted(

@@ -6,7 +6,7 @@ given. A frozen buyer is still credited; spending stays frozen.
 
 from domain.command import Command, Decision, Given, Suspended, command
 from domain.entity import LoadedStates
-from domain.fields import Country, Id, PositiveAmount
+from domain.fields import Country, Id, PositiveAmount, Reference
 from domain.money import vat_included
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
@@ -25,7 +25,7 @@ class RecordPurchase(Command):
     package: Id
     price: PositiveAmount
     processor: Id
-    processor_ref: Id
+    processor_ref: Reference
     country: Country | None = None
 
     def notice_id(self) -> tuple[str, str]:

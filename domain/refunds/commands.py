@@ -10,7 +10,7 @@ from datetime import datetime
 from domain.command import Command, Decision, Given, Parked, Suspended, command
 from domain.entity import LoadedStates
 from domain.event import Event
-from domain.fields import Code, Funding, Id, PositiveAmount
+from domain.fields import Code, Funding, Id, PositiveAmount, Reference
 from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.purchases.purchase import PurchaseRecord
@@ -115,10 +115,10 @@ class RecordRefund(Command):
 
     name = "record-refund"
 
-    sale: Id
+    sale: Reference
     cumulative: PositiveAmount
     processor: Id
-    processor_ref: Id
+    processor_ref: Reference
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of the refund."""
@@ -189,10 +189,10 @@ class FailRefund(Command):
 
     name = "fail-refund"
 
-    refund: Id
+    refund: Reference
     reason_code: Code
     processor: Id
-    processor_ref: Id
+    processor_ref: Reference
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of the failure."""

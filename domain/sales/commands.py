@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.command import Command, Decision, Given
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
-from domain.fields import Country, FreezeScope, FundingField, Id
+from domain.fields import Country, FreezeScope, FundingField, Id, Reference
 from domain.money import AMOUNT_MAX
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
@@ -63,7 +63,7 @@ class SaleCommand(Command):
     funding: FundingField
     attribution: Attribution | None = None
     processor: Id | None = None
-    processor_ref: Id | None = None
+    processor_ref: Reference | None = None
     country: Country | None = None
 
     def notice_id(self) -> tuple[str, str] | None:

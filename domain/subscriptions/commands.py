@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
-from domain.fields import Country, Funding, Id, Instant, PositiveAmount
+from domain.fields import Country, Funding, Id, Instant, PositiveAmount, Reference
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.policy import Policy
@@ -114,7 +114,7 @@ class PeriodNotice(SubscriptionCommand):
 
     period_start: Instant
     processor: Id
-    processor_ref: Id
+    processor_ref: Reference
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference."""

@@ -38,6 +38,34 @@ def test_such_ids_are_fine(right: str) -> None:
     assert read_command("send-tip", {**TIP, "user": right})
 
 
+CHARGE = {**TIP, "funding": "CARD", "processor": "stripe"}
+
+
+@pytest.mark.parametrize("right", ["a", "x" * 128, "pi_3N.q", "adyen:8815", "A+b=@host", "-"])
+def test_6_9_a_reference_keeps_the_alphabet_of_who_made_it(right: str) -> None:
+    assert read_command("send-tip", {**CHARGE, "processor_ref": right})
+
+
+@pytest.mark.parametrize("wrong", ["", "x" * 129, "a b", "a/b", "ä", "a\0", "a\n", 7, None, {}])
+def test_6_9_a_reference_cannot_poison_a_tag(wrong: object) -> None:
+    assert "/processor_ref" in pointers("send-tip", {**CHARGE, "processor_ref": wrong})
+
+
+#: The fields of notices that may hold a reference instead of an id of ours.
+REFERRING = ("sale", "purchase", "payment", "payment_ref", "dispute", "refund", "processor_ref")
+
+
+NOTICES = [name for name, kind in COMMANDS.items() if "processor_ref" in kind.model_fields]
+
+
+@pytest.mark.parametrize("name", sorted({*NOTICES, "release-payment"} - {"submit-payout"}))
+def test_6_9_no_notice_is_refused_for_the_form_of_its_reference(name: str) -> None:
+    for field in set(REFERRING) & set(COMMANDS[name].model_fields):
+        with pytest.raises(InvalidRequest) as lacking:
+            read_command(name, {field: "ch:1.2+3=@x" * 11})
+        assert f"/{field}" not in {problem.pointer for problem in lacking.value.problems}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [0, -1, AMOUNT_MAX + 1, 2**63, 2**64, -(2**63), 10**30, 1.0, 1.5, 1e9, "5", True, None],

@@ -82,7 +82,7 @@ def _decoded(text: str) -> Cursor:
 
 _Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 _Tag = Annotated[
-    str | None, Query(description="like wallet:u1", pattern=r"^[A-Za-z0-9_:.-]{1,255}$")
+    str | None, Query(description="like wallet:u1", pattern=r"^[A-Za-z0-9_.:+=@-]{1,255}$")
 ]
 _Type = Annotated[
     str | None, Query(description="like tip.sent.v1", pattern=r"^[a-z0-9_.-]{1,100}$")

@@ -55,7 +55,7 @@ def test_tags_name_entities_each_once(name: str) -> None:
     assert tags
     assert len(set(tags)) == len(tags)
     for tag in tags:
-        assert re.fullmatch(r"[a-z_]+(:[A-Za-z0-9_-]{1,64})+", tag)
+        assert re.fullmatch(r"[a-z_]+:[A-Za-z0-9_.:+=@-]{1,193}", tag)
 
 
 @pytest.mark.parametrize(
