@@ -12,7 +12,9 @@ import typer
 
 from consumers.books import known_books, serve_books
 from consumers.kafka import local_broker
+from consumers.kafka.intake import Intake
 from consumers.kafka.relay import Relay
+from consumers.kafka.sources import SOURCES
 from ledger import gc_tuning, logs
 from ledger.books import Book, get_book
 from ledger.postgres.database import Database, connect, database
@@ -44,6 +46,21 @@ def relay(
 
         def serve(found: Book) -> None:
             Relay(settings, where, found, stop).run()
+
+        serve_books(where, stop, book, serve)
+
+
+@app.command()
+def consume(
+    source: Annotated[str, typer.Argument(metavar="|".join(SOURCES))], *, book: Books = None
+) -> None:
+    """Take commands, or the facts of one kind, from every book's topic until SIGTERM or Ctrl-C."""
+    if source not in SOURCES:
+        raise typer.BadParameter(f"{source} is none of {', '.join(SOURCES)}")
+    with _at_work() as (settings, where, stop):
+
+        def serve(found: Book) -> None:
+            Intake(settings, where, found, SOURCES[source], stop).run()
 
         serve_books(where, stop, book, serve)
 

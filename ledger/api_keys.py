@@ -88,7 +88,7 @@ def create_key(
         raise InvalidKeyRequest(f"no client is called {NOTICES!r}: processors' notices are")
     key = f"tlk_{identity.key_id}_{secrets.token_urlsafe(32)}"
     values = {
-        "key_hash": _hash(key),
+        "key_hash": key_digest(key),
         "key_id": identity.key_id,
         "book": book,
         "role": str(role),
@@ -113,6 +113,14 @@ def list_keys(connection: Connection, book: str) -> list[KeyRecord]:
     """A book's keys, in the order in which they were made."""
     rows = connection.execute(SQL["list"], [book]).fetchall()
     return [KeyRecord(key_id, Role(role), *rest) for key_id, role, *rest in rows]
+
+
+def key_of_id(connection: Connection, book: str, key_id: str) -> tuple[Identity, bytes] | None:
+    """Who holds the good key of this id, and its digest; None if the book has none."""
+    row = connection.execute(SQL["find"], [key_id]).fetchone()
+    if row is None or row[1] != book:
+        return None
+    return Identity(Role(row[2]), row[3], row[4], key_id), row[0]
 
 
 class KeyRing:
@@ -143,7 +151,7 @@ class KeyRing:
     def remembered(self, book: str, key: str) -> Identity | None:
         """As `authenticate`, from memory alone: never waits, None also for a key not seen."""
         with self._lock:
-            good_until, identity = self._known.get((book, _hash(key)), (0.0, None))
+            good_until, identity = self._known.get((book, key_digest(key)), (0.0, None))
             return identity if self._clock() < good_until else None
 
     def _look_up(self, book: str, key: str) -> Identity | None:
@@ -152,7 +160,7 @@ class KeyRing:
             return None
         with self._pool.connection() as connection:
             row = connection.execute(SQL["find"], [parts[1]]).fetchone()
-        digest = _hash(key)
+        digest = key_digest(key)
         if row is None or not hmac.compare_digest(row[0], digest) or row[1] != book:
             return None
         identity = Identity(Role(row[2]), row[3], row[4], parts[1])
@@ -164,7 +172,8 @@ class KeyRing:
         return identity
 
 
-def _hash(key: str) -> bytes:
+def key_digest(key: str) -> bytes:
+    """What the database keeps of a key: SHA-256 of it."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 

@@ -18,6 +18,11 @@ def relay(context: typer.Context) -> None:
     _become("relay", *context.args)
 
 
+def consume(context: typer.Context) -> None:
+    """Take commands or facts from Kafka into the log until SIGTERM or Ctrl-C."""
+    _become("consume", *context.args)
+
+
 def _become(*arguments: str) -> NoReturn:
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "consumers", *arguments])  # noqa: S606

@@ -8,7 +8,7 @@ import typer
 from api.cli.bench import bench
 from api.cli.books import books
 from api.cli.demo import demo
-from api.cli.edges import PASSED_ON, relay
+from api.cli.edges import PASSED_ON, consume, relay
 from api.cli.import_file import import_file
 from api.cli.import_maps import maps
 from api.cli.keys import keys
@@ -40,6 +40,7 @@ app.command()(simulate)
 app.command()(project)
 app.command()(meter)
 app.command(context_settings=PASSED_ON)(relay)
+app.command(context_settings=PASSED_ON)(consume)
 app.command("rebuild")(rebuild_projections)
 app.command("verify")(verify_books)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)

@@ -5,6 +5,7 @@ leaf hash. Key and headers follow from the entry and its position: published aga
 the same to the last byte.
 """
 
+import re
 from datetime import datetime
 from hashlib import blake2b
 
@@ -15,6 +16,7 @@ Headers = list[tuple[str, bytes]]
 SPEC_VERSION = b"1.0"
 JSON = b"application/json"
 _LEADING = ("wallet:", "creator:")
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -79,7 +81,10 @@ def leading_tag(tags: tuple[str, ...]) -> str:
 
 
 def traceparent(correlation_id: str, event_id: bytes) -> bytes:
-    """A W3C trace context of its own: one trace per correlation id, one span per event."""
-    trace = blake2b(correlation_id.encode(), digest_size=16).hexdigest()
+    """A W3C trace context: a span per event, in the sender's trace if its id is the correlation id,
+    else in one that follows from the correlation id."""
+    trace = correlation_id
+    if not _TRACE_ID.fullmatch(trace):
+        trace = blake2b(correlation_id.encode(), digest_size=16).hexdigest()
     span = blake2b(event_id, digest_size=8).hexdigest()
     return f"00-{trace}-{span}-01".encode()

@@ -15,6 +15,9 @@ from kafka.errors import TopicAlreadyExistsError
 from ledger.settings import Settings
 
 DAY_MS = 86_400_000
+MESSAGE_BYTES_MAX = 1_048_576
+#: A dead letter is a whole message and why it died.
+DEAD_LETTER_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -27,6 +30,7 @@ class Stream(msgspec.Struct, frozen=True):
     retention_ms: int | None
     #: None: as many as the settings say.
     partitions: int | None = None
+    bytes_max: int = MESSAGE_BYTES_MAX
 
 
 EVENTS = Stream("events", None)
@@ -36,7 +40,7 @@ PAYMENTS = Stream("payments", 30 * DAY_MS)
 CALLS = Stream("calls", 7 * DAY_MS)
 ACCOUNT_STATUS = Stream("account-status", 30 * DAY_MS)
 DELIVERY_REPORTS = Stream("delivery-reports", 7 * DAY_MS)
-DEAD_LETTERS = Stream("dead-letters", 90 * DAY_MS, 1)
+DEAD_LETTERS = Stream("dead-letters", 90 * DAY_MS, 1, DEAD_LETTER_BYTES_MAX)
 STREAMS = (
     EVENTS,
     COMMANDS,
@@ -47,7 +51,6 @@ STREAMS = (
     DELIVERY_REPORTS,
     DEAD_LETTERS,
 )
-MESSAGE_BYTES_MAX = 1_048_576
 
 
 def topic_name(book: str, stream: Stream) -> str:
@@ -90,7 +93,7 @@ def ensure(
             "configs": {
                 "cleanup.policy": "delete",
                 "retention.ms": str(retention_ms),
-                "max.message.bytes": str(MESSAGE_BYTES_MAX),
+                "max.message.bytes": str(stream.bytes_max),
             },
         }
         with suppress(TopicAlreadyExistsError):  # another process was faster

@@ -4,7 +4,7 @@ Each function takes an autocommit connection with the book's schema first on its
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -97,5 +97,20 @@ def read_headers(stored: bytes) -> tuple[tuple[str, bytes], ...]:
 
 
 def _parked(row: tuple[Any, ...]) -> ParkedMessage:
-    consumer, topic, topic_id, partition, offset, *rest = row
-    return ParkedMessage(Place(consumer, topic, partition, offset), topic_id, *rest)
+    return ParkedMessage(Place(*row[:4]), *row[4:])
+
+
+def held(connection: Connection, claim: Mapping[str, object]) -> dict[bytes, bool]:
+    """The keys of a claimed partition that are put aside; True: they hold up later messages."""
+    return dict(connection.execute(SQL["held"], claim).fetchall())
+
+
+def dropped(connection: Connection, claim: Mapping[str, object]) -> list[int]:
+    """Offsets of a claimed partition that were given up and may be read again."""
+    values = {**claim, "settled": claim["settled_offset"]}
+    return [offset for (offset,) in connection.execute(SQL["dropped"], values)]
+
+
+def revisions(connection: Connection, consumer: str, subjects: Sequence[str]) -> dict[str, int]:
+    """The last revision told of each subject that any was told of."""
+    return dict(connection.execute(SQL["revisions"], (consumer, list(subjects))).fetchall())

@@ -29,6 +29,7 @@ def test_the_relay_and_what_is_parked_are_seen(http: httpx.Client, tenant: Tenan
             "reason": "INTERNAL",
             "detail": "a bug",
             "tries": 3,
+            "awaiting": False,
         }
         connection.execute(parked.SQL["park"], values)
         try:

@@ -14,7 +14,10 @@ import psutil
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from consumers.kafka.topics import STREAMS, Stream, ensure, topic_name
+from ledger.api_keys import Role, create_key
+from ledger.postgres.database import Connection, connect
 from ledger.settings import Settings
+from ledger.streams.signatures import signed
 from tests.conftest import FreshBook
 from tests.scenarios.write_path import WritePath
 from tests.support.waiting import until
@@ -115,6 +118,7 @@ class Edge:
     settings: Settings
     directory: Path
     _processes: list[Process] = field(default_factory=list)
+    _watching: Connection | None = None
 
     @property
     def fresh(self) -> FreshBook:
@@ -168,6 +172,34 @@ class Edge:
         producer.close()
         assert all(future.succeeded() for future in sent)
 
+    def key(self, role: Role = Role.SERVICE, actor: str = "backend") -> str:
+        """A new API key of the book."""
+        with connect(self.fresh.admin_url, autocommit=True) as admin:
+            return create_key(admin, self.fresh.book.name, role=role, actor=actor).key
+
+    def signed(
+        self,
+        stream: Stream,
+        api_key: str,
+        key: bytes | None,
+        body: dict[str, Any],
+        *headers: tuple[str, bytes],
+    ) -> tuple[bytes | None, bytes, list[tuple[str, bytes]]]:
+        """A message as a backend sends it."""
+        value = json.dumps(body).encode()
+        return key, value, [*signed(api_key, self.topic(stream), key, value), *headers]
+
+    def consumed(self, consumer: str) -> int:
+        """Messages that are taken and answered, all partitions together."""
+        return self._number(
+            "SELECT coalesce(sum(settled_offset), 0)::bigint FROM consumed WHERE consumer = %s",
+            consumer,
+        )
+
+    def await_consumed(self, consumer: str, messages: int) -> None:
+        """Wait until so many are."""
+        until(lambda: self.consumed(consumer) >= messages, f"{messages} {consumer}")
+
     def messages(self, stream: Stream) -> list[Message]:
         """All that stands in a topic, partition by partition."""
         topic = self.topic(stream)
@@ -192,15 +224,16 @@ class Edge:
 
     def published(self) -> int:
         """How far the relay says that it is."""
-        with self.fresh.connect() as connection:
-            row = connection.execute("SELECT position FROM relay").fetchone()
-        assert row is not None
-        return int(row[0])
+        return self._number("SELECT position FROM relay")
 
     def head(self) -> int:
         """The last position of the log."""
-        with self.fresh.connect() as connection:
-            row = connection.execute("SELECT position FROM head").fetchone()
+        return self._number("SELECT position FROM head")
+
+    def _number(self, query: str, *values: object) -> int:
+        if self._watching is None or self._watching.closed:
+            self._watching = self.fresh.connect(autocommit=True)
+        row = self._watching.execute(query.encode(), values).fetchone()
         assert row is not None
         return int(row[0])
 
@@ -209,9 +242,12 @@ class Edge:
         until(lambda: self.published() == self.head(), "the relay")
 
     def close(self) -> None:
-        """End whatever was started."""
+        """End whatever was started, and show what it said to whoever looks at a failure."""
+        if self._watching is not None:
+            self._watching.close()
         for process in self._processes:
             process.kill()
+            print(process.log.read_text()[-6_000:])
 
 
 def _message(record: Any) -> Message:
