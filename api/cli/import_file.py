@@ -25,9 +25,10 @@ from api.currencies import Notation, money
 from api.imports import csv_rows
 from api.imports.csv_rows import BrokenLine, Dialect, Row, Rows, UnreadableFile
 from api.imports.importer import FileImport, ImportInterrupted, dry_run
-from api.imports.maps import InvalidMap, Map, read_map
+from api.imports.maps import InvalidMap, Map, changed, read_map
 from api.imports.policy_fit import policy_in_force, policy_misfits
 from api.imports.report import Report, Tally
+from api.imports.settlement_lines import file_sha256
 from api.imports.translation import Taken, Translator
 from api.imports.values import Reading, zone_named
 from ledger import gc_tuning
@@ -73,7 +74,9 @@ class _Source:
         """The map against the file's columns."""
         numbers = self.mapping.numbers
         notation = Notation(numbers.decimal, numbers.thousands, numbers.negative)
-        reading = Reading(rows.columns, currency, notation, self.mapping.file.time_zone)
+        zone = self.mapping.file.time_zone
+        sha256 = file_sha256(self.file) if self.mapping.has_lines else ""
+        reading = Reading(rows.columns, currency, notation, zone, sha256)
         return Translator(self.mapping, reading)
 
 
@@ -124,21 +127,23 @@ def import_file(
 ) -> None:
     """Import a file's rows as a map says. Importing it again changes nothing; after a break,
     run it again."""
-    changes = {
-        "file": {
-            "delimiter": "\t" if delimiter in {"tab", "\\t"} else delimiter,
-            "encoding": encoding,
-            "header_line": header_line,
-            "time_zone": time_zone,
-        },
-        "numbers": {"decimal": decimal, "thousands": thousands},
-        "processor": processor,
+    shape = {
+        "delimiter": "\t" if delimiter in {"tab", "\\t"} else delimiter,
+        "encoding": encoding,
+        "header_line": header_line,
+        "time_zone": time_zone,
     }
+    numbers = {"decimal": decimal, "thousands": thousands}
     if map_name is not None and format is not None:
         raise fail("say either --map or --format, which names a map that comes along")
     found = settings()
     with opened(found, supervise=True) as where:
-        mapping = _mapping(map_name or (format or Format.TIPS).value, changes)
+        mapping = _mapping(
+            map_name or (format or Format.TIPS).value,
+            file=shape,
+            numbers=numbers,
+            processor=processor,
+        )
         (target,) = books_of(where, book)
         _check_policy(where, target, mapping)
         source = _Source(file, mapping, _dialect(mapping, last_line_complete))
@@ -160,22 +165,12 @@ def _dialect(mapping: Map, complete: bool) -> Dialect:
     )
 
 
-def _mapping(name: str, changes: dict[str, object]) -> Map:
+def _mapping(name: str, **changes: object) -> Map:
     """The map, with what the command line says instead."""
     try:
-        mapping = read_map(name)
-        document = mapping.model_dump(exclude_unset=True, by_alias=True)
-        for part, change in changes.items():
-            if isinstance(change, dict):
-                given = {key: value for key, value in change.items() if value is not None}
-                document[part] = {**document.get(part, {}), **given}
-            elif change is not None:
-                document[part] = change
-        mapping = Map.model_validate(document)
+        mapping = changed(read_map(name), **changes)
     except InvalidMap as error:
         raise CommandFailed(str(error)) from None
-    except ValueError as error:
-        raise CommandFailed(f"these options do not go together: {error}") from None
     if zone_named(mapping.file.time_zone) is None:
         raise CommandFailed(
             f"there is no time zone {mapping.file.time_zone!r}; --time-zone takes an IANA name "

@@ -164,7 +164,8 @@ class FileImport:
         report.kept.update(answer.code for answer in answers if answer.code)
         position = max(answer.position for answer in answers)
         replayed = all(answer.replayed for answer in answers)
-        if position <= self._start:
+        nothing_new = not any(answer.replayed or answer.events for answer in answers)
+        if position <= self._start or nothing_new:
             report.known.count(amount, lines)
         elif replayed and (not sent.lost or position <= self._counted_to):
             report.repeated.count(amount, lines)

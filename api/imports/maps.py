@@ -8,7 +8,7 @@ import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -178,9 +178,14 @@ class Map(_Part):
 
     @model_validator(mode="after")
     def _lines_have_a_processor(self) -> Self:
-        if self.processor is None and any(row.line for row in self.rows):
+        if self.processor is None and self.has_lines:
             raise ValueError("processor is missing: lines of a settlement are a processor's")
         return self
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether rows become lines of a settlement."""
+        return any(row.line for row in self.rows)
 
     def columns(self) -> list[str]:
         """Every column that the file must have, in the map's order."""
@@ -232,12 +237,32 @@ def read_map(name: str) -> Map:
 def parse_map(text: str, where: str) -> Map:
     """A map from its TOML; raises InvalidMap."""
     try:
-        return Map.model_validate(tomllib.loads(text))
+        return _valid(tomllib.loads(text), f"the map {where} is wrong")
     except tomllib.TOMLDecodeError as error:
         raise InvalidMap(f"{where} is not TOML: {error}") from None
+
+
+def changed(mapping: Map, **changes: Any) -> Map:
+    """The map with other values, `file` and `numbers` merged key by key; None changes nothing.
+
+    Raises InvalidMap.
+    """
+    document = mapping.model_dump(exclude_unset=True, by_alias=True)
+    for part, change in changes.items():
+        if isinstance(change, dict):
+            given = {key: value for key, value in change.items() if value is not None}
+            document[part] = {**document.get(part, {}), **given}
+        elif change is not None:
+            document[part] = change
+    return _valid(document, "these options do not fit")
+
+
+def _valid(document: dict[str, Any], otherwise: str) -> Map:
+    try:
+        return Map.model_validate(document)
     except ValidationError as error:
         wrong = "\n  - ".join(
             f"{'.'.join(map(str, e['loc'])) or 'the map'}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors(include_url=False)
         )
-        raise InvalidMap(f"the map {where} is wrong:\n  - {wrong}") from None
+        raise InvalidMap(f"{otherwise}:\n  - {wrong}") from None

@@ -1,16 +1,30 @@
 """A line of a processor's settlement as the command that records it.
 
-A line is known by its processor and its own reference, never by the file in which it came: a
+The ledger knows a line by its processor and its own reference, whichever file it comes in: a
 report that grew, or that overlaps with another, brings in only the lines that are new.
 """
 
+import hashlib
 from dataclasses import dataclass
-from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from api.imports.values import Complaint
+from api.imports.csv_rows import UnreadableFile
 
 COMMAND = "import-settlement"
+
+
+def file_sha256(path: Path) -> str:
+    """The hash by which the ledger names the file; raises UnreadableFile."""
+    if path.exists() and not path.is_file():
+        raise UnreadableFile(
+            f"{path} is no file on disk; a settlement is named by its file's hash, so save it first"
+        )
+    try:
+        with path.open("rb") as raw:
+            return hashlib.file_digest(raw, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror or error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +42,20 @@ class SettlementLine:
     processor_ref: str | None = None
     value_date: str | None = None
 
-    @property
-    def key(self) -> str:
-        """The key of its request."""
-        return f"settlement:{self.processor}:{self.line_ref}"
-
-    def command_fields(self) -> dict[str, Any]:
-        """The fields of its command; raises Complaint where the ledger takes no such line."""
-        lines: list[dict[str, Any]] = []
-        fee = self.fee
-        if self.kind == "PAYMENT" and self.gross > 0:
-            lines.append({"payment_ref": self.processor_ref, "amount": self.gross})
-        elif self.kind == "FEE":
-            fee -= self.gross
-        else:
-            raise Complaint(
-                None,
-                f"import-settlement takes payments and fees, no {self.kind} of {self.gross}; "
-                "refunds, disputes and payouts are reported by commands of their own",
-                "LINE_KIND",
-            )
-        if fee < 0:
-            raise Complaint(None, "gives a fee back, which import-settlement cannot say", "FEE")
-        identity = f"{self.processor}\0{self.line_ref}".encode()
+    def command_fields(self, sha256: str, number: int, currency: str) -> dict[str, Any]:
+        """The fields of its command: it stands in line `number` of the file with that hash."""
+        line = {
+            "line_ref": self.line_ref,
+            "kind": self.kind,
+            "processor_ref": self.processor_ref,
+            "gross": self.gross,
+            "fee": self.fee,
+            "currency": currency,
+            "value_date": self.value_date,
+        }
         return {
             "processor": self.processor,
-            "file_sha256": sha256(identity).hexdigest(),
-            "lines": lines,
-            "fee": fee,
+            "file_sha256": sha256,
+            "first_line": number,
+            "lines": [{name: value for name, value in line.items() if value is not None}],
         }

@@ -10,7 +10,8 @@ from api.imports.settlement_lines import COMMAND, SettlementLine
 from api.imports.values import Complaint, Fields, Getter, Reading
 
 ID = "must be 1 to 64 of A-Z a-z 0-9 _ -; map what is longer or holds others to an id of its own"
-_ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
+REFERENCE = "must be 1 to 128 of A-Z a-z 0-9 _ . : + = @ -"
+_ID_PATTERN, _REFERENCE_PATTERN = "[A-Za-z0-9_-]{1,64}", "[A-Za-z0-9_.:+=@-]{1,128}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,12 @@ class Made:
 
     def complaint(self, pointer: str, message: str, code: str) -> Complaint:
         """What admission found wrong with a field, told by its column."""
-        field = pointer.split("/")[1] if pointer.count("/") else ""
+        field = pointer.rpartition("/")[2]
         column = self.columns.get(field)
         if _ID_PATTERN in message:
             message = ID
+        elif _REFERENCE_PATTERN in message:
+            message = REFERENCE
         if column is None and pointer:
             message = f"{self.command} {pointer}: {message}"
         return Complaint(column, message, code)
@@ -41,7 +44,7 @@ class Taken:
     amount: int
 
 
-_Maker = Callable[[Fields], Made]
+_Maker = Callable[[Row], Made]
 
 
 class Translator:
@@ -68,7 +71,7 @@ class Translator:
         if self._currencies:
             self._check_currency(fields)
         amount = self._sum(fields) if self._sum else 0
-        return Taken([make(fields) for make in makers], int(amount or 0))
+        return Taken([make(row) for make in makers], int(amount or 0))
 
     def _makers(self, fields: Fields) -> list[_Maker]:
         for conditions, makers in self._rules:
@@ -97,7 +100,8 @@ class Translator:
         columns["idempotency_key"] = ", ".join(command.key_columns())
         name = command.command
 
-        def make(fields: Fields) -> Made:
+        def make(row: Row) -> Made:
+            fields = row.fields
             made_key = None if key is None else key(fields)
             values: dict[str, Any] = dict(constants)
             for field, get in getters:
@@ -111,13 +115,18 @@ class Translator:
     def _line(self, line: LineMap, processor: str) -> _Maker:
         reference, gross = self._reading.getter(line.line_ref), self._reading.getter(line.gross)
         payment, fee, day = map(self._optional, (line.processor_ref, line.fee, line.value_date))
-        columns = {
-            "lines": ", ".join(line.processor_ref.names() if line.processor_ref else []),
-            "fee": ", ".join((line.fee or line.gross).names()),
-            "idempotency_key": ", ".join(line.line_ref.names()),
+        parts = {
+            "line_ref": line.line_ref,
+            "processor_ref": line.processor_ref,
+            "gross": line.gross,
+            "fee": line.fee,
+            "value_date": line.value_date,
         }
+        columns = {name: ", ".join(part.names()) for name, part in parts.items() if part}
+        sha256, currency = self._reading.file_sha256, self._reading.currency
 
-        def make(fields: Fields) -> Made:
+        def make(row: Row) -> Made:
+            fields = row.fields
             paid = payment(fields)
             when = day(fields)
             found = SettlementLine(
@@ -129,7 +138,8 @@ class Translator:
                 processor_ref=None if paid is None else str(paid),
                 value_date=None if when is None else str(when),
             )
-            return Made(COMMAND, found.key, found.command_fields(), columns)
+            key = f"settlement:{sha256}:{found.line_ref}"
+            return Made(COMMAND, key, found.command_fields(sha256, row.line, currency), columns)
 
         return make
 

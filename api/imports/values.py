@@ -44,6 +44,8 @@ class Reading:
     currency: str
     notation: Notation
     time_zone: str
+    #: Names the file where its rows are lines of a settlement.
+    file_sha256: str = ""
     _seen: "Counter[bytes]" = field(default_factory=Counter)
 
     def at(self, column: str) -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from api.cli.books import profile_document
+from api.provisioning import Provisioning, provision_book
 from ledger.log.reading import head
 from ledger.postgres.database import Database, connect
 from tests.api.conftest import founded, fresh
@@ -109,17 +111,37 @@ def test_a_settlement_of_a_processor_by_its_map(database: Database, tmp_path: Pa
     assert "say --header-line 2 --delimiter ';'" in wrong.stderr.replace("\n", " ")
     shape = ("--header-line", "2", "--delimiter", ";", "--decimal", ",", "--processor", "acme")
     done = imported(database, book, file, "--map", "stripe-payouts", *shape)
-    assert done.returncode == 1, "refunds and disputes are complained of"
-    assert "import-settlement takes payments and fees, no REFUND of -999" in done.stderr
+    assert done.returncode == 0, done.stderr
     assert [line.split() for line in done.stdout.splitlines() if "new lines" in line] == [
-        ["new", "lines", "4", "1,292.49", "USD"]
+        ["new", "lines", "6", "1,232.50", "USD"]
     ]
     for options, said in (
         (("--map", "tips", "--format", "tips"), "either --map or --format"),
         (("--map", "nope.toml"), "the maps that come along are adyen"),
         (("--time-zone", "Mars"), "there is no time zone 'Mars'"),
-        (("--decimal", ",", "--thousands", ","), "the same sign"),
+        (("--decimal", ",", "--thousands", ","), "numbers: decimal and thousands are the same"),
+        (("--delimiter", "::"), "file.delimiter: String should have at most 1 character"),
     ):
         refused = imported(database, book, file, *options)
         assert refused.returncode == 2 and "Traceback" not in refused.stderr
         assert said in refused.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("currency", "gross", "summed"), [("JPY", "5000", "5,000 JPY"), ("KWD", "5.125", "5.125 KWD")]
+)
+def test_a_books_own_currency_says_how_many_decimals_there_are(
+    database: Database, tmp_path: Path, currency: str, gross: str, summed: str
+) -> None:
+    policy = profile_document("micro-unlock") | {"currency": currency}
+    provisioning = Provisioning(policy, "1970-01-01T00:00:00Z", "ann", "bob")
+    made = provision_book(database, fresh(currency), provisioning)
+    sample = Path(__file__).parents[3] / "docs" / "imports" / "stripe-balance.csv"
+    header, first = sample.read_text().splitlines()[:2]
+    file = tmp_path / "balance.csv"
+    row = first.replace("usd", currency.lower()).replace(",50.00,1.75,48.25,", f",{gross},0,0,")
+    file.write_text(f"{header}\n{row}\n{row.replace(gross, '0.0005')}\n")
+    done = imported(database, made.name, file, "--map", "stripe-balance")
+    assert done.returncode == 1
+    assert f"new lines 1 {summed}" in " ".join(done.stdout.split())
+    assert f"'0.0005' has 4 decimals; {currency} has" in done.stderr

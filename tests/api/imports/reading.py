@@ -10,6 +10,7 @@ from api.imports.csv_rows import BrokenLine, Dialect, Row, Rows
 from api.imports.importer import dry_run
 from api.imports.maps import Map, read_map
 from api.imports.report import Report
+from api.imports.settlement_lines import file_sha256
 from api.imports.translation import Made, Taken, Translator
 from api.imports.values import Reading
 
@@ -36,7 +37,8 @@ def translated(
     numbers = mapping.numbers
     notation = Notation(numbers.decimal, numbers.thousands, numbers.negative)
     with csv_rows.opened(path, dialect, mapping.columns()) as rows:
-        reading = Reading(rows.columns, currency, notation, mapping.file.time_zone)
+        sha256 = file_sha256(path) if mapping.has_lines else ""
+        reading = Reading(rows.columns, currency, notation, mapping.file.time_zone, sha256)
         yield rows, Translator(mapping, reading)
 
 

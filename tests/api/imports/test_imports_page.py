@@ -30,7 +30,17 @@ def test_its_maps_do_what_it_says(tmp_path: Path) -> None:
     assert made.fields["occurred_at"] == "2025-12-24T17:30:00.000000Z"
     path.write_text("type,line,charge,amount,fee,date,currency\nsale,l1,c1,5,,2026-11-20,EUR\n")
     _, (made,), _ = tried(path, parse_map(settlement, "the page"), currency="EUR")
-    assert made.fields["lines"] == [{"payment_ref": "c1", "amount": 500}]
+    assert made.fields["lines"] == [
+        {
+            "line_ref": "l1",
+            "kind": "PAYMENT",
+            "processor_ref": "c1",
+            "gross": 500,
+            "fee": 0,
+            "currency": "EUR",
+            "value_date": "2026-11-20",
+        }
+    ]
 
 
 def test_every_option_and_every_code_is_explained() -> None:

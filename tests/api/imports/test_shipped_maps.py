@@ -1,7 +1,4 @@
-"""The maps that come along, each on a small file with its report's columns: what every row becomes.
-
-What the ledger does not take from a settlement yet is complained of, never left out silently.
-"""
+"""The maps that come along, each on a small file with its report's columns."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +9,7 @@ from api.cli.books import profile_document
 from api.imports.importer import FileImport
 from api.imports.maps import Map, read_map, shipped
 from api.imports.report import Report
+from domain.settlements.lines import SettlementPayoutRecorded
 from ledger.log.reading import head
 from tests.api.imports.reading import translated, tried
 from tests.conftest import FreshBook
@@ -19,34 +17,39 @@ from tests.scenarios.steps import policy
 from tests.scenarios.write_path import WritePath
 
 SAMPLES = Path(__file__).parents[3] / "docs" / "imports"
-STRIPE = (
-    ("ch_sample_1", [5000], 175),
-    ("ch_sample_2", [999], 59),
-    ("ch_sample_3", [123_450], 3610),
-    (None, [], 200),
-)
+#: Of each line that is sent: its kind, its gross, its fee, and what it is about.
+STRIPE = [
+    ("PAYMENT", 5000, 175, "ch_sample_1"),
+    ("PAYMENT", 999, 59, "ch_sample_2"),
+    ("PAYMENT", 123_450, 3610, "ch_sample_3"),
+    ("REFUND", -999, 0, "ch_sample_2"),
+    ("CHARGEBACK", -5000, 1500, "ch_sample_1"),
+    ("FEE", -200, 0, None),
+]
 EXPECTED = {
-    "stripe-balance": ("USD", STRIPE, [5, 6], 0),
-    "stripe-payouts": ("USD", STRIPE, [5, 6], 0),
+    "stripe-balance": ("USD", STRIPE, 0),
+    "stripe-payouts": ("USD", STRIPE, 0),
     "paypal": (
         "USD",
-        (
-            ("0SAMPLE0000000001", [5000], 199),
-            ("0SAMPLE0000000002", [123_450], 4350),
-            (None, [], 2000),
-        ),
-        [6, 8],
-        1,
+        [
+            ("PAYMENT", 5000, 199, "0SAMPLE0000000001"),
+            ("PAYMENT", 123_450, 4350, "0SAMPLE0000000002"),
+            ("REFUND", -5000, -150, "0SAMPLE0000000001"),
+            ("FEE", -2000, 0, "0SAMPLE0000000002"),
+        ],
+        2,
     ),
     "adyen": (
         "EUR",
-        (
-            ("SAMPLE0000000001", [5000], 110),
-            ("SAMPLE0000000002", [2000], 40),
-            (None, [], 120),
-            (None, [], 120),
-        ),
-        [4, 5, 8],
+        [
+            ("PAYMENT", 50_000, 110, "SAMPLE0000000001"),
+            ("PAYMENT", 2000, 40, "SAMPLE0000000002"),
+            ("REFUND", -2000, 0, "SAMPLE0000000002"),
+            ("CHARGEBACK", -5000, 750, "SAMPLE0000000001"),
+            ("FEE", -120, 0, None),
+            ("FEE", -120, 0, None),
+            ("PAYOUT", -43_860, 0, None),
+        ],
         0,
     ),
 }
@@ -59,20 +62,16 @@ def test_every_map_of_a_report_has_a_sample() -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_each_row_becomes_what_its_report_means(name: str) -> None:
-    currency, lines, complained, skipped = EXPECTED[name]
+    currency, expected, skipped = EXPECTED[name]
     report, made, complaints = tried(SAMPLES / f"{name}.csv", read_map(name), currency=currency)
-    assert [
-        (
-            next((line["payment_ref"] for line in m.fields["lines"]), None),
-            [line["amount"] for line in m.fields["lines"]],
-            m.fields["fee"],
-        )
-        for m in made
-    ] == list(lines)
+    assert not complaints
     assert {m.command for m in made} == {"import-settlement"}
-    assert len({m.key for m in made}) == len(made), "equal rows are told apart"
-    assert [c.line for c in complaints] == complained
-    assert {c.code for c in complaints} == {"LINE_KIND"}
+    lines = [m.fields["lines"][0] for m in made]
+    assert [
+        (line["kind"], line["gross"], line["fee"], line.get("processor_ref")) for line in lines
+    ] == expected
+    assert len({line["line_ref"] for line in lines}) == len(lines), "equal rows are told apart"
+    assert all(line["value_date"].startswith("2026-11-0") for line in lines)
     assert report.skipped.rows == skipped
 
 
@@ -96,7 +95,7 @@ def test_amounts_are_read_by_the_currencys_own_exponent(
     row = text[1].replace("usd", currency.lower()).replace(",50.00,1.75,", f",{gross},0,")
     path.write_text(f"{text[0]}\n{row}\n")
     _, (made,), _ = tried(path, read_map("stripe-balance"), currency=currency)
-    assert made.fields["lines"] == [{"payment_ref": "ch_sample_1", "amount": amount}]
+    assert made.fields["lines"][0]["gross"] == amount
 
 
 @pytest.fixture
@@ -118,14 +117,22 @@ def test_a_settlement_that_grew_books_only_the_new_lines(shop: WritePath, tmp_pa
     lines = (SAMPLES / "stripe-payouts.csv").read_text().splitlines(keepends=True)
     first, grown = tmp_path / "first.csv", tmp_path / "grown.csv"
     first.write_text("".join(lines[:3]))
-    grown.write_text("".join(lines[:4]) + lines[6])
+    grown.write_text("".join(lines))
     report = load(shop, first, mapping)
     assert (report.new.rows, report.new.units) == (2, 5999)
     report = load(shop, grown, mapping)
-    assert (report.new.rows, report.known.rows) == (2, 2) and report.clean
+    assert (report.new.rows, report.known.rows) == (4, 2) and report.clean
     with shop.fresh.connect() as connection:
         before = head(connection)
-    assert load(shop, grown, mapping).known.rows == 4
+    assert load(shop, grown, mapping).known.rows == 6
     with shop.fresh.connect() as connection:
         assert head(connection) == before
-    shop.check()
+
+
+def test_a_batchs_payout_is_what_its_lines_make(shop: WritePath, tmp_path: Path) -> None:
+    path = tmp_path / "batch.csv"
+    path.write_text((SAMPLES / "adyen.csv").read_text().replace("EUR", "USD"))
+    assert load(shop, path, read_map("adyen")).new.rows == 7
+    events = [entry.event() for entry in shop.entries()]
+    (payout,) = [event for event in events if isinstance(event, SettlementPayoutRecorded)]
+    assert payout.amount == payout.covered == 43_860
