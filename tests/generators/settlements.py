@@ -69,3 +69,65 @@ SETTLEMENTS: dict[str, Fields] = {
     ),
 }
 """What may be sent, by command."""
+
+# The same and what they are about, of so few amounts that lines often add up.
+_few = st.sampled_from([100, 200, 300])
+_cost = st.sampled_from([0, 10])
+_recent = ref("payment", st.sampled_from([-1, 0, 0, 0, 1]))
+_dispute = ref("dispute", st.sampled_from([-1, 0, 0, 1]))
+_many = st.integers(1, 2_000).map(lambda number: f"dense_{number}")
+_stripe: dict[str, Any] = {"processor": st.just("stripe"), "processor_ref": st.just("next")}
+
+
+def _dense(kind: str, gross: st.SearchStrategy[int], *about: st.SearchStrategy[Any]) -> Fields:
+    fields = {"line_ref": _many, "kind": st.just(kind), "gross": gross, "fee": _cost}
+    return st.fixed_dictionaries(fields | ({"processor_ref": st.one_of(*about)} if about else {}))
+
+
+_dense_line = st.one_of(
+    *[_dense("PAYMENT", _few, _recent)] * 3,
+    _dense("REFUND", _few.map(taken), _recent, ref("other")),
+    _dense("CHARGEBACK", _few.map(taken), _recent, _dispute),
+    _dense("CHARGEBACK_REVERSAL", _few, _recent, _dispute),
+    _dense("FEE", _cost.map(taken), _dispute),
+    _dense("ADJUSTMENT", _few),
+    _dense("PAYOUT", _few.map(taken)),
+)
+_card = {"funding": st.just("CARD"), "user": st.just("ann"), "creator": st.just("carl"), **_stripe}
+_bank = {"amount": _few, "fee": st.sampled_from([0, 10, 20]), "final": st.booleans(), **_stripe}
+_settling: list[tuple[str, Fields]] = [
+    ("send-tip", st.fixed_dictionaries({"amount": _few, **_card})),
+    (
+        "import-settlement",
+        some(
+            {"payout": _few, "fee": st.sampled_from([10, -10])},
+            processor=st.just("stripe"),
+            file_sha256=names,
+            lines=st.lists(_dense_line, max_size=3, unique_by=lambda one: str(one["line_ref"])),
+        ),
+    ),
+    ("record-refund", st.fixed_dictionaries({"sale": _recent, "cumulative": _few, **_stripe})),
+    ("open-dispute", st.fixed_dictionaries({"payment_ref": _recent, **_bank})),
+    (
+        "close-dispute",
+        st.fixed_dictionaries(
+            {"dispute": _dispute, "outcome": st.sampled_from(["WON", "LOST"]), **_stripe}
+        ),
+    ),
+    (
+        "resolve-break",
+        st.fixed_dictionaries(
+            {
+                "break": ref("break", st.integers(0, 2)),
+                "resolution": st.sampled_from(["MATCH", "RETURN", "WRITE_OFF", "DISMISS"]),
+                "reason_code": st.just("CHECKED"),
+            }
+        ),
+    ),
+    ("assign-break", SETTLEMENTS["assign-break"]),
+]
+_often = {"import-settlement": 6, "resolve-break": 3, "close-dispute": 2}
+_weighted = [one for one in _settling for _ in range(_often.get(one[0], 1))]
+settling: st.SearchStrategy[tuple[str, dict[str, Any], str]] = st.sampled_from(_weighted).flatmap(
+    lambda one: st.tuples(st.just(one[0]), one[1], st.just("amy"))
+)

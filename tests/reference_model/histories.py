@@ -16,6 +16,7 @@ from domain.command import Decision, Parked, Suspended
 from domain.creators.creator import Creator
 from domain.event import Event
 from domain.rejections import Rejection
+from domain.settlements.settlement import Break, BreakStatus
 from domain.wallets.wallet import Wallet
 from tests.domain.in_memory_book import ASSETS, InMemoryBook, States
 from tests.generators.commands import Drawn, anything
@@ -167,6 +168,12 @@ class Histories(RuleBasedStateMachine):
                 assert state.pending == -ours[f"cr.{name}.pending", "USD"]
                 assert state.reserved == -ours[f"cr.{name}.reserved", "USD"]
                 assert state.in_payout == -ours[f"cr.{name}.payout", "USD"]
+            if isinstance(state, Break) and state.status is not None:
+                assert self.auditor.tells_of(name) == (
+                    state.code if state.status == BreakStatus.OPEN else None,
+                    state.difference if state.status == BreakStatus.OPEN else 0,
+                    state.owner,
+                )
 
     def teardown(self) -> None:
         """A replay of the history ends in the states that lived through it."""

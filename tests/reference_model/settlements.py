@@ -169,13 +169,14 @@ class Settlements(Corrections):
         if payment is not None and "sale" in payment:
             return self.figures[payment["sale"]]
         if payment is not None and "purchase" in payment:
-            return int(self.purchases[payment["purchase"]].get("sent_back", 0))
+            sent_back: int = self.purchases[payment["purchase"]].get("sent_back", 0)
+            return sent_back
         if payment is not None and payment["state"] == "released":
             amount: int = payment["amount"]
             return amount
-        beyond = self._waiting(processor, reference, "record-refund")
-        recorded: int = self.noticed[processor, reference]
-        return recorded - sum(one["amount"] for one in beyond)
+        waiting = self._waiting(processor, reference, "record-refund")
+        beyond: int = sum(one["amount"] for one in waiting)
+        return self.noticed[processor, reference] - beyond
 
     def _feed(self, processor: str, line: Line) -> list[dict[str, Any]]:
         """The disputes that a line may be about, the one of its own reference before others."""
@@ -252,6 +253,11 @@ class Settlements(Corrections):
             return NOTHING
         self.owners[name] = owner
         return ACCEPTED
+
+    def tells_of(self, name: str) -> tuple[str | None, int, str | None]:
+        """Code, difference and owner of a break; no code and no difference once it is over."""
+        one, owner = self.breaks[name], self.owners.get(name)
+        return (one["code"], one["difference"], owner) if one["open"] else (None, 0, owner)
 
     def _named(self, name: str) -> dict[str, Any] | Verdict:
         """The open break of this name."""

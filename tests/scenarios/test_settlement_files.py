@@ -111,3 +111,26 @@ def test_a_payout_that_its_lines_do_not_make(stage: Stage) -> None:
     stage.then(accepted(), breaks(("AMOUNT_MISMATCH", -50)), settled(bank=4_700, cost=300))
     stage.when(resolved(stage, "WRITE_OFF"))
     stage.then(accepted(), breaks(), settled(bank=4_650, cost=350))
+
+
+@plays_on(WritePath)
+def test_a_whole_piece_of_lines_about_what_is_recorded(stage: Stage) -> None:
+    """As many lines as a command takes, of every kind that is looked up in several steps."""
+    stage.given(policy(MICRO_UNLOCK))
+    refs = [f"p{number}" for number in range(125)]
+    for ref in refs:
+        stage.given(card_tip(1_000, processor_ref=ref), refunded(ref, 100))
+        stage.given(disputed(400, f"d-{ref}", fee=15, payment_ref=ref))
+    lines = [
+        each
+        for ref in refs
+        for each in (
+            line(PAID, 1_000, ref),
+            line(REFUND, -100, ref),
+            line(TAKEN, -400, ref),
+            line("FEE", -15, f"d-{ref}"),
+        )
+    ]
+    piece = settlement("long", *lines, payout=485 * 125)
+    stage.when(piece, settlement("same", *lines, payout=485 * 125))
+    stage.then(accepted(2), breaks(), settled(bank=485 * 125))

@@ -63,3 +63,13 @@ def test_a_fee_before_the_dispute_is_heard_of() -> None:
     book = Files(a=2_000)
     book.imports(line("FEE", -1_500, "dp_1"))
     assert book.money() == money(bank=-1_500, psp=2_000, cost=1_500)
+
+
+def test_the_fee_of_a_reversal_is_no_fee_of_the_dispute() -> None:
+    book = Files(a=2_000)
+    book.disputes("a", 2_000, 1_500, "dp_1")
+    book.wins("dp_1")
+    lines = line("CHARGEBACK", -2_000, "a"), line("CHARGEBACK_REVERSAL", 2_000, "a", fee=10)
+    book.imports(paid("a", 2_000), *lines)
+    assert book.open_breaks() == {}
+    assert book.money() == money(bank=1_990, psp=-1_500, cost=10)
