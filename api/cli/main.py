@@ -14,6 +14,7 @@ from api.cli.import_maps import maps
 from api.cli.keys import keys
 from api.cli.maintenance import rebuild_projections, verify_books
 from api.cli.meter import meter
+from api.cli.parked import messages
 from api.cli.send import send
 from api.cli.serve import migrate_database, project, serve
 from api.cli.simulate import simulate
@@ -41,6 +42,7 @@ app.command()(project)
 app.command()(meter)
 app.command(context_settings=PASSED_ON)(relay)
 app.command(context_settings=PASSED_ON)(consume)
+app.add_typer(messages, name="parked")
 app.command("rebuild")(rebuild_projections)
 app.command("verify")(verify_books)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)

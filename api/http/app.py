@@ -12,7 +12,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from api.http import health, openapi, problems
+from api.http import health, openapi, parked_messages, problems
 from api.http.commands import routes
 from api.http.commands.bulk import BulkHandler
 from api.http.commands.replies import ReplyDispatcher
@@ -76,5 +76,6 @@ def create_app(settings: Settings, database: Database, *, schedule: bool = False
     openapi.install(app, [question.schema for question in catalogue.QUESTIONS])
     routes.install(app, BulkHandler(service, replies, metrics))
     catalogue.install(app, QueryReader(service))
+    parked_messages.install(app, service)
     health.install(app, service, metrics)
     return app

@@ -12,6 +12,7 @@ from api.http.queries import (
     earnings,
     entitlements,
     events,
+    parked_messages,
     trial_balance,
     wallets,
 )
@@ -26,6 +27,7 @@ QUESTIONS: tuple[Question, ...] = (
     *trial_balance.QUESTIONS,
     *daily.QUESTIONS,
     *events.QUESTIONS,
+    *parked_messages.QUESTIONS,
 )
 
 

@@ -7,6 +7,7 @@ run instead of skipping these tests.
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,12 +60,20 @@ def bootstrap(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def edge(stage: WritePath, bootstrap: str, tmp_path: Path) -> Iterator[Edge]:
+def document() -> dict[str, Any]:
+    """The book's policy; a test may ask for another one."""
+    return MICRO_UNLOCK
+
+
+@pytest.fixture
+def edge(
+    stage: WritePath, bootstrap: str, tmp_path: Path, document: dict[str, Any]
+) -> Iterator[Edge]:
     """A book with a policy, and what is needed to connect it with the broker."""
     settings = Settings(
         kafka_bootstrap=bootstrap, kafka_partitions=3, relay_lease_s=1.0, kafka_session_s=6
     )
-    stage.given(policy(MICRO_UNLOCK))
+    stage.given(policy(document))
     running = Edge(stage, settings, tmp_path)
     yield running
     running.close()
