@@ -141,9 +141,9 @@ class BreakCommand(Command):
 class ResolveBreak(BreakCommand):
     """Decide on a break between settlement files and the ledger; each is resolved once.
 
-    AMOUNT_MISMATCH: WRITE_OFF the difference. MISSING_IN_LEDGER: MATCH once the ledger has what
-    the lines name, or RETURN the money; an adjustment can be a WRITE_OFF too. DISMISS any that
-    was put right elsewhere, and a payment that no line tells of.
+    AMOUNT_MISMATCH: WRITE_OFF what differs by now. MISSING_IN_LEDGER: MATCH once the ledger has
+    what the lines name, or RETURN the money; an adjustment can be a WRITE_OFF too. DISMISS any
+    that was put right elsewhere, and a payment that no line tells of.
     """
 
     name = "resolve-break"
@@ -161,25 +161,30 @@ class ResolveBreak(BreakCommand):
         if not self._allowed(found, expected):
             return self.impossible(found.code)
         settled = _sums(given, found)
+        missing = found.code == BreakCode.MISSING_IN_LEDGER
+        left = settled.gross - settled.resolved - (expected or 0)
         resolved = BreakResolved(
             break_id=self.break_id,
             processor=found.processor,
             payment_ref=found.payment_ref,
             kind=found.kind,
             code=found.code,
-            gross=settled.suspense if found.code == BreakCode.MISSING_IN_LEDGER else settled.gross,
-            difference=found.difference,
+            gross=settled.suspense if missing else settled.gross,
+            difference=left if self._is_compared(found) and not missing else found.difference,
             resolution=self.resolution,
             reason=self.reason_code,
         )
         if self.resolution != BreakResolution.MATCH or expected is None:
             return (resolved,)
-        left = settled.gross - settled.resolved - expected
         return resolved, *self._left(given, found, left)
 
+    def _is_compared(self, found: Break) -> bool:
+        """Whether its lines name something in the ledger, which may have changed since."""
+        return found.payment_ref is not None and found.code != BreakCode.MISSING_IN_FILE
+
     def _expected(self, given: Given, found: Break) -> int | None:
-        """What the ledger has of what the lines name."""
-        if found.payment_ref is None or found.code != BreakCode.MISSING_IN_LEDGER:
+        """What the ledger has by now of what the lines name."""
+        if found.payment_ref is None or not self._is_compared(found):
             return None
         recorded = Recorded(given, found.processor, [(found.kind, found.payment_ref)])
         return recorded.expected(found.kind, found.payment_ref)

@@ -206,8 +206,8 @@ class Settlements(Corrections):
                 return rejected("INVALID_TRANSITION")
             self.breaks[name] = {**one, "open": False, "subject": None}
             return ACCEPTED
-        expected = None
-        if one["subject"] is not None and one["code"] == "MISSING_IN_LEDGER":
+        expected, about = None, None
+        if one["subject"] is not None:
             _, kind, about = one["subject"]
             expected = None if about is None else self._expected(one["processor"], kind, about)
             vouched = kind in ("REFUND", "ADJUSTMENT") or about is None
@@ -216,6 +216,8 @@ class Settlements(Corrections):
         special = resolution == "WRITE_OFF" and one["kind"] == "ADJUSTMENT"
         if resolution not in ALLOWED[one["code"]] and not special:
             return rejected("INVALID_TRANSITION")
+        if about is not None and one["code"] == "AMOUNT_MISMATCH":
+            one["difference"] = self._total(one["subject"]) - (expected or 0)
         self._ended(one, resolution)
         if resolution == "MATCH" and expected is not None:
             self._left(one, expected)
@@ -236,12 +238,17 @@ class Settlements(Corrections):
 
     def _left(self, one: dict[str, Any], expected: int) -> None:
         """The break of what a match did not make up."""
-        same = [line for line in self.lines.values() if line.get("subject") == one["subject"]]
-        known = [each for each in self.breaks.values() if each["subject"] == one["subject"]]
-        total = sum(line["gross"] for line in same) - sum(each["resolved"] for each in known)
+        total = self._total(one["subject"])
         if total != expected:
             more = {"open": True, "code": "AMOUNT_MISMATCH", "difference": total - expected}
             self._broken({**one, **more}, len(self.breaks))
+
+    def _total(self, subject: tuple[str, str, str]) -> int:
+        """What lines say about a subject, without what people have resolved."""
+        same = [line for line in self.lines.values() if line.get("subject") == subject]
+        known = [each for each in self.breaks.values() if each["subject"] == subject]
+        total: int = sum(line["gross"] for line in same) - sum(one["resolved"] for one in known)
+        return total
 
     def assign_break(self, fields: dict[str, Any]) -> Verdict:
         """Somebody looks after it."""

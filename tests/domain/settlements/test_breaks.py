@@ -8,7 +8,7 @@ from domain.settlements.breaks import BreakResolved
 from domain.settlements.lines import BreakOpened, SettlementFeeRecorded, SettlementMatched
 from domain.settlements.settlement import Break
 from tests.domain.in_memory_book import code
-from tests.domain.settlements.files import FILE, OTHER, THIRD, Files, money, paid
+from tests.domain.settlements.files import FILE, OTHER, THIRD, Files, line, money, paid
 
 
 def only_break(book: Files) -> str:
@@ -36,6 +36,21 @@ def test_what_was_written_off_is_missed_no_more() -> None:
     assert book.open_breaks()[only_break(book)] == ("AMOUNT_MISMATCH", 10)
     assert book.resolves(only_break(book), "WRITE_OFF") == ""
     assert book.money() == money(bank=999)
+
+
+def test_only_what_differs_by_now_is_written_off() -> None:
+    """The ledger heard of the second refund after the lines that told of both."""
+    book = Files(a=1_000)
+    book.refunds("a", 400, "re_1")
+    book.imports(paid("a", 1_000), line("REFUND", -700, "a"))
+    name = only_break(book)
+    assert book.open_breaks()[name] == ("AMOUNT_MISMATCH", -300)
+    book.refunds("a", 690, "re_2")
+    assert book.resolves(name, "WRITE_OFF") == ""
+    assert book.money() == money(bank=300, cost=10)
+    book.refunds("a", 700, "re_3")
+    book.imports(line("REFUND", 10, "a"), file=OTHER)
+    assert list(book.open_breaks().values()) == [("AMOUNT_MISMATCH", 20)]
 
 
 def test_money_that_came_before_its_payment_is_matched_with_it() -> None:
