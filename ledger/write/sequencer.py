@@ -6,7 +6,7 @@ processes may stand at one sequencer; each keeps its cached states current with 
 appended.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain
@@ -29,9 +29,10 @@ from ledger.log.event_ids import event_ids
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
-from ledger.write.batch import SKEW_MAX, TICK, Batch, Unencodable
+from ledger.write.batch import TICK, Batch, Unencodable
 from ledger.write.copy_queue import CopyQueue
 from ledger.write.group import Group
+from ledger.write.head import Head, check_clock
 from ledger.write.inbox import Inbox, Notice, kept_row, parked_notice
 from ledger.write.receipts import remembered
 from ledger.write.request import Request
@@ -46,22 +47,8 @@ SQL = sql_files.load("sequencer")
 log = logs.get_logger(__name__)
 
 
-class Head(msgspec.Struct, frozen=True):
-    """The book's head as read under the lock, and the database's clock."""
-
-    position: int
-    recorded_at: datetime
-    commits: int
-    partition_rows: int
-    clock: datetime
-
-
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class ClocksApart(Exception):
-    """This process's clock and the database's are more than 5 s apart."""
 
 
 class NoPartition(Exception):
@@ -106,6 +93,7 @@ class Sequencer:
         self._now = now
         self._new_id = event_ids()
         self._copies = CopyQueue(connection)
+        self._handed_over: Collection[str] = ()
         self._parked: dict[str, tuple[Notice, ...]] = {}
         self._unreadable: set[str] = set()
 
@@ -122,6 +110,7 @@ class Sequencer:
 
     def _attempt(self, groups: Sequence[Group], *, one_by_one: bool = False) -> list[list[Answer]]:
         requests = [request for group in groups for request in group.requests]
+        self._handed_over = ()
         try:
             head, batch = self._open_batch(requests)
             batch.one_by_one = one_by_one
@@ -156,6 +145,7 @@ class Sequencer:
         caught_up = self._catch_up(head)
         if caught_up:
             states = WorkingStates(self._cache)  # what was at hand before may be out of date
+        states.committed = head.position
         batch = self._new_batch(head, states)
         self._take_in(batch, lacking, loaded)
         if caught_up:
@@ -167,8 +157,7 @@ class Sequencer:
         assert row is not None and clock is not None
         head = Head(*row, *clock)
         self.partition_rows = head.partition_rows
-        if abs(self._now() - head.clock) > SKEW_MAX:
-            raise ClocksApart(f"database {head.clock}, here {self._now()}")
+        check_clock(head, here=self._now())
         return head
 
     def _catch_up(self, head: Head) -> bool:
@@ -310,9 +299,10 @@ class Sequencer:
     def _append(self, batch: Batch) -> None:
         """The rest of the rows; then wait until PostgreSQL has them all.
 
-        Meanwhile the cache takes over the states; rolling back drops it.
+        Meanwhile the cache takes over the states; rolling back makes it forget them.
         """
         self._send(batch)
+        self._handed_over = batch.touched
         batch.states.hand_over(batch.touched)
         self._copies.drain()
 
@@ -370,14 +360,20 @@ class Sequencer:
             raise NoPartition(f"position {position} is beyond {self.partitions_end}")
 
     def _roll_back(self) -> None:
-        """Leave the transaction if the connection still answers; a broken one is replaced."""
+        """Leave the transaction if the connection still answers; a broken one is replaced.
+
+        The cache forgets what did not come true and no more, so that one bad command costs nobody
+        else a load. Without a connection it cannot be known what came true.
+        """
         self._commits = -1
-        self._cache.drop()
         try:
             self._copies.abandon()
             self._connection.execute("ROLLBACK")
         except psycopg.Error:
             self._connection.close()
+            self._cache.drop()
+        else:
+            self._cache.forget(self._handed_over, self.position)
 
 
 def _named(keys: list[str]) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 The cache is two generations: what is used moves to the young one; when that is full, the old
 one is let go as a whole, so that eviction costs nothing per look-up and snapshots of what leaves
 are written in one go. A batch hands its states over just before it is committed; rolling back
-drops the cache.
+makes the cache forget those, and keeps the others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -102,6 +102,13 @@ class StateCache:
         if len(young) >= self._generation:
             self._evict()
 
+    def forget(self, keys: Iterable[str], committed: int) -> None:
+        """Forget states that were taken over and did not come true after the last commit."""
+        for key in keys:
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+        self._due = [due for due in self._due if due.position <= committed]
+
     def drop(self) -> None:
         """Forget everything: it did not come true, or too much of somebody else's did since."""
         self._young.clear()
@@ -142,6 +149,8 @@ class WorkingStates(dict[str, State]):
     def __init__(self, cache: StateCache) -> None:
         super().__init__()
         self.views: dict[str, list[str]] = {}
+        #: The last position that is committed.
+        self.committed = 0
         self._cache = cache
 
     def __missing__(self, key: str) -> State:
@@ -163,11 +172,11 @@ class WorkingStates(dict[str, State]):
         return self._cache.lacking(keys, self)
 
     def load(self, key: str, held: CachedState) -> None:
-        """Take in a committed state from the database."""
+        """Take in a state from the database; the cache takes what is committed."""
         self[key] = held.state
         if held.state.FOLDED_FROM is not None:
             self.views.setdefault(tag_of(key), []).append(key)
-        if held.state.CACHED and held.position:
+        if held.state.CACHED and 0 < held.position <= self.committed:
             self._cache.put(key, held)
 
     def hand_over(self, touched: dict[str, tuple[int, int]]) -> None:

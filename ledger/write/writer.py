@@ -21,9 +21,9 @@ from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer, refused
 from ledger.write.group import Group
+from ledger.write.head import ClocksApart
 from ledger.write.request import Request
 from ledger.write.sequencer import (
-    ClocksApart,
     LogUnreadable,
     NoPartition,
     OutcomeUnknown,

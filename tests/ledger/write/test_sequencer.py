@@ -15,7 +15,8 @@ from domain.wallets.wallet import PAID, Lot, Wallet
 from ledger.write.answer import Answer
 from ledger.write.business_days import BusinessDays
 from ledger.write.group import Group
-from ledger.write.sequencer import ClocksApart, Sequencer
+from ledger.write.head import ClocksApart
+from ledger.write.sequencer import Sequencer
 from ledger.write.state_cache import StateCache
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
@@ -206,7 +207,7 @@ def test_clocks_far_apart_are_told_as_unavailable_and_pass(
 ) -> None:
     request = stage.request(purchase("small", price=999))
     with monkeypatch.context() as patched:
-        patched.setattr("ledger.write.sequencer.SKEW_MAX", timedelta(seconds=-1))
+        patched.setattr("ledger.write.head.SKEW_MAX", timedelta(seconds=-1))
         with pytest.raises(Unavailable):
             stage.writer.write([request])
     assert stage.writer.write([request])[0].status == 201
