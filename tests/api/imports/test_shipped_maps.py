@@ -127,6 +127,7 @@ def test_a_settlement_that_grew_books_only_the_new_lines(shop: WritePath, tmp_pa
     assert load(shop, grown, mapping).known.rows == 6
     with shop.fresh.connect() as connection:
         assert head(connection) == before
+    shop.check()
 
 
 def test_a_batchs_payout_is_what_its_lines_make(shop: WritePath, tmp_path: Path) -> None:
@@ -136,3 +137,4 @@ def test_a_batchs_payout_is_what_its_lines_make(shop: WritePath, tmp_path: Path)
     events = [entry.event() for entry in shop.entries()]
     (payout,) = [event for event in events if isinstance(event, SettlementPayoutRecorded)]
     assert payout.amount == payout.covered == 43_860
+    shop.check()
