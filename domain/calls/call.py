@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from domain.agenda import AGENDA, AgendaEvent, Due
+from domain.creators.creator import Creator, CreatorEvent
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.sales.sale import Sale
@@ -177,7 +178,7 @@ class CallTurn(CallEvent, AgendaEvent, frozen=True, kw_only=True):
 
 
 @stored_as("call.started.v1")
-class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True):
+class CallStarted(CallTurn, WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     """A call began. `block_tokens`: what a block costs; the rest is how a block is shared."""
 
     block_tokens: int
@@ -186,10 +187,13 @@ class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True):
     final_block: str
     maturity_days: int = 0
     refund_window_days: int | None = None
+    #: Whether the creator knows of the call, so that a freeze ends it. Calls of before: no.
+    listed: bool = False
 
     def tags(self) -> tuple[str, ...]:
-        """Those of any turn, and the fan's wallet: one call at a time."""
-        return (*super().tags(), f"wallet:{self.fan}")
+        """Those of any turn, the fan's wallet, one call at a time, and the creator."""
+        tags = (*super().tags(), f"wallet:{self.fan}")
+        return (*tags, f"creator:{self.creator}") if self.listed else tags
 
     def in_call(self, call: Call) -> Call:
         return Call(status=CallStatus.ACTIVE, terms=self, paid_to=self.at, touched_at=self.at)
@@ -197,6 +201,10 @@ class CallStarted(CallTurn, WalletEvent, frozen=True, kw_only=True):
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """The fan is in this call."""
         return msgspec.structs.replace(wallet, call=self.call_id)
+
+    def in_creator(self, creator: Creator, creator_id: str) -> Creator:
+        """The creator is in this call."""
+        return msgspec.structs.replace(creator, calls=(*creator.calls, self.call_id))
 
 
 @stored_as("call.paused.v1")
@@ -232,12 +240,16 @@ class CallResumed(CallTurn, frozen=True):
 
 
 @stored_as("call.ended.v1")
-class CallEnded(CallTurn, WalletEvent, frozen=True):
+class CallEnded(CallTurn, WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     """The call is over, for `reason`; `at` may lie before the moment at which it was found out."""
 
+    #: As of the start of the call.
+    listed: bool = False
+
     def tags(self) -> tuple[str, ...]:
-        """Those of any turn, and the fan's wallet, which is free for another call."""
-        return (*super().tags(), f"wallet:{self.fan}")
+        """Those of any turn, the fan's wallet, which may call again, and the creator."""
+        tags = (*super().tags(), f"wallet:{self.fan}")
+        return (*tags, f"creator:{self.creator}") if self.listed else tags
 
     def agenda(self) -> tuple[str, Due | None]:
         """Blocks that were complete are metered now, and written off after a while."""
@@ -253,6 +265,11 @@ class CallEnded(CallTurn, WalletEvent, frozen=True):
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """The fan is in no call."""
         return msgspec.structs.replace(wallet, call=None)
+
+    def in_creator(self, creator: Creator, creator_id: str) -> Creator:
+        """The creator is not in this call any more."""
+        calls = tuple(call for call in creator.calls if call != self.call_id)
+        return msgspec.structs.replace(creator, calls=calls)
 
 
 @stored_as("call_block.charged.v1")

@@ -5,6 +5,7 @@ here; that is metering.
 """
 
 from datetime import datetime
+from typing import Any, TypeVar
 
 from pydantic import field_validator
 
@@ -40,6 +41,8 @@ from domain.rejections import (
 )
 from domain.sales.commands import party_refusal, price_refusal
 from domain.wallets.wallet import Wallet
+
+T = TypeVar("T", bound=CallTurn)
 
 
 class CallCommand(Command):
@@ -95,7 +98,10 @@ class StartCall(CallCommand):
         wallet = states.loaded(Wallet, self.user)
         if wallet is None or wallet.call is None:
             return keys
-        return *keys, f"call:{wallet.call}"
+        before = states.loaded(Call, wallet.call)
+        if before is None or before.terms is None:
+            return *keys, f"call:{wallet.call}"
+        return *keys, f"call:{wallet.call}", f"creator:{before.terms.creator}"
 
     def decide(self, given: Given) -> Decision:
         """The start, with everything that its blocks will need; or a rejection.
@@ -124,12 +130,13 @@ class StartCall(CallCommand):
             final_block=policy.final_block,
             maturity_days=policy.maturity_days,
             refund_window_days=policy.refund_window_days,
+            listed=True,
         )
         idle = _before(given, self.user)
         if idle is None:
             return (event,)
         assert idle.terms is not None
-        return turn(CallEnded, idle.terms, idle.idle_at, CallEndReason.IDLE), event
+        return ending(idle.terms, idle.idle_at, CallEndReason.IDLE), event
 
     def _refusal(self, given: Given, policy: Policy, tokens: int) -> Rejection | None:
         """Tests parties and price as for any sale; then that the creator is verified, that the fan
@@ -174,12 +181,6 @@ def _before(given: Given, fan: str) -> Call | None:
 class TurnCommand(CallCommand):
     """What pausing, resuming and ending share."""
 
-    def turn(
-        self, kind: type[CallTurn], terms: CallStarted, at: datetime, reason: str | None = None
-    ) -> Decision:
-        """The event of this command."""
-        return (turn(kind, terms, at, reason),)
-
     def not_allowed(self, call: Call) -> Rejection | None:
         """Rejection if the call's status does not allow this step."""
         if (call.status, self.name) in TRANSITIONS:
@@ -195,9 +196,7 @@ class TurnCommand(CallCommand):
         return None
 
 
-def turn(
-    kind: type[CallTurn], terms: CallStarted, at: datetime, reason: str | None = None
-) -> CallTurn:
+def turn(kind: type[T], terms: CallStarted, at: datetime, **more: Any) -> T:
     """A turn in the life of the call with these terms."""
     return kind(
         call_id=terms.call_id,
@@ -206,8 +205,13 @@ def turn(
         rate=terms.rate,
         block_seconds=terms.block_seconds,
         at=at,
-        reason=reason,
+        **more,
     )
+
+
+def ending(terms: CallStarted, at: datetime, reason: CallEndReason) -> CallEnded:
+    """The end of the call with these terms."""
+    return turn(CallEnded, terms, at, reason=reason, listed=terms.listed)
 
 
 @command
@@ -223,7 +227,7 @@ class PauseCall(TurnCommand):
             return found
         call, terms = found
         rejection = self.not_allowed(call) or self.ended(call, given.now)
-        return rejection or self.turn(CallPaused, terms, given.now)
+        return rejection or (turn(CallPaused, terms, given.now),)
 
 
 @command
@@ -238,7 +242,7 @@ class ResumeCall(TurnCommand):
             return found
         call, terms = found
         rejection = self.not_allowed(call) or self.ended(call, given.now)
-        return rejection or self.turn(CallResumed, terms, given.now)
+        return rejection or (turn(CallResumed, terms, given.now),)
 
 
 @command
@@ -257,5 +261,5 @@ class EndCall(TurnCommand):
         if rejection is not None:
             return rejection
         if given.now >= call.idle_at:
-            return self.turn(CallEnded, terms, call.idle_at, CallEndReason.IDLE)
-        return self.turn(CallEnded, terms, given.now, CallEndReason.COMPLETED)
+            return (ending(terms, call.idle_at, CallEndReason.IDLE),)
+        return (ending(terms, given.now, CallEndReason.COMPLETED),)

@@ -2,6 +2,8 @@
 
 What is due follows from the call and the clock alone: elapsed time without pauses, in complete
 blocks, less what was charged. So a missed tick is caught up, and a second one finds nothing to do.
+A block is paid from tokens that are there now, were there at its end and had not expired by then:
+late metering charges the blocks that metering in time would have charged, unless tokens are spent.
 """
 
 from collections.abc import Iterable
@@ -13,13 +15,12 @@ from domain.calls.call import (
     Call,
     CallBlockCharged,
     CallBlockWrittenOff,
-    CallEnded,
     CallEndReason,
     CallStarted,
     CallStatus,
     Span,
 )
-from domain.calls.commands import CallCommand, turn
+from domain.calls.commands import CallCommand, ending
 from domain.command import Decision, Given, command
 from domain.creators.creator import Creator
 from domain.event import Event
@@ -61,7 +62,14 @@ class MeterCall(CallCommand):
             return _written_off(call, terms, late) or reject(
                 CALL_NOT_ACTIVE, call=self.call, state=CallStatus.ENDED
             )
-        return _metered(call, terms, given, min(self.as_of or given.now, given.now))
+        return metered(
+            call,
+            terms,
+            given,
+            min(self.as_of or given.now, given.now),
+            wallet=given.state(Wallet, terms.fan),
+            creator=given.state(Creator, terms.creator),
+        )
 
 
 def _written_off(call: Call, terms: CallStarted, late: Iterable[Span]) -> tuple[Event, ...]:
@@ -74,45 +82,67 @@ def _written_off(call: Call, terms: CallStarted, late: Iterable[Span]) -> tuple[
     )
 
 
-def _metered(call: Call, terms: CallStarted, given: Given, moment: datetime) -> tuple[Event, ...]:
-    """The blocks complete at `moment`, each charged in full or not at all, and the end if due."""
-    wallet = given.state(Wallet, terms.fan)
-    creator = given.state(Creator, terms.creator)
+def metered(
+    call: Call,
+    terms: CallStarted,
+    given: Given,
+    moment: datetime,
+    *,
+    wallet: Wallet,
+    creator: Creator,
+    at_most: int = BLOCKS_MAX,
+    name: str | None = None,
+) -> tuple[Event, ...]:
+    """The blocks complete at `moment`, each charged in full or not at all, and the end if due.
+
+    Sales are called `name` (by default the command's id) and the number of their block.
+    """
     over = call.status == CallStatus.ENDED
     if FreezeScope.SPEND in wallet.frozen:
-        return () if over else (turn(CallEnded, terms, given.now, CallEndReason.ACCOUNT_FROZEN),)
+        return () if over else (ending(terms, given.now, CallEndReason.ACCOUNT_FROZEN),)
     if over and call.reason == CallEndReason.INSUFFICIENT_FUNDS:
         return ()
     until = moment if over else min(moment, call.idle_at)
     blocks: list[CallBlockCharged] = []
     for span in call.unpaid(until):
-        if blocks:
-            if len(blocks) == BLOCKS_MAX:
-                return tuple(blocks)
-            wallet = blocks[-1].in_wallet(wallet, terms.fan)
+        if len(blocks) == at_most:
+            return tuple(blocks)
         number = call.blocks + len(blocks) + 1
-        block = _block(number, span, terms, given, wallet=wallet, creator=creator)
+        block = _block(
+            number, span, terms, given, wallet=wallet, creator=creator, name=name or given.new_id
+        )
         if block is None:
             if over:
                 return tuple(blocks)
-            return (*blocks, turn(CallEnded, terms, span[1], CallEndReason.INSUFFICIENT_FUNDS))
+            return (*blocks, ending(terms, span[1], CallEndReason.INSUFFICIENT_FUNDS))
+        wallet = block.in_wallet(wallet, terms.fan)
         blocks.append(block)
-    if not over and FreezeScope.EARN in creator.frozen:
-        return (*blocks, turn(CallEnded, terms, given.now, CallEndReason.CREATOR_FROZEN))
     if not over and moment >= call.idle_at:
-        return (*blocks, turn(CallEnded, terms, call.idle_at, CallEndReason.IDLE))
+        return (*blocks, ending(terms, call.idle_at, CallEndReason.IDLE))
+    if not over and FreezeScope.EARN in creator.frozen:
+        return (*blocks, ending(terms, given.now, CallEndReason.CREATOR_FROZEN))
     return tuple(blocks)
 
 
 def _block(
-    number: int, span: Span, terms: CallStarted, given: Given, *, wallet: Wallet, creator: Creator
+    number: int,
+    span: Span,
+    terms: CallStarted,
+    given: Given,
+    *,
+    wallet: Wallet,
+    creator: Creator,
+    name: str,
 ) -> CallBlockCharged | None:
-    """One block's sale on the terms of its call; None if the wallet does not cover it."""
+    """One block's sale on the terms of its call.
+
+    None if the wallet does not cover it with tokens that were there at its end, and were good then.
+    """
     amounts = token_amounts(
-        wallet,
+        wallet.at(span[1]),
         terms.block_tokens,
         terms.creator,
-        now=given.now,
+        now=span[1],
         unit_value=terms.unit_value,
         bps=terms.share_bps,
     )
@@ -120,7 +150,7 @@ def _block(
         return None
     mature_at = maturity(given.now, terms.maturity_days)
     return CallBlockCharged(
-        sale_id=f"{given.new_id}-{number}",
+        sale_id=f"{name}-{number}",
         buyer=terms.fan,
         creator=terms.creator,
         product="call",
@@ -145,3 +175,40 @@ def _block(
         lots=amounts.lots,
         payees=amounts.payees,
     )
+
+
+def calls_of(creator: Creator, given: Given) -> tuple[Call, ...]:
+    """The calls that a creator is in; their fans' wallets are loaded with them."""
+    calls = given.states_of(Call, creator.calls)
+    given.states_of(Wallet, [call.terms.fan for call in calls.values() if call.terms is not None])
+    return tuple(calls.values())
+
+
+def stopped(creator: Creator, given: Given) -> tuple[Event, ...]:
+    """The ends of all calls of a creator who is frozen from now on.
+
+    Blocks that are complete are charged, at most so many in all as one metering may charge; the
+    rest is metered afterwards like that of any call that has ended.
+    """
+    events: list[Event] = []
+    for nth, call in enumerate(calls_of(creator, given)):
+        terms = call.terms
+        assert terms is not None
+        found = metered(
+            call,
+            terms,
+            given,
+            given.now,
+            wallet=given.state(Wallet, terms.fan),
+            creator=creator,
+            at_most=max(BLOCKS_MAX - len(events), 0),
+            name=f"{given.new_id}-{nth}",
+        )
+        for event in found:
+            if isinstance(event, CallBlockCharged):
+                creator = event.in_creator(creator, terms.creator)
+        if not found or isinstance(found[-1], CallBlockCharged):
+            at = min(given.now, call.idle_at)
+            found = (*found, ending(terms, at, CallEndReason.CREATOR_FROZEN))
+        events += found
+    return tuple(events)

@@ -93,6 +93,7 @@ def effect(
     *,
     now: datetime,
     lot_id: str,
+    made_by: str,
 ) -> Effect | Rejection:
     """What balanced postings do to lots, or why they cannot: tokens that are not there, money
     that is not what the lots release.
@@ -119,7 +120,7 @@ def effect(
             taken[user] = uses
     released = sum(use.released for uses in taken.values() for use in uses)
     left = released - sums.get((accounts.DEFERRED, assets.currency), 0)
-    made = _made(sums, assets, wallets, price=left, lot_id=lot_id)
+    made = _made(sums, assets, wallets, price=left, lot_id=lot_id, made_by=made_by)
     buys = any(lot.kind == TokenClass.PAID for lots in made.values() for lot in lots)
     if left < 0 or (left and not buys):
         return reject(
@@ -139,6 +140,7 @@ def _made(
     *,
     price: int,
     lot_id: str,
+    made_by: str,
 ) -> dict[str, tuple[Lot, ...]]:
     """New lots of the wallets that receive tokens; those of class PAID share `price`."""
     made: dict[str, tuple[Lot, ...]] = {}
@@ -150,11 +152,11 @@ def _made(
         if paid[user] > 0:
             after = before + paid[user]
             part = portion(price, after, whole) - portion(price, before, whole)
-            lots += (Lot(f"{lot_id}p{nth}", lot_id, TokenClass.PAID, paid[user], part),)
+            lots += (Lot(f"{lot_id}_{made_by}p{nth}", lot_id, TokenClass.PAID, paid[user], part),)
             before = after
         promo = -sums.get((accounts.wallet_free(user), assets.promo), 0)
         if promo > 0:
-            lots += (Lot(f"{lot_id}b{nth}", lot_id, TokenClass.PROMO, promo, 0),)
+            lots += (Lot(f"{lot_id}_{made_by}b{nth}", lot_id, TokenClass.PROMO, promo, 0),)
         if lots:
             made[user] = lots
     return made

@@ -319,7 +319,9 @@ class RejectAdjustment(AdjustmentCommand):
 
 def _effect(given: Given, legs: tuple[Posting, ...], lot_id: str) -> Effect | Rejection:
     wallets = {user: given.state(Wallet, user) for user in corrections.users(legs)}
-    return corrections.effect(legs, given.assets, wallets, now=given.now, lot_id=lot_id)
+    return corrections.effect(
+        legs, given.assets, wallets, now=given.now, lot_id=lot_id, made_by=given.new_id
+    )
 
 
 def _date_refusal(given: Given, effective_on: date | None) -> Rejection | None:

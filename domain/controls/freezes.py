@@ -1,12 +1,17 @@
-"""Freezes: what a wallet or a creator may not do until somebody lifts it."""
+"""Freezes: what a wallet or a creator may not do until somebody lifts it.
+
+A creator who may not earn any more is in no call from that moment on.
+"""
 
 import msgspec
 
+from domain.calls.call import Call
+from domain.calls.metering import stopped
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator, CreatorEvent
 from domain.entity import LoadedStates
 from domain.event import stored_as
-from domain.fields import Code, Id, ScopeField, SubjectKind, SubjectKindField
+from domain.fields import Code, FreezeScope, Id, ScopeField, SubjectKind, SubjectKindField
 from domain.wallets.wallet import Wallet, WalletEvent
 
 
@@ -78,12 +83,33 @@ class FreezeCommand(Command):
 
 @command
 class Freeze(FreezeCommand):
-    """Freeze a wallet or a creator; nothing happens to one that is frozen already."""
+    """Freeze a wallet or a creator; nothing happens to one that is frozen already.
+
+    The calls of a creator frozen for EARN end, and blocks that were complete go to the reserve.
+    """
 
     name = "freeze"
 
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The subject; of a creator, the calls and who is in them."""
+        keys = super().prefetch(states)
+        if SubjectKind(self.kind) is not SubjectKind.CREATOR:
+            return keys
+        creator = states.loaded(Creator, self.subject)
+        for call_id in () if creator is None else creator.calls:
+            call = states.loaded(Call, call_id)
+            terms = None if call is None else call.terms
+            keys += (f"call:{call_id}",) if terms is None else (f"wallet:{terms.fan}",)
+        return keys
+
     def decide(self, given: Given) -> Decision:
-        return () if self.is_frozen(given) else self.changed(AccountFrozen)
+        if self.is_frozen(given):
+            return ()
+        (frozen,) = self.changed(AccountFrozen)
+        if (self.kind, self.scope) != (str(SubjectKind.CREATOR), str(FreezeScope.EARN)):
+            return (frozen,)
+        creator = frozen.in_creator(given.state(Creator, self.subject), self.subject)
+        return frozen, *stopped(creator, given)
 
 
 @command

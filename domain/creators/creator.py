@@ -3,7 +3,8 @@
 Earnings that are not mature yet are held as one sum per hour in which they mature. What is due is
 counted by its time, whether or not a scheduler has already moved it: `matured_through` is only
 the watermark up to which it was posted. Escrowed earnings work alike, with a watermark of their
-own; what a dispute holds back stands in the same bucket, but no release of escrow touches it.
+own, and keep the hours in which they mature; what a dispute holds back stands in the same bucket,
+but no release of escrow touches it.
 """
 
 from datetime import date, datetime
@@ -44,7 +45,7 @@ class Creator(State, frozen=True, kw_only=True):
     """One creator's balances in minor units, and the scopes in which they are frozen."""
 
     KIND = "creator"
-    FOLD_VERSION = 2
+    FOLD_VERSION = 3
 
     available: int = 0
     reserved: int = 0
@@ -61,6 +62,12 @@ class Creator(State, frozen=True, kw_only=True):
     escrow_released_through: datetime | None = None
     #: The last scheduled payout run that this creator took part in.
     scheduled_through: date | None = None
+    #: When the earnings in escrow mature, as far as they are not mature from the start.
+    escrow_maturing: Maturing = ()
+    #: Until here releases of escrow made everything available, mature or not.
+    escrow_shortened_through: datetime | None = None
+    #: The calls that this creator is in.
+    calls: tuple[str, ...] = ()
 
     @property
     def pending(self) -> int:
@@ -83,11 +90,12 @@ class Creator(State, frozen=True, kw_only=True):
     def bucket(self, escrowed_at: datetime | None, mature_at: datetime | None) -> Bucket:
         """Where the earnings of a sale stand now, unless a dispute holds them back."""
         if escrowed_at is not None:
-            released = self.escrow_released_through
-            return RESERVED if released is None or escrowed_at > released else AVAILABLE
+            if _after(escrowed_at, self.escrow_released_through):
+                return RESERVED
+            if not _after(escrowed_at, self.escrow_shortened_through):
+                return AVAILABLE
         if mature_at is not None:
-            matured = self.matured_through
-            return PENDING if matured is None or mature_at > matured else AVAILABLE
+            return PENDING if _after(mature_at, self.matured_through) else AVAILABLE
         return AVAILABLE
 
     def earned(self, share: int, bucket: str, mature_at: datetime | None = None) -> "Creator":
@@ -97,8 +105,12 @@ class Creator(State, frozen=True, kw_only=True):
         if bucket == PENDING:
             assert mature_at is not None
             return msgspec.structs.replace(self, maturing=_added(self.maturing, mature_at, share))
+        hours = self.escrow_maturing
         return msgspec.structs.replace(
-            self, reserved=self.reserved + share, escrowed=self.escrowed + share
+            self,
+            reserved=self.reserved + share,
+            escrowed=self.escrowed + share,
+            escrow_maturing=hours if mature_at is None else _added(hours, mature_at, share),
         )
 
     def held_back(self, amount: int, bucket: str, mature_at: datetime | None = None) -> "Creator":
@@ -117,6 +129,11 @@ class Creator(State, frozen=True, kw_only=True):
         """The creator after `event`: every event with creators among its parties says how."""
         after: Creator = event.in_creator(self, key[8:])
         return after
+
+
+def _after(moment: datetime, watermark: datetime | None) -> bool:
+    """Whether `moment` lies above a watermark, if there is one yet."""
+    return watermark is None or moment > watermark
 
 
 def _added(maturing: Maturing, mature_at: datetime, amount: int) -> Maturing:

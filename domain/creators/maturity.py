@@ -10,8 +10,9 @@ import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
+from domain.agenda import AGENDA, AgendaEvent, AgendaItem, maturing
 from domain.command import Command, Decision, Given, command
-from domain.creators.creator import Bucket, Creator, CreatorEvent
+from domain.creators.creator import Bucket, Creator, CreatorEvent, Maturing
 from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import FreezeScope, Id
@@ -55,22 +56,53 @@ class EarningsMatured(EarningsMoved, frozen=True):
 
 
 @stored_as("escrow.released.v1")
-class EscrowReleased(EarningsMoved, frozen=True):
-    """Earnings that were put into escrow up to `through`."""
+class EscrowReleased(EarningsMoved, AgendaEvent, frozen=True, kw_only=True):
+    """Earnings that were put into escrow up to `through`.
+
+    `pending` names what of `amount` has not matured, by hour. Releases of before (None) made all
+    of it available, whenever it matured.
+    """
+
+    pending: Maturing | None = None
+
+    @property
+    def immature(self) -> int:
+        """What of it has to wait."""
+        return sum(amount for _, amount in self.pending or ())
+
+    def tags(self) -> tuple[str, ...]:
+        """The creator, and the agenda where something matures later."""
+        return (*super().tags(), AGENDA) if self.pending else super().tags()
+
+    def agenda_items(self) -> tuple[AgendaItem, ...]:
+        """The hours in which it matures."""
+        return tuple(maturing(self.creator, at) for at, _ in self.pending or ())
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """`cr.reserved -> cr.available`."""
-        return self.legs(Bucket.RESERVED, assets)
+        """`cr.reserved -> cr.available + cr.pending`."""
+        account, asset = accounts.creator(self.creator, Bucket.PENDING), assets.currency
+        reserved, (available, _, _) = self.legs(Bucket.RESERVED, assets)
+        return (
+            reserved,
+            (available, asset, self.immature - self.amount),
+            (account, asset, -self.immature),
+        )
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """Nothing is in escrow; what disputes hold back stays reserved."""
-        return msgspec.structs.replace(
+        released = msgspec.structs.replace(
             creator,
-            available=creator.available + self.amount,
+            available=creator.available + self.amount - self.immature,
             reserved=creator.reserved - self.amount,
             escrowed=creator.escrowed - self.amount,
             escrow_released_through=self.through,
+            escrow_maturing=(),
         )
+        if self.pending is None:
+            return msgspec.structs.replace(released, escrow_shortened_through=self.through)
+        for at, amount in self.pending:
+            released = released.earned(amount, Bucket.PENDING, at)
+        return msgspec.structs.replace(released, matured_through=self.through)
 
 
 def matured(creator: Creator, creator_id: str, now: datetime) -> tuple[EarningsMatured, ...]:
@@ -109,10 +141,16 @@ class ReleaseEscrow(EarningsCommand):
     name = "release-escrow"
 
     def decide(self, given: Given) -> Decision:
-        """All that is in escrow."""
+        """All that is in escrow, after all that is due, for both have one watermark then."""
         creator = given.state(Creator, self.creator)
         if FreezeScope.EARN in creator.frozen:
             return reject(CREATOR_FROZEN, creator=self.creator, scope=FreezeScope.EARN)
         if not creator.escrowed:
             return ()
-        return (EscrowReleased(creator=self.creator, through=given.now, amount=creator.escrowed),)
+        released = EscrowReleased(
+            creator=self.creator,
+            through=given.now,
+            amount=creator.escrowed,
+            pending=tuple(hour for hour in creator.escrow_maturing if hour[0] > given.now),
+        )
+        return (*matured(creator, self.creator, given.now), released)

@@ -21,7 +21,7 @@ from domain.payouts.payout import cancelled_by
 class Clawback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """`share` is taken from a creator for good; `reserved` moves from the bucket to the reserve.
 
-    Negative ones go the other way. `mature_at` is that of the sale, if its earnings are pending.
+    Negative ones go the other way. `mature_at` is that of the sale, if it has one.
     """
 
     creator: str
@@ -68,9 +68,8 @@ class Reversal(CreatorEvent, frozen=True, kw_only=True):
         """The bucket pays; what is held back for a dispute is no escrow."""
         for claw in self.shares:
             if claw.creator == creator_id:
-                mature_at = claw.mature_at if claw.bucket == Bucket.PENDING else None
-                creator = creator.earned(-claw.share, claw.bucket, mature_at)
-                creator = creator.held_back(claw.reserved, claw.bucket, mature_at)
+                creator = creator.earned(-claw.share, claw.bucket, claw.mature_at)
+                creator = creator.held_back(claw.reserved, claw.bucket, claw.mature_at)
         return creator
 
 

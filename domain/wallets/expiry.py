@@ -1,24 +1,17 @@
 """Expiry: promotional tokens end, paid tokens lapse. Instants are exclusive and held tokens stay.
 
-A spend looks at the time itself, so it never depends on these commands being on time; they only
-post what time has done. A command takes at most so many lots, and the next takes the rest.
+A spend looks at the time itself, so it never depends on these events being on time; they only post
+what time has done.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
-from itertools import islice
 from typing import ClassVar
 
 from domain import accounts
 from domain.accounts import Assets, Posting
-from domain.command import Command, Decision, Given, command
-from domain.entity import LoadedStates
 from domain.event import stored_as
-from domain.fields import Id
 from domain.wallets.lot_changes import Cause, LotChange
-from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet, WalletEvent
-
-LOTS_MAX = 200
+from domain.wallets.wallet import Lot, LotUse, TokenClass, WalletEvent
 
 
 class LotEnded(WalletEvent, frozen=True, kw_only=True):
@@ -82,52 +75,3 @@ def end_of_lot(lot: Lot, user: str, tokens: int) -> PromoTokensExpired | TokensL
         expires_at=lot.expires_at,
         released=lot.released(tokens),
     )
-
-
-class ExpiryCommand(Command):
-    """A command that ends lots of the user's wallet."""
-
-    roles = frozenset({"service", "finance"})
-
-    user: Id
-
-    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        return (f"wallet:{self.user}",)
-
-    def ended_lots(self, given: Given, kind: str) -> Iterable[Lot]:
-        """The lots of `kind` whose time has come, with something free in them."""
-        lots = (
-            lot
-            for lot in given.state(Wallet, self.user).lots
-            if lot.kind == kind
-            and lot.free
-            and lot.expires_at is not None
-            and lot.expires_at <= given.now
-        )
-        return islice(lots, LOTS_MAX)
-
-
-@command
-class ExpirePromo(ExpiryCommand):
-    """Expire a user's promotional tokens whose time is over; nothing happens where none is."""
-
-    name = "expire-promo"
-
-    def decide(self, given: Given) -> Decision:
-        """One event a lot."""
-        return tuple(
-            end_of_lot(lot, self.user, lot.free) for lot in self.ended_lots(given, TokenClass.PROMO)
-        )
-
-
-@command
-class LapseTokens(ExpiryCommand):
-    """Lapse a user's paid tokens whose time is over; nothing happens where none is."""
-
-    name = "lapse-tokens"
-
-    def decide(self, given: Given) -> Decision:
-        """One event a lot."""
-        return tuple(
-            end_of_lot(lot, self.user, lot.free) for lot in self.ended_lots(given, TokenClass.PAID)
-        )

@@ -5,8 +5,9 @@ lot releases exactly its price over its life: what n tokens release is the diffe
 cumulative floors, never a floor of its own.
 """
 
+import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -28,6 +29,9 @@ class TokenClass(StrEnum):
 #: Bound, for the spending order asks for every lot: an enum's attribute costs five globals.
 PAID, PROMO = TokenClass
 NEVER = datetime.max.replace(tzinfo=UTC)
+#: The milliseconds since 1970 and the microsecond within the last one, in an event's id.
+_EVENT_ID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=False):
@@ -52,6 +56,15 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=F
     def free(self) -> int:
         """Tokens neither consumed nor held."""
         return self.tokens - self.consumed - self.held
+
+    @property
+    def since(self) -> datetime | None:
+        """When its tokens came into the wallet, as the id of the event that brought them tells."""
+        ids = _EVENT_ID.findall(self.lot)
+        if not ids:
+            return None
+        high, low, micros = ids[-1]
+        return _EPOCH + timedelta(milliseconds=int(high + low, 16), microseconds=int(micros, 16))
 
     def released(self, tokens: int) -> int:
         """What the next `tokens` of it release of its price: a difference of two floors."""
@@ -115,6 +128,13 @@ class Wallet(State, frozen=True, kw_only=True):
             for lot in self.lots
             if lot.expires_at is None or now < lot.expires_at
         )
+
+    def at(self, moment: datetime) -> "Wallet":
+        """The wallet without the lots that came in after `moment`."""
+        lots = tuple(lot for lot in self.lots if lot.since is None or lot.since <= moment)
+        if len(lots) == len(self.lots):
+            return self
+        return msgspec.structs.replace(self, lots=lots)
 
     def take(self, tokens: int, now: datetime) -> tuple[LotUse, ...] | None:
         """What spending `tokens` at `now` takes from which lots; None if they do not cover it."""

@@ -39,8 +39,8 @@ branches: ByClass[Callable[["Earnings", Any, int], None]] = ByClass(
         """,
     nothing="""
         account.frozen.v1 account.unfrozen.v1 adjustment.proposed.v1 adjustment.rejected.v1
-        creator.verified.v1 payout.approved.v1 payout.submitted.v1 payout_account.changed.v1
-        subject.erased.v1
+        call.started.v1 call.ended.v1 creator.verified.v1 payout.approved.v1 payout.submitted.v1
+        payout_account.changed.v1 subject.erased.v1
         """,
 )
 

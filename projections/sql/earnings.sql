@@ -53,7 +53,7 @@ ON CONFLICT (creator, source) DO UPDATE SET
 SELECT p.position, c.pending, c.available, c.reserved, c.in_payout,
        (SELECT json_agg(json_build_object(
                  'source', s.source, 'count', s.count, 'gross', s.paid,
-                 'commission', s.commission, 'net', s.net, 'tokens', s.tokens)
+                 'tax', s.tax, 'commission', s.commission, 'net', s.net, 'tokens', s.tokens)
                ORDER BY s.source)
         FROM {creator_sources} s WHERE s.creator = k.creator)
 FROM projections p

@@ -22,6 +22,7 @@ from tests.domain.declared_movements import check_movements
 S = TypeVar("S", bound=State)
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ASSETS = Assets.of("demo", "USD")
 
 
@@ -56,6 +57,7 @@ class InMemoryBook:
         self.states = States(self.history)
         self.now = NOW
         self._ids = 0
+        self.last_id = ""
         self._read: tuple[Policies | None, tuple[PolicyVersion, ...]] = (None, ())
         if policy is not None:
             self.publish(policy)
@@ -89,14 +91,16 @@ class InMemoryBook:
         assert all(kind_of(key) for key in command.prefetch(self.states)), "a key of no kind"
         self._ids += 1
         versions = self._versions()
-        new_id = f"0194fd22-0000-7000-8000-{self._ids:012x}"
+        ms, us = divmod((self.now - EPOCH) // timedelta(microseconds=1), 1_000)
+        text = f"{ms:012x}"
+        self.last_id = f"{text[:8]}-{text[8:]}-7{us:03x}-8000-{self._ids:012x}"
         return command.decide(
             Given(
                 self.states,
                 versions,
                 in_force(versions, self.now),
                 self.now,
-                new_id,
+                self.last_id,
                 actor,
                 self.assets,
                 self.now.date(),

@@ -122,6 +122,15 @@ def test_sources(rows: sums.Rows, reader: Connection) -> None:
     assert totals == expected
 
 
+def test_6_12_breakdowns_add_up_in_the_answer(rows: sums.Rows, reader: Connection) -> None:
+    taxed = 0
+    for creator in sums.buckets(rows):
+        for line in queries.earnings(reader, creator, "USD")["by_source"]:
+            assert line["gross"] == line["tax"] + line["commission"] + line["net"]
+            taxed += line["tax"]
+    assert taxed
+
+
 def test_nothing_is_left_of_what_went_back(rows: sums.Rows, reader: Connection) -> None:
     for creator in ("c0", "c1", "c2"):
         (line,) = queries.earnings(reader, creator, "USD")["by_source"]

@@ -134,37 +134,58 @@ class Calls(Sessions):
             due = self._complete(call, call["ended"])[call["blocks"] :]
             call["blocks"] += len(due[:BLOCKS])
             return Verdict("accepted") if due else rejected("CALL_NOT_ACTIVE")
-        if self.is_frozen("wallet", call["user"], "SPEND"):
-            if over:
-                return NOTHING
-            self._end(call, self.now, "frozen")
-            return Verdict("accepted")
-        if over and call["reason"] == "broke":
+        if over and (call["reason"] == "broke" or self.is_frozen("wallet", call["user"], "SPEND")):
             return NOTHING
+        return Verdict("accepted") if self._meter(call, at) else NOTHING
+
+    def _meter(self, call: dict[str, Any], at: datetime, name: str = "") -> bool:
+        """Charge what is due at a moment, and end what is to end; whether that changes anything."""
+        over = call["state"] == "ended"
+        if not over and self.is_frozen("wallet", call["user"], "SPEND"):
+            self._end(call, self.now, "frozen")
+            return True
         idle_at = call["touched"] + IDLE
         due = self._complete(call, at if over else min(at, idle_at))[call["blocks"] :]
         before = call["blocks"], call["state"]
         for complete in due[:BLOCKS]:
-            if self.wallet(call["user"]) < call["tokens"]:
+            if self.wallet(call["user"], complete) < call["tokens"]:
                 if not over:
                     self._end(call, complete, "broke")
                 break
-            self._charge(call)
+            self._charge(call, complete, name)
         frozen = self.is_frozen("creator", call["creator"], "EARN")
         if len(due) <= BLOCKS and call["state"] != "ended" and (frozen or at >= idle_at):
-            self._end(call, self.now if frozen else idle_at, "over")
-        changed = before != (call["blocks"], call["state"])
-        return Verdict("accepted") if changed else NOTHING
+            self._end(call, idle_at if at >= idle_at else self.now, "over")
+        return before != (call["blocks"], call["state"])
 
-    def _charge(self, call: dict[str, Any]) -> None:
+    def used_until(self, user: str, at: datetime) -> None:
+        """The talk up to that moment was paid from what was there."""
+        if user in self.in_call:
+            self._meter(self.calls[self.in_call[user]], at)
+
+    def freeze(self, fields: dict[str, Any]) -> Verdict:
+        """Nobody talks on with a creator who may not earn."""
+        verdict = super().freeze(fields)
+        who = fields["kind"], fields["scope"]
+        if verdict.outcome == "accepted" and who == ("creator", "EARN"):
+            talks = [
+                call
+                for call in self.calls.values()
+                if call["creator"] == fields["subject"] and call["state"] != "ended"
+            ]
+            for nth, call in enumerate(talks):
+                self._meter(call, self.now, f"{self.new_id}-{nth}")
+        return verdict
+
+    def _charge(self, call: dict[str, Any], complete: datetime, name: str) -> None:
         call["blocks"] += 1
         policy = call["policy"]
         sale = {
-            "id": f"{self.new_id}-{call['blocks']}",
+            "id": f"{name or self.new_id}-{call['blocks']}",
             "buyer": call["user"],
             "funding": "TOKEN",
             **self.terms(policy, self.now, late=False),
             "escrow": self.is_frozen("creator", call["creator"], "EARN"),
         }
         bps = self.share(policy, "call")
-        self.spent(sale, call["creator"], call["tokens"], bps, policy["unit_value"])
+        self.spent(sale, call["creator"], call["tokens"], bps, policy["unit_value"], complete)

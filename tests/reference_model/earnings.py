@@ -116,14 +116,19 @@ class Earnings(Wallets):
         creator = fields["creator"]
         if self.is_frozen("creator", creator, "EARN"):
             return rejected("CREATOR_FROZEN")
-        kept = [one for _, one in self.earnings(creator) if one["bucket"] == "escrow"]
-        amount = sum(one["has"] for one in kept)
+        kept = [pair for pair in self.earnings(creator) if pair[1]["bucket"] == "escrow"]
+        amount = sum(one["has"] for _, one in kept)
         if not amount:
             return NOTHING
-        for one in kept:
-            one["bucket"] = "available"
-        self.money((f"cr.{creator}.reserved", amount), (f"cr.{creator}.available", -amount))
-        return Verdict("accepted", numbers={"amount": amount})
+        numbers = {} if self.mature(creator) else {"amount": amount}
+        for sale, one in kept:
+            waits = sale["mature_at"] is not None and sale["mature_at"] > self.now
+            one["bucket"] = "pending" if waits else "available"
+            self.money(
+                (f"cr.{creator}.reserved", one["has"]),
+                (f"cr.{creator}.{one['bucket']}", -one["has"]),
+            )
+        return Verdict("accepted", numbers=numbers)
 
     def cancel_uncovered_payouts(self) -> None:
         """No payout leaves a debt behind while it can still be stopped."""

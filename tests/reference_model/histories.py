@@ -133,9 +133,13 @@ class Histories(RuleBasedStateMachine):
     def verdict(self, sent: Sent, events: tuple[Event, ...]) -> Verdict:
         """What the auditor says."""
         name, fields, actor = sent
-        new_id = f"0194fd22-0000-7000-8000-{self.world._ids:012x}"
         return self.auditor.hears(
-            name, fields, now=self.world.now, new_id=new_id, actor=actor, told=told(events)
+            name,
+            fields,
+            now=self.world.now,
+            new_id=self.world.last_id,
+            actor=actor,
+            told=told(events),
         )
 
     def happen(self, events: tuple[Event, ...]) -> None:

@@ -118,10 +118,18 @@ class Selling(Earnings):
         }
         return Verdict("accepted", numbers=numbers)
 
-    def spent(self, sale: Sale, creator: str, tokens: int, bps: int, unit: int) -> Verdict:
-        """A sale for tokens that are there."""
+    def spent(
+        self,
+        sale: Sale,
+        creator: str,
+        tokens: int,
+        bps: int,
+        unit: int,
+        at: datetime | None = None,
+    ) -> Verdict:
+        """A sale for tokens that are there, or were at some moment before."""
         buyer = sale["buyer"]
-        uses, kinds = self.taken(buyer, tokens), Counter[str]()
+        uses, kinds = self.taken(buyer, tokens, at=at), Counter[str]()
         for use in uses:
             use["released"] = self.release(use["lot"], use["tokens"])
             kinds[use["lot"]["kind"]] += use["tokens"]

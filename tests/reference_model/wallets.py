@@ -34,6 +34,7 @@ class Wallets(Books):
             "used": 0,
             "held": 0,
             "ends": None,
+            "since": self.now,
             **more,
         }
         lots = self.lots[user]
@@ -60,13 +61,14 @@ class Wallets(Books):
         left: int = lot["tokens"] - lot["used"] - lot["held"]
         return left
 
-    def lives(self, lot: Lot) -> bool:
-        """Whether its time is not over."""
-        return lot["ends"] is None or self.now < lot["ends"]
+    def lives(self, lot: Lot, at: datetime | None = None) -> bool:
+        """Whether it is there, and its time is not over: now, or at some moment before."""
+        at = at or self.now
+        return bool(lot["since"] <= at and (lot["ends"] is None or at < lot["ends"]))
 
-    def wallet(self, user: str) -> int:
-        """What may be spent."""
-        return sum(self.free(lot) for lot in self.lots[user] if self.lives(lot))
+    def wallet(self, user: str, at: datetime | None = None) -> int:
+        """What may be spent; or of that, what could have been at some moment before."""
+        return sum(self.free(lot) for lot in self.lots[user] if self.lives(lot, at))
 
     def release(self, lot: Lot, tokens: int) -> int:
         """Use tokens of a lot; what they release of its price, so that all release all of it."""
@@ -74,11 +76,17 @@ class Wallets(Books):
         lot["used"] += tokens
         return floor(Fraction(lot["price"] * lot["used"], lot["tokens"])) - before
 
-    def taken(self, user: str, tokens: int, kinds: tuple[str, ...] = ("PROMO", "PAID")) -> Uses:
+    def taken(
+        self,
+        user: str,
+        tokens: int,
+        kinds: tuple[str, ...] = ("PROMO", "PAID"),
+        at: datetime | None = None,
+    ) -> Uses:
         """From which lots so many tokens would come."""
         uses = []
         for lot in self.lots[user]:
-            if lot["kind"] in kinds and self.lives(lot) and tokens and self.free(lot):
+            if lot["kind"] in kinds and self.lives(lot, at) and tokens and self.free(lot):
                 part = min(tokens, self.free(lot))
                 uses.append({"lot": lot, "tokens": part, "back": 0, "released": 0})
                 tokens -= part
@@ -169,14 +177,21 @@ class Wallets(Books):
         return self._over(fields["user"], "PAID")
 
     def _over(self, user: str, kind: str) -> Verdict:
-        over = [
+        if over := self._past(user, kind):
+            self.used_until(user, max(lot["ends"] for lot in over))
+        for lot in self._past(user, kind):
+            self.end(user, lot, self.free(lot))
+        return Verdict("accepted") if over else NOTHING
+
+    def used_until(self, user: str, at: datetime) -> None:
+        """Whatever the user has used up to then is paid first."""
+
+    def _past(self, user: str, kind: str) -> list[Lot]:
+        return [
             lot
             for lot in self.lots[user]
             if lot["kind"] == kind and self.free(lot) and not self.lives(lot)
         ]
-        for lot in over:
-            self.end(user, lot, self.free(lot))
-        return Verdict("accepted") if over else NOTHING
 
     def end(self, user: str, lot: Lot, tokens: int) -> None:
         """Free tokens of a lot end with it."""

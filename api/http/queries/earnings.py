@@ -10,11 +10,12 @@ from projections.queries import earnings
 
 
 class EarningsBySource(BaseModel):
-    """What one kind of sale brought, in minor units."""
+    """What one kind of sale brought, in minor units: gross = tax + commission + net."""
 
     source: str
     count: int
     gross: int
+    tax: int
     commission: int
     net: int
     tokens: int

@@ -133,12 +133,13 @@ def test_a_creator_frozen_in_mid_call_ends_it_and_gets_what_was_delivered_in_res
     place = Calls()
     place.start()
     place.at(30).meter()
-    place.happens("freeze", subject="carl", kind="creator", scope="EARN", **SEND)
-    events = place.at(70).meter()
-    assert names(events) == ["call_block.charged.v1", "call.ended.v1"]
+    frozen = {"subject": "carl", "kind": "creator", "scope": "EARN", **SEND}
+    events = place.at(70).happens("freeze", **frozen)
+    assert names(events)[1:] == ["call_block.charged.v1", "call.ended.v1"]
     assert ended(events) == ("CREATOR_FROZEN", 70)
     assert (place.creator.available, place.creator.reserved) == (150, 150)
-    assert ("cr.carl.reserved", "USD", -150) in events[0].postings(ASSETS)
+    assert ("cr.carl.reserved", "USD", -150) in events[1].postings(ASSETS)
+    assert place.at(100).meter() == ()
     assert code(place.decide("start-call", **start(call="c2"))) == "CREATOR_FROZEN"
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.accounts import balanced
 from domain.creators.creator import AVAILABLE, PENDING, RESERVED, Creator
 from domain.creators.maturity import EarningsMatured, EscrowReleased
 from domain.sales.sale import Sale
@@ -103,12 +104,12 @@ def test_escrow_waits_for_the_end_of_the_freeze() -> None:
     place.later(seconds=1)
     (event,) = place.happens("release-escrow", creator="carl")
     assert isinstance(event, EscrowReleased)
-    assert event.postings(ASSETS) == (
+    assert balanced(event.postings(ASSETS)) == (
         ("cr.carl.reserved", "USD", 400),
-        ("cr.carl.available", "USD", -400),
+        ("cr.carl.pending", "USD", -400),
     )
-    assert buckets(place) == (800, 400, 0)
-    assert where(place, during) == AVAILABLE
+    assert buckets(place) == (1_200, 0, 0)
+    assert where(place, during) == PENDING
     assert place.decide("release-escrow", creator="carl") == ()
 
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.controls.expiry import LOTS_MAX
 from domain.fields import RFC3339_UTC
 from domain.policy import Policy
 from domain.purchases.purchase import TokensPurchased
-from domain.wallets.expiry import LOTS_MAX, PromoTokensExpired, TokensLapsed
+from domain.wallets.expiry import PromoTokensExpired, TokensLapsed
 from domain.wallets.wallet import Wallet
 from tests.domain.in_memory_book import ASSETS, NOW, InMemoryBook, code
 from tests.scenarios.policies import MICRO_UNLOCK

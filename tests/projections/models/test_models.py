@@ -75,7 +75,15 @@ def test_earnings(followed: WritePath, reader: Connection) -> None:
         "in_payout": 0,
         "lifetime_earned": 16,
         "by_source": [
-            {"source": "tip", "count": 1, "gross": 20, "commission": 4, "net": 16, "tokens": 20}
+            {
+                "source": "tip",
+                "count": 1,
+                "gross": 20,
+                "tax": 0,
+                "commission": 4,
+                "net": 16,
+                "tokens": 20,
+            }
         ],
         "as_of_position": position,
     }
