@@ -71,6 +71,12 @@ IDEMPOTENCY_KEY_REUSED = _reason(
     "Idempotency key reused",
     "this key was already used for a request with another content; use a new key",
 )
+REFERENCE_TAKEN = _reason(
+    "REFERENCE_TAKEN",
+    422,
+    "Reference taken",
+    "the same was reported under {processor_ref} with other fields; nothing is done",
+)
 REQUEST_IN_FLIGHT = _reason(
     "REQUEST_IN_FLIGHT", 409, "Request in flight", "the same request is being decided"
 )

@@ -73,12 +73,12 @@ Idempotency-Key: <1 to 255 visible ASCII characters>
 - **A request** asks for something and may be refused. Its `Idempotency-Key` names it for ever: sent
   again with the same content it gets the first answer, byte for byte; with another content it is
   refused.
-- **A notice** reports what a processor has already done. It is known by `processor` and
-  `processor_ref`, needs no `Idempotency-Key`, and no money rule refuses it: what speaks of
-  something that has not arrived yet waits for it, and what contradicts the policy or the state is
-  kept, its money in suspense, for a person to decide. Such a notice is answered with 202 and one of
-  the codes below. Denied is only one that is malformed, that its sender may not send, or whose
-  reference came before with another content.
+- **A notice** reports what a processor has already done. It is known by its `processor`, its
+  command and its `processor_ref`, needs no `Idempotency-Key`, and no money rule refuses it: what
+  speaks of something that has not arrived yet waits for it, and what contradicts the policy or the
+  state is kept, its money in suspense, for a person to decide. Such a notice is answered with 202
+  and one of the codes below. Denied is only one that is malformed, that its sender may not send, or
+  that says something else than the one before it with the same identity (`REFERENCE_TAKEN`).
 - **Either**, in the table of all commands, is a sale: paid in tokens it is a request; paid by card
   it names `processor` and `processor_ref` and is a notice, for the card is charged already.
 - **Who may send what**: an API key has one role, and each command names the roles that may send it.

@@ -112,7 +112,7 @@ def command_text(model: type[Command]) -> tuple[str, str]:
     summary = (model.__doc__ or model.name).strip().splitlines()[0]
     roles = ", ".join(f"`{role}`" for role in sorted(model.roles))
     kind = (
-        "A notice: known by `processor` and `processor_ref`, never rejected. "
+        "A notice: known by `processor`, command and `processor_ref`, never rejected. "
         if is_notice(model)
         else ""
     )

@@ -21,15 +21,30 @@ class RecordedEvent(BaseModel):
     body: dict[str, Any]
 
 
+class ReleasedNotice(BaseModel):
+    """A parked notice that was decided in the commit of what it had waited for."""
+
+    processor: str
+    command: str
+    processor_ref: str
+    position: int = Field(description="of its last event, or the head where it made none")
+
+
 class CommandAnswer(BaseModel):
     """What a command that was not refused is answered."""
 
     outcome: str = Field(description="accepted, parked or suspended")
     command: str
     code: str | None = Field(None, description="why a notice was parked or suspended")
-    position: int = Field(description="of the last event, or the head where nothing was to do")
+    position: int = Field(
+        description="of the last event that the command caused in its commit, parked notices that "
+        "it released included; or the head where nothing was to do"
+    )
     recorded_at: str | None = Field(json_schema_extra={"format": "date-time"})
     events: list[RecordedEvent]
+    released: list[ReleasedNotice] | None = Field(
+        None, description="parked notices that it released, where there are any"
+    )
 
 
 class FieldError(BaseModel):

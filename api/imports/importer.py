@@ -162,7 +162,7 @@ class FileImport:
             self._complain_of_refusal(sent, answers)
             return
         report.kept.update(answer.code for answer in answers if answer.code)
-        position = max(answer.position for answer in answers)
+        position = max(answer.covers for answer in answers)
         replayed = all(answer.replayed for answer in answers)
         nothing_new = not any(answer.replayed or answer.events for answer in answers)
         if position <= self._start or nothing_new:

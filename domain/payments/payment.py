@@ -51,8 +51,8 @@ class PaymentEvent(Event, frozen=True):
 class ReleasesNotice(Event, frozen=True):
     """An event with which a kept notice has been dealt with."""
 
-    def released(self) -> tuple[str, str]:
-        """(processor, processor_ref) of the notice."""
+    def released(self) -> tuple[str, str, str]:
+        """(processor, processor_ref, command) of the notice."""
         raise NotImplementedError(type(self).__name__)
 
 
@@ -150,13 +150,15 @@ class PaymentReleased(PaymentEvent, ReleasesNotice, frozen=True, kw_only=True):
     ref: str
     amount: int
     resolution: str
+    #: What the processor had reported; released before it was said here, it is "".
+    command: str = ""
 
     def tags(self) -> tuple[str, ...]:
         return (payment_key(self.ref),)
 
-    def released(self) -> tuple[str, str]:
+    def released(self) -> tuple[str, str, str]:
         """The notice of the payment that waited longest."""
-        return self.processor, self.ref
+        return self.processor, self.ref, self.command
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`suspense -> psp`; an applied notice then posts as it would have at first."""

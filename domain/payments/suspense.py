@@ -83,6 +83,7 @@ class ReleasePayment(Command):
             ref=self.payment_ref,
             amount=waiting.amount,
             resolution=self.resolution,
+            command=waiting.command,
         )
         if self.resolution == SuspenseResolution.RETURN:
             return (released,)

@@ -97,7 +97,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
 -- What became of a kept notice.
 UPDATE inbox
 SET state = %(status)s, awaits = %(awaits)s, position = %(position)s, settled_at = %(at)s
-WHERE processor = %(processor)s AND processor_ref = %(processor_ref)s;
+WHERE processor = %(processor)s AND command = %(command)s AND processor_ref = %(processor_ref)s;
 
 -- name: keep_text
 -- A text whose hash stands in the log.

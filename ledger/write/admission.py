@@ -18,7 +18,7 @@ from domain.rejections import (
     reject,
 )
 from ledger.write.answer import problem
-from ledger.write.request import Request, fingerprint, first_needs, request_key
+from ledger.write.request import Request, fingerprint, first_needs, former_key, request_key
 
 ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -112,6 +112,7 @@ def admit(
         request_key(client, name, notice, idempotency_key or ""),
         fingerprint(command, idempotency_key or ""),
         *first_needs(command),
+        former_key(notice),
     )
 
 

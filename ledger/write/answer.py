@@ -18,11 +18,25 @@ class AnsweredEvent(msgspec.Struct, gc=False):
     body: bytes = b""
 
 
+class ReleasedNotice(msgspec.Struct, frozen=True):
+    """A parked notice that was decided in the commit of what it had waited for.
+
+    `position` is that of its last event, or the head where it made none.
+    """
+
+    processor: str
+    command: str
+    processor_ref: str
+    position: int
+
+
 class Answer(msgspec.Struct):
     """What a request is answered: an HTTP status and a body that is the same for ever.
 
     `code` is that of a rejection or of a suspended notice; `events` is empty where nothing
-    happened. `rendered` is the body where it is no rendering of events.
+    happened. `rendered` is the body where it is no rendering of events. `released` are the parked
+    notices that its events let go, None where there are none; once it is made, it is one list for
+    all replays.
     """
 
     status: int
@@ -33,11 +47,17 @@ class Answer(msgspec.Struct):
     code: str | None = None
     rendered: bytes | None = None
     replayed: bool = False
+    released: list[ReleasedNotice] | None = None
 
     @property
     def accepted(self) -> bool:
         """Whether the command had its effect (a suspended notice had one, too)."""
         return self.status < 300
+
+    @property
+    def covers(self) -> int:
+        """The last position of all that the command caused in its commit."""
+        return max(self.position, *(one.position for one in self.released or ()), 0)
 
     @property
     def body(self) -> bytes:
@@ -59,13 +79,15 @@ def render(answer: Answer) -> bytes:
         for e in answer.events
     )
     code = b',"code":"%b"' % answer.code.encode() if answer.code else b""
-    return b'{"outcome":"%b","command":"%b"%b,"position":%d,"recorded_at":%b,"events":[%b]}' % (
+    released = b',"released":' + msgspec.json.encode(answer.released) if answer.released else b""
+    return b'{"outcome":"%b","command":"%b"%b,"position":%d,"recorded_at":%b,"events":[%b]%b}' % (
         _outcome(answer.code),
         answer.command.encode(),
         code,
-        answer.position,
+        answer.covers,
         msgspec.json.encode(answer.recorded_at),
         events,
+        released,
     )
 
 

@@ -22,7 +22,6 @@ from domain.rejections import (
     BATCH_ABORTED,
     BODY_TOO_LARGE,
     CLOCK_SKEW,
-    IDEMPOTENCY_KEY_REUSED,
     INTERNAL,
     Rejection,
     reject,
@@ -42,7 +41,9 @@ from ledger.write.encoding import (
     event_rows,
     receipt_rows,
 )
-from ledger.write.inbox import Inbox, Notice, NoticeStatus
+from ledger.write.inbox import DueNotice, Inbox, NoticeStatus
+from ledger.write.policies import parsed
+from ledger.write.receipts import KnownAnswers, key_taken
 from ledger.write.request import Request
 from ledger.write.state_cache import WorkingStates
 from ledger.write.texts import Texts, new_salt
@@ -75,7 +76,7 @@ class Batch:
     ) -> None:
         self.position = position
         self.states = states
-        self.known: dict[bytes, tuple[bytes, Answer]] = {}
+        self.known = KnownAnswers()
         #: Encode each command before its effects are merged, so that it can fail alone.
         self.one_by_one = False
         self._pending: list[PendingEvent] = []
@@ -93,7 +94,7 @@ class Batch:
         self._open_today: tuple[State | None, date] = (None, self._today)
         self._new_id = new_id
         self._answered = 0
-        self._applying: Notice | None = None
+        self._applying: DueNotice | None = None
         self._changed: Changed | None = None
         self._parsed_state: State | None = None
         self._parsed: tuple[PolicyVersion, ...] = ()
@@ -105,12 +106,12 @@ class Batch:
 
     def answer(self, request: Request) -> Answer:
         """Decide one request, or find what it was answered before; may raise MissingState."""
-        known = self.known.get(request.key)
+        known = self.known.to(request)
         if known is not None:
             fingerprint, answer = known
             if fingerprint == request.fingerprint:
                 return answer.again()
-            return self._refused(request, reject(IDEMPOTENCY_KEY_REUSED))
+            return self._refused(request, key_taken(request))
         try:
             answer = self._decide(request)
         except MissingState:
@@ -147,25 +148,30 @@ class Batch:
             events = self._event_rows + event_rows(self._pending)
         except Exception as error:
             raise Unencodable from error
-        receipts = receipt_rows(self._receipts)
-        self._pending, self._event_rows, self._receipts = [], [], []
+        ready, held = self._receipts, []
+        if self.inbox.due:  # an answer is complete once all that it released is decided
+            held = [pair for pair in ready if pair[1].released is not None]
+            ready = [pair for pair in ready if pair[1].released is None]
+        receipts = receipt_rows(ready)
+        self._pending, self._event_rows, self._receipts = [], [], held
         return events, receipts
 
-    def apply_due(self, notice: Notice) -> None:
+    def apply_due(self, due: DueNotice) -> None:
         """Decide a notice again now that what it awaited is here; may raise MissingState."""
-        self._applying = notice
+        self._applying = due
+        notice = due.notice
         try:
             answer = self._decide(notice.request)
         except MissingState:
             raise
         except Exception:
             log.exception("a parked notice stays parked", processor_ref=notice.processor_ref)
-            self.inbox.conclude(notice, NoticeStatus.PARKED, notice.awaits, self.position)
+            self.inbox.conclude(due, NoticeStatus.PARKED, notice.awaits, self.position)
         else:
-            if any(due is notice for due in self.inbox.due):
+            if any(other is due for other in self.inbox.due):
                 applied = answer.code is None
                 status = NoticeStatus.APPLIED if applied else NoticeStatus.SUSPENDED
-                self.inbox.conclude(notice, status, None, answer.position)
+                self.inbox.conclude(due, status, None, answer.position)
         finally:
             self._applying = None
 
@@ -318,14 +324,17 @@ class Batch:
         states.update(changes)
         for key in changes:
             touched[key] = position, touched.get(key, _UNTOUCHED)[1] + count
-        if self.inbox.waiting:
-            self.inbox.wake(tag for event in events for tag in event.tags())
         for event in beside:
             self._act_beside(event, position)
         self.position, self.clock, self._clock_us = position, clock, recorded_us
         code = context.code
         status = 201 if code is None else 202
-        return Answer(status, position, context.request.name, clock - TICK, tuple(recorded), code)
+        name = context.request.name
+        answer = Answer(status, position, name, clock - TICK, tuple(recorded), code)
+        if self.inbox.waiting:
+            cause = answer if self._applying is None else self._applying.cause
+            self.inbox.wake((tag for event in events for tag in event.tags()), cause)
+        return answer
 
     def _act_beside(self, event: Event, position: int) -> None:
         if isinstance(event, ReleasesNotice):
@@ -382,16 +391,3 @@ _UNTOUCHED = (0, 0)
 _CARRIED = tuple(f"{name}:" for name, kind in KINDS.items() if kind.CACHED)
 #: Events after which something kept beside the log changes; there are few of them.
 _BESIDE = {kind for kind in EVENTS.values() if issubclass(kind, ReleasesNotice | ErasesTexts)}
-_PARSED_MAX = 8
-_parsed: list[tuple[Policies, tuple[PolicyVersion, ...]]] = []
-
-
-def parsed(state: Policies) -> tuple[PolicyVersion, ...]:
-    """The versions of a book's policies; parsing a document costs more than a whole batch."""
-    for known, versions in _parsed:
-        if known is state:
-            return versions
-    versions = state.versions()
-    _parsed.insert(0, (state, versions))
-    del _parsed[_PARSED_MAX:]
-    return versions

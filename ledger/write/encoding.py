@@ -89,7 +89,7 @@ def receipt_rows(answered: Iterable[tuple[Request, Answer]]) -> list[bytes]:
             len(answer.events),
             status=answer.status,
             code=answer.code,
-            body=answer.rendered,
+            body=answer.body if answer.released else answer.rendered,
         )
         for request, answer in answered
     ]

@@ -16,6 +16,7 @@ from domain.catalogue import read_command
 from domain.payments.payment import ReleasesNotice
 from domain.payments.suspense import kept_fields
 from ledger.log.entry import canonical
+from ledger.write.answer import Answer, ReleasedNotice
 from ledger.write.request import Request, first_needs
 
 
@@ -39,11 +40,19 @@ class Notice(msgspec.Struct, frozen=True):
     position: int | None = None
 
 
+class DueNotice(msgspec.Struct, frozen=True):
+    """A parked notice whose turn has come, and the answer to the command that released it."""
+
+    notice: Notice
+    cause: Answer
+
+
 class NoticeOutcome(msgspec.Struct, frozen=True):
     """What a kept notice came to when it was decided again or released."""
 
     processor: str
     processor_ref: str
+    command: str
     status: NoticeStatus
     awaits: str | None
     position: int
@@ -54,7 +63,7 @@ class Inbox:
 
     def __init__(self, parked: dict[str, tuple[Notice, ...]]) -> None:
         self.waiting = dict(parked)
-        self.due: list[Notice] = []
+        self.due: list[DueNotice] = []
         self.kept: list[Notice] = []
         self.outcomes: list[NoticeOutcome] = []
 
@@ -68,22 +77,30 @@ class Inbox:
             self.waiting[awaits] = (*self.waiting.get(awaits, ()), notice)
         self.kept.append(notice)
 
-    def wake(self, tags: Iterable[str]) -> None:
+    def wake(self, tags: Iterable[str], cause: Answer) -> None:
         """An event with these tags was recorded: what awaited one of them is due."""
         for tag in tags:
-            self.due.extend(self.waiting.pop(tag, ()))
+            for notice in self.waiting.pop(tag, ()):
+                self.due.append(DueNotice(notice, cause))
+                if cause.released is None:
+                    cause.released = []
 
     def conclude(
-        self, notice: Notice, status: NoticeStatus, awaits: str | None, position: int
+        self, due: DueNotice, status: NoticeStatus, awaits: str | None, position: int
     ) -> None:
-        """Write down what became of a due notice that was decided again."""
-        self.due = [other for other in self.due if other is not notice]
+        """Write down what became of a due notice that was decided again.
+
+        The command that released it answers for it, unless it waits on.
+        """
+        self.due = [other for other in self.due if other is not due]
+        notice, released = due.notice, due.cause.released
+        processor, ref, command = notice.processor, notice.processor_ref, notice.request.name
         outcome = msgspec.structs.replace(notice, status=status, awaits=awaits, position=position)
         if awaits is not None:
             self.waiting[awaits] = (*self.waiting.get(awaits, ()), outcome)
-        self.outcomes.append(
-            NoticeOutcome(notice.processor, notice.processor_ref, status, awaits, position)
-        )
+        elif released is not None:
+            released.append(ReleasedNotice(processor, command, ref, position))
+        self.outcomes.append(NoticeOutcome(processor, ref, command, status, awaits, position))
 
     def release(self, event: ReleasesNotice, position: int) -> None:
         """Note that a person has dealt with a suspended notice."""

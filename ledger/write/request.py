@@ -1,8 +1,9 @@
 """Requests: a validated command, who sends it, and by what its answer is remembered.
 
 The key's scope is client and command, so it survives the rotation of an API key; a notice is
-known by its processor and external id alone. The fingerprint covers the explicitly set,
-validated fields, so the same command is the same by whichever edge it arrives.
+known by its processor, its command and the processor's reference, whoever sends it. The
+fingerprint covers the explicitly set, validated fields, so the same command is the same by
+whichever edge it arrives.
 """
 
 from hashlib import blake2b
@@ -42,6 +43,8 @@ class Request(msgspec.Struct, frozen=True):
     fingerprint: bytes
     needs: tuple[str, ...]
     looks_ahead: bool
+    #: Of a notice: the key of its receipt where one was written before the command was part of it.
+    former_key: bytes = b""
 
     @property
     def actor(self) -> str:
@@ -72,12 +75,19 @@ def first_needs(command: Command) -> tuple[tuple[str, ...], bool]:
 def request_key(
     client: str, name: str, notice: tuple[str, str] | None, idempotency_key: str
 ) -> bytes:
-    """16 bytes that stand for one request of one client, or for one notice by its id."""
+    """16 bytes that stand for one request of one client, or for one notice by its identity."""
     if notice is not None:
-        scope = f"{NOTICES}\0{notice[0]}\0{notice[1]}"
+        scope = f"{NOTICES}\0{notice[0]}\0{name}\0{notice[1]}"
     else:
         scope = f"{client}\0{name}\0{idempotency_key}"
     return blake2b(scope.encode(), digest_size=16).digest()
+
+
+def former_key(notice: tuple[str, str] | None) -> bytes:
+    """The key under which a notice was answered while processor and reference alone made it."""
+    if notice is None:
+        return b""
+    return blake2b(f"{NOTICES}\0{notice[0]}\0{notice[1]}".encode(), digest_size=16).digest()
 
 
 def unremembered(command: Command, *, actor: str, correlation_id: str) -> Request:

@@ -131,7 +131,7 @@ class Sequencer:
         The receipts and states that the requests need are asked for in the same round trip.
         """
         execute = self._connection.execute
-        keys = [request.key for request in requests if request.key]
+        keys = [key for one in requests for key in (one.key, one.former_key) if key]
         needed = [POLICIES, PERIODS, *chain.from_iterable(request.needs for request in requests)]
         with self._connection.pipeline():
             execute("BEGIN")
@@ -224,7 +224,7 @@ class Sequencer:
         ahead = [
             request.command
             for request in requests
-            if request.looks_ahead and request.key not in batch.known
+            if request.looks_ahead and batch.known.to(request) is None
         ]
         while ahead:
             states = batch.states

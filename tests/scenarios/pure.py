@@ -16,7 +16,7 @@ from domain.command import Command, Parked, Suspended
 from domain.event import Event
 from domain.rejections import AWAITING_REFERENT, Rejection
 from ledger.write.admission import Denied
-from ledger.write.answer import Answer, AnsweredEvent, problem
+from ledger.write.answer import Answer, AnsweredEvent, ReleasedNotice, problem
 from tests.domain.in_memory_book import ASSETS, InMemoryBook
 from tests.scenarios.stage import Outcome, Stage, admitted, flat
 from tests.scenarios.steps import Sent
@@ -84,7 +84,7 @@ class Pure(Stage):
         answer = Answer(
             202 if code else 201, len(self._log), sent.command, self.book.now, events, code
         )
-        self._hear_again([each.happened for each in self._log[before:]])
+        answer.released = self._hear_again([each.happened for each in self._log[before:]])
         return Outcome(sent, answer.status, answer.body)
 
     def _decide(self, command: Command, actor: str) -> Rejection | str | None:
@@ -101,8 +101,9 @@ class Pure(Stage):
             self._log.append(Decided(event, self.book.now))
         return decision.code if suspended else None
 
-    def _hear_again(self, events: list[Event]) -> None:
+    def _hear_again(self, events: list[Event]) -> list[ReleasedNotice]:
         """Decide again what had waited for one of the events, and what waits for that."""
+        released = []
         tags = {tag for event in events for tag in event.tags()}
         due = [one for one in self._waiting if one[0] in tags]
         self._waiting = [one for one in self._waiting if one[0] not in tags]
@@ -110,7 +111,11 @@ class Pure(Stage):
             before = len(self._log)
             code = self._decide(command, actor)
             assert not isinstance(code, Rejection), "a notice is never rejected"
-            self._hear_again([each.happened for each in self._log[before:]])
+            if code != AWAITING_REFERENT:
+                processor, ref = command.notice_id() or ("", "")
+                released.append(ReleasedNotice(processor, command.name, ref, len(self._log)))
+            released += self._hear_again([each.happened for each in self._log[before:]])
+        return released
 
     def when_at_once(self, *sent: Sent | list[Sent]) -> Self:
         """One after the other: what happens at once has to end as in some order."""

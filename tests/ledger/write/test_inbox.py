@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from ledger.log.verify import Difference, verify_log, verify_snapshots
 from ledger.write import batch, sequencer
 from ledger.write.state_cache import StateCache
 from tests.golden.history import FINANCE
 from tests.ledger.random_histories import audit
+from tests.ledger.write.kept import differences, inbox
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import FAN, Sent, card_tip, policy, purchase, tip
 from tests.scenarios.steps_disputes import disputed, lost
@@ -49,19 +50,6 @@ def refunded(cumulative: int, ref: str = "refund", sale: str = "tip") -> Sent:
 def release(ref: str, resolution: str) -> Sent:
     """Somebody decides about a payment in suspense."""
     return Sent("release-payment", {"payment_ref": ref, "resolution": resolution}, *FINANCE)
-
-
-def inbox(stage: WritePath) -> dict[str, tuple[str, str | None, int | None]]:
-    """What the inbox holds: (state, awaited tag, position), by reference."""
-    with stage.fresh.connect() as connection:
-        rows = connection.execute("SELECT processor_ref, state, awaits, position FROM inbox")
-        return {ref: (state, awaits, position) for ref, state, awaits, position in rows}
-
-
-def differences(stage: WritePath) -> list[Difference]:
-    """What verification finds."""
-    with stage.fresh.connect(autocommit=True) as connection:
-        return [*verify_log(connection, stage.book), *verify_snapshots(connection)]
 
 
 def types(stage: WritePath) -> list[str]:
@@ -238,3 +226,44 @@ def test_a_bug_in_applying_leaves_the_notice_waiting(
     stage.given(TIP)
     assert types(stage) == ["tip.sent.v1"]
     assert inbox(stage)["refund"][:2] == ("parked", "payment:tip")
+
+
+def test_6_21_two_notices_under_one_reference_wait_each_by_itself(stage: WritePath) -> None:
+    tipped = card_tip(50, user="ann", creator="ann", processor_ref="same")
+    stage.given(TIP)
+    sent = [purchase("small", price=998, ref="same"), refunded(1_001, "same"), tipped]
+    codes = [stage.send(one).code for one in sent]
+    assert codes == ["PRICE_MISMATCH", "INVALID_TRANSITION", "SELF_DEALING"]
+    with stage.fresh.connect() as connection:
+        rows = connection.execute("SELECT command, state FROM inbox ORDER BY received_at")
+        assert [*rows] == [(one.command, "suspended") for one in sent]
+    stage.given(release("same", "RETURN"))
+    with stage.fresh.connect() as connection:
+        rows = connection.execute("SELECT command FROM inbox WHERE state = 'applied'")
+        assert [*rows] == [("record-purchase",)]
+
+
+def test_6_21_other_fields_under_a_known_reference_post_nothing(stage: WritePath) -> None:
+    stage.given(TIP, refunded(400))
+    for other in (refunded(500), refunded(400).but(sale="other"), TIP.but(amount=999)):
+        outcome = stage.send(other)
+        assert (outcome.status, outcome.code) == (422, "REFERENCE_TAKEN")
+        assert outcome.json["details"] == {"processor_ref": other.fields["processor_ref"]}
+    assert types(stage) == ["tip.sent.v1", "refund.recorded.v1"]
+    assert inbox(stage) == {}
+
+
+def test_6_20_a_receipt_covers_what_was_released_after_a_restart(stage: WritePath) -> None:
+    stage.send(refunded(400))
+    sold = stage.send(TIP)
+    assert sold.json["position"] == 4
+    stage.restart()
+    assert stage.send(TIP).body == sold.body
+    sent = [lost(), disputed(600, payment_ref="two"), card_tip(600, processor_ref="two"), TIP]
+    answers = stage.writer.write([stage.request(one) for one in sent])
+    assert msgspec.json.decode(answers[2].body)["position"] == 7
+    stage.restart()
+    again = stage.writer.write([stage.request(one) for one in sent])
+    assert [answer.body for answer in again] == [answer.body for answer in answers]
+    stage.close()
+    assert differences(stage) == []

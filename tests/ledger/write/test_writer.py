@@ -111,7 +111,7 @@ def test_a_key_means_one_request_for_ever(stage: WritePath) -> None:
     (answer,) = write(stage, unlock(99, key="k"))
     assert answer.status == 201, "another command is another scope"
     (answer,) = write(stage, purchase("small", price=998, ref="first"))
-    assert answer.code == "IDEMPOTENCY_KEY_REUSED", "a notice's key is the processor's reference"
+    assert answer.code == "REFERENCE_TAKEN", "a notice is known by the processor's reference"
     stage.then(events("tip.sent.v1", 1))
 
 

@@ -1,0 +1,17 @@
+"""What a book keeps beside its log, and what verification finds in it."""
+
+from ledger.log.verify import Difference, verify_log, verify_snapshots
+from tests.scenarios.write_path import WritePath
+
+
+def inbox(stage: WritePath) -> dict[str, tuple[str, str | None, int | None]]:
+    """What the inbox holds: (state, awaited tag, position), by reference."""
+    with stage.fresh.connect() as connection:
+        rows = connection.execute("SELECT processor_ref, state, awaits, position FROM inbox")
+        return {ref: (state, awaits, position) for ref, state, awaits, position in rows}
+
+
+def differences(stage: WritePath) -> list[Difference]:
+    """What verification finds."""
+    with stage.fresh.connect(autocommit=True) as connection:
+        return [*verify_log(connection, stage.book), *verify_snapshots(connection)]

@@ -1,0 +1,105 @@
+"""What the release before has written stays answered: no notice that comes again posts anything."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from ledger.books import create_book
+from ledger.postgres.database import Connection, Database
+from tests.conftest import FreshBook
+from tests.golden.keep_release import BOOK
+from tests.ledger.write.kept import differences, inbox
+from tests.scenarios.steps import Sent, card_tip, purchase
+from tests.scenarios.write_path import WritePath
+
+KEPT: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "golden" / "release_1.json").read_text()
+)
+SENT = [
+    (Sent(each["command"], each["fields"], key=each["key"]), each["status"], each["body"])
+    for each in KEPT["sent"]
+]
+HEX = {
+    "events": ("data", "leaf_hash"),
+    "receipts": ("key", "fingerprint", "body"),
+    "inbox": ("fields", "key", "fingerprint"),
+}
+COLUMNS = {
+    "events": "position event_id type tags occurred_at recorded_at data leaf_hash",
+    "receipts": "key fingerprint position events status code body",
+    "inbox": "processor processor_ref command fields principal client correlation_id key "
+    "fingerprint state awaits received_at settled_at position",
+}
+
+
+@pytest.fixture
+def before(database: Database) -> Iterator[WritePath]:
+    """A book as that release left it; its name stands in every entry, so there is one."""
+    book = create_book(database.admin_url, BOOK, currency="USD", time_zone="UTC")
+    stage = WritePath(FreshBook(book, database.service_url, database.admin_url))
+    with stage.fresh.connect_admin() as admin:
+        for table in COLUMNS:
+            restore(admin, table)
+        admin.execute(
+            "INSERT INTO event_tags SELECT DISTINCT tag, position FROM events, unnest(tags) AS tag"
+        )
+        ((position, recorded_at, commits),) = KEPT["head"]
+        admin.execute(
+            "UPDATE head SET position = %s, recorded_at = %s, commits = %s",
+            [position, recorded_at, commits],
+        )
+    yield stage
+    stage.close()
+
+
+def restore(admin: Connection, table: str) -> None:
+    """The rows of a table."""
+    names = COLUMNS[table].split()
+    query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+    )
+    for row in KEPT[table]:
+        values = dict(zip(names, row, strict=True))
+        for name in HEX[table]:
+            values[name] = None if values[name] is None else bytes.fromhex(values[name])
+        admin.execute(query, list(values.values()))
+
+
+def test_6_21_notices_answered_by_the_release_before_stay_answered(before: WritePath) -> None:
+    log = before.rows()
+    assert len(log) == KEPT["head"][0][0]
+    for sent, status, body in SENT:
+        again = before.send(sent)
+        assert (again.status, again.body.decode(), again.replayed) == (status, body, True), sent
+    assert before.rows() == log
+    before.restart()
+
+    other_fields = before.send(purchase("small", price=997, user="ann", ref="bought"))
+    assert (other_fields.status, other_fields.code) == (422, "REFERENCE_TAKEN")
+    assert other_fields.json["details"] == {"processor_ref": "bought"}
+    assert before.rows() == log
+
+    state, awaits, _ = inbox(before)["early"]
+    assert (state, awaits) == ("parked", "payment:later")
+    sold = before.send(card_tip(500, user="ben", processor_ref="later"))
+    (released,) = sold.json["released"]
+    assert (released["command"], released["processor_ref"]) == ("record-refund", "early")
+    assert before.rows()[: len(log)] == log
+    kept = {row[1]: row[7] for row in KEPT["inbox"]}
+    assert before.entries()[-1].key == kept["early"], "a stored key is never computed again"
+    for sent, _, body in SENT:
+        assert before.send(sent).body.decode() == body
+
+    another = Sent(
+        "record-refund",
+        {"sale": "later", "cumulative": 200, "processor": "stripe", "processor_ref": "bought"},
+    )
+    assert before.send(another).status == 201, "another command under a known reference is new"
+    before.close()
+    assert differences(before) == []
