@@ -18,8 +18,12 @@ QUESTIONS = (
     "analytics/daily?from=2026-01-01&to=2026-01-02",
     "events",
     "events/1",
+    "parked-messages",
+    "parked-messages/commands:0:1",
 )
 READERS = (Role.SERVICE, Role.FINANCE, Role.ADMIN, Role.APPROVER, Role.AUDITOR)
+#: What a reader is told who asks for something that nobody has or that is not there.
+ABSENT = {"entitlements/fan-1/i1": 402, "parked-messages/commands:0:1": 404}
 PERSONAL = {
     (Role.FAN, "wallets/fan-1"): 200,
     (Role.FAN, "entitlements/fan-1/i1"): 402,
@@ -70,7 +74,7 @@ def test_another_tenants_key_opens_no_bulk(tenant: Tenant, stranger: Tenant) -> 
 def test_what_a_role_may_read(tenant: Tenant, role: Role, question: str) -> None:
     answer = tenant.caller(role, ACTORS.get(role, "reader")).ask(question)
     if role in READERS:
-        expected = 402 if question.startswith("entitlements") else 200
+        expected = ABSENT.get(question, 200)
     else:
         personal = question.startswith(("wallets", "creators", "entitlements"))
         hidden = 404 if personal and role is not Role.MODERATOR else 403
