@@ -14,6 +14,8 @@ from consumers.books import known_books, serve_books
 from consumers.kafka import local_broker
 from consumers.kafka.intake import Intake
 from consumers.kafka.relay import Relay
+from consumers.kafka.replica import Replica
+from consumers.kafka.replica_book import replica_book
 from consumers.kafka.sources import SOURCES
 from ledger import gc_tuning, logs
 from ledger.books import Book, get_book
@@ -63,6 +65,16 @@ def consume(
             Intake(settings, where, found, SOURCES[source], stop).run()
 
         serve_books(where, stop, book, serve)
+
+
+@app.command()
+def project(*, book: Annotated[str, typer.Option(help="The book.")]) -> None:
+    """Build a book's read models in this database from its topic of events, as one member of a
+    group, until SIGTERM or Ctrl-C. The book is made here if it is missing."""
+    with _at_work() as (settings, where, stop):
+        found = replica_book(settings, where, book, stop)
+        if found is not None:
+            Replica(settings, where, found, stop).run()
 
 
 @app.command()

@@ -15,14 +15,15 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opt
 
 def relay(context: typer.Context) -> None:
     """Publish every book's events to Kafka until SIGTERM or Ctrl-C."""
-    _become("relay", *context.args)
+    become("relay", *context.args)
 
 
 def consume(context: typer.Context) -> None:
     """Take commands or facts from Kafka into the log until SIGTERM or Ctrl-C."""
-    _become("consume", *context.args)
+    become("consume", *context.args)
 
 
-def _become(*arguments: str) -> NoReturn:
+def become(*arguments: str) -> NoReturn:
+    """Go on as `python -m consumers` with these arguments."""
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "consumers", *arguments])  # noqa: S606

@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from api.cli.edges import become
 from api.cli.projector_process import projector_process
 from api.cli.terminal import CommandFailed, err, fail, opened, settings
 from api.http import server
@@ -76,6 +77,12 @@ def migrate_database() -> None:
 def project(
     *,
     book: Annotated[list[str] | None, typer.Option(help="Only this book. Can be repeated.")] = None,
+    from_kafka: Annotated[
+        bool,
+        typer.Option(
+            "--from-kafka", help="Build one book's read models in this database from its topic."
+        ),
+    ] = False,
     with_parent: Annotated[
         bool, typer.Option(hidden=True, help="Exit when standard input ends.")
     ] = False,
@@ -84,6 +91,10 @@ def project(
 
     Several may run at once: if one dies, another takes over.
     """
+    if from_kafka:
+        if book is None or len(book) != 1:
+            raise fail("--from-kafka needs one --book")
+        become("project", "--book", book[0])
     found = settings()
     # Waited for by name below; blocked before any thread starts, so that only we receive them.
     signal.pthread_sigmask(signal.SIG_BLOCK, server.STOP_SIGNALS)

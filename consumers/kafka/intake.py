@@ -53,7 +53,7 @@ class TopicMadeAnew(Exception):
     """The topic is another incarnation than the one that was claimed."""
 
 
-class _Reassigned(ConsumerRebalanceListener):  # type: ignore[misc]
+class Reassigned(ConsumerRebalanceListener):  # type: ignore[misc]
     """Remembers which partitions came (again); called in the consumer's own thread."""
 
     def __init__(self) -> None:
@@ -166,7 +166,7 @@ class _Session:
         self._consumer = consumer
         self._admin = admin
         self._stop = stop
-        self._listener = _Reassigned()
+        self._listener = Reassigned()
         self._parts: dict[TopicPartition, PartitionWork] = {}
         self._landed: SimpleQueue[tuple[PartitionWork, Flight, Outcome]] = SimpleQueue()
         self._tend_at = 0.0

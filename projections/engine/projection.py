@@ -41,6 +41,9 @@ class Projection(ABC):
     branches: ClassVar[ByClass[Any] | None] = None
     #: Whether the fold looks into events; postings and dates are there in any case.
     bodies: ClassVar[bool] = True
+    #: Whether the fold needs every event in the order of the log. Others add up in any order in
+    #: which one fan's events keep theirs.
+    ordered: ClassVar[bool] = False
     #: Whether it is so much work that a rebuild gives it a process of its own.
     heavy: ClassVar[bool] = False
 

@@ -46,6 +46,7 @@ class Journal(Projection):
         Table("account_days", ("account_id", "effective_on")),
     )
     bodies = False
+    ordered = True
     heavy = True
     cached_accounts: ClassVar[int] = CACHED_ACCOUNTS
 

@@ -172,6 +172,11 @@ class Edge:
         producer.close()
         assert all(future.succeeded() for future in sent)
 
+    def send_again(self, stream: Stream) -> None:
+        """Everything that stands in a topic, once more."""
+        again = [(m.key, m.value, list(m.headers.items())) for m in self.messages(stream)]
+        self.send(stream, again)
+
     def key(self, role: Role = Role.SERVICE, actor: str = "backend") -> str:
         """A new API key of the book."""
         with connect(self.fresh.admin_url, autocommit=True) as admin:

@@ -1,0 +1,308 @@
+"""Read models in another database, out of the topic of events alone.
+
+The members of a consumer group share the partitions. What a member fetched becomes one transaction:
+the entries, what they add to the read models, and how far each partition is taken, under its claim.
+An entry's position is a key, so that one which comes again, whatever the reason, changes nothing.
+
+Wallets, earnings, entitlements and daily figures are sums, or look at one fan's events, which share
+a key: any order between partitions adds up to the same. Running balances need the whole order. They
+get it here: positions are dense, so the entries up to the first gap are the log as it was, and a
+runner moves the journal along them, in whichever member leads.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from consumers.kafka import topics
+from consumers.kafka.intake import METADATA_MS, Reassigned, TopicMadeAnew
+from ledger import logs
+from ledger.books import Book
+from ledger.failpoints import failpoint
+from ledger.log import reading
+from ledger.log.copy_rows import HEADER, TRAILER, event_row, microseconds
+from ledger.log.entry import decode, leaf_hash
+from ledger.postgres import sql_files
+from ledger.postgres.database import Connection, Database, connect
+from ledger.settings import Settings
+from ledger.streams import consumed
+from ledger.streams.consumed import Claim, Fenced
+from projections.catalogue import all_projections
+from projections.engine.entries import decoded
+from projections.engine.install import install
+from projections.engine.projection import Projection
+from projections.engine.runner import Runner
+
+CONSUMER = "read-models"
+PAGE_EVENTS = 5_000
+DENSE_EVENTS = 20_000
+IDLE_MS = 100
+LEAD_EVERY_S = 0.1
+RETRY_S = 0.5
+
+SQL = sql_files.load("replica", "consumers")
+log = logs.get_logger(__name__)
+
+Message = tuple[int, bytes]
+
+
+class Replica:
+    """One member, for one book, until `stop` is set; blocks, survives database and broker."""
+
+    def __init__(
+        self, settings: Settings, database: Database, book: Book, stop: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._url = database.service_url
+        self._admin_url = database.admin_url
+        self._book = book
+        self._stop = stop
+        self._topic = topics.topic_name(book.name, topics.EVENTS)
+
+    def run(self) -> None:
+        """Begin anew after whatever interrupts."""
+        self._prepare()
+        leader = threading.Thread(target=self._lead, name=f"lead-{self._book.name}", daemon=True)
+        leader.start()
+        while not self._stop.is_set():
+            try:
+                with self._session() as session:
+                    session.work()
+            except (KafkaError, TopicMadeAnew, Fenced, psycopg.OperationalError) as error:
+                log.warning("replica interrupted", book=self._book.name, error=repr(error))
+            except Exception:
+                log.exception("replica interrupted", book=self._book.name)
+            self._stop.wait(RETRY_S)
+        leader.join()
+
+    def _prepare(self) -> None:
+        """Make the read models, and make sure that nobody else writes here."""
+        with connect(self._admin_url, self._book.schema, autocommit=True) as admin:
+            admin.execute(SQL["mark"])
+        with self._connect() as connection:
+            install(connection, all_projections())
+            connection.execute(SQL["set_apart"], (_names(shared=True),))
+
+    def _lead(self) -> None:
+        """Move the head along the entries without a gap, and the journal along the head."""
+        while not self._stop.is_set():
+            try:
+                with self._connect() as connection:
+                    self._lead_while_it_is_ours(connection)
+            except Exception as error:  # noqa: BLE001 -- another try, or another member
+                log.warning("leading interrupted", book=self._book.name, error=repr(error))
+            self._stop.wait(RETRY_S)
+
+    def _lead_while_it_is_ours(self, connection: Connection) -> None:
+        runner: Runner | None = None
+        while not self._stop.is_set():
+            if runner is None and connection.execute(SQL["lead"]).fetchone() == (True,):
+                runner = Runner(connection, _projections(shared=False))
+            moved = False
+            if runner is not None:
+                runner.take_over()
+                moved = self._move_head(connection) or runner.step() > 0
+            if not moved:
+                self._stop.wait(LEAD_EVERY_S)
+
+    def _move_head(self, connection: Connection) -> bool:
+        head = reading.head(connection)
+        values = {"head": head, "limit": DENSE_EVENTS}
+        row = connection.execute(SQL["dense"], values).fetchone()
+        if row is None or row[0] is None:
+            return False
+        names = _names(shared=True)
+        moved = {"position": row[0], "recorded_at": row[1], "names": names}
+        connection.execute(SQL["move_head"], moved)
+        return True
+
+    @contextmanager
+    def _session(self) -> Iterator["_Membership"]:
+        options = topics.client_options(self._settings)
+        session_ms = int(self._settings.kafka_session_s * 1_000)
+        with self._connect() as connection:
+            admin = KafkaAdminClient(**options)
+            found = topics.topic_id(admin, self._topic)
+            if found is None:
+                admin.close()
+                raise TopicMadeAnew(self._topic)
+            row = connection.execute("SELECT current_database()").fetchone()
+            consumer = KafkaConsumer(
+                **options | {"request_timeout_ms": max(10_000, session_ms + 5_000)},
+                group_id=f"{self._topic}.read-models.{row[0] if row else ''}",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                session_timeout_ms=session_ms,
+                heartbeat_interval_ms=session_ms // 3,
+                max_poll_records=PAGE_EVENTS,
+                max_partition_fetch_bytes=4 * topics.MESSAGE_BYTES_MAX,
+                fetch_max_wait_ms=IDLE_MS,
+                metadata_max_age_ms=METADATA_MS,
+            )
+            try:
+                yield _Membership(self._topic, found, connection, consumer, self._stop)
+            finally:
+                consumer.close()
+                admin.close()
+
+    def _connect(self) -> Connection:
+        return connect(
+            self._url, self._book.schema, autocommit=True, application="tokenledger-replica"
+        )
+
+
+class _Membership:
+    """One stay in the group: the claims, and the read models as folded by this member."""
+
+    def __init__(
+        self,
+        topic: str,
+        topic_id: UUID,
+        connection: Connection,
+        consumer: KafkaConsumer,
+        stop: threading.Event,
+    ) -> None:
+        self._topic = topic
+        self._topic_id = topic_id
+        self._connection = connection
+        self._consumer = consumer
+        self._stop = stop
+        self._listener = Reassigned()
+        self._claims: dict[TopicPartition, Claim] = {}
+        self._next: dict[TopicPartition, int] = {}
+        self._models = _projections(shared=True)
+        self._partitions_end = 0
+
+    def work(self) -> None:
+        """Fetch and write until told to stop; raises what ends the stay."""
+        self._consumer.partitions_for_topic(self._topic)
+        self._consumer.subscribe([self._topic], listener=self._listener)
+        while not self._stop.is_set():
+            polled = self._consumer.poll(timeout_ms=IDLE_MS)
+            self._keep_assignment()
+            page: list[Message] = []
+            reached: dict[TopicPartition, int] = {}
+            for place, records in polled.items():
+                if place not in self._claims:
+                    continue
+                fresh = [record for record in records if record.offset >= self._next[place]]
+                if fresh:
+                    page += [(_position(record), record.value) for record in fresh]
+                    reached[place] = fresh[-1].offset + 1
+            if page:
+                self._write(sorted(page), reached)
+                self._next |= reached
+                self._consumer.commit_async(
+                    {place: OffsetAndMetadata(at, "", -1) for place, at in reached.items()}
+                )
+
+    def _keep_assignment(self) -> None:
+        """Claim what came, leave what went; begin where this database says."""
+        fresh, self._listener.fresh = self._listener.fresh, set()
+        assigned = self._consumer.assignment()
+        for place in set(self._claims) - set(assigned):
+            del self._claims[place], self._next[place]
+        group = self._consumer.group_metadata()
+        for place in assigned:
+            if place not in self._claims:
+                wanted = Claim(
+                    CONSUMER,
+                    self._topic,
+                    place.partition,
+                    self._topic_id,
+                    group.generation_id,
+                    group.member_id,
+                )
+                claim = consumed.claim(self._connection, wanted)
+                if claim is None:
+                    self._consumer.commit({place: OffsetAndMetadata(0, "", -1)}, timeout_ms=5_000)
+                    claim = consumed.claim(self._connection, wanted, proven=True)
+                    assert claim is not None
+                self._claims[place], self._next[place] = claim, claim.next_offset
+                fresh.add(place)
+            if place in fresh:
+                self._consumer.seek(place, self._next[place])
+
+    def _write(self, page: Sequence[Message], reached: dict[TopicPartition, int]) -> None:
+        """Entries, read models and places, or nothing of it; raises Fenced."""
+        self._make_room(page[-1][0])
+        try:
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                for place, until in sorted(reached.items()):
+                    claim, first = self._claims[place], self._next[place]
+                    consumed.advance(self._connection, claim, first=first, until=until)
+                fresh = self._unknown(cursor, page)
+                if fresh:
+                    _store(cursor, fresh)
+                    entries = decoded(fresh, bodies=True)
+                    for model in self._models:
+                        model.fold(entries)
+                        model.write(cursor)
+                failpoint("before_commit")
+        except BaseException:
+            for model in self._models:
+                model.forget()
+            raise
+        failpoint("after_commit")
+
+    def _unknown(self, cursor: psycopg.Cursor[Any], page: Sequence[Message]) -> list[Message]:
+        """What is not here yet, each once."""
+        positions = [position for position, _ in page]
+        known = {at for (at,) in cursor.execute(SQL["known"], (positions,))}
+        return sorted({at: data for at, data in page if at not in known}.items())
+
+    def _make_room(self, position: int) -> None:
+        """Wait until the log reaches so far: partitions are made only so far ahead of the head."""
+        while position > self._partitions_end and not self._stop.is_set():
+            self._connection.execute(SQL["add_partitions"])
+            row = self._connection.execute(SQL["partitions_end"]).fetchone()
+            self._partitions_end = row[0] if row else 0
+            if position > self._partitions_end:
+                self._stop.wait(LEAD_EVERY_S)
+
+
+def _position(record: Any) -> int:
+    for name, value in record.headers:
+        if name == "ce_sequence":
+            return int(value)
+    raise ValueError(f"the message at {record.partition}/{record.offset} is no event of ours")
+
+
+def _store(cursor: psycopg.Cursor[Any], page: Sequence[Message]) -> None:
+    """The entries, as the log has them."""
+    rows, tags = [HEADER], []
+    for position, data in page:
+        entry = decode(data)
+        tags += [(tag, position) for tag in entry.tags]
+        rows.append(
+            event_row(
+                position,
+                UUID(entry.event_id).bytes,
+                entry.type.encode(),
+                entry.tags,
+                occurred_us=microseconds(entry.occurred_at),
+                recorded_us=microseconds(entry.recorded_at),
+                data=data,
+                leaf_hash=leaf_hash(data),
+            )
+        )
+    rows.append(TRAILER)
+    with cursor.copy(SQL["copy_events"]) as copy:
+        copy.write(b"".join(rows))
+    with cursor.copy(SQL["copy_tags"]) as copy:
+        copy.write("".join(f"{tag}\t{position}\n" for tag, position in sorted(tags)))
+
+
+def _projections(*, shared: bool) -> list[Projection]:
+    return [model for model in all_projections() if model.ordered is not shared]
+
+
+def _names(*, shared: bool) -> list[str]:
+    return [model.name for model in _projections(shared=shared)]
