@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import bulk, calls, hot_creator, http, imports, long_log
+from bench import bulk, calls, hot_creator, http, imports, long_log, million
 from bench.stage import Stage, stage
 from ledger import gc_tuning as collector
 
@@ -23,9 +23,10 @@ MUST: dict[str, tuple[str, float]] = {
     "projector_vs_writer": (">=", 1.0),
     "calls_vs_copy": (">=", 0.4),
     "payout_hot": ("<=", 2.0),
+    "million_hold_ms": ("<=", 100.0),
     "rss_mb": ("<=", 600.0),
 }
-PARTS = ("bulk", "import", "http", "calls", "payouts", "long", "writers", "memory")
+PARTS = ("bulk", "import", "http", "calls", "payouts", "million", "long", "writers", "memory")
 
 
 def main(parts: list[str]) -> None:
@@ -57,6 +58,8 @@ def _measure(part: str, place: Stage, figures: dict[str, float]) -> dict[str, fl
             return calls.measure(place)
         case "payouts":
             return hot_creator.measure(place)
+        case "million":
+            return million.measure(place)
         case "writers":
             return long_log.two_writers(place)
         case "memory":

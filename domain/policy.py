@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Annotated, Literal, get_args
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from domain.fields import (
     Amount,
@@ -29,6 +29,13 @@ from domain.money import AMOUNT_MAX
 
 Product = Literal["unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold"]
 PRODUCTS: tuple[Product, ...] = get_args(Product)
+#: A product, or one class of its items: `unlock:micro`.
+ProductClass = Annotated[
+    str,
+    StringConstraints(
+        pattern=rf"^({'|'.join(PRODUCTS)}|(unlock|message|ticket):[A-Za-z0-9_-]{{1,64}})$"
+    ),
+]
 #: What creators sell for tokens.
 TOKEN_SALES = ("unlock", "message", "ticket", "tip", "call")
 Positive = Annotated[int, Field(gt=0, le=10_000)]
@@ -117,7 +124,7 @@ class Policy(_Part):
     packages: dict[Id, Package] = {}
     bonus_class: Literal["PAID", "PROMO"] = "PROMO"
     products_enabled: Annotated[tuple[Product, ...], Field(strict=False)]
-    price_bounds: dict[Product, Bounds] = {}
+    price_bounds: dict[ProductClass, Bounds] = {}
     tip_minimum: Amount | None = None
     payout_minimum: Amount | None
     instant_fee_bps: Bps | None = None
@@ -169,11 +176,11 @@ class Policy(_Part):
 
     @cached_property
     def sales(self) -> dict[str, SaleTerms]:
-        """The terms of sale, by product."""
-        return {product: self._terms(product) for product in PRODUCTS}
+        """The terms of sale, by product, and by class of item where that has bounds of its own."""
+        return {name: self._terms(name) for name in (*PRODUCTS, *self.price_bounds)}
 
-    def _terms(self, product: Product) -> SaleTerms:
-        bounds = self.price_bounds.get(product)
+    def _terms(self, name: str) -> SaleTerms:
+        bounds, product = self.price_bounds.get(name), name.partition(":")[0]
         low, high = (0, AMOUNT_MAX) if bounds is None else (bounds.min, bounds.max)
         if product == "tip" and self.tip_minimum is not None:
             low = max(low, self.tip_minimum)

@@ -103,9 +103,15 @@ class SaleCommand(Command):
         """The first reason of this product's own against the sale, after the common ones."""
         return None
 
-    def entitled_item(self) -> tuple[str | None, datetime | None]:
-        """The item, if it is one that is sold, and until when it may be used (None: for good)."""
-        return None, None
+    def terms(self, policy: Policy) -> SaleTerms:
+        """The terms of this sale."""
+        return policy.sales[self.product]
+
+    def entitled_item(self) -> tuple[str | None, str | None, datetime | None]:
+        """The item, if it is one that is sold, its class, and until when it may be used (None: for
+        good).
+        """
+        return None, None, None
 
     def decide(self, given: Given) -> Decision:
         """The sale, or a rejection; money that a card paid for a rejected sale goes to suspense."""
@@ -134,7 +140,7 @@ class SaleCommand(Command):
         product, user, payee = self.product, self.user, self.creator
         wallet = given.state(Wallet, user)
         creator = given.state(Creator, payee)
-        terms = policy.sales[product]
+        terms = self.terms(policy)
         price, discount = self.prices()
         by_token = self.funding == TOKEN
         unit_value = terms.unit_value if by_token else 1
@@ -177,7 +183,7 @@ class SaleCommand(Command):
         now = given.now
         sold_at = self.occurred_at or now
         mature_at = maturity(sold_at, terms.maturity_days, now)
-        item, usable_until = self.entitled_item()
+        item, item_class, usable_until = self.entitled_item()
         attribution = self.attribution
         return self.event(
             sale_id=given.new_id,
@@ -194,6 +200,7 @@ class SaleCommand(Command):
             creator_share=amounts.creator_share,
             platform_share=amounts.platform_share,
             item_id=item,
+            item_class=item_class,
             attribution=None if attribution is None else attribution.model_dump(exclude_none=True),
             mature_at=mature_at,
             escrowed_at=now if EARN in creator.frozen else None,

@@ -7,10 +7,13 @@ sale. A free item entitles without postings.
 from collections.abc import Iterable
 from datetime import datetime
 
+from pydantic import Field
+
 from domain.command import Given, command
 from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Amount, Id, Instant
+from domain.policy import Policy, SaleTerms
 from domain.rejections import ALREADY_ENTITLED, OFFER_EXPIRED, Rejection, reject
 from domain.sales.commands import SaleCommand
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
@@ -52,6 +55,11 @@ class BuyItem(SaleCommand):
     discount: Amount = 0
     offer_expires_at: Instant | None = None
     access_until: Instant | None = None
+    item_class: Id | None = Field(
+        default=None,
+        description="The class of the item: its price is within the bounds of `unlock:CLASS` (or "
+        "`message:CLASS`, `ticket:CLASS`) where the policy has some, else of `unlock`.",
+    )
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """A discount takes at most the whole price."""
@@ -79,9 +87,16 @@ class BuyItem(SaleCommand):
             return reject(ALREADY_ENTITLED, user=self.user, item=self.item, sale_id=held.sale_id)
         return None
 
-    def entitled_item(self) -> tuple[str, datetime | None]:
-        """The item, and until when it may be used."""
-        return self.item, self.access_until
+    def terms(self, policy: Policy) -> SaleTerms:
+        """Those of the item's class, if it has any of its own."""
+        if self.item_class is None:
+            return policy.sales[self.product]
+        classed = policy.sales.get(f"{self.product}:{self.item_class}")
+        return policy.sales[self.product] if classed is None else classed
+
+    def entitled_item(self) -> tuple[str, str | None, datetime | None]:
+        """The item, its class, and until when it may be used."""
+        return self.item, self.item_class, self.access_until
 
 
 @command

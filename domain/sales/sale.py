@@ -163,6 +163,8 @@ class Sale(
     refund_until: datetime | None = None
     #: Whether the agenda has to learn that earnings mature at `mature_at`.
     on_agenda: bool = False
+    #: The class of the item, where it was sold as one of a class.
+    item_class: str | None = None
 
     @property
     def bucket(self) -> str:

@@ -21,6 +21,11 @@ POLICY: dict[str, Any] = {
     },
     "revenue_share": {"default": 8000, "tip": 3333, "ticket": 8999},
     "products_enabled": ["unlock", "ticket", "tip"],
+    "price_bounds": {
+        "unlock": {"min": 99, "max": 9999},
+        "unlock:micro": {"min": 1, "max": 399},
+        "ticket:micro": {"min": 99, "max": 100},
+    },
 }
 EVERYTHING = ["unlock", "message", "ticket", "tip", "call", "subscription", "session", "hold"]
 QUICK: dict[str, Any] = {
@@ -223,7 +228,8 @@ _item = merged(
             "item": items,
             "price": prices,
             "discount": st.sampled_from([0, 0, 0, 1, 50, 10**12]),
-        }
+        },
+        optional={"item_class": st.sampled_from(["micro", "other"])},
     ),
     token | card,
 ).map(discounted)

@@ -76,11 +76,15 @@ class Books:
             return "PRODUCT_DISABLED"
         return "SELF_DEALING" if user == creator else None
 
-    def price(self, policy: dict[str, Any], product: str, worth: int) -> str | None:
-        """Why this is no price for it."""
+    def price(
+        self, policy: dict[str, Any], product: str, worth: int, kind: str | None = None
+    ) -> str | None:
+        """Why this is no price for it, or for one of its kind."""
         if worth > LIMIT:
             return "INVALID_AMOUNT"
-        bounds = policy.get("price_bounds", {}).get(product, {"min": 0, "max": LIMIT})
+        known = policy.get("price_bounds", {})
+        bounds = known.get(product, {"min": 0, "max": LIMIT})
+        bounds = known.get(f"{product}:{kind}", bounds)
         low = max(bounds["min"], policy.get("tip_minimum", 0) if product == "tip" else 0)
         return "PRICE_OUT_OF_RANGE" if worth and not low <= worth <= bounds["max"] else None
 

@@ -73,7 +73,7 @@ class Selling(Earnings):
         user, funding = fields["user"], fields["funding"]
         worth = price * policy["unit_value"] if funding == "TOKEN" else price
         code = self.parties(policy, user, fields["creator"], product, funding)
-        code = code or self.price(policy, product, worth)
+        code = code or self.price(policy, product, worth, fields.get("item_class"))
         offer = fields.get("offer_expires_at")
         if code is None and offer and instant(offer) <= self.now:
             return "OFFER_EXPIRED"
