@@ -7,6 +7,7 @@ import typer
 
 from api.cli.bench import bench
 from api.cli.books import books
+from api.cli.clock import clock
 from api.cli.demo import demo
 from api.cli.edges import PASSED_ON, consume, relay
 from api.cli.import_file import import_file
@@ -45,6 +46,7 @@ app.command(context_settings=PASSED_ON)(consume)
 app.add_typer(messages, name="parked")
 app.command("rebuild")(rebuild_projections)
 app.command("verify")(verify_books)
+app.command()(clock)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)
 
 

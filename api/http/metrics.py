@@ -98,8 +98,14 @@ class WriterMetrics(Collector):
             "States that decisions had to wait for because they were not prefetched",
             labels=["book"],
         )
+        behind = GaugeMetricFamily(
+            "tokenledger_clock_behind_seconds",
+            "How far the database's clock was behind the log at the last batch",
+            labels=["book"],
+        )
         for writer in self._service.writers:
+            behind.add_metric([writer.book.name], writer.clock_behind_s)
             queued.add_metric([writer.book.name], writer.queued)
             cached.add_metric([writer.book.name], writer.cached_entities)
             missing.add_metric([writer.book.name], writer.missing_states)
-        yield from (queued, cached, missing)
+        yield from (queued, cached, missing, behind)

@@ -14,6 +14,7 @@ from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.catalogue import InvalidRequest, read_command
 from ledger import logs
 from ledger.books import Book
+from ledger.clock import ClockGuard
 from ledger.log import reading
 from ledger.log.entry import decode
 from ledger.postgres import sql_files
@@ -41,14 +42,18 @@ class TakenItem(msgspec.Struct, frozen=True):
 class Agenda:
     """One book's agenda; sets the search path of `connection`, which is in autocommit mode."""
 
-    def __init__(self, book: Book, connection: Connection) -> None:
+    def __init__(self, book: Book, connection: Connection, guard: ClockGuard | None = None) -> None:
         self._connection = connection
+        self._guard = guard or ClockGuard()
         connection.execute(SQL["enter"], [f'"{book.schema}",tokenledger'])
 
     def anything(self) -> bool:
-        """Whether anything is due at present."""
+        """Whether anything is due at present; raises ClockJumped."""
         row = self._connection.execute(SQL["anything"]).fetchone()
-        return row is not None and bool(row[0])
+        assert row is not None
+        clock, recorded_at, anything = row
+        self._guard.check(clock, recorded_at)
+        return bool(anything)
 
     def read_on(self) -> int:
         """Read the log from where the last call stopped; returns the number of events read."""
@@ -60,8 +65,16 @@ class Agenda:
                 return total
 
     def take(self, limit: int) -> list[TakenItem]:
-        """At most `limit` items that are due; each comes again at its next turn."""
-        rows = self._connection.execute(SQL["take"], [limit]).fetchall()
+        """At most `limit` items that are due; each comes again at its next turn.
+
+        Raises ClockJumped before any is taken: its next turn would be after the jump.
+        """
+        row = self._connection.execute(SQL["time"]).fetchone()
+        assert row is not None
+        clock, recorded_at = row
+        self._guard.check(clock, recorded_at)
+        values = {"now": max(clock, recorded_at), "limit": limit}
+        rows = self._connection.execute(SQL["take"], values).fetchall()
         return [taken for row in rows if (taken := _taken(row)) is not None]
 
     def settle(self, taken: list[TakenItem], answers: list[Answer]) -> None:

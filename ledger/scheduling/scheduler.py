@@ -7,6 +7,7 @@ die at any moment, be late, and run in several processes at once.
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -15,6 +16,7 @@ import psycopg
 
 from ledger import logs
 from ledger.books import Book, list_books
+from ledger.clock import ClockGuard, ClockJumped
 from ledger.postgres.database import Connection, Database, connect
 from ledger.scheduling.agenda import Agenda
 from ledger.write.answer import Answer
@@ -77,6 +79,7 @@ class Scheduler:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._interrupted: set[str] = set()
+        self._guards: defaultdict[str, ClockGuard] = defaultdict(ClockGuard)
         self._at_once = COMMANDS_FIRST
         self._turned_at = time.monotonic()
 
@@ -107,7 +110,7 @@ class Scheduler:
                 sent += self._serve(book)
                 self._interrupted.discard(book.name)
                 self._turned_at = time.monotonic()
-            except (psycopg.Error, Unavailable) as error:
+            except (psycopg.Error, Unavailable, ClockJumped) as error:
                 self._lose(book.name, str(error))
             except Exception:
                 log.exception("a book's agenda was not served", book=book.name)
@@ -121,7 +124,7 @@ class Scheduler:
         self.close()
 
     def _serve(self, book: Book) -> int:
-        agenda = Agenda(book, self._connected())
+        agenda = Agenda(book, self._connected(), self._guards[book.name])
         sent = 0
         while agenda.anything() and not self._stopping.is_set():
             agenda.read_on()

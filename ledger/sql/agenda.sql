@@ -3,11 +3,17 @@
 SELECT set_config('search_path', %s, false)
 
 -- name: anything
--- Whether there is anything to read on from, or anything due: most of the time there is not.
-SELECT EXISTS (SELECT FROM event_tags
+-- The clock, the time of the last event, and whether there is anything to read on from, or anything
+-- due: most of the time there is not.
+SELECT clock, recorded_at,
+       EXISTS (SELECT FROM event_tags
                WHERE tag = 'agenda:book' AND position > (SELECT position FROM agenda_read))
-    OR EXISTS (SELECT FROM agenda
-               WHERE due_at <= greatest(clock_timestamp(), (SELECT recorded_at FROM head)))
+    OR EXISTS (SELECT FROM agenda WHERE due_at <= greatest(clock, recorded_at))
+FROM head, (SELECT clock_timestamp() AS clock OFFSET 0) AS now
+
+-- name: time
+-- The clock, and the time of the last event.
+SELECT clock_timestamp(), recorded_at FROM head
 
 -- name: read_position
 -- How far the agenda has read the log; whoever holds this row reads on.
@@ -36,12 +42,12 @@ WHERE a.item = over.item AND a.due_at = over.due_at
 UPDATE agenda_read SET position = %s
 
 -- name: take
--- What is due by the book's own time, each moved to its next turn: a second scheduler, or this one
+-- What is due by a time, each moved to its next turn: a second scheduler, or this one
 -- after a crash, finds it again only then.
-WITH time AS (SELECT greatest(clock_timestamp(), recorded_at) AS now FROM head),
+WITH time AS (SELECT %(now)s::timestamptz AS now),
 due AS (
   SELECT item, now - due_at AS late FROM agenda, time WHERE due_at <= now
-  ORDER BY due_at LIMIT %s FOR UPDATE OF agenda SKIP LOCKED
+  ORDER BY due_at LIMIT %(limit)s FOR UPDATE OF agenda SKIP LOCKED
 )
 UPDATE agenda a
 SET due_at = a.due_at + make_interval(secs => a.every_s

@@ -107,3 +107,11 @@ VALUES (%(event_id)s, %(field)s, %(salt)s, %(text)s, %(subjects)s);
 -- name: erase_texts
 -- Texts about a subject that is erased, with their salts.
 DELETE FROM texts WHERE subjects && %s::text[];
+
+-- name: accept_clock
+-- An administrator's word that the clock is right: the book's own time is put there.
+UPDATE head SET recorded_at = clock_timestamp() WHERE recorded_at < clock_timestamp();
+
+-- name: times
+-- The clock, and when the last event was recorded.
+SELECT clock_timestamp(), recorded_at FROM head;

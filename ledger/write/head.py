@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from ledger.clock import ClockGuard
 from ledger.write.batch import SKEW_MAX
 
 
@@ -21,7 +22,11 @@ class ClocksApart(Exception):
     """This process's clock and the database's are more than 5 s apart."""
 
 
-def check_clock(head: Head, *, here: datetime) -> None:
-    """Raise ClocksApart unless the database's clock and ours, `here`, agree."""
-    if abs(here - head.clock) > SKEW_MAX:
-        raise ClocksApart(f"database {head.clock}, here {here}")
+def check_clock(head: Head, guard: ClockGuard, before: datetime, after: datetime) -> None:
+    """Raise ClocksApart or ClockJumped unless the database's clock can be believed.
+
+    It was read between `before` and `after` on our own clock.
+    """
+    if not before - SKEW_MAX <= head.clock <= after + SKEW_MAX:
+        raise ClocksApart(f"database {head.clock}, here {after}")
+    guard.check(head.clock, head.recorded_at)

@@ -6,9 +6,8 @@ processes may stand at one sequencer; each keeps its cached states current with 
 appended.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -19,9 +18,10 @@ from psycopg.rows import TupleRow
 from domain.catalogue import InvalidRequest
 from domain.controls.periods import PERIODS
 from domain.controls.policy_changes import POLICIES
-from domain.entity import KINDS, MissingState, tag_of
+from domain.entity import MissingState
 from ledger import logs
 from ledger.books import Book
+from ledger.clock import ClockGuard
 from ledger.failpoints import failpoint
 from ledger.log import reading
 from ledger.log.entry import decode
@@ -29,14 +29,15 @@ from ledger.log.event_ids import event_ids
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
-from ledger.write.batch import TICK, Batch, Unencodable
+from ledger.write.batch import SKEW_MAX, TICK, Batch, Unencodable
 from ledger.write.copy_queue import CopyQueue
 from ledger.write.group import Group
 from ledger.write.head import Head, check_clock
 from ledger.write.inbox import Inbox, Notice, kept_row, parked_notice
 from ledger.write.receipts import remembered
 from ledger.write.request import Request
-from ledger.write.state_cache import StateCache, WorkingStates, folded
+from ledger.write.state_cache import StateCache, WorkingStates
+from ledger.write.state_loading import folded, named, reading_the_log
 
 CATCH_UP_MAX = 20_000
 #: Commands whose rows are sent to PostgreSQL together while the next are decided.
@@ -63,10 +64,6 @@ class OutcomeUnknown(Exception):
         super().__init__("the reply to COMMIT is lost")
 
 
-class LogUnreadable(Exception):
-    """The log holds an entry, or the cache of it a snapshot, that this process cannot read."""
-
-
 class Sequencer:
     """One process's place at one book's sequencer, over one connection of its own.
 
@@ -79,12 +76,16 @@ class Sequencer:
         connection: Connection,
         cache: StateCache,
         *,
+        guard: ClockGuard | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.partitions_end = 0
         self.partition_rows = 0
         self.position = 0
         self.missing_states = 0
+        #: How far the database's clock was behind the log at the last batch.
+        self.clock_behind = timedelta(0)
+        self._guard = guard or ClockGuard()
         self._book = book
         self._connection = connection
         self._cursor = connection.cursor()
@@ -130,7 +131,7 @@ class Sequencer:
 
         The receipts and states that the requests need are asked for in the same round trip.
         """
-        execute = self._connection.execute
+        execute, before = self._connection.execute, self._now()
         keys = [key for one in requests for key in (one.key, one.former_key) if key]
         needed = [POLICIES, PERIODS, *chain.from_iterable(request.needs for request in requests)]
         with self._connection.pipeline():
@@ -139,8 +140,8 @@ class Sequencer:
             receipts = execute(SQL["receipts"], (b"".join(keys), len(keys)), binary=True)
             states = WorkingStates(self._cache)
             lacking = states.lacking(needed)
-            tails = execute(SQL["states"], _named(lacking), binary=True)
-            head = self._head(locked.fetchone(), clock.fetchone())
+            tails = execute(SQL["states"], named(lacking), binary=True)
+            head = self._head(locked.fetchone(), clock.fetchone(), before)
             answered, loaded = receipts.fetchall(), tails.fetchall()
         caught_up = self._catch_up(head)
         if caught_up:
@@ -153,12 +154,20 @@ class Sequencer:
         self._recall(batch, answered)
         return head, batch
 
-    def _head(self, row: TupleRow | None, clock: TupleRow | None) -> Head:
+    def _head(self, row: TupleRow | None, clock: TupleRow | None, before: datetime) -> Head:
         assert row is not None and clock is not None
         head = Head(*row, *clock)
         self.partition_rows = head.partition_rows
-        check_clock(head, here=self._now())
+        check_clock(head, self._guard, before, self._now())
+        self._watch(head.recorded_at - head.clock)
         return head
+
+    def _watch(self, behind: timedelta) -> None:
+        """Tell once when the clock falls behind the log; the log's own time goes on by ticks."""
+        behind = max(behind, timedelta(0))
+        if behind > SKEW_MAX >= self.clock_behind:
+            log.critical("the clock is behind the log", book=self._book.name, behind=str(behind))
+        self.clock_behind = behind
 
     def _catch_up(self, head: Head) -> bool:
         """Fold into the cache what other processes appended since our last batch, if they did.
@@ -171,7 +180,7 @@ class Sequencer:
             self._cache.drop()
         elif head.position > self.position and len(self._cache):
             since = reading.page(self._connection, self.position, head.position)
-            with _reading_the_log():
+            with reading_the_log():
                 for position, data in since:
                     self._cache.fold(position, decode(data).event())
         self._parked = self._read_parked()
@@ -235,11 +244,11 @@ class Sequencer:
 
     def _load(self, batch: Batch, keys: list[str]) -> None:
         if keys:
-            self._cursor.execute(SQL["states"], _named(keys), binary=True)
+            self._cursor.execute(SQL["states"], named(keys), binary=True)
             self._take_in(batch, keys, self._cursor)
 
     def _take_in(self, batch: Batch, keys: list[str], rows: Iterable[TupleRow]) -> None:
-        with _reading_the_log():
+        with reading_the_log():
             for key, held in folded(keys, rows):
                 batch.states.load(key, held)
 
@@ -374,23 +383,3 @@ class Sequencer:
             self._cache.drop()
         else:
             self._cache.forget(self._handed_over, self.position)
-
-
-def _named(keys: list[str]) -> tuple[str, str, str]:
-    """Entities as the query `states` takes them."""
-    versions = [_VERSIONS[key[: key.index(":")]] for key in keys]
-    return " ".join(keys), " ".join(map(tag_of, keys)), " ".join(versions)
-
-
-_VERSIONS = {name: str(kind.FOLD_VERSION) for name, kind in KINDS.items()}
-
-
-@contextmanager
-def _reading_the_log() -> Iterator[None]:
-    """What cannot be read stops writing: to decide without it would be to decide wrongly."""
-    try:
-        yield
-    except psycopg.Error:
-        raise
-    except Exception as error:
-        raise LogUnreadable(repr(error)) from error

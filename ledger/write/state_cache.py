@@ -6,14 +6,13 @@ are written in one go. A batch hands its states over just before it is committed
 makes the cache forget those, and keeps the others.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 
-from domain.entity import KINDS, MissingState, State, tag_of
+from domain.entity import MissingState, State, tag_of
 from domain.event import Event
-from ledger.log.entry import decode
 
 S = TypeVar("S", bound=State)
 
@@ -187,28 +186,3 @@ class WorkingStates(dict[str, State]):
 def snapshot(key: str, held: CachedState) -> Snapshot:
     """What the snapshot table keeps of a held state."""
     return Snapshot(key, held.position, held.state.FOLD_VERSION, msgspec.msgpack.encode(held.state))
-
-
-_NEW = {name: CachedState(kind(), 0, 0) for name, kind in KINDS.items()}
-_states = {name: msgspec.msgpack.Decoder(kind) for name, kind in KINDS.items()}
-
-#: (entity, snapshot's position, snapshot, event's position, entry), as the query answers.
-LoadedRow = tuple[str, int | None, bytes | None, int | None, bytes | None]
-
-
-def folded(keys: Iterable[str], rows: Iterable[LoadedRow]) -> Iterator[tuple[str, CachedState]]:
-    """Every key's state: snapshot plus tail, or a new entity."""
-    found: dict[str, CachedState] = {}
-    for key, snapshot_at, snapshot_bytes, position, data in rows:
-        held = found.get(key)
-        if held is None:
-            kind = key[: key.index(":")]
-            if snapshot_bytes is None or snapshot_at is None:
-                held = _NEW[kind]
-            else:
-                held = CachedState(_states[kind].decode(snapshot_bytes), snapshot_at, 0)
-        if position is not None and data is not None:
-            held = CachedState(held.state.apply(key, decode(data).event()), position, held.tail + 1)
-        found[key] = held
-    for key in keys:
-        yield key, found.get(key) or _NEW[key[: key.index(":")]]

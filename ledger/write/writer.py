@@ -17,20 +17,17 @@ import psycopg
 from domain.rejections import INTERNAL, reject
 from ledger import logs
 from ledger.books import Book
+from ledger.clock import ClockGuard, ClockJumped
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer, refused
 from ledger.write.group import Group
 from ledger.write.head import ClocksApart
 from ledger.write.request import Request
-from ledger.write.sequencer import (
-    LogUnreadable,
-    NoPartition,
-    OutcomeUnknown,
-    Sequencer,
-)
+from ledger.write.sequencer import NoPartition, OutcomeUnknown, Sequencer
 from ledger.write.snapshots import Snapshotter
 from ledger.write.state_cache import StateCache
+from ledger.write.state_loading import LogUnreadable
 
 OUTCOME_UNKNOWN_S = 0.8
 LOCK_TRIES = 3
@@ -102,6 +99,7 @@ class Writer:
         self._stopping = False
         self._away = False
         self._cache = StateCache(cache_entities)
+        self._guard = ClockGuard()
         self._sequencer: Sequencer | None = None
         self._connection: Connection | None = None
         self._snapshotter = Snapshotter(connect)
@@ -138,6 +136,11 @@ class Writer:
     def missing_states(self) -> int:
         """States that decisions missed because no command had asked for them ahead."""
         return 0 if self._sequencer is None else self._sequencer.missing_states
+
+    @property
+    def clock_behind_s(self) -> float:
+        """How far the database's clock was behind the log at the last batch, in seconds."""
+        return 0.0 if self._sequencer is None else self._sequencer.clock_behind.total_seconds()
 
     def submit(self, group: Group, deliver: Callable[[Outcome], None]) -> None:
         """Queue a group; raises Unavailable when the queue is full or the database away."""
@@ -262,7 +265,7 @@ class Writer:
             except NoPartition as error:
                 if not self._made_room():
                     return self._in_parts(groups, error)
-            except (ClocksApart, LogUnreadable) as error:
+            except (ClocksApart, ClockJumped, LogUnreadable) as error:
                 log.critical("writing stopped", book=self.book.name, error=repr(error))
                 raise Unavailable(str(error)) from error
             except Unavailable:
@@ -326,7 +329,7 @@ class Writer:
             self._connection = self._connect()
             self._connection.execute(SQL["settle"])
             before = self._sequencer
-            self._sequencer = Sequencer(self.book, self._connection, self._cache)
+            self._sequencer = Sequencer(self.book, self._connection, self._cache, guard=self._guard)
             if before is not None:
                 self._sequencer.position = before.position
                 self._sequencer.missing_states = before.missing_states
