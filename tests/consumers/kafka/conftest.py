@@ -28,11 +28,12 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of this folder together in one process of a parallel run; skip them where
-    there is no broker and none is required."""
+    """Keep the tests that need the broker together in one process of a parallel run; skip them
+    where there is none and none is required."""
     missing = None if EXTERNAL else local_broker.missing()
     for item in items:
-        if HERE not in item.path.parents:
+        names: list[str] = getattr(item, "fixturenames", [])
+        if HERE not in item.path.parents or not {"bootstrap", "own_broker"} & set(names):
             continue
         item.add_marker(pytest.mark.xdist_group("kafka"))
         if missing and not REQUIRED:
