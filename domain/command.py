@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.accounts import Assets
 from domain.entity import LoadedStates, MissingState, State, States
 from domain.event import Event
-from domain.fields import Id, Instant
+from domain.fields import Id, Instant, Labels
 from domain.policy import PolicyVersion, in_force
 from domain.rejections import Rejection
 
@@ -101,6 +101,11 @@ class Command(BaseModel):
         default=None,
         description="Kept with the event, to find together what belongs together; "
         "by default, that of the header X-Correlation-Id.",
+    )
+    labels: Labels | None = Field(
+        default=None,
+        description="At most 8 pairs of ids to find and sum by, like "
+        '`{"stream": "s1", "campaign": "c7"}`. Refunds and disputes carry those of their sale.',
     )
 
     @classmethod

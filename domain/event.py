@@ -18,6 +18,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     type: ClassVar[str]
 
+    #: By what it can be found and summed. They stand in the entry beside the body, not in it.
+    labels: dict[str, str] | None = None
+
+    def labelled_by(self) -> str | None:
+        """The tag of the sale or purchase that it undoes or documents, whose labels it carries."""
+        return None
+
     def tags(self) -> tuple[str, ...]:
         """The entities this event touches, as `kind:id`."""
         raise NotImplementedError(type(self).__name__)

@@ -22,6 +22,10 @@ Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
+LABELS_MAX = 8
+#: What a sender wants to find and sum things by: (key, value) pairs like stream: s1.
+Labels = Annotated[dict[Id, Id], Field(max_length=LABELS_MAX)]
+
 PositiveAmount = Annotated[int, Field(gt=0, le=AMOUNT_MAX)]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MAX)]
 SignedAmount = Annotated[int, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]

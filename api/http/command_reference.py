@@ -193,7 +193,7 @@ def _field_table(schema: Schema, leaving_out: Iterable[str]) -> str:
     rows = [
         row
         for row in _rows(schema, definitions, "")
-        if row[0].strip("`") not in leaving_out  # inner fields have a prefix
+        if row[0].strip("`").removesuffix(".{id}") not in leaving_out  # inner fields have a prefix
     ]
     if not any(meaning for *_, meaning in rows):
         return _table(("Field", "Type", "Required"), *(row[:3] for row in rows))

@@ -78,11 +78,13 @@ class DisputeEvent(
     #: The items whose entitlement ends with a lost sale, or is given back.
     items: tuple[str, ...] = ()
 
+    def labelled_by(self) -> str:
+        """What is disputed."""
+        return f"purchase:{self.purchase_id}" if self.sale_id is None else f"sale:{self.sale_id}"
+
     def tags(self) -> tuple[str, ...]:
         """The dispute by both its names, what is disputed, and everybody it concerns."""
-        disputed = f"sale:{self.sale_id}"
-        if self.sale_id is None:
-            disputed = f"purchase:{self.purchase_id}"
+        disputed = self.labelled_by()
         sales = dict.fromkeys(f"sale:{claw.sale_id}" for claw in self.shares if claw.sale_id)
         return (
             *dict.fromkeys((f"dispute:{self.dispute_id}", f"dispute:{self.dispute_ref}")),

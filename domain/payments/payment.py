@@ -119,6 +119,10 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
     #: The sale that cannot bear this refund, or the reference of a payment that paid for none.
     refund_of: str | None = None
 
+    def labelled_by(self) -> str | None:
+        """The sale that cannot bear this refund."""
+        return None if self.refund_of is None else f"sale:{self.refund_of}"
+
     def tags(self) -> tuple[str, ...]:
         """The payment, and a refund's sale; nobody's wallet or earnings are changed by it."""
         sale = () if self.refund_of is None else (f"sale:{self.refund_of}",)

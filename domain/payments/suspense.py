@@ -12,6 +12,7 @@ import msgspec
 from domain.command import COMMANDS, Command, Decision, Given, Suspended, command, explicit_fields
 from domain.entity import LoadedStates
 from domain.fields import Reference
+from domain.labels import labelled
 from domain.payments.payment import (
     PaymentRecord,
     PaymentReleased,
@@ -90,7 +91,7 @@ class ReleasePayment(Command):
         notice = COMMANDS[waiting.command].model_validate(waiting.notice)
         outcome = notice.decide(given)
         if isinstance(outcome, tuple):
-            return (released, *outcome)
+            return (released, *(labelled(event, notice.labels, None) for event in outcome))
         code = outcome.code if isinstance(outcome, Suspended) else "AWAITING_REFERENT"
         return reject(
             INVALID_TRANSITION,

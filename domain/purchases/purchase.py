@@ -65,6 +65,7 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
     lost_tax: int = 0
     lost_net: int = 0
     debt: int = 0
+    labels: dict[str, str] | None = None
 
     @property
     def net(self) -> int:
@@ -221,6 +222,7 @@ class TokensPurchased(
             vat_bps=self.vat_bps,
             country=self.country,
             processor=self.processor,
+            labels=self.labels,
         )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:

@@ -50,6 +50,9 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
     country: str | None = None
     lots: tuple[LotUse, ...] = ()
 
+    def labelled_by(self) -> str:
+        return f"purchase:{self.purchase_id}"
+
     def tags(self) -> tuple[str, ...]:
         return f"wallet:{self.user}", f"purchase:{self.purchase_id}"
 

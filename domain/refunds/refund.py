@@ -93,6 +93,9 @@ class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True):
     amount: int
     reason: str
 
+    def labelled_by(self) -> str:
+        return f"sale:{self.sale_id}"
+
     def tags(self) -> tuple[str, ...]:
         return f"sale:{self.sale_id}", f"refund:{self.refund_id}"
 
@@ -113,6 +116,9 @@ class RefundFailed(SaleEvent, RefundEvent, frozen=True, kw_only=True):
     sale_id: str
     amount: int
     reason: str
+
+    def labelled_by(self) -> str:
+        return f"sale:{self.sale_id}"
 
     def tags(self) -> tuple[str, ...]:
         return f"sale:{self.sale_id}", f"refund:{self.refund_id}"
@@ -173,6 +179,9 @@ class RefundRecorded(
     on_agenda: bool = False
     #: Whether it is found by its notice's reference; those recorded before this field are not.
     by_reference: bool = False
+
+    def labelled_by(self) -> str:
+        return f"sale:{self.sale_id}"
 
     def tags(self) -> tuple[str, ...]:
         """Wallet, sale, refunds, creators, the entitlements that end, and its notice."""

@@ -45,6 +45,10 @@ class VatDocument(SaleEvent, frozen=True, kw_only=True):
     sale_id: str | None = None
     purchase_id: str | None = None
 
+    def labelled_by(self) -> str:
+        """What it documents."""
+        return f"purchase:{self.purchase_id}" if self.sale_id is None else f"sale:{self.sale_id}"
+
     @property
     def ordinal(self) -> int:
         """Its place in the series of its country."""

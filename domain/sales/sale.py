@@ -93,6 +93,11 @@ class SaleRecord(State, frozen=True, kw_only=True):
     over_refunded: int = 0
 
     @property
+    def labels(self) -> dict[str, str] | None:
+        """The labels of the sale."""
+        return None if self.sale is None else self.sale.labels
+
+    @property
     def by_card(self) -> int:
         """Minor units that a card paid: what refunds and disputes by card can take back."""
         return self.paid if self.sale is not None and self.sale.funding == CARD else 0

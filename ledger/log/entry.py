@@ -46,6 +46,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     type: str
     policy_version: int | None = None
     on_behalf_of: str | None = None
+    labels: dict[str, str] | None = None
     causation_id: str | None = None
 
     def event(self) -> Event:
@@ -54,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         if decoder is None:
             decoder = _BODIES[self.type] = msgspec.json.Decoder(event_class(self.type))
         event: Event = decoder.decode(self.body)
-        return event
+        return event if self.labels is None else msgspec.structs.replace(event, labels=self.labels)
 
 
 _LEAF = sha256(b"\x00")
@@ -69,6 +70,13 @@ canonical = _canonical.encode
 def decode(data: bytes) -> Entry:
     """The entry in `data`; raises msgspec.MsgspecError if it is none."""
     return _entries.decode(data)
+
+
+def body_of(event: Event) -> bytes:
+    """The body of an entry: the event as canonical JSON, without its labels."""
+    if event.labels is not None:
+        event = msgspec.structs.replace(event, labels=None)
+    return canonical(event)
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -88,7 +96,7 @@ def faults(data: bytes) -> Iterator[str]:
     except (msgspec.MsgspecError, LookupError) as error:
         yield f"the entry does not decode: {error}"
         return
-    if canonical(event) != bytes(entry.body):
+    if body_of(event) != bytes(entry.body):
         yield "the body holds fields that its event type does not have"
     if event.tags() != entry.tags:
         yield f"the tags are {entry.tags}, the event's are {event.tags()}"

@@ -6,17 +6,17 @@ encoding, which is done for many events together; should any of them fail, the w
 decided again one by one: then a command's effects are merged only once its entries are encoded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from domain.accounts import Assets
 from domain.command import Given, Parked
 from domain.controls.periods import PERIODS, Periods
-from domain.controls.policy_changes import POLICIES, Policies
 from domain.entity import KINDS, MissingState, State
 from domain.event import EVENTS, Event
+from domain.labels import labelled
 from domain.payments.payment import ReleasesNotice
-from domain.policy import PolicyVersion, in_force
+from domain.policy import in_force
 from domain.rejections import (
     AWAITING_REFERENT,
     BATCH_ABORTED,
@@ -42,7 +42,7 @@ from ledger.write.encoding import (
     receipt_rows,
 )
 from ledger.write.inbox import DueNotice, Inbox, NoticeStatus
-from ledger.write.policies import parsed
+from ledger.write.policies import PublishedPolicies
 from ledger.write.receipts import KnownAnswers, key_taken
 from ledger.write.request import Request
 from ledger.write.state_cache import WorkingStates
@@ -96,8 +96,7 @@ class Batch:
         self._answered = 0
         self._applying: DueNotice | None = None
         self._changed: Changed | None = None
-        self._parsed_state: State | None = None
-        self._parsed: tuple[PolicyVersion, ...] = ()
+        self._policies = PublishedPolicies(states)
 
     @property
     def recorded_at(self) -> datetime:
@@ -212,6 +211,11 @@ class Batch:
             for line, request in enumerate(requests)
         ]
 
+    def _remember(self, changed: Changed, keys: Iterable[str]) -> None:
+        """States and marks as they were before this group changed them."""
+        for key in keys:
+            changed.setdefault(key, (self.states[key], self.touched.get(key)))
+
     def _put_back(self, changed: Changed) -> None:
         """States and marks as they were before a group that falls."""
         for key, (state, mark) in changed.items():
@@ -238,7 +242,7 @@ class Batch:
             command = command.model_copy(update={"occurred_at": now})
         event_id = self._new_id(self._clock_us)
         salt = new_salt() if command.text_fields else ""
-        policies = self._policies()
+        policies = self._policies.versions()
         policy = in_force(policies, now)
         given = Given(
             self.states,
@@ -289,9 +293,13 @@ class Batch:
         occurred_us = (
             recorded_us if context.occurred_at is clock else microseconds(context.occurred_at)
         )
+        labels = context.request.command.labels
         for event in events:
             position += 1
-            if type(event) in _BESIDE:
+            kind = type(event)
+            if labels is not None or kind in _INHERITING:
+                event = self._labelled(event, labels, changes)  # noqa: PLW2901
+            if kind in _BESIDE:
                 beside.append(event)
             tags = event.tags()
             for key in tags:
@@ -318,9 +326,8 @@ class Batch:
         else:
             self._pending += pending
         touched, count = self.touched, len(events)
-        if (changed := self._changed) is not None:
-            for key in changes:
-                changed.setdefault(key, (states[key], touched.get(key)))
+        if self._changed is not None:
+            self._remember(self._changed, changes)
         states.update(changes)
         for key in changes:
             touched[key] = position, touched.get(key, _UNTOUCHED)[1] + count
@@ -328,13 +335,19 @@ class Batch:
             self._act_beside(event, position)
         self.position, self.clock, self._clock_us = position, clock, recorded_us
         code = context.code
-        status = 201 if code is None else 202
-        name = context.request.name
+        status, name = 201 if code is None else 202, context.request.name
         answer = Answer(status, position, name, clock - TICK, tuple(recorded), code)
         if self.inbox.waiting:
             cause = answer if self._applying is None else self._applying.cause
             self.inbox.wake((tag for event in events for tag in event.tags()), cause)
         return answer
+
+    def _labelled(
+        self, event: Event, own: dict[str, str] | None, changes: dict[str, State]
+    ) -> Event:
+        origin = event.labelled_by()
+        sold = None if origin is None else changes.get(origin) or self.states[origin]
+        return labelled(event, own, sold)  # type: ignore[arg-type]
 
     def _act_beside(self, event: Event, position: int) -> None:
         if isinstance(event, ReleasesNotice):
@@ -367,14 +380,6 @@ class Batch:
         answer.rendered = answer.body
         return answer
 
-    def _policies(self) -> tuple[PolicyVersion, ...]:
-        """The published policies, parsed anew only when their state is another."""
-        state = self.states[POLICIES]
-        if state is not self._parsed_state:
-            assert isinstance(state, Policies)
-            self._parsed_state, self._parsed = state, parsed(state)
-        return self._parsed
-
     def _effective_on(self, instant: datetime | None) -> date:
         """The business date of `instant` (None: now), or the first open day if it is closed."""
         periods = self.states[PERIODS]
@@ -389,5 +394,7 @@ class Batch:
 _UNTOUCHED = (0, 0)
 #: How the keys of entities begin that every event carries along, whoever needs them.
 _CARRIED = tuple(f"{name}:" for name, kind in KINDS.items() if kind.CACHED)
+#: Events that carry the labels of what they undo or document.
+_INHERITING = {kind for kind in EVENTS.values() if kind.labelled_by is not Event.labelled_by}
 #: Events after which something kept beside the log changes; there are few of them.
 _BESIDE = {kind for kind in EVENTS.values() if issubclass(kind, ReleasesNotice | ErasesTexts)}

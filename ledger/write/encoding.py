@@ -13,7 +13,7 @@ import msgspec
 from domain.accounts import Assets, Posting, balanced
 from domain.event import Event
 from ledger.log.copy_rows import event_row, receipt_row
-from ledger.log.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, canonical, leaf_hash
+from ledger.log.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, body_of, canonical, leaf_hash
 from ledger.write.answer import Answer, AnsweredEvent
 from ledger.write.request import Request
 
@@ -55,7 +55,8 @@ def event_rows(events: Sequence[PendingEvent]) -> list[bytes]:
 
     Raises Unbalanced if postings do not add up, and EntryTooLarge.
     """
-    bodies = [canonical(pending.event) for pending in events]
+    decided = [pending.event for pending in events]
+    bodies = [canonical(one) if one.labels is None else body_of(one) for one in decided]
     postings = [balanced(pending.event.postings(pending.context.assets)) for pending in events]
     entries = list(map(_entry, events, bodies, postings))
     for entry in entries:
@@ -119,5 +120,6 @@ def _entry(pending: PendingEvent, body: bytes, postings: tuple[Posting, ...]) ->
             recorded.type,
             context.policy_version,
             request.on_behalf_of,
+            event.labels,
         )
     )

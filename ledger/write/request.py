@@ -97,7 +97,8 @@ def unremembered(command: Command, *, actor: str, correlation_id: str) -> Reques
 
 
 def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
-    """16 bytes that stand for what the command says; the correlation id says nothing of it.
+    """16 bytes that stand for what the command says; the correlation id says nothing of it, and
+    of a notice neither do the labels that its sender has added.
 
     Texts are mixed with the idempotency key, which the log does not hold: or else whoever can
     guess a text could find it in the log, even after it was erased.
@@ -105,6 +106,8 @@ def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
     values = command.__dict__
     fields = {field: values[field] for field in command.model_fields_set}
     fields.pop("correlation_id", None)
+    if command.labels is not None and command.notice_id() is not None:
+        fields.pop("labels")
     for field in command.text_fields:
         if fields.get(field) is not None:
             secret = f"{idempotency_key}\0{fields[field]}".encode()

@@ -15,6 +15,7 @@ from domain.command import Command, Decision, Given, Suspended
 from domain.controls.policy_changes import POLICIES, Policies, PolicyProposed
 from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
+from domain.labels import labelled
 from domain.policy import PolicyVersion, in_force
 from domain.rejections import Rejection
 from tests.domain.declared_movements import check_movements
@@ -94,7 +95,7 @@ class InMemoryBook:
         ms, us = divmod((self.now - EPOCH) // timedelta(microseconds=1), 1_000)
         text = f"{ms:012x}"
         self.last_id = f"{text[:8]}-{text[8:]}-7{us:03x}-8000-{self._ids:012x}"
-        return command.decide(
+        decision = command.decide(
             Given(
                 self.states,
                 versions,
@@ -107,6 +108,18 @@ class InMemoryBook:
                 "salt",
             )
         )
+        if isinstance(decision, tuple):
+            return tuple(self._labelled(event, command) for event in decision)
+        if isinstance(decision, Suspended):
+            events = tuple(self._labelled(event, command) for event in decision.events)
+            return Suspended(decision.code, events)
+        return decision
+
+    def _labelled(self, event: Event, command: Command) -> Event:
+        """The event as the ledger would record it."""
+        origin = event.labelled_by()
+        sold = None if origin is None else self.states[origin]
+        return labelled(event, command.labels, sold)  # type: ignore[arg-type]
 
     def _versions(self) -> tuple[PolicyVersion, ...]:
         """The versions of the policy, read once for as long as they are the same."""

@@ -1,5 +1,6 @@
 """What clients may send: nothing that passes can poison a batch, a tag, an account or a sum."""
 
+import itertools
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -168,3 +169,21 @@ def test_whatever_is_sent_is_a_command_or_is_refused_with_reasons(
 @pytest.mark.parametrize("version", [0, -1, 2**63, 2**64, 10**30])
 def test_a_version_is_a_number_too(version: int) -> None:
     assert pointers("approve-policy", {"version": version}) == ["/version"]
+
+
+def test_6_13_labels_are_at_most_eight_pairs_of_ids() -> None:
+    assert read_command("send-tip", {**TIP, "labels": {f"k{n}": "v" for n in range(8)}})
+    nine = {f"k{n}": "v" for n in range(9)}
+    for wrong in (nine, {"a b": "v"}, {"a": "b.c"}, {"a": 1}, {"": "v"}, ["a"], {"a": None}):
+        with pytest.raises(InvalidRequest) as refused:
+            read_command("send-tip", {**TIP, "labels": wrong})
+        assert all(one.pointer.startswith("/labels") for one in refused.value.problems)
+
+
+def test_6_13_the_order_of_labels_is_not_part_of_a_request() -> None:
+    pairs = [("a", "1"), ("b", "2"), ("c", "3")]
+    prints = {
+        fingerprint(read_command("send-tip", {**TIP, "labels": dict(order)}))
+        for order in itertools.permutations(pairs)
+    }
+    assert len(prints) == 1

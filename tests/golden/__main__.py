@@ -1,6 +1,7 @@
 """Writes an entry of every event type that has no example yet; existing ones are never touched.
 
-Plays the history on a book of its own. A new event type needs its command added to `history`.
+Optional fields that no example of their type has yet get one, `TYPE+FIELD+FIELD`. Plays the
+history on a book of its own. A new event type or field needs its command added to `history`.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from ledger.postgres.database import SERVICE_ROLE
 from ledger.postgres.migrations import migrate
 from tests.conftest import FreshBook
 from tests.golden.history import play
+from tests.golden.stored import kind_of
 from tests.scenarios.write_path import WritePath
 
 HERE = Path(__file__).parent
@@ -34,12 +36,24 @@ def keep(stage: WritePath) -> None:
     """Write the examples that are missing, and their leaf hashes beside them."""
     hashes = HERE / "leaf_hashes.json"
     leaves = json.loads(hashes.read_text()) if hashes.exists() else {}
+    seen: dict[str, set[str]] = {}
+    for name in leaves:
+        seen.setdefault(kind_of(name), set()).update(fields((HERE / f"{name}.json").read_bytes()))
     for entry, (_, data) in zip(stage.entries(), stage.rows(), strict=True):
-        path = HERE / f"{entry.type}.json"
-        if not path.exists():
-            path.write_bytes(data)
-            leaves[entry.type] = hashlib.sha256(b"\0" + data).hexdigest()
+        known = seen.get(entry.type)
+        new = sorted(fields(data) - known) if known is not None else []
+        if new or known is None:
+            name = "+".join((entry.type, *new))
+            (HERE / f"{name}.json").write_bytes(data)
+            leaves[name] = hashlib.sha256(b"\0" + data).hexdigest()
+        seen.setdefault(entry.type, set()).update(fields(data))
     hashes.write_text(json.dumps(leaves, indent=1, sort_keys=True) + "\n")
+
+
+def fields(data: bytes) -> set[str]:
+    """The fields of an entry and of its body."""
+    entry = json.loads(data)
+    return {*entry, *entry["body"]}
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def earning(stage: WritePath) -> None:
     """Earnings mature, and leave escrow when a freeze is lifted."""
     frozen = freeze(CREATOR, "creator", "EARN")
     stage.given(
-        card_tip(9_000, country="DE"),
+        card_tip(9_000, country="DE", labels={"stream": "s1", "campaign": "c7"}),
         frozen,
         card_tip(500),
         Sent("unfreeze", frozen.fields),

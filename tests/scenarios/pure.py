@@ -9,12 +9,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, Self
 
-import msgspec
-
 from domain.accounts import Posting, balanced
 from domain.command import Command, Parked, Suspended
 from domain.event import Event
 from domain.rejections import AWAITING_REFERENT, Rejection
+from ledger.log.entry import body_of
 from ledger.write.admission import Denied
 from ledger.write.answer import Answer, AnsweredEvent, ReleasedNotice, problem
 from tests.domain.in_memory_book import ASSETS, InMemoryBook
@@ -36,7 +35,7 @@ class Decided(NamedTuple):
     @property
     def body(self) -> bytes:
         """Its JSON."""
-        return msgspec.json.encode(self.happened)
+        return body_of(self.happened)
 
     @property
     def postings(self) -> tuple[Posting, ...]:

@@ -19,7 +19,18 @@ from ledger.write.sequencer import Sequencer
 from ledger.write.writer import Unavailable, Writer
 from tests.conftest import FreshBook
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.steps import Sent, events, freeze, grant, policy, purchase, tip, unlock, wallet
+from tests.scenarios.steps import (
+    Sent,
+    card_tip,
+    events,
+    freeze,
+    grant,
+    policy,
+    purchase,
+    tip,
+    unlock,
+    wallet,
+)
 from tests.scenarios.write_path import WritePath
 from tests.support.waiting import until_available
 
@@ -113,6 +124,15 @@ def test_a_key_means_one_request_for_ever(stage: WritePath) -> None:
     (answer,) = write(stage, purchase("small", price=998, ref="first"))
     assert answer.code == "REFERENCE_TAKEN", "a notice is known by the processor's reference"
     stage.then(events("tip.sent.v1", 1))
+
+
+def test_6_13_labels_tell_requests_apart_and_notices_not(stage: WritePath) -> None:
+    labelled, other = {"stream": "s1"}, {"stream": "s2"}
+    answers = write(stage, tip(5, key="k").but(labels=labelled), tip(5, key="k"))
+    assert [answer.code for answer in answers] == [None, "IDEMPOTENCY_KEY_REUSED"]
+    charge = card_tip(500, processor_ref="p")
+    answers = write(stage, charge.but(labels=labelled), charge, charge.but(labels=other))
+    assert [answer.replayed for answer in answers] == [False, True, True]
 
 
 def test_equal_keys_in_one_batch_share_a_decision(stage: WritePath) -> None:
