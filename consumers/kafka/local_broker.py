@@ -70,7 +70,7 @@ class Broker:
         self._directory = directory
         self._data = directory / "data"
         self._config = directory / "server.properties"
-        self.port, self._controller = _free_ports(2)
+        self.port, self._controller = free_ports(2)
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -178,7 +178,8 @@ def running(directory: Path) -> Iterator[Broker]:
         broker.wipe()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on just now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
