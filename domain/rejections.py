@@ -77,6 +77,13 @@ REFERENCE_TAKEN = _reason(
     "Reference taken",
     "the same was reported under {processor_ref} with other fields; nothing is done",
 )
+ANSWER_ARCHIVED = _reason(
+    "ANSWER_ARCHIVED",
+    410,
+    "Answer archived",
+    "this was carried out at position {position}, whose part of the log is archived; its events "
+    "are there",
+)
 REQUEST_IN_FLIGHT = _reason(
     "REQUEST_IN_FLIGHT", 409, "Request in flight", "the same request is being decided"
 )

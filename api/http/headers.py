@@ -35,17 +35,25 @@ class RequestHeaders:
     bearer: str | None = None
     idempotency_key: str | None = None
     content_length: int | None = None
+    #: A header of these that stands more than once: whichever were taken, somebody meant another.
+    repeated: str | None = None
 
 
 def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestHeaders:
     """Pick the headers out; a missing or invalid correlation id is replaced by a new one."""
-    bearer = key = length = correlation_id = None
+    bearer = key = length = correlation_id = repeated = None
+    authorized = False
     for name, value in headers:
         match name:
             case b"authorization":
+                if authorized:
+                    repeated = "authorization"
+                authorized = True
                 found = _BEARER.fullmatch(value.decode("latin-1"))
                 bearer = found[1] if found else None
             case b"idempotency-key":
+                if key is not None:
+                    repeated = "idempotency-key"
                 key = _unquoted(value.decode("latin-1"))
             case b"content-length":
                 length = int(value)
@@ -55,7 +63,7 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestHeaders:
                 pass
     if correlation_id is None or not ID.fullmatch(correlation_id):
         correlation_id = f"{_PROCESS}-{next(_numbers):08x}"
-    return RequestHeaders(correlation_id, bearer, key, length)
+    return RequestHeaders(correlation_id, bearer, key, length, repeated)
 
 
 def headers_of(scope: Scope) -> RequestHeaders:

@@ -60,6 +60,9 @@ class RequestMiddleware:
     async def _route(
         self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders
     ) -> None:
+        if headers.repeated is not None:
+            await problems.repeated_header(headers)(scope, receive, send)
+            return
         if scope["method"] == "POST" and (path := _COMMAND_PATH.fullmatch(scope["path"])):
             response = await self._commands.answer(path[1], path[2], headers, receive)
             await response(scope, receive, send)

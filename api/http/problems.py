@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.http.headers import headers_of
+from api.http.headers import RequestHeaders, headers_of
 from api.service import DatabaseAway
 from domain.catalogue import Problem
 from domain.rejections import INVALID_REQUEST, UNAVAILABLE, Reason, Rejection, reject
@@ -64,6 +64,12 @@ def unavailable(away: Unavailable, correlation_id: str) -> Response:
         correlation_id,
         headers={"Retry-After": str(away.retry_after_s)},
     )
+
+
+def repeated_header(headers: RequestHeaders) -> Response:
+    """400: a header that means one thing stands more than once."""
+    place = Problem(f"/headers/{headers.repeated}", "stands more than once")
+    return refusal(reject(INVALID_REQUEST, count=1), headers.correlation_id, problems=[place])
 
 
 def database_away(correlation_id: str) -> Response:

@@ -55,11 +55,18 @@ def listing(
 ) -> list[Placed]:
     """At most `limit` entries in order, of one tag and one type where they are given.
 
-    By type alone it looks through every event of the range.
+    By type it looks through every event of the range, or of the tag in the range.
     """
     values = {"after": after, "until": until, "tag": tag, "type": type_name, "limit": limit}
     query = SQL["listing" if tag is None else "listing_of_tag"]
     return connection.execute(query, values, binary=True).fetchall()
+
+
+def reach_of_tag(connection: Connection, *, tag: str, after: int, until: int, entries: int) -> int:
+    """Up to where at most `entries` entries have `tag`, beginning after a position."""
+    values = {"tag": tag, "after": after, "until": until, "entries": entries}
+    row = connection.execute(SQL["reach_of_tag"], values).fetchone()
+    return until if row is None else int(row[0])
 
 
 def entry(connection: Connection, position: int) -> tuple[bytes, bytes] | None:

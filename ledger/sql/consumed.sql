@@ -5,7 +5,7 @@ INSERT INTO consumed AS c (consumer, topic, partition, topic_id, generation, mem
 VALUES (%(consumer)s, %(topic)s, %(partition)s, %(topic_id)s, %(generation)s, %(member)s)
 ON CONFLICT (consumer, topic, partition) DO UPDATE
 SET epoch = c.epoch + 1, generation = excluded.generation, member = excluded.member,
-    topic_id = excluded.topic_id, updated_at = clock_timestamp(),
+    topic_id = excluded.topic_id, updated_at = statement_timestamp(),
     next_offset = CASE WHEN c.topic_id = excluded.topic_id THEN c.next_offset ELSE 0 END,
     settled_offset = CASE WHEN c.topic_id = excluded.topic_id THEN c.settled_offset ELSE 0 END
 WHERE c.topic_id <> excluded.topic_id OR c.generation <= excluded.generation OR %(proven)s
@@ -16,7 +16,7 @@ RETURNING epoch, next_offset, settled_offset;
 -- was given to another member or generation since, or if what comes before is missing.
 UPDATE consumed
 SET next_offset = greatest(next_offset, %(until)s),
-    settled_offset = greatest(settled_offset, %(settled)s), updated_at = clock_timestamp()
+    settled_offset = greatest(settled_offset, %(settled)s), updated_at = statement_timestamp()
 WHERE consumer = %(consumer)s AND topic = %(topic)s AND partition = %(partition)s
   AND topic_id = %(topic_id)s AND epoch = %(epoch)s AND generation = %(generation)s
   AND member = %(member)s AND next_offset >= %(first)s

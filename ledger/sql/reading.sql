@@ -20,6 +20,12 @@ WHERE t.tag = %(tag)s AND t.position > %(after)s AND t.position <= %(until)s
   AND (%(type)s::text IS NULL OR e.type = %(type)s)
 ORDER BY t.position LIMIT %(limit)s;
 
+-- name: reach_of_tag
+-- The position of the last of so many entries with a tag; none if there are fewer.
+SELECT position FROM event_tags
+WHERE tag = %(tag)s AND position > %(after)s AND position <= %(until)s
+ORDER BY position OFFSET %(entries)s - 1 LIMIT 1;
+
 -- name: entry
 -- One entry and its leaf hash.
 SELECT data, leaf_hash FROM events WHERE position = %s;

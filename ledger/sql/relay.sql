@@ -2,21 +2,21 @@
 -- The relay's turn, if it is free or the lease of its holder is over.
 UPDATE relay
 SET epoch = epoch + 1, holder = %(holder)s,
-    lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
-WHERE lease_until IS NULL OR lease_until < clock_timestamp()
+    lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
+WHERE lease_until IS NULL OR lease_until < statement_timestamp()
 RETURNING epoch, position, topic_id;
 
 -- name: save
 -- The broker has acknowledged everything up to a position; nothing if it is not our turn any more.
 UPDATE relay
-SET position = %(position)s, topic_id = %(topic_id)s, published_at = clock_timestamp(),
-    lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+SET position = %(position)s, topic_id = %(topic_id)s, published_at = statement_timestamp(),
+    lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
 WHERE epoch = %(epoch)s
 RETURNING position;
 
 -- name: keep_turn
 -- A longer lease; nothing if it is not our turn any more.
-UPDATE relay SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+UPDATE relay SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
 WHERE epoch = %(epoch)s
 RETURNING position;
 

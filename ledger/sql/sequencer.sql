@@ -110,7 +110,7 @@ DELETE FROM texts WHERE subjects && %s::text[];
 
 -- name: accept_clock
 -- An administrator's word that the clock is right: the book's own time is put there.
-UPDATE head SET recorded_at = clock_timestamp() WHERE recorded_at < clock_timestamp();
+UPDATE head SET recorded_at = statement_timestamp() WHERE recorded_at < statement_timestamp();
 
 -- name: times
 -- The clock, and when the last event was recorded.

@@ -7,8 +7,6 @@ What is denied here was never decided and leaves no receipt.
 import re
 from typing import Any, Protocol
 
-import msgspec
-
 from domain.catalogue import InvalidRequest, Problem, read_command
 from domain.rejections import (
     INVALID_REQUEST,
@@ -18,6 +16,7 @@ from domain.rejections import (
     reject,
 )
 from ledger.write.answer import problem
+from ledger.write.json_objects import Malformed, read_object
 from ledger.write.request import Request, fingerprint, first_needs, former_key, request_key
 
 ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
@@ -64,15 +63,9 @@ def invalid(*problems: Problem) -> Denied:
 def read_fields(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`; raises Denied with the place where it is malformed."""
     try:
-        fields = msgspec.json.decode(body)
-    except RecursionError:
-        raise invalid(Problem("", "malformed JSON: nested too deeply")) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        place = "" if "byte" in str(error) else f" (byte {len(body)})"
-        raise invalid(Problem("", f"malformed JSON: {error}{place}")) from None
-    if not isinstance(fields, dict):
-        raise invalid(Problem("", "must be a JSON object"))
-    return fields
+        return read_object(body)
+    except Malformed as malformed:
+        raise invalid(*malformed.problems) from None
 
 
 def admit(

@@ -4,21 +4,41 @@ Of an accepted request only the positions of its events are kept: the log holds 
 `render` makes the same bytes of it every time. Rejections are kept as they were sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from domain.rejections import IDEMPOTENCY_KEY_REUSED, REFERENCE_TAKEN, Rejection, reject
+from domain.rejections import (
+    ANSWER_ARCHIVED,
+    IDEMPOTENCY_KEY_REUSED,
+    REFERENCE_TAKEN,
+    Rejection,
+    reject,
+)
 from ledger import logs
 from ledger.log.entry import decode
-from ledger.write.answer import Answer, AnsweredEvent
+from ledger.write.answer import Answer, AnsweredEvent, problem
 from ledger.write.request import Request
 
 log = logs.get_logger(__name__)
 
+#: The command of an answer whose entries are archived: they alone said it.
+_NOBODY_KNOWS = ""
+
 
 class KnownAnswers(dict[bytes, tuple[bytes, Answer]]):
     """What requests were answered, by key: (fingerprint, answer)."""
+
+    def recall(self, receipts: Iterable[tuple[Any, ...]], entries: Mapping[int, bytes]) -> None:
+        """Take in rows of `receipts`; `entries` are those of their events, by position."""
+        for key, fingerprint, position, events, status, code, body in receipts:
+            places = range(position - events + 1, position + 1)
+            if body is None and not all(at in entries for at in places):
+                self[key] = fingerprint, archived(position)
+                continue
+            written = () if body is not None else [(at, entries[at]) for at in places]
+            self[key] = fingerprint, remembered(position, status, code, body, written)
 
     def to(self, request: Request) -> tuple[bytes, Answer] | None:
         """What is known under the request's key.
@@ -29,7 +49,7 @@ class KnownAnswers(dict[bytes, tuple[bytes, Answer]]):
         known = self.get(request.key)
         if known is None and request.former_key:
             known = self.get(request.former_key)
-            if known is not None and known[1].command != request.name:
+            if known is not None and known[1].command not in {request.name, _NOBODY_KNOWS}:
                 return None
         return known
 
@@ -72,6 +92,18 @@ def remembered(
             for at, entry in decoded
         ),
         code=code,
+    )
+
+
+def archived(position: int) -> Answer:
+    """The answer in place of one whose entries are archived: it was carried out, and only once."""
+    rejection = reject(ANSWER_ARCHIVED, position=position)
+    return Answer(
+        status=rejection.reason.status,
+        position=position,
+        command=_NOBODY_KNOWS,
+        code=rejection.reason.code,
+        rendered=problem(rejection, ""),
     )
 
 

@@ -34,7 +34,6 @@ from ledger.write.copy_queue import CopyQueue
 from ledger.write.group import Group
 from ledger.write.head import Head, check_clock
 from ledger.write.inbox import Inbox, Notice, kept_row, parked_notice
-from ledger.write.receipts import remembered
 from ledger.write.request import Request
 from ledger.write.state_cache import StateCache, WorkingStates
 from ledger.write.state_loading import folded, named, reading_the_log
@@ -223,10 +222,7 @@ class Sequencer:
         positions = [
             position - before for _, _, position, events, *_ in receipts for before in range(events)
         ]
-        entries = reading.entries(self._connection, positions)
-        for key, fingerprint, position, events, status, code, body in receipts:
-            written = [(at, entries[at]) for at in range(position - events + 1, position + 1)]
-            batch.known[key] = fingerprint, remembered(position, status, code, body, written)
+        batch.known.recall(receipts, reading.entries(self._connection, positions))
 
     def _prefetch(self, batch: Batch, requests: Sequence[Request]) -> None:
         """Load the states that those loaded so far lead to, until they lead to nothing new."""

@@ -23,6 +23,8 @@ from ledger.write.admission import Denied, invalid
 LIMIT_MAX = 1_000
 #: Positions that one page looks through when it filters by type alone.
 SCAN_MAX = 50_000
+#: Entries of a tag that one page looks through when it filters by type, too: each is looked up.
+TAGGED_SCAN_MAX = 5_000
 
 _UNKNOWN_EVENT = Reason("UNKNOWN_EVENT", 404, "Unknown event", "the log has no position {position}")
 _READERS = Readers("events")
@@ -98,11 +100,13 @@ def read_events(
 ) -> bytes:
     """Entries in the order of the log, optionally of one tag and one type.
 
-    A listing ends at the head as its first page saw it; the last `next_cursor` goes on from there.
+    A page by `type` looks through a bounded part of the log, so it may be empty while there is
+    more. A listing ends at the head as its first page saw it; the last `next_cursor` goes on from
+    there.
     """
     head = _head(asked)
     until = min(head, cursor.until or head)
-    end = until if type is None or tag else min(until, cursor.after + SCAN_MAX)
+    end = _reach(asked, cursor.after, until, tag, type)
     rows = reading.listing(
         asked.connection, after=cursor.after, until=end, tag=tag, type_name=type, limit=limit
     )
@@ -116,6 +120,17 @@ def read_events(
         b"true" if more else b"false",
         head,
         until,
+    )
+
+
+def _reach(asked: Asked, after: int, until: int, tag: str | None, type_name: str | None) -> int:
+    """How far this page looks."""
+    if type_name is None:
+        return until
+    if tag is None:
+        return min(until, after + SCAN_MAX)
+    return reading.reach_of_tag(
+        asked.connection, tag=tag, after=after, until=until, entries=TAGGED_SCAN_MAX
     )
 
 

@@ -89,6 +89,29 @@ def test_every_wrong_field_at_once(service: Caller) -> None:
     assert found == {"/user", "/amount", "/creator", "/x"}
 
 
+def test_a_field_that_stands_twice(service: Caller) -> None:
+    twice = b'{"user":"u1","creator":"c1","funding":"TOKEN","amount":1,"amount":900}'
+    problem = refused(service.send("send-tip", twice), 400, "INVALID_REQUEST")
+    assert pointers(problem) == {"/amount"}
+    line = b'{"command":"send-tip","idempotency_key":"twice",' + twice[1:]
+    (answered,) = service.bulk(line).text.splitlines()
+    assert pointers(json.loads(answered)) == {"/amount"}
+
+
+@pytest.mark.parametrize("header", ["Authorization", "Idempotency-Key"])
+def test_a_header_that_stands_twice(service: Caller, header: str) -> None:
+    headers = {"Authorization": f"Bearer {service.key}", "Idempotency-Key": "twice"}
+    twice = [*headers.items(), (header, headers[header])]
+    path = f"/v1/books/{service.book}"
+    for answer in (
+        service.http.post(f"{path}/commands/send-tip", json=GOOD, headers=twice),
+        service.http.post(f"{path}/commands", content=b"", headers=twice),
+        service.http.get(f"{path}/wallets/u1", headers=twice),
+    ):
+        problem = refused(answer, 400, "INVALID_REQUEST")
+        assert pointers(problem) == {f"/headers/{header.lower()}"}
+
+
 def test_an_unknown_command(service: Caller) -> None:
     assert "/command" in pointers(refused(service.send("print-money", {}), 400, "INVALID_REQUEST"))
 

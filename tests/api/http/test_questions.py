@@ -52,6 +52,27 @@ def test_reading_ones_own_write(service: Caller, told: dict[str, Any]) -> None:
     }  # fmt: skip
 
 
+def test_a_page_by_tag_and_type_looks_through_a_bounded_part_of_the_log(
+    tenant: Tenant, service: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "TAGGED_SCAN_MAX", 3)
+    user = tenant.funded(100)
+    for _ in range(6):
+        assert service.send("send-tip", tip(user, "c1", 1)).status_code == 201
+    service.send(
+        "freeze", {"subject": user, "kind": "wallet", "scope": "SPEND", "reason_code": "R"}
+    )
+    after, pages, found = "0", 0, []
+    while True:
+        page = service.ask("events", tag=f"wallet:{user}", type="account.frozen.v1", after=after)
+        found += page.json()["events"]
+        after, pages = page.json()["next_cursor"], pages + 1
+        if not page.json()["has_more"]:
+            break
+    assert len(found) == 1
+    assert pages == 3  # eight entries, three at a time
+
+
 def test_what_was_never_seen_is_zero(service: Caller) -> None:
     wallet = shaped(wallets.Wallet, service.ask("wallets/nobody").json())
     assert wallet["free"] == wallet["held"] == {"paid": 0, "promo": 0}
