@@ -34,7 +34,13 @@ class Parked(msgspec.Struct, frozen=True):
     awaits: str
 
 
-Decision = tuple[Event, ...] | Suspended | Parked | Rejection
+class Ignored(msgspec.Struct, frozen=True):
+    """A notice that says nothing new: it changes nothing and is kept, so that it can be seen."""
+
+    code: str
+
+
+Decision = tuple[Event, ...] | Suspended | Parked | Ignored | Rejection
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -130,7 +136,7 @@ class Command(BaseModel):
         return ()
 
     def decide(self, given: Given) -> Decision:
-        """Events, a suspended notice or a rejection."""
+        """Events, a notice that is suspended, parked or ignored, or a rejection."""
         raise NotImplementedError(type(self).__name__)
 
 

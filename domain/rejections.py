@@ -229,11 +229,13 @@ INSUFFICIENT_AVAILABLE = _reason(
     "{available} are available; {requested} were requested",
 )
 
-# Codes of suspended notices; they are no rejections and have no status of their own.
+# Codes of suspended, parked and ignored notices; no rejections, so without a status.
 AWAITING_REFERENT = "AWAITING_REFERENT"
 DUPLICATE_PAYMENT = "DUPLICATE_PAYMENT"
 DUPLICATE_PERIOD = "DUPLICATE_PERIOD"
 PRICE_MISMATCH = "PRICE_MISMATCH"
+REFUND_FAILED = "REFUND_FAILED"
+STALE_FIGURE = "STALE_FIGURE"
 UNKNOWN_PACKAGE = "UNKNOWN_PACKAGE"
 
 

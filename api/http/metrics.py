@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from api.service import Service
-from domain.rejections import AWAITING_REFERENT
+from domain.rejections import AWAITING_REFERENT, STALE_FIGURE
 
 _LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 4_096)
@@ -20,6 +20,7 @@ _BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 4_096)
 ACCEPTED = "accepted"
 PARKED = "parked"
 SUSPENDED = "suspended"
+IGNORED = "ignored"
 REFUSED = "refused"
 
 
@@ -76,7 +77,11 @@ def outcome_of(status: int, code: str | None) -> str:
         return REFUSED
     if code is None:
         return ACCEPTED
-    return PARKED if code == AWAITING_REFERENT else SUSPENDED
+    return _KEPT.get(code, SUSPENDED)
+
+
+#: Outcomes of notices that had no effect, by the codes of their answers.
+_KEPT = {AWAITING_REFERENT: PARKED, STALE_FIGURE: IGNORED}
 
 
 class WriterMetrics(Collector):

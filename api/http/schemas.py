@@ -33,9 +33,9 @@ class ReleasedNotice(BaseModel):
 class CommandAnswer(BaseModel):
     """What a command that was not refused is answered."""
 
-    outcome: str = Field(description="accepted, parked or suspended")
+    outcome: str = Field(description="accepted, parked, suspended or ignored")
     command: str
-    code: str | None = Field(None, description="why a notice was parked or suspended")
+    code: str | None = Field(None, description="why a notice was parked, suspended or ignored")
     position: int = Field(
         description="of the last event that the command caused in its commit, parked notices that "
         "it released included; or the head where nothing was to do"

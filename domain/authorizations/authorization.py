@@ -148,7 +148,11 @@ class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=Tr
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """The reference is taken; there is no money yet."""
-        return payment.became(status=PaymentStatus.AUTHORIZED, processor=self.processor)
+        return payment.became(
+            status=PaymentStatus.AUTHORIZED,
+            processor=self.processor,
+            authorization_id=self.payment_id,
+        )
 
 
 class AuthorizationEnded(AuthorizationEvent, AgendaEvent, frozen=True, kw_only=True):

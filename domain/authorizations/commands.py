@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.authorizations.authorization import (
     TRANSITIONS,
     Authorization,
-    AuthorizationStatus,
     PayeeWeight,
     PaymentAuthorized,
     PaymentCaptured,
@@ -22,7 +21,7 @@ from domain.authorizations.authorization import (
     VoidReason,
     authorization_key,
 )
-from domain.command import Command, Decision, Given, Parked, command
+from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
 from domain.fields import (
@@ -37,7 +36,6 @@ from domain.fields import (
 )
 from domain.money import BPS
 from domain.payments.payment import PaymentRecord, payment_key
-from domain.payments.suspense import suspended
 from domain.policy import Policy
 from domain.rejections import (
     CAPTURE_EXCEEDS_HOLD,
@@ -292,35 +290,16 @@ class Void(AuthorizationCommand):
         return (event,)
 
 
-@command
-class FailPayment(AuthorizationCommand):
-    """Record that the processor withdrew an authorisation (notice)."""
-
-    name = "fail-payment"
-
-    payment: Reference
-    reason_code: Code
-    processor: Id
-    processor_ref: Reference
-
-    def notice_id(self) -> tuple[str, str]:
-        """The processor's reference of this notice."""
-        return self.processor, self.processor_ref
-
-    def decide(self, given: Given) -> Decision:
-        """The failure. After the end it changes nothing; after the capture it contradicts it."""
-        authorization = given.state(Authorization, self.payment)
-        terms = authorization.terms
-        if terms is None:
-            return Parked(authorization_key(self.payment))
-        if authorization.status == AuthorizationStatus.CAPTURED:
-            return suspended(self, 0, INVALID_TRANSITION.code)
-        if (authorization.status_at(given.now), self.name) not in TRANSITIONS:
-            return ()
-        event = PaymentFailed(
-            payment_id=self.payment,
-            session_id=terms.session_id,
-            amount=terms.amount,
-            reason=self.reason_code,
-        )
-        return (event,)
+def failed_on(given: Given, payment: str, reason: str) -> tuple[PaymentFailed, ...]:
+    """The end of an authorisation that the processor withdrew; nothing where it has ended."""
+    authorization = given.state(Authorization, payment)
+    terms = authorization.terms
+    if terms is None or (authorization.status_at(given.now), "fail-payment") not in TRANSITIONS:
+        return ()
+    failed = PaymentFailed(
+        payment_id=payment,
+        session_id=terms.session_id,
+        amount=terms.amount,
+        reason=reason,
+    )
+    return (failed,)

@@ -15,6 +15,7 @@ from domain.agenda import AGENDA, AgendaEvent, AgendaItem
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.payments.payment import DisputeStatus
+from domain.payments.suspense_drawn import SuspenseDrawn
 from domain.purchases.disputed_lots import (
     LotCancelled,
     LotMovements,
@@ -40,16 +41,32 @@ TRANSITIONS: Transitions[DisputeStatus] = {
 
 @entity
 class DisputeRecord(State, frozen=True, kw_only=True):
-    """A dispute; `status` is None while it is unknown."""
+    """A dispute; `status` is None while it is unknown.
+
+    By its reference it may be of several sales that one payment paid: `further` are the others.
+    """
 
     KIND = "dispute"
+    FOLD_VERSION = 2
     CACHED = False
 
     status: DisputeStatus | None = None
     opened: "DisputeOpened | None" = None
+    further: "tuple[DisputeOpened, ...]" = ()
+    #: The payment in suspense that is disputed.
+    payment_ref: str | None = None
+
+    @property
+    def parts(self) -> "tuple[DisputeOpened, ...]":
+        """What was opened by it: mostly one thing."""
+        return () if self.opened is None else (self.opened, *self.further)
 
     def apply(self, key: str, event: Event) -> "DisputeRecord":
-        """The dispute after `event`."""
+        """The dispute after `event`; money in suspense is disputed without a life of its own."""
+        if isinstance(event, SuspenseDrawn):
+            assert event.dispute_status is not None
+            status = DisputeStatus(event.dispute_status)
+            return DisputeRecord(status=status, payment_ref=event.ref)
         assert isinstance(event, DisputeEvent)
         return event.in_dispute(self)
 
@@ -151,7 +168,9 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
         )
 
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
-        return DisputeRecord(status=DisputeStatus.OPEN, opened=self)
+        if record.opened is None or record.opened.dispute_id == self.dispute_id:
+            return DisputeRecord(status=DisputeStatus.OPEN, opened=self)
+        return msgspec.structs.replace(record, further=(*record.further, self))
 
 
 def common(dispute: DisputeOpened) -> dict[str, Any]:
@@ -176,6 +195,8 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     released: int = 0
     debt: int = 0
     excess: int = 0
+    #: What of the loss a failed payment had taken from the same parties already.
+    bounced: int = 0
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """What became of tokens, and what the buyer owes now."""
@@ -236,6 +257,7 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True):
         return (
             *self.bearers(assets),
             (accounts.DISPUTED, assets.currency, -self.amount),
+            (accounts.processor(self.processor), assets.currency, self.bounced),
             *self.token_postings(assets),
         )
 
@@ -248,7 +270,7 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True):
         return self.charged(record) if self.sale_id is None else super().in_sale(record)
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
-        """It ends like after a full refund."""
+        """It ends once refunds and losses have reached what was paid."""
         return entitlement.without(self.sale_id)
 
 
@@ -288,7 +310,7 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
         """`psp -> disputed`, or after a loss `psp ->` everybody's part; the fee comes back."""
         money = assets.currency
         return (
-            (accounts.processor(self.processor), money, self.amount + self.fee),
+            (accounts.processor(self.processor), money, self.amount + self.fee + self.bounced),
             (accounts.DISPUTE_EXPENSE, money, -self.fee),
             (accounts.DISPUTED, money, 0 if self.after_loss else -self.amount),
             *self.bearers(assets),

@@ -10,11 +10,12 @@ from domain.command import Given
 from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon, common, on_agenda
 from domain.event import Event
 from domain.payments.payment import DisputeStatus
-from domain.refunds.commands import entitled_items, entitled_until
 from domain.reversals.card_sales import (
     Reversed,
     change,
     clawbacks,
+    entitled_items,
+    entitled_until,
     is_fully_reversed,
     reversed_so_far,
     undone_of,
@@ -31,8 +32,10 @@ def opened_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> Dispu
     return msgspec.structs.replace(dispute, shares=shares)
 
 
-def lost_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Event, ...]:
-    """The loss, and the credit note of the VAT it takes back."""
+def lost_on(
+    given: Given, record: SaleRecord, dispute: DisputeOpened, *, notes: int = 0
+) -> tuple[Event, ...]:
+    """The loss, and the credit note of the VAT it takes back, after `notes` others."""
     sale, after, moved = _moved(record, dispute, DisputeStatus.LOST)
     lost = DisputeLost(
         **common(dispute),
@@ -41,21 +44,26 @@ def lost_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[E
         tax=moved.tax,
         country=sale.country,
         excess=moved.excess,
-        items=entitled_items(sale),
+        bounced=record.bounced - after.bounced,
+        items=entitled_items(sale) if is_fully_reversed(after) else (),
     )
     amount = undone_of(after) - undone_of(record)
-    note = for_refund(given, sale, amount=amount, tax=moved.tax, refund_id=dispute.dispute_id)
+    note = for_refund(
+        given, sale, amount=amount, tax=moved.tax, refund_id=dispute.dispute_id, nth=notes
+    )
     return lost, *note
 
 
-def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Event, ...]:
+def won_on(
+    given: Given, record: SaleRecord, dispute: DisputeOpened, *, notes: int = 0
+) -> tuple[Event, ...]:
     """The win; after a loss, all that was taken goes back, and its VAT is invoiced again."""
     sale, after, moved = _moved(record, dispute, DisputeStatus.WON)
     after_loss = any(
         one.dispute == dispute.dispute_id and one.status == DisputeStatus.LOST
         for one in record.disputes
     )
-    back = after_loss and not is_fully_reversed(after) and not after.disputed(DisputeStatus.LOST)
+    back = after_loss and not is_fully_reversed(after)
     won = DisputeWon(
         **common(dispute),
         fee=dispute.fee if dispute.fee_refundable else 0,
@@ -64,6 +72,7 @@ def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Ev
         tax=moved.tax,
         country=sale.country,
         excess=moved.excess,
+        bounced=record.bounced - after.bounced,
         after_loss=after_loss,
         items=entitled_items(sale) if back else (),
         valid_until=entitled_until(sale),
@@ -76,7 +85,7 @@ def won_on(given: Given, record: SaleRecord, dispute: DisputeOpened) -> tuple[Ev
         rate=sale.vat_bps,
         sale_id=sale.sale_id,
     )
-    return on_agenda(won), *invoice(given, document)
+    return on_agenda(won), *invoice(given, document, notes)
 
 
 def _moved(

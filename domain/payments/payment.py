@@ -9,6 +9,7 @@ from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.payments.waiting import Drawn, Waiting
 
 
 class PaymentStatus(StrEnum):
@@ -18,6 +19,13 @@ class PaymentStatus(StrEnum):
     SUSPENDED = "suspended"
     RELEASED = "released"
     APPLIED = "applied"
+
+
+class SuspenseResolution(StrEnum):
+    """What a person decides of money in suspense."""
+
+    APPLY = "APPLY"
+    RETURN = "RETURN"
 
 
 class DisputeStatus(StrEnum):
@@ -56,15 +64,6 @@ class ReleasesNotice(Event, frozen=True):
         raise NotImplementedError(type(self).__name__)
 
 
-class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Money in suspense: what `processor` had said, under the command `command`."""
-
-    processor: str
-    amount: int
-    command: str
-    notice: dict[str, Any]
-
-
 @entity
 class PaymentRecord(State, frozen=True, kw_only=True):
     """What a processor's payment became: a sale, a purchase, or money in suspense.
@@ -74,6 +73,7 @@ class PaymentRecord(State, frozen=True, kw_only=True):
     """
 
     KIND = "payment"
+    FOLD_VERSION = 2
     CACHED = False
 
     status: PaymentStatus | None = None
@@ -82,6 +82,24 @@ class PaymentRecord(State, frozen=True, kw_only=True):
     processor: str = ""
     amount: int = 0
     waiting: tuple[Waiting, ...] = ()
+    #: The sales of later captures, in their order.
+    further: tuple[str, ...] = ()
+    #: The authorisation that it began as.
+    authorization_id: str | None = None
+    #: What was sent back from suspense: notices may still tell of it.
+    returned: tuple[Waiting, ...] = ()
+
+    @property
+    def sale_ids(self) -> tuple[str, ...]:
+        """The sales that it paid, the first capture first."""
+        return () if self.sale_id is None else (self.sale_id, *self.further)
+
+    def suspended_by(self, processor: str) -> Waiting | None:
+        """The money of `processor` that is, or was, in suspense under this reference."""
+        for one in (*self.waiting, *self.returned):
+            if one.processor == processor and one.amount > 0:
+                return one
+        return None
 
     def is_another(self, processor: str) -> bool:
         """Whether the reference is taken: a payment that another processor reports under it, or
@@ -94,7 +112,21 @@ class PaymentRecord(State, frozen=True, kw_only=True):
 
     def became(self, **what: Any) -> "PaymentRecord":
         """The payment once it has become something; others go on waiting."""
-        return PaymentRecord(waiting=self.waiting, **what)
+        return PaymentRecord(waiting=self.waiting, returned=self.returned, **what)
+
+    def with_waiting(self, waiting: tuple[Waiting, ...], **what: Any) -> "PaymentRecord":
+        """The payment once `waiting` is what waits in suspense under its reference."""
+        payment = msgspec.structs.replace(self, waiting=waiting, **what)
+        if payment.status not in (None, PaymentStatus.RELEASED, PaymentStatus.SUSPENDED):
+            return payment
+        if not waiting:
+            return msgspec.structs.replace(payment, status=PaymentStatus.RELEASED)
+        return msgspec.structs.replace(
+            payment,
+            status=PaymentStatus.SUSPENDED,
+            processor=waiting[0].processor,
+            amount=waiting[0].amount,
+        )
 
     def apply(self, key: str, event: Event) -> "PaymentRecord":
         """The payment after `event`: every event in a payment's life says how."""
@@ -118,6 +150,8 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
     notice: dict[str, Any]
     #: The sale that cannot bear this refund, or the reference of a payment that paid for none.
     refund_of: str | None = None
+    #: Whether it is known as a refund, too, by the processor's reference.
+    by_ref: bool = False
 
     def labelled_by(self) -> str | None:
         """The sale that cannot bear this refund."""
@@ -126,7 +160,8 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
     def tags(self) -> tuple[str, ...]:
         """The payment, and a refund's sale; nobody's wallet or earnings are changed by it."""
         sale = () if self.refund_of is None else (f"sale:{self.refund_of}",)
-        return (payment_key(self.ref), *sale)
+        refund = (f"refund:{self.processor}:{self.ref}",) if self.by_ref else ()
+        return (payment_key(self.ref), *sale, *refund)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`psp -> suspense`."""
@@ -137,13 +172,25 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """It waits for a person; what the payment had become before stays known."""
+        if self.refund_of is not None and self.amount > 0:
+            return payment.with_waiting(self._less(payment.waiting))
         waiting = Waiting(self.processor, self.amount, self.command, self.notice)
-        payment = msgspec.structs.replace(payment, waiting=(*payment.waiting, waiting))
-        if payment.status not in (None, PaymentStatus.RELEASED):
-            return payment
-        return msgspec.structs.replace(
-            payment, status=PaymentStatus.SUSPENDED, processor=self.processor, amount=self.amount
-        )
+        return payment.with_waiting((*payment.waiting, waiting))
+
+    def _less(self, waiting: tuple[Waiting, ...]) -> tuple[Waiting, ...]:
+        """What waits once a refund that went beyond its sale has come back."""
+        left, back = [], self.amount
+        for one in waiting:
+            if one.amount < 0 and one.processor == self.processor:
+                part = min(back, -one.amount)
+                back -= part
+                one = msgspec.structs.replace(one, amount=one.amount + part)  # noqa: PLW2901
+                if not one.amount:
+                    continue
+            left.append(one)
+        if back:
+            left.append(Waiting(self.processor, back, self.command, self.notice))
+        return tuple(left)
 
 
 @stored_as("payment.released.v1")
@@ -156,6 +203,9 @@ class PaymentReleased(PaymentEvent, ReleasesNotice, frozen=True, kw_only=True):
     resolution: str
     #: What the processor had reported; released before it was said here, it is "".
     command: str = ""
+    #: What notices about it had cost before it was applied: that is taken back first.
+    bad_debt: int = 0
+    fees: int = 0
 
     def tags(self) -> tuple[str, ...]:
         return (payment_key(self.ref),)
@@ -166,17 +216,21 @@ class PaymentReleased(PaymentEvent, ReleasesNotice, frozen=True, kw_only=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`suspense -> psp`; an applied notice then posts as it would have at first."""
+        money = assets.currency
+        back = self.bad_debt + self.fees
         return (
-            (accounts.SUSPENSE, assets.currency, self.amount),
-            (accounts.processor(self.processor), assets.currency, -self.amount),
+            (accounts.SUSPENSE, money, self.amount),
+            (accounts.BAD_DEBT_EXPENSE, money, -self.bad_debt),
+            (accounts.DISPUTE_EXPENSE, money, -self.fees),
+            (accounts.processor(self.processor), money, back - self.amount),
         )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
-        """The oldest waits no more."""
-        left = payment.waiting[1:]
-        payment = msgspec.structs.replace(payment, waiting=left)
-        if payment.status != PaymentStatus.SUSPENDED:
-            return payment
-        if not left:
-            return msgspec.structs.replace(payment, status=PaymentStatus.RELEASED)
-        return msgspec.structs.replace(payment, processor=left[0].processor, amount=left[0].amount)
+        """The oldest waits no more; of what was returned, notices may still tell."""
+        oldest, *left = payment.waiting
+        returned = payment.returned
+        if self.resolution == SuspenseResolution.RETURN and oldest.amount > 0:
+            back = oldest.left
+            sent = Drawn("release-payment", "", {}, refunded=back, unconfirmed=max(0, back))
+            returned = (*returned, oldest.with_drawn(sent))
+        return payment.with_waiting(tuple(left), returned=returned)

@@ -4,13 +4,24 @@ Money that has arrived cannot be rejected. What contradicts policy or state is b
 with the whole notice kept, until a person releases it.
 """
 
-from enum import StrEnum
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
-from domain.command import COMMANDS, Command, Decision, Given, Suspended, command, explicit_fields
-from domain.entity import LoadedStates
+from domain.command import (
+    COMMANDS,
+    Command,
+    Decision,
+    Given,
+    Ignored,
+    Parked,
+    Suspended,
+    command,
+    explicit_fields,
+)
+from domain.entity import LoadedStates, State, States, evolve
+from domain.event import Event
 from domain.fields import Reference
 from domain.labels import labelled
 from domain.payments.payment import (
@@ -18,18 +29,19 @@ from domain.payments.payment import (
     PaymentReleased,
     PaymentStatus,
     PaymentSuspended,
+    SuspenseResolution,
     payment_key,
 )
-from domain.rejections import INVALID_TRANSITION, UNKNOWN_PAYMENT, reject
+from domain.payments.waiting import Waiting
+from domain.rejections import (
+    AWAITING_REFERENT,
+    INVALID_TRANSITION,
+    UNKNOWN_PAYMENT,
+    Rejection,
+    reject,
+)
 
 ResolutionField = Literal["APPLY", "RETURN"]
-
-
-class SuspenseResolution(StrEnum):
-    """What a person decides of money in suspense."""
-
-    APPLY = "APPLY"
-    RETURN = "RETURN"
 
 
 def suspended(
@@ -45,6 +57,7 @@ def suspended(
         command=command.name,
         notice=kept_fields(command),
         refund_of=refund_of,
+        by_ref=refund_of is not None,
     )
     return Suspended(code, (event,))
 
@@ -58,7 +71,12 @@ def kept_fields(command: Command) -> dict[str, Any]:
 
 @command
 class ReleasePayment(Command):
-    """Release a payment from suspense: APPLY decides its notice again, RETURN sends it back."""
+    """Release a payment from suspense: APPLY decides its notice again, RETURN sends it back.
+
+    Refunds, failures and disputes that were told of it meanwhile have taken their part: RETURN
+    sends back what is left; APPLY posts the payment in full, then each of them in the order in
+    which they came, as if it had never been suspended.
+    """
 
     name = "release-payment"
     roles = frozenset({"finance"})
@@ -67,10 +85,18 @@ class ReleasePayment(Command):
     resolution: ResolutionField
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        return (payment_key(self.payment_ref),)
+        """The payment, and what its notice leads to."""
+        key = payment_key(self.payment_ref)
+        payment = states.loaded(PaymentRecord, self.payment_ref)
+        if payment is None or not payment.waiting or self.resolution == SuspenseResolution.RETURN:
+            return (key,)
+        waiting = payment.waiting[0]
+        return tuple(
+            dict.fromkeys((key, *_again(waiting.command, waiting.notice).prefetch(states)))
+        )
 
     def decide(self, given: Given) -> Decision:
-        """The release, and what the notice does now if it is to be applied."""
+        """The release, and what the notices do now if it is to be applied."""
         payment = given.state(PaymentRecord, self.payment_ref)
         if payment.status is None:
             return reject(UNKNOWN_PAYMENT, payment_ref=self.payment_ref)
@@ -79,22 +105,70 @@ class ReleasePayment(Command):
                 INVALID_TRANSITION, subject=f"payment {self.payment_ref}", state=payment.status
             )
         waiting = payment.waiting[0]
+        applied = self.resolution == SuspenseResolution.APPLY
+        outflow = waiting.outflow
         released = PaymentReleased(
             processor=waiting.processor,
             ref=self.payment_ref,
-            amount=waiting.amount,
+            amount=waiting.left,
             resolution=self.resolution,
             command=waiting.command,
+            bad_debt=outflow.bad_debt if applied else 0,
+            fees=outflow.fees if applied else 0,
         )
-        if self.resolution == SuspenseResolution.RETURN:
-            return (released,)
-        notice = COMMANDS[waiting.command].model_validate(waiting.notice)
+        return self._applied(given, waiting, released) if applied else (released,)
+
+    def _applied(self, given: Given, waiting: Waiting, released: PaymentReleased) -> Decision:
+        notice = _again(waiting.command, waiting.notice)
         outcome = notice.decide(given)
-        if isinstance(outcome, tuple):
-            return (released, *(labelled(event, notice.labels, None) for event in outcome))
-        code = outcome.code if isinstance(outcome, Suspended) else "AWAITING_REFERENT"
-        return reject(
-            INVALID_TRANSITION,
-            subject=f"payment {self.payment_ref}",
-            state=f"{PaymentStatus.SUSPENDED}: its notice still contradicts ({code})",
-        )
+        if not isinstance(outcome, tuple):
+            code = AWAITING_REFERENT if isinstance(outcome, Parked) else _code_of(outcome)
+            return reject(
+                INVALID_TRANSITION,
+                subject=f"payment {self.payment_ref}",
+                state=f"{PaymentStatus.SUSPENDED}: its notice still contradicts ({code})",
+            )
+        events: list[Event] = [released, *_labelled(notice, outcome)]
+        states = StatesAfter(given.states)
+        states.happened(events)
+        for nth, drawn in enumerate(waiting.drawn, 2):
+            later = msgspec.structs.replace(given, states=states, new_id=f"{given.new_id}-{nth}")
+            notice = _again(drawn.command, drawn.notice)
+            outcome = notice.decide(later)
+            if isinstance(outcome, Suspended):
+                outcome = outcome.events
+            if isinstance(outcome, tuple):
+                happened = _labelled(notice, outcome)
+                states.happened(happened)
+                events += happened
+        return tuple(events)
+
+
+class StatesAfter:
+    """States as they will be after events that are being decided on."""
+
+    def __init__(self, before: States) -> None:
+        self._before = before
+        self._after: dict[str, State] = {}
+
+    def __getitem__(self, key: str, /) -> State:
+        return self._after.get(key) or self._before[key]
+
+    def happened(self, events: Iterable[Event]) -> None:
+        """Let events change the states that they touch."""
+        for event in events:
+            self._after.update(dict(evolve(self, event)))
+
+
+def _again(name: str, notice: dict[str, Any]) -> Command:
+    """A notice as it was kept."""
+    return COMMANDS[name].model_validate(notice)
+
+
+def _labelled(notice: Command, events: tuple[Event, ...]) -> list[Event]:
+    """What came of a notice, with the labels that it had brought."""
+    return [labelled(event, notice.labels, None) for event in events]
+
+
+def _code_of(outcome: Suspended | Ignored | Rejection) -> str:
+    return outcome.reason.code if isinstance(outcome, Rejection) else outcome.code

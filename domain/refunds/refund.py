@@ -14,10 +14,12 @@ from domain.agenda import AGENDA, AgendaEvent, AgendaItem
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.fields import Funding
+from domain.payments.payment import PaymentSuspended
+from domain.payments.suspense_drawn import SuspenseDrawn
 from domain.reversals.clawback import Reversal
 from domain.reversals.token_sales import LotReturned, ends
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
-from domain.sales.sale import InFlight, SaleEvent, SaleRecord
+from domain.sales.sale import InFlight, RecordedRefund, SaleEvent, SaleRecord
 from domain.transitions import Transitions
 from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import WalletEvent
@@ -37,6 +39,7 @@ TRANSITIONS: Transitions[RefundStatus] = {
     (None, "record-refund"): RefundStatus.RECORDED,
     (RefundStatus.REQUESTED, "record-refund"): RefundStatus.RECORDED,
     (RefundStatus.REQUESTED, "fail-refund"): RefundStatus.FAILED,
+    (RefundStatus.RECORDED, "fail-refund"): RefundStatus.FAILED,
 }
 
 
@@ -47,19 +50,58 @@ class RefundEvent(Event, frozen=True):
         """The refund called `refund_id` after this event."""
         raise NotImplementedError(type(self).__name__)
 
+    def told_by(self, processor_ref: str) -> int:
+        """Minor units that it adds to what notices under a reference have recorded."""
+        raise NotImplementedError(type(self).__name__)
+
 
 @entity
 class RefundRecord(State, frozen=True, kw_only=True):
-    """A refund: requested, recorded or failed; None while unknown."""
+    """A refund: requested, recorded or failed; None while unknown.
+
+    It is known by its id and, `processor:reference`, by the notice that told of it. Such a notice
+    may have told of refunds of several sales that one payment paid, or of one in suspense.
+    """
 
     KIND = "refund"
+    FOLD_VERSION = 2
     CACHED = False
 
     status: RefundStatus | None = None
     sale_id: str = ""
+    #: More sales of the payment that the notice spoke of.
+    further: tuple[str, ...] = ()
+    #: The payment in suspense that it was a refund of.
+    payment_ref: str | None = None
+    #: The purchase of tokens that it was a refund of.
+    purchase_id: str | None = None
+
+    @property
+    def sale_ids(self) -> tuple[str, ...]:
+        """The sales that it is a refund of."""
+        return (self.sale_id, *self.further) if self.sale_id else ()
+
+    def of_sale(self, status: RefundStatus, sale_id: str) -> "RefundRecord":
+        """The refund once `status` holds for what it refunded of a sale."""
+        others = self.further
+        if self.sale_id and sale_id not in self.sale_ids:
+            others = (*others, sale_id)
+        return RefundRecord(status=status, sale_id=self.sale_id or sale_id, further=others)
 
     def apply(self, key: str, event: Event) -> "RefundRecord":
-        """The refund after `event`."""
+        """The refund after `event`; what goes beyond a sale, or is of a payment in suspense, is
+        known by its reference alone.
+        """
+        if isinstance(event, SuspenseDrawn):
+            return RefundRecord(
+                status=RefundStatus.RECORDED if event.refunded > 0 else RefundStatus.FAILED,
+                payment_ref=event.ref,
+            )
+        if isinstance(event, PaymentSuspended):
+            assert event.refund_of is not None
+            failed = event.amount > 0
+            status = RefundStatus.FAILED if failed else RefundStatus.RECORDED
+            return self.of_sale(status, event.refund_of)
         assert isinstance(event, RefundEvent)
         return event.in_refund(self, key[7:])
 
@@ -74,14 +116,20 @@ class RefundNotice(State, frozen=True, kw_only=True):
     amount: int = 0
 
     def apply(self, key: str, event: Event) -> "RefundNotice":
-        """So much more."""
-        assert isinstance(event, RefundRecorded)
-        return RefundNotice(amount=self.amount + event.amount)
+        """So much more, or less by what has failed of it."""
+        assert isinstance(event, RefundEvent)
+        processor_ref = key.split(":", 2)[2]
+        return RefundNotice(amount=self.amount + event.told_by(processor_ref))
 
 
 def refund_notice_key(processor: str, processor_ref: str) -> str:
     """The tag of what notices of refunds under a reference have recorded."""
     return f"refund_notice:{processor}:{processor_ref}"
+
+
+def notice_key(processor: str, processor_ref: str) -> str:
+    """By which a refund is known that a notice told of, without its kind."""
+    return f"{processor}:{processor_ref}"
 
 
 @stored_as("refund.requested.v1")
@@ -105,7 +153,7 @@ class RefundRequested(SaleEvent, RefundEvent, frozen=True, kw_only=True):
         return msgspec.structs.replace(record, in_flight=(*record.in_flight, flight))
 
     def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
-        return RefundRecord(status=RefundStatus.REQUESTED, sale_id=self.sale_id)
+        return refund.of_sale(RefundStatus.REQUESTED, self.sale_id)
 
 
 @stored_as("refund.failed.v1")
@@ -152,7 +200,7 @@ class RefundRecorded(
 ):
     """`amount` went back to the buyer, `cumulative` in all: minor units (CARD) or tokens (TOKEN).
 
-    CARD: amount = tax + shares + platform_share (commission) + excess (beyond the sale).
+    CARD: amount - bounced = tax + shares + platform_share (commission) + excess (beyond the sale).
     TOKEN: released + promo_part = shares + platform_share (the margin).
     """
 
@@ -175,10 +223,14 @@ class RefundRecorded(
     confirms: tuple[Confirmed, ...] = ()
     #: The items whose entitlement ends with a full refund.
     revoked: tuple[str, ...] = ()
+    #: CARD: what of `amount` a failed payment had taken back already.
+    bounced: int = 0
     #: Whether the agenda has to learn when returned lots end.
     on_agenda: bool = False
     #: Whether it is found by its notice's reference; those recorded before this field are not.
     by_reference: bool = False
+    #: Whether the refund itself is found by it, too, should it fail.
+    may_fail: bool = False
 
     def labelled_by(self) -> str:
         return f"sale:{self.sale_id}"
@@ -194,10 +246,14 @@ class RefundRecorded(
             *(entitlement_key(self.buyer, item) for item in self.revoked),
             *((AGENDA,) if self.on_agenda else ()),
             *((self._notice(),) if self.by_reference else ()),
+            *((self._own(),) if self.may_fail else ()),
         )
 
     def _notice(self) -> str:
         return refund_notice_key(self.processor or "", self.processor_ref or "")
+
+    def _own(self) -> str:
+        return f"refund:{notice_key(self.processor or '', self.processor_ref or '')}"
 
     def agenda_items(self) -> tuple[AgendaItem, ...]:
         """Returned lots end when their first lots do."""
@@ -221,12 +277,14 @@ class RefundRecorded(
             (accounts.COMMISSION_REVENUE, money, self.platform_share),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.BAD_DEBT_EXPENSE, money, self.excess),
-            (accounts.processor(self.processor or ""), money, -self.amount),
+            (accounts.processor(self.processor or ""), money, self.bounced - self.amount),
         )
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:
         """So much more is refunded; what was confirmed is not in flight any more."""
         left = {done.refund_id: done.left for done in self.confirms}
+        if self.funding != Funding.TOKEN:
+            record = msgspec.structs.replace(record, recorded=self._in_recorded(record))
         flights = (
             InFlight(one.refund, left.get(one.refund, one.amount)) for one in record.in_flight
         )
@@ -252,6 +310,18 @@ class RefundRecorded(
             ),
         )
 
+    def _in_recorded(self, record: SaleRecord) -> tuple[RecordedRefund, ...]:
+        """What is known of the sale's refunds, with the part of each that this one confirms."""
+        ref, unconfirmed, told = self.processor_ref or "", self.amount, []
+        asked = {one.refund: one.amount for one in record.in_flight}
+        for done in self.confirms:
+            part = asked.get(done.refund_id, 0) - done.left
+            unconfirmed -= part
+            told.append(RecordedRefund(done.refund_id, ref, part))
+        if unconfirmed:
+            told.append(RecordedRefund("" if told else self.refund_id, ref, unconfirmed))
+        return (*record.recorded, *told)
+
     def lot_changes(self) -> tuple[LotChange, ...]:
         """Returned lots stand at their places; what has lapsed is not revived."""
         revived = tuple(lot.as_lot() for lot in self.lots if not lot.lapsed)
@@ -261,9 +331,11 @@ class RefundRecorded(
         """Only what other sales grant is left."""
         return entitlement.without(self.sale_id)
 
+    def told_by(self, processor_ref: str) -> int:
+        return self.amount
+
     def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
         """It is done, unless only a part of it was."""
         left = {done.refund_id: done.left for done in self.confirms}.get(refund_id, 0)
-        return RefundRecord(
-            status=RefundStatus.REQUESTED if left else RefundStatus.RECORDED, sale_id=self.sale_id
-        )
+        status = RefundStatus.REQUESTED if left else RefundStatus.RECORDED
+        return refund.of_sale(status, self.sale_id)

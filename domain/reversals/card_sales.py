@@ -6,6 +6,7 @@ one payment end in the same balances in whatever order they arrive, no share is 
 and no rounding is lost.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ from domain.creators.creator import Creator
 from domain.money import split_among, split_by_weight
 from domain.payments.payment import DisputeBearer, DisputeStatus
 from domain.reversals.clawback import Clawback
+from domain.sales.entitlement import Entitlement, EntitlementEvent
 from domain.sales.sale import Sale, SaleDispute, SaleRecord
 
 
@@ -69,13 +71,13 @@ def among_payees(sale: Sale, amount: int) -> tuple[int, ...]:
 def reversed_so_far(record: SaleRecord) -> Reversed:
     """What was taken back of a sale by card, as its refunds and disputes stand.
 
-    Creators bear refunds, and disputes if the dispute's bearer says so; tax and commission are
-    given back for both. What goes beyond the sale, or what creators need not bear, is the
-    platform's.
+    Creators bear refunds, what a failed payment took back, and disputes if the dispute's bearer
+    says so; tax and commission are given back for all. What goes beyond the sale, or what creators
+    need not bear, is the platform's.
     """
     sale = record.sale
     assert sale is not None
-    paid, refunded, lost = record.paid, record.refunded, record.disputed(DisputeStatus.LOST)
+    paid, refunded, lost = record.paid, went_back(record), record.disputed(DisputeStatus.LOST)
     borne = refunded + record.disputed(DisputeStatus.LOST, DisputeBearer.CREATOR_PROPORTIONAL)
     disputed = borne + record.disputed(DisputeStatus.OPEN, DisputeBearer.CREATOR_PROPORTIONAL)
     whole = parts_of(sale, min(paid, refunded + lost))
@@ -127,7 +129,31 @@ def clawbacks(
 
 def is_fully_reversed(record: SaleRecord) -> bool:
     """Whether the buyer has everything back."""
-    return record.refunded + record.disputed(DisputeStatus.LOST) >= record.paid > 0
+    return went_back(record) + record.disputed(DisputeStatus.LOST) >= record.paid > 0
+
+
+def went_back(record: SaleRecord) -> int:
+    """What refunds gave back to the buyer, or a payment that failed after it had succeeded."""
+    return record.refunded + record.bounced
+
+
+def open_to_refund(record: SaleRecord) -> int:
+    """Minor units that refunds can still take of what a card paid, disputes left aside."""
+    return record.by_card - record.refunded if record.by_card else 0
+
+
+def entitled_items(sale: Sale) -> tuple[str, ...]:
+    """The items that a sale entitles its buyer to."""
+    mine = f"entitlement:{sale.buyer}:"
+    return tuple(tag.removeprefix(mine) for tag in sale.tags() if tag.startswith(mine))
+
+
+def entitled_until(sale: Sale) -> datetime | None:
+    """Until when a sale by itself entitles its buyer."""
+    if isinstance(sale, EntitlementEvent):
+        granted = sale.in_entitlement(Entitlement()).longest
+        return None if granted is None else granted.valid_until
+    return None
 
 
 def with_dispute(record: SaleRecord, dispute: SaleDispute) -> SaleRecord:
@@ -138,7 +164,7 @@ def with_dispute(record: SaleRecord, dispute: SaleDispute) -> SaleRecord:
 
 def undone_of(record: SaleRecord) -> int:
     """How much of a sale by card the buyer has back: what documents of its VAT speak of."""
-    return min(record.paid, record.refunded + record.disputed(DisputeStatus.LOST))
+    return min(record.paid, went_back(record) + record.disputed(DisputeStatus.LOST))
 
 
 def with_refund(record: SaleRecord, cumulative: int) -> SaleRecord:

@@ -76,6 +76,13 @@ class CreditNoteIssued(VatDocument, frozen=True, kw_only=True):
     refund_id: str | None = None
 
 
+@stored_as("debit_note.issued.v1")
+class DebitNoteIssued(VatDocument, frozen=True, kw_only=True):
+    """The VAT of a refund that was documented as taken back and has failed."""
+
+    refund_id: str | None = None
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be documented."""
 
@@ -125,10 +132,24 @@ def for_sale(given: Given, sale: Sale) -> tuple[Event, ...]:
 
 
 def for_refund(
-    given: Given, sale: Sale, *, amount: int, tax: int, refund_id: str, nth: int = 0
+    given: Given, sale: Sale, *, amount: int, tax: int, refund_id: str | None, nth: int = 0
 ) -> tuple[Event, ...]:
     """The credit note of `amount` refunded on a sale, of which `tax` is VAT."""
-    document = Document(
+    return credit_note(given, _part_of(sale, amount, tax), refund_id, nth)
+
+
+def for_reversal(
+    given: Given, sale: Sale, *, amount: int, tax: int, refund_id: str | None, nth: int = 0
+) -> tuple[Event, ...]:
+    """The debit note of `amount` whose refund has failed, of which `tax` is VAT."""
+    if not tax:
+        return ()
+    fields = _part_of(sale, amount, tax).numbered(given, nth)
+    return (DebitNoteIssued(**fields, refund_id=refund_id),)  # type: ignore[arg-type]
+
+
+def _part_of(sale: Sale, amount: int, tax: int) -> Document:
+    """`amount` of a sale, of which `tax` is VAT."""
+    return Document(
         country=sale.country, net=amount - tax, vat=tax, rate=sale.vat_bps, sale_id=sale.sale_id
     )
-    return credit_note(given, document, refund_id, nth)

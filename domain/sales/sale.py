@@ -57,6 +57,17 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
     amount: int
 
 
+class RecordedRefund(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What stands of a refund by card that a notice of reference `ref` told of: `amount` the sale
+    has borne, and `over` is what went to suspense because it was beyond the sale.
+    """
+
+    refund: str
+    ref: str
+    amount: int
+    over: int = 0
+
+
 class SaleDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A dispute of a sale by card."""
 
@@ -78,6 +89,7 @@ class SaleRecord(State, frozen=True, kw_only=True):
     """A sale and what became of it. Tuples of numbers follow the sale's payees, or its lots."""
 
     KIND = "sale"
+    FOLD_VERSION = 2
     CACHED = False
 
     sale: "Sale | None" = None
@@ -91,6 +103,18 @@ class SaleRecord(State, frozen=True, kw_only=True):
     charges: tuple[Charge, ...] = ()
     #: Minor units that a processor refunded beyond what a card had paid: they went to suspense.
     over_refunded: int = 0
+    #: CARD: the refunds that these figures are made of, the oldest first.
+    recorded: tuple[RecordedRefund, ...] = ()
+    #: CARD: whether the payment failed after it had succeeded.
+    failed: bool = False
+    #: When it, or a refund, failed last: a cumulative figure from before speaks of other refunds.
+    failed_at: datetime | None = None
+
+    @property
+    def bounced(self) -> int:
+        """What a failed payment took back: all that refunds and lost disputes had not."""
+        lost = self.disputed(DisputeStatus.LOST)
+        return max(0, self.by_card - self.refunded - lost) if self.failed else 0
 
     @property
     def labels(self) -> dict[str, str] | None:
@@ -125,9 +149,26 @@ class SaleRecord(State, frozen=True, kw_only=True):
         Money in suspense is in nobody's life; it is remembered, so as to count once.
         """
         if isinstance(event, PaymentSuspended):
-            return msgspec.structs.replace(self, over_refunded=self.over_refunded - event.amount)
+            return self._with_over(event.ref, -event.amount)
         assert isinstance(event, SaleEvent)
         return event.in_sale(self)
+
+    def _with_over(self, ref: str, over: int) -> "SaleRecord":
+        """The record once `over` more of the refund `ref` waits in suspense.
+
+        Less, if another refund has failed: then the sale bears that part.
+        """
+        known = [one for one in self.recorded if one.ref == ref]
+        recorded = self.recorded
+        if over > 0:
+            recorded = (*recorded, RecordedRefund("", ref, 0, over))
+        elif known:
+            last = known[-1]
+            moved = msgspec.structs.replace(last, amount=last.amount - over, over=last.over + over)
+            recorded = tuple(moved if one is last else one for one in recorded)
+        return msgspec.structs.replace(
+            self, over_refunded=self.over_refunded + over, recorded=recorded
+        )
 
 
 class Sale(

@@ -46,7 +46,7 @@ class Recorded:
         )
         self._disputes = given.states_of(DisputeRecord, _of(named, *DISPUTED))
         undone = [self._payments[ref] for ref in _of(named, LineKind.REFUND, *CHARGEBACKS)]
-        sales = (payment.sale_id for payment in undone if payment.sale_id is not None)
+        sales = (sale_id for payment in undone for sale_id in payment.sale_ids)
         self._sales = given.states_of(SaleRecord, dict.fromkeys(sales))
         bought = (payment.purchase_id for payment in undone if payment.purchase_id is not None)
         self._purchases = given.states_of(PurchaseRecord, dict.fromkeys(bought))
@@ -55,7 +55,7 @@ class Recorded:
         )
         by_id = dict.fromkeys(one.dispute for record in disputed for one in record.disputes)
         self._by_id = given.states_of(DisputeRecord, by_id)
-        own = (found.opened.dispute_id for found in self._disputes.values() if found.opened)
+        own = (part.dispute_id for found in self._disputes.values() for part in found.parts)
         given.states_of(DisputeFee, dict.fromkeys((*by_id, *own)))
 
     def expected(self, kind: str, reference: str) -> int | None:
@@ -103,10 +103,13 @@ class Recorded:
         payment = self._payment(reference)
         if payment is not None:
             if payment.sale_id is not None:
-                sale = self._sales[payment.sale_id]
-                return sale.refunded + sale.over_refunded
+                sales = (self._sales[sale_id] for sale_id in payment.sale_ids)
+                return sum(sale.refunded + sale.over_refunded + sale.bounced for sale in sales)
             if payment.purchase_id is not None:
                 return self._purchases[payment.purchase_id].sent_back
+            waiting = payment.suspended_by(self._processor)
+            if waiting is not None:
+                return waiting.refunded
             if payment.status == PaymentStatus.RELEASED:
                 return payment.amount
         beyond = self._suspended(reference, "record-refund", None)
@@ -118,15 +121,14 @@ class Recorded:
         payment = self._payment(reference)
         if own or payment is None:
             return own
-        record: SaleRecord | PurchaseRecord
-        if payment.sale_id is not None:
-            record = self._sales[payment.sale_id]
-        elif payment.purchase_id is not None:
-            record = self._purchases[payment.purchase_id]
-        else:
-            return []
+        records: list[SaleRecord | PurchaseRecord] = [
+            self._sales[sale_id] for sale_id in payment.sale_ids
+        ]
+        if payment.purchase_id is not None:
+            records = [self._purchases[payment.purchase_id]]
         return [
             (found.status, found.opened)
+            for record in records
             for found in (self._by_id[one.dispute] for one in record.disputes)
             if found.status is not None and found.opened is not None
         ]
@@ -135,8 +137,8 @@ class Recorded:
         found = self._disputes[reference]
         if found.status is None or found.opened is None:
             return []
-        mine = found.opened.processor == self._processor
-        return [(found.status, found.opened)] if mine else []
+        status, processor = found.status, self._processor
+        return [(status, part) for part in found.parts if part.processor == processor]
 
     def _suspended(self, reference: str, command: str, field: str | None) -> int:
         """What notices of `command` took that wait in suspense under their own reference."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain.rejections import AWAITING_REFERENT, Rejection
+from domain.rejections import AWAITING_REFERENT, STALE_FIGURE, Rejection
 from ledger.write.request import Request
 
 
@@ -94,7 +94,11 @@ def render(answer: Answer) -> bytes:
 def _outcome(code: str | None) -> bytes:
     if code is None:
         return b"accepted"
-    return b"parked" if code == AWAITING_REFERENT else b"suspended"
+    return _KEPT.get(code, b"suspended")
+
+
+#: Outcomes of notices that have no effect, by their codes.
+_KEPT = {AWAITING_REFERENT: b"parked", STALE_FIGURE: b"ignored"}
 
 
 def problem(rejection: Rejection, correlation_id: str, **more: Any) -> bytes:

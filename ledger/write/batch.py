@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from domain.accounts import Assets
-from domain.command import Given, Parked
+from domain.command import Given, Ignored, Parked
 from domain.controls.periods import PERIODS, Periods
 from domain.entity import KINDS, MissingState, State
 from domain.event import EVENTS, Event
@@ -41,7 +41,7 @@ from ledger.write.encoding import (
     event_rows,
     receipt_rows,
 )
-from ledger.write.inbox import DueNotice, Inbox, NoticeStatus
+from ledger.write.inbox import DueNotice, Inbox, NoticeStatus, status_of
 from ledger.write.policies import PublishedPolicies
 from ledger.write.receipts import KnownAnswers, key_taken
 from ledger.write.request import Request
@@ -168,9 +168,7 @@ class Batch:
             self.inbox.conclude(due, NoticeStatus.PARKED, notice.awaits, self.position)
         else:
             if any(other is due for other in self.inbox.due):
-                applied = answer.code is None
-                status = NoticeStatus.APPLIED if applied else NoticeStatus.SUSPENDED
-                self.inbox.conclude(due, status, None, answer.position)
+                self.inbox.conclude(due, status_of(answer.code), None, answer.position)
         finally:
             self._applying = None
 
@@ -261,10 +259,14 @@ class Batch:
             if isinstance(decision, Rejection):
                 return self._refused(request, decision)
             if isinstance(decision, Parked):
-                return self._parked(request, decision, now)
+                self._keep(request, NoticeStatus.PARKED, decision.awaits, now)
+                return self._without_events(request, now, 202, AWAITING_REFERENT)
+            if isinstance(decision, Ignored):
+                self._keep(request, NoticeStatus.IGNORED, None, now)
+                return self._without_events(request, now, 202, decision.code)
             code, decision = decision.code, decision.events
         if not decision:
-            return self._nothing_to_do(request, now)
+            return self._without_events(request, now, 201)
         context = CommandContext(
             request,
             self._book.name,
@@ -363,20 +365,11 @@ class Batch:
         elif status is NoticeStatus.PARKED:
             self.inbox.conclude(self._applying, status, awaits, self.position)
 
-    def _parked(self, request: Request, decision: Parked, now: datetime) -> Answer:
-        self._keep(request, NoticeStatus.PARKED, decision.awaits, now)
-        answer = Answer(
-            status=202,
-            position=self.position,
-            command=request.name,
-            recorded_at=now,
-            code=AWAITING_REFERENT,
-        )
-        answer.rendered = answer.body
-        return answer
-
-    def _nothing_to_do(self, request: Request, now: datetime) -> Answer:
-        answer = Answer(status=201, position=self.position, command=request.name, recorded_at=now)
+    def _without_events(
+        self, request: Request, now: datetime, status: int, code: str | None = None
+    ) -> Answer:
+        """Nothing happened: there was nothing to do, or a notice waits or says nothing new."""
+        answer = Answer(status, self.position, request.name, now, code=code)
         answer.rendered = answer.body
         return answer
 

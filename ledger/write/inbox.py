@@ -15,6 +15,7 @@ import msgspec
 from domain.catalogue import read_command
 from domain.payments.payment import ReleasesNotice
 from domain.payments.suspense import kept_fields
+from domain.rejections import STALE_FIGURE
 from ledger.log.entry import canonical
 from ledger.write.answer import Answer, ReleasedNotice
 from ledger.write.request import Request, first_needs
@@ -26,6 +27,14 @@ class NoticeStatus(StrEnum):
     PARKED = "parked"
     SUSPENDED = "suspended"
     APPLIED = "applied"
+    IGNORED = "ignored"
+
+
+def status_of(code: str | None) -> NoticeStatus:
+    """What became of a notice that was decided and does not wait, by its answer's code."""
+    if code is None:
+        return NoticeStatus.APPLIED
+    return NoticeStatus.IGNORED if code == STALE_FIGURE else NoticeStatus.SUSPENDED
 
 
 class Notice(msgspec.Struct, frozen=True):

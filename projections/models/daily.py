@@ -28,8 +28,10 @@ from domain.event import Event
 from domain.holds.hold import HoldSettled
 from domain.payouts.payout import PayoutEvent, PayoutPaid, PayoutRequested, PayoutReturned
 from domain.purchases.purchase import TokensPurchased
+from domain.refunds.payment_failure import SalePaymentFailed
 from domain.refunds.purchases import TokenPurchaseRefunded
 from domain.refunds.refund import RefundRecorded
+from domain.refunds.refund_reversed import RefundReversed
 from domain.sales.sale import CARD, Sale, SaleEvent
 from domain.subscriptions.subscription import (
     PeriodFailed,
@@ -63,7 +65,8 @@ branches: ByClass[Callable[["Daily", Any, int], None]] = ByClass(
     nothing="""
         account.frozen.v1 account.unfrozen.v1 adjustment.approved.v1 adjustment.proposed.v1
         adjustment.rejected.v1 call.paused.v1 call.resumed.v1 credit_note.issued.v1
-        credits.held.v1 hold.released.v1 invoice.issued.v1 payout.approved.v1 payout.failed.v1
+        credits.held.v1 debit_note.issued.v1 hold.released.v1 invoice.issued.v1
+        payout.approved.v1 payout.failed.v1
         payout.rejected.v1 payout.submitted.v1 refund.failed.v1 refund.requested.v1
         subject.erased.v1
         """,
@@ -211,6 +214,16 @@ def _refunded(daily: Daily, event: RefundRecorded, day: int) -> None:
         daily.fact(day, "refund", amount=event.amount)
     else:
         daily.fact(day, "refund", tokens=event.amount)
+
+
+@branches.branch(RefundReversed)
+def _not_refunded(daily: Daily, event: RefundReversed, day: int) -> None:
+    daily.fact(day, "refund_reversed", amount=event.amount)
+
+
+@branches.branch(SalePaymentFailed)
+def _bounced(daily: Daily, event: SalePaymentFailed, day: int) -> None:
+    daily.fact(day, "payment_failed", amount=event.amount)
 
 
 @branches.branch(TokenPurchaseRefunded)

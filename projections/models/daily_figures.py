@@ -13,6 +13,12 @@ from projections.models.daily import Daily
 _NO_SALES = {
     "count": 0, "gross": 0, "tokens": 0, "tax": 0, "creator_share": 0, "platform_share": 0,
 }  # fmt: skip
+_CALLS = {
+    "started": "call_started",
+    "ended": "call_ended",
+    "seconds": "call_second",
+    "blocks_written_off": "call_block_written_off",
+}
 _NO_FACT = {"count": 0, "amount": 0, "tokens": 0}
 
 SQL = Daily().sql
@@ -54,12 +60,7 @@ def _day(day: date, *figures: Any) -> dict[str, Any]:
         "tips": {"count": tips["count"], "amount": tips["gross"], "tokens": tips["tokens"]},
         "call_blocks": sold("call")["count"],
         "call_minutes": count("call_second") // 60,
-        "calls": {
-            "started": count("call_started"),
-            "ended": count("call_ended"),
-            "seconds": count("call_second"),
-            "blocks_written_off": count("call_block_written_off"),
-        },
+        "calls": {name: count(fact) for name, fact in _CALLS.items()},
         "subscriptions": {
             "started": count("subscription_started"),
             "periods": sold("subscription")["count"],
@@ -74,6 +75,8 @@ def _day(day: date, *figures: Any) -> dict[str, Any]:
         },
         "usage": fact("batch_settled"),
         "refunds": fact("refund"),
+        "refunds_reversed": fact("refund_reversed", "count", "amount"),
+        "payments_failed": fact("payment_failed", "count", "amount"),
         "purchase_refunds": fact("purchase_refund"),
         "disputes": {
             "opened": fact("dispute_opened", "count", "amount"),

@@ -12,7 +12,10 @@ from psycopg import Cursor
 
 from domain.creators.creator import CreatorEvent
 from domain.disputes.dispute import DisputeLost, DisputeWon
+from domain.refunds.payment_failure import SalePaymentFailed
 from domain.refunds.refund import RefundRecorded
+from domain.refunds.refund_reversed import RefundReversed
+from domain.reversals.clawback import Reversal
 from domain.sales.sale import Sale, SaleRecord
 from ledger.log import reading
 from ledger.postgres.database import Connection
@@ -150,8 +153,8 @@ def _sold(earnings: Earnings, event: Sale, _position: int) -> None:
     source[5] += event.tokens_paid + event.tokens_promo
 
 
-@branches.branch(RefundRecorded, DisputeLost, DisputeWon)
-def _reversed(earnings: Earnings, event: RefundRecorded, position: int) -> None:
+@branches.branch(RefundRecorded, RefundReversed, SalePaymentFailed, DisputeLost, DisputeWon)
+def _reversed(earnings: Earnings, event: Reversal, position: int) -> None:
     for tag in event.tags():
         if tag.startswith(_TAG):
             earnings.reverse(tag.removeprefix(_TAG), position)

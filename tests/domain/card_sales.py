@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from domain.command import Parked, Suspended
+from domain.command import Ignored, Parked, Suspended
 from domain.creators.creator import Creator
 from domain.rejections import Rejection
 from domain.sales.sale import Sale
@@ -60,6 +60,8 @@ def hear(place: InMemoryBook, notices: list[tuple[str, dict[str, Any]]]) -> None
             if isinstance(decision, Parked):
                 continue
             assert not isinstance(decision, Rejection)
+            if isinstance(decision, Ignored):
+                decision = ()
             place.record(*(decision.events if isinstance(decision, Suspended) else decision))
             waiting.remove(notice)
             break

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from domain.accounts import Assets
 from domain.catalogue import read_command
-from domain.command import Command, Decision, Given, Suspended
+from domain.command import Command, Decision, Given, Ignored, Suspended
 from domain.controls.policy_changes import POLICIES, Policies, PolicyProposed
 from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
@@ -138,4 +138,4 @@ def code(decision: Decision) -> str:
     """Why not; '' for an accepted command."""
     if isinstance(decision, Rejection):
         return decision.reason.code
-    return decision.code if isinstance(decision, Suspended) else ""
+    return decision.code if isinstance(decision, Suspended | Ignored) else ""

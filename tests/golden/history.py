@@ -49,7 +49,7 @@ POLICY: dict[str, Any] = {
 
 def play(stage: WritePath) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
-    sales = (calling, holding, refunding, disputing, booking, subscribing)
+    sales = (calling, holding, refunding, reversing, disputing, booking, subscribing)
     for chapter in (spending, earning, *sales, payouts, adjusting, settling, closing):
         chapter(stage)
     stage.check()
@@ -167,6 +167,23 @@ def refunding(stage: WritePath) -> None:
     stage.when(Sent("refund", {**sale, "amount": 100, "reason_code": "REQUESTED"}))
     refund = {"refund": stage.outcomes[0].event["refund_id"], "reason_code": "CARD_EXPIRED"}
     stage.given(Sent("fail-refund", {**refund, **stripe("refund-2")}))
+
+
+def reversing(stage: WritePath) -> None:
+    """A recorded refund fails, then its payment does; of one in suspense some is refunded."""
+    stage.given(card_tip(1_190, country="DE", processor_ref="bounces"))
+    sale = {"payment_ref": "bounces", **stripe("refund-3"), "amount": 500}
+    failed = {"refund": "refund-3", "reason_code": "CLOSED", **stripe("refund-4")}
+    bounced = {"payment_ref": "bounces", "reason_code": "RETURNED", **stripe("bounced")}
+    stage.given(
+        Sent("record-refund", sale), Sent("fail-refund", failed), Sent("fail-payment", bounced)
+    )
+    stage.when(purchase("small", price=997, ref="odd"))
+    assert stage.outcomes[0].code == "PRICE_MISMATCH"
+    stage.given(
+        Sent("record-refund", {"payment_ref": "odd", **stripe("refund-5"), "amount": 500}),
+        Sent("release-payment", {"payment_ref": "odd", "resolution": "RETURN"}, *FINANCE),
+    )
 
 
 def disputing(stage: WritePath) -> None:

@@ -19,6 +19,11 @@ ENDED = {"promo_tokens.expired.v1", "tokens.lapsed.v1"}
 UNDOES_A_PURCHASE = {
     "token_purchase.refunded.v1", "dispute.opened.v1", "dispute.lost.v1", "dispute.won.v1",
 }  # fmt: skip
+#: What takes back of sales what they brought, or gives it back.
+TAKES_BACK = {
+    "refund.recorded.v1", "refund.reversed.v1", "sale_payment.failed.v1", "dispute.lost.v1",
+    "dispute.won.v1",
+}  # fmt: skip
 
 
 def entries(rows: Rows) -> list[dict[str, Any]]:
@@ -87,7 +92,7 @@ def nets(rows: Rows) -> Counter[tuple[str, str]]:
             products[body["sale_id"]] = body["product"]
             for payee in body["payees"]:
                 found[payee["creator"], body["product"]] += payee["share"]
-        if entry["type"] in {"refund.recorded.v1", "dispute.lost.v1", "dispute.won.v1"}:
+        if entry["type"] in TAKES_BACK:
             for claw in body.get("shares", ()):
                 sale = claw.get("sale_id") or body["sale_id"]
                 found[claw["creator"], products[sale]] -= claw.get("share", 0)
@@ -134,7 +139,7 @@ def _sales(rows: Rows) -> dict[str, dict[str, Any]]:
         if kind == "refund.recorded.v1":
             sale = sales[body["sale_id"]]
             sale["refunded"] += body["amount"] if body["funding"] == "TOKEN" else 0
-        if kind in {"refund.recorded.v1", "dispute.lost.v1", "dispute.won.v1"}:
+        if kind in TAKES_BACK:
             for claw in body.get("shares", ()):
                 sale, share = sales[claw.get("sale_id") or body["sale_id"]], claw.get("share", 0)
                 sale["net"] -= share
@@ -164,7 +169,7 @@ def entitled(rows: Rows) -> dict[tuple[str, str], tuple[str, str, str | None]]:
                 products[body["sale_id"]] = body["product"]
                 until = body.get("period_end") or body.get("expires_at")
                 of_item.append((body["product"], body["sale_id"], until))
-            elif kind == "dispute.won.v1":
+            elif kind in {"dispute.won.v1", "refund.reversed.v1"}:
                 product = products[body["sale_id"]]
                 of_item.append((product, body["sale_id"], body.get("valid_until")))
     held = {}

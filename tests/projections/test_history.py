@@ -196,6 +196,8 @@ def _check_day(day: dict[str, Any], expected: Counter[str]) -> None:
         "amount": expected["refund CARD"],
         "tokens": expected["refund TOKEN"],
     }
+    assert day["refunds_reversed"]["amount"] == expected["refund.reversed amount"]
+    assert day["payments_failed"]["amount"] == expected["sale_payment.failed amount"]
     assert day["purchase_refunds"]["count"] == expected["token_purchase.refunded"]
     assert day["purchase_refunds"]["amount"] == expected["token_purchase.refunded amount"]
     for state in ("opened", "lost", "won"):

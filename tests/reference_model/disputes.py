@@ -8,12 +8,11 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-from tests.reference_model.earnings import Sale
-from tests.reference_model.refunds import Refunds
+from tests.reference_model.reports import Reports
 from tests.reference_model.verdicts import ACCEPTED, NOTHING, Verdict, parked, rejected, suspended
 
 
-class Disputes(Refunds):
+class Disputes(Reports):
     """Disputes by id and by reference."""
 
     def __init__(self, book: str) -> None:
@@ -22,66 +21,123 @@ class Disputes(Refunds):
         self._borne: list[tuple[str, int]] = []
 
     def open_dispute(self, fields: dict[str, Any]) -> Verdict:
-        """A bank takes back what was paid."""
-        if fields["processor_ref"] in self.disputes:
+        """A bank takes back what was paid, and what it takes beyond that is lost to us."""
+        ref, amount, fee = fields["processor_ref"], fields["amount"], fields["fee"]
+        known = self.disputes.get(ref)
+        if known is not None and "parts" in known:
             return NOTHING
-        about = self._about(fields)
-        if about is None:
+        kind, found = self.about(fields)
+        if kind in ("nothing", "authorized"):
             return parked()
-        amount, fee = fields["amount"], fields["fee"]
-        if isinstance(about, str) or amount > about.get("paid", about.get("price")):
-            return suspended("INVALID_TRANSITION", -amount - fee)
-        if about.get("funding") == "TOKEN":
+        if kind == "suspense":
+            return self._suspense_disputed(fields, *found)
+        about = [found[1]] if kind == "purchase" else found
+        if not any(self._by_card(one) for one in about):
             return suspended("INVALID_TRANSITION", -amount - fee)
         policy = self.policy(self.happened(fields))
         if policy is None:
             return suspended("NO_POLICY", -amount - fee)
-        dispute = {
-            "id": self.new_id,
-            "about": about,
-            "amount": amount,
-            "posted": fee,
-            "fee": fee if policy.get("dispute_fee_refundable") else 0,
-            "bearer": policy["dispute_bearer"],
+        parts: list[dict[str, Any]] = []
+        for one, part in self._spread(about, amount):
+            dispute = {
+                "id": f"{self.new_id}-{len(parts) + 1}" if parts else self.new_id,
+                "about": one,
+                "amount": part,
+                "posted": 0 if parts else fee,
+                "fee": fee if policy.get("dispute_fee_refundable") and not parts else 0,
+                "bearer": policy["dispute_bearer"],
+                "processor": fields["processor"],
+                "state": "OPEN",
+            }
+            parts.append(dispute)
+            self._open(dispute, 0 if len(parts) > 1 else fee)
+            if fields.get("final"):
+                self._lose(dispute)
+        group = {
+            "state": "LOST" if fields.get("final") else "OPEN",
+            "parts": parts,
             "processor": fields["processor"],
-            "state": "OPEN",
         }
-        self.disputes[self.new_id] = self.disputes[fields["processor_ref"]] = dispute
+        self.disputes[ref] = group
+        self.disputes |= {dispute["id"]: group for dispute in parts}
+        return Verdict("accepted", numbers={"amount": parts[0]["amount"]})
+
+    def _by_card(self, about: dict[str, Any]) -> int:
+        if "price" in about:
+            price: int = about["price"]
+            return price
+        return about["paid"] if about["funding"] == "CARD" else 0
+
+    def _spread(self, about: list[dict[str, Any]], amount: int) -> list[tuple[dict[str, Any], int]]:
+        """First what nothing has taken, then what refunds have, the latest capture first."""
+        found = [0] * len(about)
+        for refunds_count in (True, False):
+            for nth, one in enumerate(about):
+                live = (d for d in one["disputes"].values() if d["state"] != "WON")
+                room = self._by_card(one) - found[nth] - sum(d["amount"] for d in live)
+                room -= one["refunded"] if refunds_count else 0
+                part = min(amount, max(0, room))
+                found[nth] += part
+                amount -= part
+        found[-1] += amount
+        return [(one, part) for one, part in zip(about, found, strict=True) if part]
+
+    def _open(self, dispute: dict[str, Any], fee: int) -> None:
+        about, amount = dispute["about"], dispute["amount"]
         before = self.standing(about) if "paid" in about else {}
-        about["disputes"][self.new_id] = dispute
-        psp = (f"psp.{fields['processor']}", -amount - fee)
+        about["disputes"][dispute["id"]] = dispute
+        psp = (f"psp.{dispute['processor']}", -amount - fee)
         self.money(("disputed", amount), ("exp.dispute", fee), psp)
         if "paid" in about:
             self.money(*self.moved(about, before))
         else:
             self._hold_unspent(about, dispute)
-        if fields.get("final"):
-            self._lose(dispute)
-        return Verdict("accepted", numbers={"amount": amount})
 
-    def _about(self, fields: dict[str, Any]) -> Sale | str | None:
-        if "sale" in fields:
-            return self.referred(fields["sale"])
-        if "purchase" in fields and fields["purchase"] in self.purchases:
-            return self.purchases[fields["purchase"]]
-        reference = fields.get("payment_ref") or fields["purchase"]
-        payment = self.payments.get(reference, {})
-        if "purchase" in payment:
-            return self.purchases[payment["purchase"]]
-        if "purchase" in fields:
-            return "other" if "sale" in payment else None
-        return self.referred(reference)
+    def _suspense_disputed(
+        self, fields: dict[str, Any], payment: dict[str, Any], entry: dict[str, Any]
+    ) -> Verdict:
+        ref, amount, fee = fields["processor_ref"], fields["amount"], fields["fee"]
+        notes = self.notes(entry)
+        if any(n["command"] == "open-dispute" and n["ref"] == ref for n in notes):
+            return NOTHING
+        self.note(payment, entry, fields, "open-dispute", disputed=amount, fee=fee, ref=ref)
+        state = "LOST" if fields.get("final") else "OPEN"
+        self.disputes[ref] = {
+            "state": state,
+            "suspense": (payment, entry),
+            "amount": amount,
+            "fee": fee,
+        }
+        return ACCEPTED
 
     def close_dispute(self, fields: dict[str, Any]) -> Verdict:
         """What came of it; a win is for good."""
         dispute = self.disputes.get(fields["dispute"])
         if dispute is None:
             return parked()
+        won = fields["outcome"] == "WON"
         if dispute["state"] == fields["outcome"]:
             return NOTHING
         if dispute["state"] == "WON":
             return suspended("INVALID_TRANSITION", 0)
-        (self._win if fields["outcome"] == "WON" else self._lose)(dispute)
+        if "suspense" in dispute:
+            return self._suspense_closed(dispute, fields, won=won)
+        for part in dispute["parts"]:
+            (self._win if won else self._lose)(part)
+        dispute["state"] = fields["outcome"]
+        return ACCEPTED
+
+    def _suspense_closed(
+        self, dispute: dict[str, Any], fields: dict[str, Any], *, won: bool
+    ) -> Verdict:
+        payment, entry = dispute["suspense"]
+        if entry["processor"] != fields["processor"]:
+            return suspended("INVALID_TRANSITION", 0)
+        policy = self.policy(self.happened(fields))
+        fee = dispute["fee"] if policy and policy.get("dispute_fee_refundable") else 0
+        more = {"disputed": -dispute["amount"], "fee": -fee} if won else {}
+        self.note(payment, entry, fields, "close-dispute", ref="", **more)
+        dispute["state"] = fields["outcome"]
         return ACCEPTED
 
     def _lose(self, dispute: dict[str, Any]) -> None:
@@ -89,10 +145,12 @@ class Disputes(Refunds):
         if "paid" not in sale:
             self._lose_purchase(dispute)
             return
-        before = self.standing(sale)
-        dispute["state"] = "LOST"
-        self.money(*self.moved(sale, before), ("disputed", -dispute["amount"]))
-        self.revoke(sale)
+        legs = self._stands(sale, lambda: dispute.update(state="LOST"))
+        taken = sum(value for _, value in legs)
+        psp = (f"psp.{dispute['processor']}", dispute["amount"] - taken)
+        self.money(*legs, ("disputed", -dispute["amount"]), psp)
+        if self.over(sale):
+            self.revoke(sale)
 
     def _win(self, dispute: dict[str, Any]) -> None:
         about, amount, fee = dispute["about"], dispute["amount"], dispute["fee"]
@@ -103,11 +161,12 @@ class Disputes(Refunds):
         if "paid" not in about:
             self._win_purchase(dispute)
             return
-        before = self.standing(about)
-        dispute["state"] = "WON"
-        source = [] if was_lost else [("disputed", -amount)]
-        self.money((psp, amount), *source, *self.moved(about, before))
-        if was_lost and not self.over(about) and not self.lost(about):
+        legs = self._stands(about, lambda: dispute.update(state="WON"))
+        if was_lost:
+            self.money(*legs, (psp, -sum(value for _, value in legs)))
+        else:
+            self.money(*legs, (psp, amount), ("disputed", -amount))
+        if was_lost and not self.over(about):
             for item in about["items"]:
                 self.entitle(about, item)
 

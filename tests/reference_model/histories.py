@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from domain.accounts import balanced
-from domain.command import Decision, Parked, Suspended
+from domain.command import Decision, Ignored, Parked, Suspended
 from domain.creators.creator import Creator
 from domain.event import Event
 from domain.rejections import Rejection
@@ -52,6 +52,8 @@ def outcome_of(decision: Decision) -> tuple[str, str | None, dict[str, Any]]:
             return "suspended", decision.code, {}
         case Parked():
             return "parked", "AWAITING_REFERENT", {}
+        case Ignored():
+            return "ignored", decision.code, {}
     return ("accepted" if decision else "nothing"), None, {}
 
 

@@ -10,7 +10,10 @@ from typing import Any
 
 Posting = tuple[str, str, int]
 
-TAKES_FROM_CREATORS = ("refund.recorded", "dispute.opened", "dispute.lost", "adjustment.approved")
+TAKES_FROM_CREATORS = (
+    *("refund.recorded", "sale_payment.failed", "dispute.opened", "dispute.lost"),
+    "adjustment.approved",
+)
 SPENDING = ("tokens.lapsed", "promo_tokens.expired")
 
 
@@ -38,7 +41,7 @@ class Witness:
         ):
             if all(field in body for field in names):
                 follow(name, body)
-        if name in ("dispute.lost", "dispute.won"):
+        if name in ("dispute.lost", "dispute.won", "sale_payment.failed"):
             self._closed(body)
 
     def _post(self, postings: Iterable[Posting]) -> None:
@@ -134,7 +137,7 @@ class Witness:
 
     def _refund(self, name: str, body: dict[str, Any]) -> None:
         sale = self.sales[body["sale_id"]]
-        sale["refunded"] += body["amount"]
+        sale["refunded"] += body["amount"] if name == "refund.recorded" else -body["amount"]
         assert sale["refunded"] == body["cumulative"] <= sale["paid"], (sale, body)
         self._taken(body["sale_id"], body)
 
@@ -156,7 +159,7 @@ class Witness:
         self.documents[country] += 1
         assert body["number"] == f"{country}-{self.documents[country]:06d}", body
         assert body["vat"] > 0, body
-        self.taxed[country] += body["vat"] if name == "invoice.issued" else -body["vat"]
+        self.taxed[country] += -body["vat"] if name == "credit_note.issued" else body["vat"]
 
     def finds_all_tax_documented(self) -> None:
         """After each command; within one, the document follows the fact."""

@@ -57,19 +57,40 @@ class Auditor(Settlements):
             return rejected("UNKNOWN_PAYMENT")
         if not payment["waiting"]:
             return rejected("INVALID_TRANSITION")
-        first = payment["waiting"][0]
-        if fields["resolution"] == "APPLY":
+        first, applied = payment["waiting"][0], fields["resolution"] == "APPLY"
+        processor = first["processor"]
+        if applied:
             verdict = self._heard(*first["notice"])
             if verdict.outcome not in ("accepted", "nothing"):
                 return rejected("INVALID_TRANSITION")
+        left, bad, fees = self.left(first)
+        if first["amount"] <= 0:
+            left = first["amount"]
         del payment["waiting"][0]
-        if payment["state"] == "suspended":
-            left = payment["waiting"]
-            payment["state"] = "suspended" if left else "released"
-            payment |= {name: left[0][name] for name in ("processor", "amount") if left}
-        processor, amount = first["processor"], first["amount"]
-        self.money(("suspense", amount), (f"psp.{processor}", -amount))
+        if not applied and first["amount"] > 0:
+            sent = {"command": "release-payment", "refunded": left, "unconfirmed": max(0, left)}
+            self.notes(first).append(sent)
+            payment.setdefault("returned", []).append(first)
+        self.name_by_what_waits(payment)
+        self.money(("suspense", left), (f"psp.{processor}", -left))
+        if applied:
+            back = ("exp.baddebt", -bad), ("exp.dispute", -fees)
+            self.money(*back, (f"psp.{processor}", bad + fees))
+            self._hears_again(self.notes(first))
         return Verdict("accepted")
+
+    def _hears_again(self, notes: list[dict[str, Any]]) -> None:
+        """What was told of a payment while it waited is told of what it has become."""
+        first_id = self.new_id
+        for nth, note in enumerate(notes, 2):
+            command, fields = note["command"], note["fields"]
+            if self.disputes.get(fields["processor_ref"], {}).get("suspense"):
+                del self.disputes[fields["processor_ref"]]
+            self.new_id = f"{first_id}-{nth}"
+            verdict = self._heard(command, fields)
+            if verdict.outcome == "suspended":
+                self.suspend(command, fields, verdict)
+        self.new_id = first_id
 
 
 def method(command: str) -> str:

@@ -1,6 +1,5 @@
 """Refunds: what is undone of a sale is a matter of sums, so the order of notices is none."""
 
-from collections import Counter
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -8,24 +7,19 @@ from typing import Any
 from tests.reference_model.earnings import Sale
 from tests.reference_model.holds import Holds
 from tests.reference_model.verdicts import (
-    NOTHING,
     Verdict,
     in_turn,
     nearest,
-    parked,
     rejected,
-    suspended,
 )
 
 
 class Refunds(Holds):
-    """Refunds by id: requested, recorded or failed; the highest figure of each sale."""
+    """Refunds by id: requested, recorded or failed."""
 
     def __init__(self, book: str) -> None:
         super().__init__(book)
         self.refunds: dict[str, str] = {}
-        self.figures: Counter[str] = Counter()
-        self.noticed: Counter[tuple[str, str]] = Counter()
 
     def referred(self, reference: str) -> Sale | str | None:
         """The sale of an id or payment; "other" if it is of something else; None if unknown."""
@@ -35,6 +29,11 @@ class Refunds(Holds):
         if "sale" in payment:
             return self.sales[payment["sale"]]
         return "other" if "purchase" in payment else None
+
+    def bounced(self, sale: Sale) -> int:
+        """What a failed payment took: all that nothing else has."""
+        rest: int = sale["paid"] - sale["refunded"] - self.lost(sale)
+        return max(0, rest) if sale.get("failed") else 0
 
     def refund(self, fields: dict[str, Any]) -> Verdict:
         """Somebody asks for a refund."""
@@ -50,7 +49,8 @@ class Refunds(Holds):
         if sale["funding"] == "TOKEN":
             return self._tokens_back(sale, amount)
         in_flight = sum(waiting for _, waiting in sale["in_flight"])
-        remaining = max(0, sale["paid"] - sale["refunded"] - self.lost(sale) - in_flight)
+        gone = sale["refunded"] + self.bounced(sale) + self.lost(sale)
+        remaining = max(0, sale["paid"] - gone - in_flight)
         if amount > remaining:
             return rejected("REFUND_EXCEEDS_REMAINING", remaining=remaining)
         sale["in_flight"].append((self.new_id, amount))
@@ -91,7 +91,7 @@ class Refunds(Holds):
         )
         if sale["refunded"] == sale["paid"]:
             self.revoke(sale)
-        self.refunds[self.new_id] = "recorded"
+        self.refunds[self.new_id] = "tokens"
         return Verdict("accepted", numbers={"released": released, "amount": amount})
 
     def _part(self, total: int, back: int, whole: int) -> int:
@@ -116,72 +116,22 @@ class Refunds(Holds):
         self.lot(user, purchase, kind, tokens, price, ends=lot["ends"], place=place)
         self.supply(user, kind, tokens)
 
-    def record_refund(self, fields: dict[str, Any]) -> Verdict:
-        """A processor's figure for all that went back of a sale, which bears what a card paid."""
-        sale, cumulative = self.referred(fields["sale"]), fields["cumulative"]
-        if sale is None:
-            return parked()
-        if isinstance(sale, str) or sale["funding"] != "CARD":
-            name, paid, verdict = (
-                fields["sale"] if isinstance(sale, str) else sale["id"],
-                0,
-                NOTHING,
-            )
-        else:
-            name, paid = sale["id"], sale["paid"]
-            verdict = self._by_card_back(sale, min(paid, cumulative), fields["processor"])
-            notice = fields["processor"], fields["processor_ref"]
-            self.noticed[notice] += verdict.numbers.get("amount", 0)
-        before = self.figures[name]
-        self.figures[name] = max(before, cumulative)
-        if cumulative <= paid:
-            return verdict
-        beyond = max(0, self.figures[name] - max(before, paid))
-        return suspended("INVALID_TRANSITION", -beyond)
-
-    def _by_card_back(self, sale: Sale, cumulative: int, processor: str) -> Verdict:
-        amount = cumulative - sale["refunded"]
-        if amount <= 0:
-            return NOTHING
-        before = self.standing(sale)
-        sale["refunded"] = cumulative
-        self.confirm(sale, amount)
-        legs = self.moved(sale, before)
-        self.money(*legs, (f"psp.{processor}", -amount))
-        if self.over(sale):
-            self.revoke(sale)
-        return Verdict("accepted", numbers={"amount": amount, "cumulative": cumulative})
-
-    def confirm(self, sale: Sale, amount: int) -> None:
-        """The request of that amount is done, else the oldest ones are."""
-        waiting = sale["in_flight"]
+    def confirm(self, sale: Sale, amount: int) -> list[tuple[str, int]]:
+        """The request of that amount is done, else the oldest ones are; which, and of how much."""
+        waiting, done = sale["in_flight"], []
         exact = [one for one in waiting if one[1] == amount][:1]
         kept = []
         for refund, asked in waiting:
             part = min(asked, amount) if not exact or (refund, asked) in exact else 0
             amount -= part
+            if part:
+                done.append((refund, part))
             if asked > part:
                 kept.append((refund, asked - part))
             else:
                 self.refunds[refund] = "recorded"
         sale["in_flight"] = kept
-        if not waiting:
-            self.refunds[self.new_id] = "recorded"
-
-    def fail_refund(self, fields: dict[str, Any]) -> Verdict:
-        """It never went back."""
-        state = self.refunds.get(fields["refund"])
-        if state is None:
-            return parked()
-        if state == "recorded":
-            return suspended("INVALID_TRANSITION", 0)
-        if state == "failed":
-            return NOTHING
-        self.refunds[fields["refund"]] = "failed"
-        for sale in self.sales.values():
-            left = [one for one in sale["in_flight"] if one[0] != fields["refund"]]
-            sale["in_flight"] = left
-        return Verdict("accepted")
+        return done
 
     def disputed(self, sale: Sale, state: str, bearer: str | None = None) -> int:
         """The amount of its disputes in a state."""
@@ -198,7 +148,7 @@ class Refunds(Holds):
     def over(self, sale: Sale) -> bool:
         """Whether the buyer has everything back."""
         paid: int = sale["paid"]
-        back: int = sale["refunded"] + self.lost(sale)
+        back: int = sale["refunded"] + self.bounced(sale) + self.lost(sale)
         return back >= paid > 0
 
     def divided(self, sale: Sale, amount: int) -> tuple[int, list[int], int]:
@@ -211,7 +161,8 @@ class Refunds(Holds):
 
     def standing(self, sale: Sale) -> dict[str, Any]:
         """All that is taken back by now, whatever happened in whatever order."""
-        paid, back, lost = sale["paid"], sale["refunded"], self.lost(sale)
+        paid, lost = sale["paid"], self.lost(sale)
+        back = sale["refunded"] + self.bounced(sale)
         borne = back + self.disputed(sale, "LOST", "CREATOR_PROPORTIONAL")
         claimed = borne + self.disputed(sale, "OPEN", "CREATOR_PROPORTIONAL")
         tax, _, platform = self.divided(sale, min(paid, back + lost))

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.reference_model.books import instant
 from tests.reference_model.selling import Selling
-from tests.reference_model.verdicts import NOTHING, Verdict, parked, rejected, suspended
+from tests.reference_model.verdicts import NOTHING, Verdict, rejected
 
 
 class Sessions(Selling):
@@ -51,6 +51,7 @@ class Sessions(Selling):
         }
         known = self.payment(fields["processor_ref"])
         known |= {"state": "authorized", "processor": fields["processor"], "amount": 0}
+        known["authorization"] = self.new_id
         return Verdict("accepted")
 
     def capture(self, fields: dict[str, Any]) -> Verdict:
@@ -90,13 +91,9 @@ class Sessions(Selling):
         known["state"] = "voided"
         return Verdict("accepted")
 
-    def fail_payment(self, fields: dict[str, Any]) -> Verdict:
-        """The processor withdrew it."""
-        known = self.sessions.get(fields["payment"])
-        if known is None:
-            return parked()
-        if known["state"] == "captured":
-            return suspended("INVALID_TRANSITION", 0)
+    def withdrawn(self, payment: str) -> Verdict:
+        """The processor withdrew it; after its end that changes nothing."""
+        known = self.sessions[payment]
         if known["state"] != "authorized":
             return NOTHING
         known["state"] = "failed"

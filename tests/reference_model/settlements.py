@@ -167,10 +167,15 @@ class Settlements(Corrections):
 
     def _went_back(self, processor: str, reference: str, payment: dict[str, Any] | None) -> int:
         if payment is not None and "sale" in payment:
-            return self.figures[payment["sale"]]
+            ids = [payment["sale"], *payment.get("further", [])]
+            return sum(self.went_back_of(self.sales[sale]) for sale in ids)
         if payment is not None and "purchase" in payment:
             sent_back: int = self.purchases[payment["purchase"]].get("sent_back", 0)
             return sent_back
+        entry = None if payment is None else self.in_suspense(payment, processor)
+        if entry is not None:
+            refunded: int = sum(note.get("refunded", 0) for note in self.notes(entry))
+            return refunded
         if payment is not None and payment["state"] == "released":
             amount: int = payment["amount"]
             return amount
@@ -184,13 +189,14 @@ class Settlements(Corrections):
         if line["kind"] not in (*DISPUTED, "FEE") or reference is None:
             return []
         own = self.disputes.get(reference)
-        if own is not None and own["processor"] == processor:
-            return [own]
+        if own is not None and "parts" in own and own["processor"] == processor:
+            return list(own["parts"])
         payment = self._mine(processor, reference)
         if line["kind"] == "FEE" or payment is None:
             return []
         if "sale" in payment:
-            return list(self.sales[payment["sale"]]["disputes"].values())
+            ids = [payment["sale"], *payment.get("further", [])]
+            return [one for sale in ids for one in self.sales[sale]["disputes"].values()]
         if "purchase" in payment:
             return list(self.purchases[payment["purchase"]]["disputes"].values())
         return []

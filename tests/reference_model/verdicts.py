@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class Verdict:
-    """What must come of a command: accepted, nothing, rejected, suspended or parked.
+    """What must come of a command: accepted, nothing, rejected, suspended, parked or ignored.
 
     `amount` goes to suspense if it is suspended; `numbers` must stand in the answer.
     """
@@ -39,6 +39,11 @@ def suspended(code: str, amount: int) -> Verdict:
 def parked() -> Verdict:
     """What it speaks of is not here yet."""
     return Verdict("parked", "AWAITING_REFERENT")
+
+
+def ignored() -> Verdict:
+    """It says nothing new, and is kept so that somebody sees it."""
+    return Verdict("ignored", "STALE_FIGURE")
 
 
 def nearest(value: Fraction) -> int:

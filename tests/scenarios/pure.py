@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple, Self
 
 from domain.accounts import Posting, balanced
-from domain.command import Command, Parked, Suspended
+from domain.command import Command, Ignored, Parked, Suspended
 from domain.event import Event
 from domain.rejections import AWAITING_REFERENT, Rejection
 from ledger.log.entry import body_of
@@ -95,6 +95,8 @@ class Pure(Stage):
         if isinstance(decision, Parked):
             self._waiting.append((decision.awaits, command, actor))
             return AWAITING_REFERENT
+        if isinstance(decision, Ignored):
+            return decision.code
         suspended = isinstance(decision, Suspended)
         for event in self.book.record(*(decision.events if suspended else decision)):
             self._log.append(Decided(event, self.book.now))

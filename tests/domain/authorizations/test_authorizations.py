@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.accounts import balanced
 from domain.authorizations.authorization import PaymentAuthorized, PaymentCaptured, PaymentVoided
 from domain.catalogue import InvalidRequest
-from domain.command import Parked, Suspended
+from domain.command import Parked
 from domain.event import Event
 from domain.rejections import Rejection
 from tests.domain.in_memory_book import ASSETS, NOW, InMemoryBook, code
@@ -139,23 +139,22 @@ def test_the_processor_withdraws() -> None:
     place = Sessions()
     notice = {"reason_code": "DECLINED", "processor": "stripe", "processor_ref": "n1"}
     unknown = place.decide("fail-payment", payment="p", **notice)
-    assert unknown == Parked("authorization:p")
+    assert unknown == Parked("payment:p")
     payment = place.authorize()
     place.happens("fail-payment", payment=payment, **notice)
     assert place.decide("fail-payment", payment=payment, **notice) == ()
     assert place.refused("capture", payment=payment, amount=1)[1]["state"] == "FAILED"
 
 
-def test_a_failure_after_the_capture_is_for_a_person_and_reverses_nothing() -> None:
+def test_a_failure_after_the_capture_takes_it_back() -> None:
     place = Sessions()
     payment = place.authorize()
     captured = place.capture(payment, 10_000)
     notice = {"reason_code": "LATE", "processor": "stripe", "processor_ref": captured.processor_ref}
-    decision = place.decide("fail-payment", payment=payment, **notice)
-    assert isinstance(decision, Suspended)
-    assert decision.code == "INVALID_TRANSITION"
-    (event,) = place.record(*decision.events)
-    assert balanced(event.postings(ASSETS)) == ()
+    (failed,) = place.happens("fail-payment", payment=payment, **notice)
+    legs = {account: amount for account, _, amount in balanced(failed.postings(ASSETS))}
+    assert legs["psp.stripe"] == -10_000
+    assert place.decide("fail-payment", payment=payment, **notice) == ()
     assert place.states[f"payment:{captured.processor_ref}"].sale_id == captured.sale_id
 
 

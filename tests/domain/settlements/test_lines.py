@@ -173,7 +173,7 @@ def test_a_suspended_refund_or_dispute_is_known_by_its_own_reference() -> None:
     ):
         about = {"sale": "a", **more, **STRIPE, "processor_ref": name}
         decision = book.decide(name, **about)
-        book.record(*getattr(decision, "events", ()))
+        book.record(*(decision if isinstance(decision, tuple) else decision.events))
     lines = line("REFUND", -130, "record-refund"), line("CHARGEBACK", -150, "open-dispute")
     assert book.imports(*lines) == [MATCHED, MATCHED]
 

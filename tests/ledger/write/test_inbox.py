@@ -66,6 +66,27 @@ def test_a_notice_about_something_unknown_is_kept(stage: WritePath) -> None:
     assert types(stage) == []
 
 
+def test_a_figure_that_says_nothing_new_is_kept_as_ignored(stage: WritePath) -> None:
+    stage.given(TIP, refunded(400))
+    outcome = stage.send(refunded(400, ref="again"))
+    assert (outcome.status, outcome.code) == (202, "STALE_FIGURE")
+    assert outcome.json["outcome"] == "ignored"
+    assert outcome.json["events"] == []
+    assert inbox(stage) == {"again": ("ignored", None, None)}
+    again = stage.send(refunded(400, ref="again"))
+    assert (again.status, again.body, again.replayed) == (202, outcome.body, True)
+    assert stage.send(refunded(300, ref="early", sale="later")).json["outcome"] == "parked"
+    stage.given(card_tip(1_000, processor_ref="later"))
+    assert inbox(stage)["early"][0] == "applied"
+
+
+def test_a_parked_figure_may_turn_out_to_say_nothing_new(stage: WritePath) -> None:
+    stage.send(refunded(400))
+    stage.send(refunded(300, ref="lower"))
+    stage.given(TIP)
+    assert [inbox(stage)[ref][0] for ref in ("refund", "lower")] == ["applied", "ignored"]
+
+
 def test_it_is_applied_with_what_it_spoke_of(stage: WritePath) -> None:
     first = stage.send(refunded(400))
     sold = stage.send(TIP)
@@ -192,23 +213,30 @@ def test_what_had_waited_may_contradict_when_its_time_comes(stage: WritePath) ->
 
 def test_what_is_refunded_beyond_a_sale_is_in_suspense_once(stage: WritePath) -> None:
     stage.given(TIP)
-    for cumulative, ref, waiting in ((1_002, "a", 2), (1_001, "b", 2), (1_005, "c", 5)):
-        assert stage.send(refunded(cumulative, ref)).code == "INVALID_TRANSITION"
+    beyond, stale = "INVALID_TRANSITION", "STALE_FIGURE"
+    told = ((1_002, "a", beyond, 2), (1_001, "b", stale, 2), (1_005, "c", beyond, 5))
+    for cumulative, ref, code, waiting in told:
+        assert stage.send(refunded(cumulative, ref)).code == code
         assert stage.balance("suspense") == waiting
     assert stage.send(release("c", "APPLY")).code == "INVALID_TRANSITION"
-    for ref, waiting in (("c", 2), ("b", 2), ("a", 0)):
+    for ref, waiting in (("c", 2), ("a", 0)):
         stage.given(release(ref, "RETURN"))
         assert stage.balance("suspense") == waiting
     stage.close()
     assert differences(stage) == []
 
 
-def test_what_waits_for_a_suspended_payment_goes_on_waiting(stage: WritePath) -> None:
-    stage.send(disputed(999, payment_ref="later"))
+def test_6_3_what_waits_for_a_payment_is_applied_while_that_is_in_suspense(
+    stage: WritePath,
+) -> None:
+    stage.send(disputed(500, payment_ref="later", fee=0))
     stage.send(purchase("small", price=998, ref="later"))
-    assert inbox(stage)["dispute"][:2] == ("parked", "payment:later")
+    assert inbox(stage)["dispute"][:2] == ("applied", None)
+    assert stage.balance("suspense") == -498
     stage.given(release("later", "RETURN"))
-    assert inbox(stage)["dispute"][:2] == ("parked", "payment:later")
+    assert stage.balance("suspense") == stage.balance("psp.stripe") == 0
+    stage.close()
+    assert differences(stage) == []
 
 
 def test_a_bug_in_applying_leaves_the_notice_waiting(

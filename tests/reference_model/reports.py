@@ -1,0 +1,370 @@
+"""What processors report of refunds and of failed payments: of sales, and of money in suspense."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from tests.reference_model.earnings import Sale
+from tests.reference_model.refunds import Refunds
+from tests.reference_model.verdicts import NOTHING, Verdict, ignored, parked, suspended
+
+Fields = dict[str, Any]
+NAMES = ("payment", "sale", "purchase", "payment_ref")
+
+
+class Reports(Refunds):
+    """Refunds as they were told, by sale and by payment in suspense."""
+
+    def __init__(self, book: str) -> None:
+        super().__init__(book)
+        self.beyond: dict[str, int] = {}
+        self.notices: dict[tuple[str, str], tuple[str, Any]] = {}
+        self.noticed: Counter[tuple[str, str]] = Counter()
+
+    def about(self, fields: Fields) -> tuple[str, Any]:
+        """What a notice is about: sales, a purchase, suspense, an authorisation, or nothing yet."""
+        (name,) = (field for field in NAMES if field in fields)
+        given = fields[name]
+        if name == "sale" and given in self.sales:
+            return "sales", [self.sales[given]]
+        if name == "purchase" and given in self.purchases:
+            return "purchase", (given, self.purchases[given])
+        if name == "payment" and given in self.sessions:
+            if self.sessions[given]["state"] != "captured":
+                return "authorized", given
+            given = self.sessions[given]["fields"]["processor_ref"]
+        payment = self.payments.get(given)
+        if payment is None:
+            return "nothing", None
+        entry = self.in_suspense(payment, fields["processor"])
+        foreign = payment.get("processor") != fields["processor"]
+        if entry and (payment["state"] in ("suspended", "released") or foreign):
+            return "suspense", (payment, entry)
+        if "purchase" in payment:
+            return "purchase", (payment["purchase"], self.purchases[payment["purchase"]])
+        if "sale" in payment:
+            ids = [payment["sale"], *payment.get("further", [])]
+            return "sales", [self.sales[one] for one in reversed(ids)]
+        if "authorization" in payment:
+            return "authorized", payment["authorization"]
+        return "nothing", None
+
+    def in_suspense(self, payment: Fields, processor: str) -> Fields | None:
+        """This processor's money under the reference, waiting or sent back."""
+        for entry in [*payment["waiting"], *payment.get("returned", [])]:
+            if entry["processor"] == processor and entry["amount"] > 0:
+                found: Fields = entry
+                return found
+        return None
+
+    def record_refund(self, fields: Fields) -> Verdict:
+        """Money went back."""
+        kind, found = self.about(fields)
+        if kind in ("nothing", "authorized"):
+            return parked()
+        if kind == "purchase":
+            known = self.beyond.get(found[0], 0)
+            new = self._new(fields, known)
+            if new is None:
+                return ignored()
+            self.beyond[found[0]] = known + new
+            self.notices[fields["processor"], fields["processor_ref"]] = "purchase", found
+            return suspended("INVALID_TRANSITION", -new)
+        if kind == "suspense":
+            return self._out_of_suspense(fields, *found)
+        return self._of_sales(fields, found)
+
+    def _new(
+        self, fields: Fields, known: int, bounced: int = 0, failed: datetime | None = None
+    ) -> int | None:
+        """What is new in a figure; None if it says nothing new."""
+        if "amount" in fields:
+            amount: int = fields["amount"]
+            return amount
+        cumulative: int = fields["cumulative"]
+        if failed is not None and self.happened(fields) < failed:
+            return None
+        return cumulative - known if cumulative > known + bounced else None
+
+    def _of_sales(self, fields: Fields, sales: list[Sale]) -> Verdict:
+        known = sum(one["amount"] for sale in sales for one in self.told_of(sale))
+        bounced = sum(self.bounced(sale) for sale in sales if sale["funding"] == "CARD")
+        failures = [sale["failed_at"] for sale in sales if "failed_at" in sale]
+        new = self._new(fields, known, bounced, max(failures, default=None))
+        if new is None:
+            return ignored()
+        numbers: dict[str, int] = {}
+        rooms = [self._rooms(sale) for sale in sales]
+        parts = [min(room[0], new - sum(r[0] for r in rooms[:n])) for n, room in enumerate(rooms)]
+        parts = [max(0, part) for part in parts]
+        rest = new - sum(parts)
+        for nth, room in enumerate(rooms):
+            more = min(rest, room[1] - parts[nth])
+            parts[nth] += more
+            rest -= more
+        nth_made = 0
+        for sale, part in zip(sales, parts, strict=True):
+            if part:
+                refund = f"{self.new_id}-{nth_made + 1}" if nth_made else self.new_id
+                self._bears(sale, part, fields, refund)
+                nth_made += 1
+                numbers = numbers or {"amount": part}
+        self.notices[fields["processor"], fields["processor_ref"]] = "sales", sales
+        if not rest:
+            return Verdict("accepted", numbers=numbers)
+        entry = {"refund": "", "ref": fields["processor_ref"], "amount": rest, "over": rest}
+        self.told_of(sales[0]).append(entry)
+        return suspended("INVALID_TRANSITION", -rest)
+
+    def told_of(self, sale: Sale) -> list[Fields]:
+        """The refunds of a sale by card that were told of and stand."""
+        found: list[Fields] = sale.setdefault("told", [])
+        return found
+
+    def _rooms(self, sale: Sale) -> tuple[int, int]:
+        """What refunds can take beside lost disputes, and in all."""
+        if sale["funding"] != "CARD":
+            return 0, 0
+        left = sale["paid"] - sale["refunded"]
+        return max(0, left - self.lost(sale)), left
+
+    def went_back_of(self, sale: Sale) -> int:
+        """All that refunds were told of, and what a failed payment took."""
+        told: int = sum(one["amount"] for one in self.told_of(sale))
+        return told + self.bounced(sale)
+
+    def _bears(self, sale: Sale, amount: int, fields: Fields, refund: str) -> None:
+        legs = self._stands(sale, lambda: self._take(sale, amount, fields, refund))
+        self.money(*legs, (f"psp.{fields['processor']}", -sum(value for _, value in legs)))
+        if self.over(sale):
+            self.revoke(sale)
+
+    def _take(self, sale: Sale, amount: int, fields: Fields, refund: str) -> None:
+        sale["refunded"] += amount
+        self.noticed[fields["processor"], fields["processor_ref"]] += amount
+        told, rest = self.told_of(sale), amount
+        done = self.confirm(sale, amount)
+        for name, part in done:
+            told.append({"refund": name, "ref": fields["processor_ref"], "amount": part})
+            rest -= part
+        if rest:
+            name = "" if done else refund
+            told.append({"refund": name, "ref": fields["processor_ref"], "amount": rest})
+            self.refunds.setdefault(name or done[0][0], "recorded")
+
+    def _stands(self, sale: Sale, change: Any) -> list[tuple[str, int]]:
+        """The legs of what `change` makes of a sale; they add up to what the processor took."""
+        before = self.standing(sale)
+        change()
+        return self.moved(sale, before)
+
+    def fail_refund(self, fields: Fields) -> Verdict:
+        """It never went back."""
+        name = fields["refund"]
+        if name in self.refunds:
+            sales = [
+                sale
+                for sale in self.sales.values()
+                if any(one["refund"] == name for one in self.told_of(sale))
+                or any(one == name for one, _ in sale["in_flight"])
+            ]
+            if not sales:
+                return NOTHING if self.refunds[name] != "tokens" else self._odd()
+            return self._failed(sales[:1], fields, lambda one: one["refund"] == name, {name})
+        kind, found = self.notices.get((fields["processor"], name), ("nothing", None))
+        if kind == "nothing":
+            return parked()
+        if kind == "purchase" or any(
+            sale["funding"] != "CARD" for sale in found if kind == "sales"
+        ):
+            return self._odd()
+        if kind == "suspense":
+            return self._into_suspense(fields, *found)
+        return self._failed(found, fields, lambda one: one["ref"] == name, set())
+
+    def _odd(self) -> Verdict:
+        return suspended("INVALID_TRANSITION", 0)
+
+    def _failed(self, sales: list[Sale], fields: Fields, gone: Any, names: set[str]) -> Verdict:
+        """Each sale as it would be without what is gone."""
+        verdict = NOTHING
+        for sale in sales:
+            told = self.told_of(sale)
+            lost = [one for one in told if gone(one)]
+            kept = [one for one in told if not gone(one)]
+            requests = names | {one["refund"] for one in lost} - {one["refund"] for one in kept}
+            requests -= {one["refund"] for one in kept}
+            freed = [one for one in sale["in_flight"] if one[0] in requests]
+            if not lost and not freed:
+                continue
+            verdict = Verdict("accepted")
+            sale["in_flight"] = [one for one in sale["in_flight"] if one not in freed]
+            for name in names | {one["refund"] for one in lost}:
+                self.refunds[name] = "failed"
+            if lost:
+                self._without(sale, lost, kept, fields)
+        return verdict
+
+    def _without(self, sale: Sale, lost: list[Fields], kept: list[Fields], fields: Fields) -> None:
+        before, was_over = sale["refunded"], self.over(sale)
+        total = sum(one["amount"] for one in kept)
+        over_before = {id(one): one.get("over", 0) for one in (*lost, *kept)}
+
+        def change() -> None:
+            sale["told"], sale["refunded"] = kept, min(sale["paid"], total)
+
+        legs = self._stands(sale, change)
+        self.money(*legs, (f"psp.{fields['processor']}", -sum(value for _, value in legs)))
+        assert before >= sale["refunded"]
+        at = self.happened(fields)
+        sale["failed_at"] = max(at, sale.get("failed_at", at))
+        if was_over and not self.over(sale):
+            for item in sale["items"]:
+                self.entitle(sale, item)
+        room = sale["paid"]
+        for one in kept:
+            borne = min(room, one["amount"])
+            room -= borne
+            one["over"] = one["amount"] - borne
+        for one in lost:
+            borne = one["amount"] - over_before[id(one)]
+            self.noticed[fields["processor"], one["ref"]] -= borne
+            one["over"] = 0
+        for one in (*lost, *kept):
+            back = over_before[id(one)] - one.get("over", 0)
+            if back:
+                self._less_beyond(one["ref"], back, fields)
+
+    def _less_beyond(self, ref: str, back: int, fields: Fields) -> None:
+        """What went beyond a sale under a reference is `back` less."""
+        processor = fields["processor"]
+        self.money((f"psp.{processor}", back), ("suspense", -back))
+        payment = self.payment(ref)
+        for entry in list(payment["waiting"]):
+            if entry["amount"] < 0 and entry["processor"] == processor:
+                part = min(back, -entry["amount"])
+                entry["amount"] += part
+                back -= part
+                if not entry["amount"]:
+                    payment["waiting"].remove(entry)
+        if back:
+            notice = ("fail-refund", fields)
+            payment["waiting"].append({"processor": processor, "amount": back, "notice": notice})
+        self.name_by_what_waits(payment)
+
+    def name_by_what_waits(self, payment: Fields) -> None:
+        """A payment that became nothing is called by what waits longest."""
+        if payment["state"] not in (None, "suspended", "released"):
+            return
+        left = payment["waiting"]
+        payment["state"] = "suspended" if left else "released"
+        payment |= {name: left[0][name] for name in ("processor", "amount") if left}
+
+    def fail_payment(self, fields: Fields) -> Verdict:
+        """A payment failed, perhaps after it had succeeded."""
+        kind, found = self.about(fields)
+        if kind == "nothing":
+            return parked()
+        if kind == "authorized":
+            return self.withdrawn(found)
+        if kind == "purchase":
+            return suspended("INVALID_TRANSITION", 0)
+        if kind == "suspense":
+            payment, entry = found
+            if any(note.get("failed") for note in self.notes(entry)):
+                return NOTHING
+            self.note(payment, entry, fields, "fail-payment", failed=True)
+            return Verdict("accepted")
+        if any(sale["funding"] != "CARD" or not sale["paid"] for sale in found):
+            return suspended("INVALID_TRANSITION", 0)
+        verdict = NOTHING
+        for sale in found:
+            if not sale.get("failed"):
+                verdict = Verdict("accepted")
+                self._bounce(sale, fields)
+        return verdict
+
+    def _bounce(self, sale: Sale, fields: Fields) -> None:
+        legs = self._stands(sale, lambda: sale.update(failed=True))
+        self.money(*legs, (f"psp.{fields['processor']}", -sum(value for _, value in legs)))
+        at = self.happened(fields)
+        sale["failed_at"] = max(at, sale.get("failed_at", at))
+        for name, _ in sale["in_flight"]:
+            self.refunds[name] = "failed"
+        sale["in_flight"] = []
+        if self.over(sale):
+            self.revoke(sale)
+
+    # Money in suspense.
+
+    def notes(self, entry: Fields) -> list[Fields]:
+        """What was told of it while it waited."""
+        found: list[Fields] = entry.setdefault("notes", [])
+        return found
+
+    def left(self, entry: Fields) -> tuple[int, int, int]:
+        """What of it is in suspense, what it cost beyond, and the fees."""
+        notes = self.notes(entry)
+        refunded = sum(note.get("refunded", 0) for note in notes)
+        disputed = sum(note.get("disputed", 0) for note in notes)
+        paid = max(0, entry["amount"])
+        rest = paid - min(refunded, paid)
+        beyond = refunded - (paid - rest)
+        bad = max(0, disputed - rest)
+        rest -= disputed - bad
+        if any(note.get("failed") for note in notes):
+            rest = 0
+        return rest - beyond, bad, sum(note.get("fee", 0) for note in notes)
+
+    def note(
+        self, payment: Fields, entry: Fields, fields: Fields, command: str, **more: Any
+    ) -> None:
+        """One more thing was told, and its money moves."""
+        before = self.left(entry)
+        self.notes(entry).append({"command": command, "fields": fields, **more})
+        after = self.left(entry)
+        taken, bad, fee = before[0] - after[0], after[1] - before[1], after[2] - before[2]
+        self.money(
+            ("suspense", taken),
+            ("exp.baddebt", bad),
+            ("exp.dispute", fee),
+            (f"psp.{entry['processor']}", -taken - bad - fee),
+        )
+        returned = payment.get("returned", [])
+        if any(one is entry for one in returned):
+            payment["returned"] = [one for one in returned if one is not entry]
+            payment["waiting" if after[0] else "returned"].append(entry)
+            self.name_by_what_waits(payment)
+
+    def _out_of_suspense(self, fields: Fields, payment: Fields, entry: Fields) -> Verdict:
+        notes = self.notes(entry)
+        refunded = sum(note.get("refunded", 0) for note in notes)
+        open_return = sum(note.get("unconfirmed", 0) for note in notes)
+        failed = any(note.get("failed") for note in notes)
+        bounced = max(0, entry["amount"] - refunded) if failed else 0
+        new = self._new(fields, refunded - open_return, bounced)
+        if new is None:
+            return ignored()
+        confirmed = min(new, open_return)
+        self.note(
+            payment,
+            entry,
+            fields,
+            "record-refund",
+            refunded=new - confirmed,
+            unconfirmed=-confirmed,
+        )
+        self.notices[fields["processor"], fields["processor_ref"]] = "suspense", (payment, entry)
+        return Verdict("accepted")
+
+    def _into_suspense(self, fields: Fields, payment: Fields, entry: Fields) -> Verdict:
+        name, back = fields["refund"], 0
+        for note in self.notes(entry):
+            if note["command"] == "record-refund" and note["fields"]["processor_ref"] == name:
+                back += note["refunded"] - note["unconfirmed"]
+            if note["command"] == "fail-refund" and note["fields"]["refund"] == name:
+                back += note["refunded"]
+        if not back:
+            return NOTHING
+        self.note(payment, entry, fields, "fail-refund", refunded=-back)
+        return Verdict("accepted")
