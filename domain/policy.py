@@ -43,6 +43,10 @@ TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
 Months = Annotated[int, Field(gt=0, le=1_200)]
 
 
+#: The country of a buyer of whom no country is known.
+NOWHERE = "XX"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -136,6 +140,8 @@ class Policy(_Part):
     maturity_days: Annotated[int, Field(ge=0, le=3_650)] = 0
     refund_window_days: Positive | None = None
     vat: dict[Country, Bps] = {}
+    #: The rate of every country that `vat` does not name, and of buyers whose country is not known.
+    vat_elsewhere: Bps | None = None
     default_country: Country | None = None
     block_seconds: Positive = 30
     final_block: Literal["FREE", "CHARGED"] = "FREE"
@@ -162,8 +168,20 @@ class Policy(_Part):
         floors = [step.min for step in self.tier_ladder]
         if floors != sorted(set(floors), reverse=True):
             yield "/tier_ladder", "must fall from the highest min to the lowest, each once"
-        if self.default_country is not None and self.default_country not in self.vat:
+        named = self.default_country
+        if named is not None and named not in self.vat and self.vat_elsewhere is None:
             yield "/default_country", "has no rate in vat"
+        if Funding.TOKEN not in self.funding:
+            yield from self._lacking_tokens()
+
+    def _lacking_tokens(self) -> Iterable[tuple[str, str]]:
+        """What can never work where nothing is paid in tokens."""
+        for nth, product in enumerate(self.products_enabled):
+            if product in ("hold", "call"):
+                yield f"/products_enabled/{nth}", f"{product} needs TOKEN among funding"
+        for key in ("packages", "promo_expiry_days", "breakage_months"):
+            if getattr(self, key):
+                yield f"/{key}", "needs TOKEN among funding"
 
     def _values_tokens(self) -> bool:
         """Whether anybody needs to know what a token is worth: creators get a share of it, price
@@ -195,10 +213,23 @@ class Policy(_Part):
             refund_window_days=self.refund_window_days,
         )
 
+    def tax_country(self, country: str | None) -> str | None:
+        """Where a buyer in `country` is taxed: there, else in the default country, else, where
+        every country has a rate, in `XX`.
+        """
+        return country or self.default_country or (None if self.vat_elsewhere is None else NOWHERE)
+
+    def knows_tax(self, country: str | None) -> bool:
+        """Whether it says how a buyer in `country` is taxed; without any rate, nobody is."""
+        if self.vat_elsewhere is not None or not self.vat:
+            return True
+        return (country or self.default_country) in self.vat
+
     def vat_bps(self, country: str | None) -> int:
         """The inclusive VAT rate for a buyer in `country`, or in the default country."""
         place = country or self.default_country
-        return self.vat.get(place, 0) if place else 0
+        elsewhere = self.vat_elsewhere or 0
+        return elsewhere if place is None else self.vat.get(place, elsewhere)
 
     def promo_expiry(self, granted_at: datetime) -> datetime | None:
         """When promotional tokens granted at `granted_at` end, if the policy ends them."""

@@ -4,6 +4,7 @@ When several reasons apply, the first of this list is the answer. A rejection is
 exception: it is stored in the request's receipt and returned again byte for byte.
 """
 
+from datetime import datetime
 from typing import Any, final
 
 import msgspec
@@ -32,7 +33,12 @@ class Rejection(msgspec.Struct, frozen=True):
     @property
     def detail(self) -> str:
         """The sentence for people."""
-        return self.reason.detail.format(**self.details)
+        return self.reason.detail.format(**{name: _told(x) for name, x in self.details.items()})
+
+
+def _told(value: Any) -> Any:
+    """A detail as a sentence says it: times as RFC 3339 with `Z`, as everywhere else."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
 
 
 REASONS: dict[str, Reason] = {}
@@ -153,6 +159,19 @@ PRICE_OUT_OF_RANGE = _reason(
     "Price out of range",
     "{product} at {price} is outside {min} to {max}",
 )
+#: The same of a command whose price is called otherwise, as clients know it.
+_OUT_OF_RANGE = {
+    field: msgspec.structs.replace(
+        PRICE_OUT_OF_RANGE, detail=PRICE_OUT_OF_RANGE.detail.replace("price", field)
+    )
+    for field in ("amount", "rate")
+}
+UNKNOWN_TAX_COUNTRY = _reason(
+    "UNKNOWN_TAX_COUNTRY",
+    422,
+    "Unknown tax country",
+    "the policy has no VAT rate for country {country}",
+)
 NEGATIVE_MARGIN = _reason(
     "NEGATIVE_MARGIN",
     422,
@@ -242,3 +261,9 @@ UNKNOWN_PACKAGE = "UNKNOWN_PACKAGE"
 def reject(reason: Reason, **details: Any) -> Rejection:
     """The rejection for `reason` with its fields."""
     return Rejection(reason, details)
+
+
+def out_of_range(field: str, price: int, *, product: str, low: int, high: int) -> Rejection:
+    """The rejection of a price outside its bounds, under the name that its command gives it."""
+    reason = _OUT_OF_RANGE.get(field, PRICE_OUT_OF_RANGE)
+    return Rejection(reason, {"product": product, field: price, "min": low, "max": high})

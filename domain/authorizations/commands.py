@@ -51,7 +51,7 @@ from domain.rejections import (
     reject,
 )
 from domain.sales.amounts import card_amounts
-from domain.sales.commands import new_sale, party_refusal, price_refusal
+from domain.sales.commands import new_sale, party_refusal, price_refusal, tax_refusal
 from domain.sales.invoices import for_sale, series_keys
 from domain.wallets.wallet import Wallet
 
@@ -131,7 +131,7 @@ class Authorize(Command):
         refusal = self._refusal(given, policy)
         if refusal is not None:
             return refusal
-        country = self.country or policy.default_country
+        country = policy.tax_country(self.country)
         expires_at = self.expires_at
         if expires_at is None and policy.hold_expiry_hours is not None:
             expires_at = given.now + timedelta(hours=policy.hold_expiry_hours)
@@ -172,7 +172,8 @@ class Authorize(Command):
             return refusal
         if self.user in self.paid:
             return reject(SELF_DEALING, user=self.user)
-        refusal = price_refusal("session", self.amount, terms)
+        refusal = price_refusal("session", self.amount, terms, "amount")
+        refusal = refusal or tax_refusal(policy, self.country)
         if refusal is not None:
             return refusal
         if self.expires_at is not None and self.expires_at <= given.now:

@@ -149,7 +149,7 @@ class StartCall(CallCommand):
         terms = policy.sales["call"]
         unit_value = terms.unit_value
         refusal = party_refusal(self, terms, wallet, creator)
-        refusal = refusal or price_refusal("call", self.rate * unit_value, terms)
+        refusal = refusal or price_refusal("call", self.rate * unit_value, terms, "rate")
         if refusal is not None:
             return refusal
         if tokens * unit_value > AMOUNT_MAX:

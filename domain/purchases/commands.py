@@ -11,7 +11,13 @@ from domain.money import vat_included
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import suspended
 from domain.purchases.purchase import TokensPurchased
-from domain.rejections import DUPLICATE_PAYMENT, NO_POLICY, PRICE_MISMATCH, UNKNOWN_PACKAGE
+from domain.rejections import (
+    DUPLICATE_PAYMENT,
+    NO_POLICY,
+    PRICE_MISMATCH,
+    UNKNOWN_PACKAGE,
+    UNKNOWN_TAX_COUNTRY,
+)
 from domain.sales.invoices import Document, invoice, series_keys
 
 
@@ -51,7 +57,9 @@ class RecordPurchase(Command):
             return self._suspend(UNKNOWN_PACKAGE)
         if package.price != self.price:
             return self._suspend(PRICE_MISMATCH)
-        country = self.country or policy.default_country
+        if not policy.knows_tax(self.country):
+            return self._suspend(UNKNOWN_TAX_COUNTRY.code)
+        country = policy.tax_country(self.country)
         vat_bps = policy.vat_bps(country)
         tax = vat_included(self.price, vat_bps)
         bonus_expires_at = policy.promo_expiry(given.now) if package.bonus else None

@@ -25,10 +25,11 @@ from domain.rejections import (
     DUPLICATE_PAYMENT,
     INVALID_AMOUNT,
     NO_POLICY,
-    PRICE_OUT_OF_RANGE,
     PRODUCT_DISABLED,
     SELF_DEALING,
+    UNKNOWN_TAX_COUNTRY,
     Rejection,
+    out_of_range,
     reject,
 )
 from domain.sales.amounts import Amounts, card_amounts, token_amounts
@@ -57,6 +58,8 @@ class SaleCommand(Command):
 
     product: ClassVar[str]
     event: ClassVar[type[Sale]]
+    #: What the command calls its price.
+    price_field: ClassVar[str] = "price"
 
     user: Id
     creator: Id
@@ -146,7 +149,8 @@ class SaleCommand(Command):
         unit_value = terms.unit_value if by_token else 1
         refusal = (
             party_refusal(self, terms, wallet, creator)
-            or price_refusal(product, price * unit_value, terms)
+            or price_refusal(product, price * unit_value, terms, self.price_field)
+            or (None if by_token or price == discount else tax_refusal(policy, self.country))
             or self.refusal(given)
         )
         if refusal is not None:
@@ -161,7 +165,7 @@ class SaleCommand(Command):
             if type(amounts) is Rejection:
                 return amounts
         else:
-            country = self.country or policy.default_country
+            country = policy.tax_country(self.country)
             vat_bps = policy.vat_bps(country)
             amounts = card_amounts(paid, ((payee, 1),), bps=bps, vat_bps=vat_bps)
         gross, discount = price * unit_value, discount * unit_value
@@ -244,15 +248,27 @@ def party_refusal(
     return None
 
 
-def price_refusal(product: str, price: int, terms: SaleTerms) -> Rejection | None:
-    """Bounds hold for the price before discount, in minor units; a free item needs no price."""
+def price_refusal(
+    product: str, price: int, terms: SaleTerms, field: str = "price"
+) -> Rejection | None:
+    """Bounds hold for the price before discount, in minor units; a free item needs no price.
+
+    `field` is what the command calls it.
+    """
     if price > AMOUNT_MAX:
-        return reject(INVALID_AMOUNT, field="price", amount=price, limit=AMOUNT_MAX)
+        return reject(INVALID_AMOUNT, field=field, amount=price, limit=AMOUNT_MAX)
     if price and not terms.low <= price <= terms.high:
-        return reject(
-            PRICE_OUT_OF_RANGE, product=product, price=price, min=terms.low, max=terms.high
-        )
+        return out_of_range(field, price, product=product, low=terms.low, high=terms.high)
     return None
+
+
+def tax_refusal(policy: Policy, country: str | None) -> Rejection | None:
+    """A policy with VAT rates has to have one for the buyer's country: nothing is untaxed for
+    want of a rate.
+    """
+    if policy.knows_tax(country):
+        return None
+    return reject(UNKNOWN_TAX_COUNTRY, country=country)
 
 
 def new_sale(

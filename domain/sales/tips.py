@@ -19,6 +19,7 @@ class SendTip(SaleCommand):
     name = "send-tip"
     product = "tip"
     event = TipSent
+    price_field = "amount"
 
     amount: PositiveAmount
 

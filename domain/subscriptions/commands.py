@@ -23,7 +23,7 @@ from domain.rejections import (
     reject,
 )
 from domain.sales.amounts import card_amounts
-from domain.sales.commands import new_sale, party_refusal, price_refusal
+from domain.sales.commands import new_sale, party_refusal, price_refusal, tax_refusal
 from domain.sales.invoices import for_sale, series_keys
 from domain.subscriptions.subscription import (
     TRANSITIONS,
@@ -151,6 +151,7 @@ class ChargePeriod(PeriodNotice):
             return suspended(self, self.price, NO_POLICY.code)
         deal = Subscribed(subscription.user, subscription.creator)
         refusal = deal.refusal(given, version.policy, self.price)
+        refusal = refusal or tax_refusal(version.policy, self.country)
         if refusal is not None:
             return suspended(self, self.price, refusal.reason.code)
         if given.state(PaymentRecord, self.processor_ref).is_another(self.processor):
@@ -163,7 +164,7 @@ class ChargePeriod(PeriodNotice):
         return (sale, *for_sale(given, sale))
 
     def _sale(self, given: Given, policy: Policy, deal: Subscribed) -> PeriodCharged:
-        country = self.country or policy.default_country
+        country = policy.tax_country(self.country)
         amounts = card_amounts(
             self.price,
             ((deal.creator, 1),),

@@ -9,7 +9,8 @@ import pytest
 import domain
 from domain.accounts import Assets
 from domain.catalogue import InvalidRequest, read_command
-from tests.domain.in_memory_book import InMemoryBook, code
+from domain.controls.policy_changes import PolicyProposed, PolicyPublished
+from tests.domain.in_memory_book import NOW, InMemoryBook, code
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 
 MANDATORY = (
@@ -90,7 +91,8 @@ def test_a_tip_minimum_is_mandatory_where_a_tip_is_shared() -> None:
 
 def test_a_unit_value_is_mandatory_where_tokens_pay_creators() -> None:
     assert problems(without("unit_value")) == ["/body/unit_value"]
-    assert problems(without("unit_value") | {"funding": ["CARD"]}) == []
+    by_card = {"funding": ["CARD"], "products_enabled": ["unlock", "tip"], "packages": {}}
+    assert problems(without("unit_value") | by_card) == []
     for product in ("unlock", "message", "ticket", "tip", "call"):
         whole = without("unit_value") | {"products_enabled": ["hold", product], "packages": {}}
         assert problems(whole) == ["/body/unit_value"]
@@ -122,6 +124,58 @@ def test_holds_need_no_unit_value_unless_a_refund_would_deduct_a_bonus() -> None
 )
 def test_a_wrong_key_is_pointed_at(keys: dict[str, Any], pointer: str) -> None:
     assert problems(changed(**keys)) == [pointer]
+
+
+CARD_ONLY = {"funding": ["CARD"], "products_enabled": ["tip"], "packages": {}}
+PACKAGES = {"small": {"tokens": 1, "price": 1}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "pointers"),
+    [
+        ({}, []),
+        ({"products_enabled": ["tip", "hold"]}, ["/body/products_enabled/1"]),
+        ({"products_enabled": ["call"]}, ["/body/products_enabled/0"]),
+        ({"packages": PACKAGES}, ["/body/packages"]),
+        ({"promo_expiry_days": 3}, ["/body/promo_expiry_days"]),
+        ({"breakage_months": 12}, ["/body/breakage_months"]),
+        (
+            {"products_enabled": ["hold"], "packages": PACKAGES},
+            ["/body/packages", "/body/products_enabled/0"],
+        ),
+    ],
+)
+def test_6_23_a_policy_that_cannot_work_is_refused_when_it_is_proposed(
+    keys: dict[str, Any], pointers: list[str]
+) -> None:
+    assert problems(changed(**{**CARD_ONLY, **keys})) == pointers
+    both = {"funding": ["CARD", "TOKEN"], "unit_value": 1}
+    assert problems(changed(**{**CARD_ONLY, **keys, **both})) == []
+
+
+def test_6_23_a_policy_that_was_published_stays_in_force() -> None:
+    place = InMemoryBook()
+    body = changed(**CARD_ONLY, promo_expiry_days=3)
+    stated = {"version": 1, "body": body, "proposer": "ann", "effective_from": NOW}
+    place.record(PolicyProposed(**stated), PolicyPublished(**stated, approver="bob"))
+    charged = {"processor": "stripe", "processor_ref": "p", "funding": "CARD", "amount": 500}
+    place.happens("send-tip", user="ann", creator="carl", **charged)
+
+
+@pytest.mark.parametrize(
+    ("keys", "pointer"),
+    [
+        ({"vat_elsewhere": 0, "default_country": "DE"}, None),
+        ({"vat_elsewhere": 2_000}, None),
+        ({"vat_elsewhere": -1}, "/body/vat_elsewhere"),
+        ({"vat_elsewhere": 10_001}, "/body/vat_elsewhere"),
+        ({"vat": {"FR": 2_000}, "default_country": "DE"}, "/body/default_country"),
+    ],
+)
+def test_6_22_a_rate_elsewhere_is_a_rate_of_the_default_country_too(
+    keys: dict[str, Any], pointer: str | None
+) -> None:
+    assert problems(changed(**keys)) == ([] if pointer is None else [pointer])
 
 
 @pytest.mark.parametrize(

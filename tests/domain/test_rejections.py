@@ -10,7 +10,7 @@ STATUSES = {
     401: {"UNAUTHENTICATED"},
     402: {"INSUFFICIENT_TOKENS", "NOT_ENTITLED"},
     403: {"ROLE_FORBIDDEN", "SELF_APPROVAL_FORBIDDEN"},
-    404: {code for code in REASONS if code.startswith("UNKNOWN_")},
+    404: {code for code in REASONS if code.startswith("UNKNOWN_")} - {"UNKNOWN_TAX_COUNTRY"},
     409: {
         "ALREADY_ENTITLED",
         "INVALID_TRANSITION",

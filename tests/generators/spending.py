@@ -62,6 +62,7 @@ PLATFORM: dict[str, Any] = {
     "dispute_bearer": "PLATFORM",
     "bonus_class": "PAID",
     "vat": {"DE": 1900},
+    "vat_elsewhere": 700,
     "instant_fee_bps": None,
     "maturity_days": 7,
 }

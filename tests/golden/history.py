@@ -29,6 +29,7 @@ DISPUTED = {"payment_ref": "bought", "amount": 999, "fee": 1_500}
 POLICY: dict[str, Any] = {
     **MICRO_UNLOCK,
     "vat": {"DE": 1900},
+    "vat_elsewhere": 0,
     "revenue_share": {"default": 8000, "tiers": {"STANDARD": 7000}},
     "payout_minimum": 100,
     "maturity_days": 7,

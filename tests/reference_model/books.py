@@ -57,7 +57,16 @@ class Books:
     def vat(self, policy: dict[str, Any], fields: dict[str, Any]) -> tuple[str | None, int]:
         """The country of taxation and its rate."""
         country = fields.get("country") or policy.get("default_country")
-        return country, policy.get("vat", {}).get(country, 0)
+        elsewhere = policy.get("vat_elsewhere")
+        rate = policy.get("vat", {}).get(country, elsewhere or 0)
+        return country or ("XX" if elsewhere is not None else None), rate
+
+    def untaxed(self, policy: dict[str, Any], fields: dict[str, Any]) -> str | None:
+        """Why nobody can say what the tax is: other countries have rates and this one has none."""
+        if not policy.get("vat") or policy.get("vat_elsewhere") is not None:
+            return None
+        country = fields.get("country") or policy.get("default_country")
+        return None if country in policy["vat"] else "UNKNOWN_TAX_COUNTRY"
 
     def is_frozen(self, kind: str, subject: str, scope: str) -> bool:
         """Whether somebody may not do something."""

@@ -74,6 +74,8 @@ class Selling(Earnings):
         worth = price * policy["unit_value"] if funding == "TOKEN" else price
         code = self.parties(policy, user, fields["creator"], product, funding)
         code = code or self.price(policy, product, worth, fields.get("item_class"))
+        if code is None and funding == "CARD" and price > fields.get("discount", 0):
+            code = self.untaxed(policy, fields)
         offer = fields.get("offer_expires_at")
         if code is None and offer and instant(offer) <= self.now:
             return "OFFER_EXPIRED"
@@ -192,6 +194,7 @@ class Selling(Earnings):
             return suspended("NO_POLICY", price)
         code = self.parties(policy, user, creator, "subscription", "CARD")
         code = code or self.price(policy, "subscription", price)
+        code = code or self.untaxed(policy, fields)
         start, end = instant(fields["period_start"]), instant(fields["period_end"])
         if code is None and self.is_taken(fields):
             code = "DUPLICATE_PAYMENT"

@@ -27,6 +27,7 @@ class Sessions(Selling):
         order = ["ACCOUNT_FROZEN", "CREATOR_FROZEN", "PRODUCT_DISABLED", "SELF_DEALING"]
         code = next((one for one in order if one in codes), None)
         code = code or self.price(policy, "session", fields["amount"])
+        code = code or self.untaxed(policy, fields)
         expires = None
         if policy.get("hold_expiry_hours"):
             expires = self.now + timedelta(hours=policy["hold_expiry_hours"])

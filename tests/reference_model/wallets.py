@@ -114,6 +114,9 @@ class Wallets(Books):
             return suspended("UNKNOWN_PACKAGE", price)
         if package["price"] != price:
             return suspended("PRICE_MISMATCH", price)
+        unknown = self.untaxed(policy, fields)
+        if unknown is not None:
+            return suspended(unknown, price)
         country, rate = self.vat(policy, fields)
         tax = nearest(Fraction(price * rate, 10_000 + rate))
         user, bonus = fields["user"], package.get("bonus", 0)
