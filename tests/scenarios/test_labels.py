@@ -13,7 +13,7 @@ from tests.scenarios.write_path import WritePath
 
 pytestmark = plays_on(Pure, WritePath)
 SALE = {"stream": "s1", "campaign": "c7"}
-WITH_VAT = {**MICRO_UNLOCK, "vat": {"DE": 1900}}
+WITH_VAT = {**MICRO_UNLOCK, "vat": {"DE": 1900}, "vat_elsewhere": 0}
 
 
 @pytest.fixture(autouse=True)
