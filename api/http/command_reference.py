@@ -6,7 +6,7 @@ Run it as `python -m api.http.command_reference`.
 import json
 from collections.abc import Iterable, Iterator
 from inspect import getdoc
-from itertools import count
+from itertools import chain, combinations, count
 from pathlib import Path
 from typing import Any
 
@@ -296,7 +296,8 @@ def example(name: str) -> Schema | None:
     """Fields that make a command called `name`: those it requires, and one more if it must be."""
     schema = COMMANDS[name].model_json_schema()
     required, properties = schema.get("required", []), schema["properties"]
-    for more in ((), *((field,) for field in properties if field not in (*SHARED, *required))):
+    optional = [field for field in properties if field not in (*SHARED, *required)]
+    for more in chain.from_iterable(combinations(optional, size) for size in range(3)):
         fields = _object(schema, schema.get("$defs", {}), (*required, *more))
         try:
             read_command(name, fields)
