@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import bulk, calls, hot_creator, http, imports, long_log, million
+from bench import bulk, calls, hot_creator, http, imports, long_log, million, neighbours
 from bench.stage import Stage, stage
 from ledger import gc_tuning as collector
 
@@ -24,9 +24,13 @@ MUST: dict[str, tuple[str, float]] = {
     "calls_vs_copy": (">=", 0.4),
     "payout_hot": ("<=", 2.0),
     "million_hold_ms": ("<=", 100.0),
+    "neighbour_p99_ms": ("<=", 250.0),
     "rss_mb": ("<=", 600.0),
 }
-PARTS = ("bulk", "import", "http", "calls", "payouts", "million", "long", "writers", "memory")
+PARTS = (
+    *("bulk", "import", "http", "calls", "payouts", "million", "long", "writers", "memory"),
+    "neighbours",
+)
 
 
 def main(parts: list[str]) -> None:
@@ -64,6 +68,8 @@ def _measure(part: str, place: Stage, figures: dict[str, float]) -> dict[str, fl
             return long_log.two_writers(place)
         case "memory":
             return long_log.memory(place)
+        case "neighbours":
+            return neighbours.measure(place)
     long = long_log.build(place)
     rate = figures.get("commands_per_s") or bulk.measure(place)["commands_per_s"]
     return (

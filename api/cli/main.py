@@ -13,7 +13,7 @@ from api.cli.edges import PASSED_ON, consume, relay
 from api.cli.import_file import import_file
 from api.cli.import_maps import maps
 from api.cli.keys import keys
-from api.cli.maintenance import rebuild_projections, verify_books
+from api.cli.maintenance import rebuild_projections, verify_books, write_snapshots
 from api.cli.meter import meter
 from api.cli.parked import messages
 from api.cli.send import send
@@ -46,6 +46,7 @@ app.command(context_settings=PASSED_ON)(consume)
 app.add_typer(messages, name="parked")
 app.command("rebuild")(rebuild_projections)
 app.command("verify")(verify_books)
+app.command("snapshot")(write_snapshots)
 app.command()(clock)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)
 

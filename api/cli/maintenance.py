@@ -1,4 +1,4 @@
-"""`tokenledger rebuild` and `tokenledger verify`."""
+"""`tokenledger rebuild`, `tokenledger verify` and `tokenledger snapshot`."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -8,7 +8,8 @@ from rich.progress import Progress, TaskID
 
 from api.cli.terminal import CommandFailed, books_of, fail, opened, out, progress_bar
 from ledger.books import Book
-from ledger.postgres.database import Database
+from ledger.postgres.database import Database, connect
+from ledger.write import new_folds
 from projections.catalogue import PROJECTIONS
 from projections.rebuild import AlreadyRebuilding, RebuildFailed, Rebuilt, rebuild
 from projections.verify import Verification, verify
@@ -57,6 +58,22 @@ def verify_books(*, book: _Book = None) -> None:
             clean = _reported(each, report) and clean
     if not clean:
         raise typer.Exit(_WRONG)
+
+
+def write_snapshots(*, book: _Book = None) -> None:
+    """Write snapshots of this release's folds, before it serves.
+
+    For a release that raises a fold version: migrate, run this while the release before it still
+    serves, then start the new one. Without it the new one folds long histories as they are needed,
+    and answers 503 to their commands meanwhile. May be stopped and begun again.
+    """
+    with opened() as where, progress_bar() as bar:
+        for each in books_of(where, book):
+            task, seen = bar.add_task(f"snapshots {each.name}", total=None), 0
+            with connect(where.service_url, each.schema, autocommit=True) as connection:
+                for seen in new_folds.write_snapshots(connection):
+                    bar.update(task, completed=seen)
+            out.print(f"{each.name}: {seen:,} entities have snapshots", soft_wrap=True)
 
 
 def _rebuilt(where: Database, book: Book, names: list[str] | None, bar: Progress) -> list[Rebuilt]:

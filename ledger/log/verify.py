@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.entity import KINDS
+from domain.entity import KINDS, tag_of
 from ledger.books import Book
 from ledger.log import reading
 from ledger.log.entry import Entry, decode, faults, leaf_hash
@@ -198,15 +198,15 @@ def verify_snapshots(
 ) -> Iterator[Difference]:
     """Every snapshot that is not the fold of its entity's events; older folds' are not read."""
     (total,) = _one(connection, "count_snapshots")
-    after, done = "", 0
+    after, done = ("", 0), 0
     while True:
         with connection.cursor(binary=True) as cursor:
-            page = cursor.execute(SQL["snapshots"], (after, SNAPSHOTS_PAGE)).fetchall()
+            page = cursor.execute(SQL["snapshots"], (*after, SNAPSHOTS_PAGE)).fetchall()
         if not page:
             return
         for entity, position, fold_version, state in page:
             yield from _snapshot(connection, entity, position, fold_version, state)
-        after, done = page[-1][0], done + len(page)
+        after, done = (page[-1][0], page[-1][2]), done + len(page)
         progress(min(done, total), total)
 
 
@@ -221,7 +221,7 @@ def _snapshot(connection: Connection, *row: Any) -> Iterator[Difference]:
     state = kind()
     try:
         found = msgspec.msgpack.decode(stored, type=kind)
-        for _, data in reading.history(connection, entity, until=position):
+        for _, data in reading.history(connection, tag_of(entity), until=position):
             state = state.apply(entity, decode(data).event())
     except Exception as error:  # noqa: BLE001 -- damaged bytes may raise anything
         yield Difference(position, "snapshot", f"a state of {entity}", repr(error))

@@ -27,20 +27,28 @@ FROM (SELECT %s::bytea AS keys OFFSET 0) AS given,
      LATERAL (SELECT * FROM receipts WHERE key = substr(given.keys, nth * 16 + 1, 16)) AS r;
 
 -- name: states
--- Entities as snapshot and tail: one row per event of the tail, none for an entity never seen.
--- A view of an entity has a key of its own and is folded from the entity's tag. Keys, tags and
--- versions come as one string each, spaces between: ids hold none.
-SELECT k.entity, s.position, s.state, t.position, e.data
-FROM unnest(string_to_array(%s, ' '), string_to_array(%s, ' '),
-            string_to_array(%s, ' ')::int[]) AS k (entity, tag, fold_version)
-LEFT JOIN snapshots s ON s.entity = k.entity AND s.fold_version = k.fold_version
-LEFT JOIN LATERAL (
-  SELECT position FROM event_tags
-  WHERE tag = k.tag AND position > coalesce(s.position, 0)
-) t ON true
-LEFT JOIN events e ON e.position = t.position
-WHERE s.entity IS NOT NULL OR t.position IS NOT NULL
-ORDER BY k.entity, t.position;
+-- Entities as snapshot and tail: one row for the snapshot and one for each event after it, none for
+-- an entity never seen. A view of an entity has a key of its own and is folded from the entity's
+-- tag. Keys, tags and versions come as one string each, spaces between: ids hold none. The last
+-- two numbers bound the events of each entity and all rows: whoever reads that many has not all.
+SELECT entity, is_snapshot, position, data FROM (
+  SELECT k.entity, found.is_snapshot, found.position, found.data
+  FROM unnest(string_to_array(%s, ' '), string_to_array(%s, ' '),
+              string_to_array(%s, ' ')::int[]) AS k (entity, tag, fold_version)
+  LEFT JOIN snapshots s ON s.entity = k.entity AND s.fold_version = k.fold_version
+  CROSS JOIN LATERAL (
+    SELECT true AS is_snapshot, s.position, s.state AS data WHERE s.entity IS NOT NULL
+    UNION ALL
+    SELECT false, t.position, e.data
+    FROM (
+      SELECT position FROM event_tags WHERE tag = k.tag AND position > coalesce(s.position, 0)
+      ORDER BY position LIMIT %s
+    ) t
+    JOIN events e ON e.position = t.position
+  ) found
+  LIMIT %s
+) loaded
+ORDER BY entity, position;
 
 -- name: append
 -- The log's own door: events, their tag index in its own order, and the answers. The numbers are
@@ -77,9 +85,24 @@ WHERE l.relation = 'head'::regclass AND l.mode = 'RowShareLock' AND l.granted
 -- Snapshots written behind; a newer one is never replaced by an older one.
 INSERT INTO snapshots AS s (entity, position, fold_version, state)
 SELECT * FROM unnest(%s::text[], %s::bigint[], %s::int[], %s::bytea[])
-ON CONFLICT (entity) DO UPDATE
-SET position = excluded.position, fold_version = excluded.fold_version, state = excluded.state
-WHERE s.position < excluded.position OR s.fold_version <> excluded.fold_version;
+ON CONFLICT (entity, fold_version) DO UPDATE
+SET position = excluded.position, state = excluded.state
+WHERE s.position < excluded.position;
+
+-- name: old_snapshots
+-- Lets go of snapshots that neither this release nor the one before it reads.
+DELETE FROM snapshots s USING unnest(%s::text[], %s::int[]) AS k (kind, fold_version)
+WHERE split_part(s.entity, ':', 1) = k.kind AND s.fold_version < k.fold_version - 1;
+
+-- name: entities
+-- Entities after one, in order: steps over the index from tag to tag.
+WITH RECURSIVE tags (tag) AS (
+  SELECT min(tag) FROM event_tags WHERE tag > %s
+  UNION ALL
+  SELECT (SELECT min(e.tag) FROM event_tags e WHERE e.tag > tags.tag) FROM tags
+  WHERE tags.tag IS NOT NULL
+)
+SELECT tag FROM tags WHERE tag IS NOT NULL LIMIT %s;
 
 -- name: parked
 -- The notices that wait.

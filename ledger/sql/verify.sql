@@ -51,6 +51,6 @@ WHERE key > %s AND events > 0 AND position <= %s ORDER BY key LIMIT %s;
 SELECT count(*) FROM snapshots;
 
 -- name: snapshots
--- Snapshots after an entity.
+-- Snapshots after an entity and a fold version.
 SELECT entity, position, fold_version, state FROM snapshots
-WHERE entity > %s ORDER BY entity LIMIT %s;
+WHERE (entity, fold_version) > (%s, %s) ORDER BY entity, fold_version LIMIT %s;

@@ -6,7 +6,7 @@ processes may stand at one sequencer; each keeps its cached states current with 
 appended.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, TypeVar
@@ -36,12 +36,22 @@ from ledger.write.head import Head, check_clock
 from ledger.write.inbox import Inbox, Notice, kept_row, parked_notice
 from ledger.write.request import Request
 from ledger.write.state_cache import StateCache, WorkingStates
-from ledger.write.state_loading import folded, named, reading_the_log
+from ledger.write.state_loading import (
+    LOADED_MAX,
+    TAIL_MAX,
+    LoadedRow,
+    check_tails,
+    folded,
+    named,
+    reading_the_log,
+)
 
 CATCH_UP_MAX = 20_000
 #: Commands whose rows are sent to PostgreSQL together while the next are decided.
 CHUNK_COMMANDS = 256
 PUMP_COMMANDS = 16
+
+_LIMITS = TAIL_MAX + 1, LOADED_MAX + 1
 
 SQL = sql_files.load("sequencer")
 log = logs.get_logger(__name__)
@@ -94,6 +104,7 @@ class Sequencer:
         self._new_id = event_ids()
         self._copies = CopyQueue(connection)
         self._handed_over: Collection[str] = ()
+        self._loaded = 0
         self._parked: dict[str, tuple[Notice, ...]] = {}
         self._unreadable: set[str] = set()
 
@@ -110,7 +121,7 @@ class Sequencer:
 
     def _attempt(self, groups: Sequence[Group], *, one_by_one: bool = False) -> list[list[Answer]]:
         requests = [request for group in groups for request in group.requests]
-        self._handed_over = ()
+        self._handed_over, self._loaded = (), 0
         try:
             head, batch = self._open_batch(requests)
             batch.one_by_one = one_by_one
@@ -139,7 +150,7 @@ class Sequencer:
             receipts = execute(SQL["receipts"], (b"".join(keys), len(keys)), binary=True)
             states = WorkingStates(self._cache)
             lacking = states.lacking(needed)
-            tails = execute(SQL["states"], named(lacking), binary=True)
+            tails = execute(SQL["states"], (*named(lacking), *_LIMITS), binary=True)
             head = self._head(locked.fetchone(), clock.fetchone(), before)
             answered, loaded = receipts.fetchall(), tails.fetchall()
         caught_up = self._catch_up(head)
@@ -240,10 +251,14 @@ class Sequencer:
 
     def _load(self, batch: Batch, keys: list[str]) -> None:
         if keys:
-            self._cursor.execute(SQL["states"], named(keys), binary=True)
-            self._take_in(batch, keys, self._cursor)
+            self._cursor.execute(SQL["states"], (*named(keys), *_LIMITS), binary=True)
+            self._take_in(batch, keys, self._cursor.fetchall())
 
-    def _take_in(self, batch: Batch, keys: list[str], rows: Iterable[TupleRow]) -> None:
+    def _take_in(self, batch: Batch, keys: list[str], rows: list[LoadedRow]) -> None:
+        """Fold what was read, unless that would keep the lock for too long."""
+        self._loaded += len(rows)
+        if len(rows) > TAIL_MAX or self._loaded > LOADED_MAX:
+            check_tails(rows, self._loaded)
         with reading_the_log():
             for key, held in folded(keys, rows):
                 batch.states.load(key, held)

@@ -1,7 +1,8 @@
 """What is written behind the writer's back: snapshots, and partitions ahead of need.
 
 A thread with a connection of its own. Losing what it was given costs time on a later load,
-never truth, so it drops what it cannot write.
+never truth, so it drops what it cannot write. Entities with too long a tail are folded here, a page
+at a time and each in its turn, so that the writer need not hold the lock for them.
 """
 
 import threading
@@ -11,9 +12,12 @@ from ledger import logs
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.state_cache import Snapshot
+from ledger.write.state_loading import shorten, write
 
 SNAPSHOTS_MAX = 200_000
 CHUNK = 2_000
+#: Entities that wait to have their tails shortened; more are dropped until they are needed again.
+LONG_MAX = 10_000
 
 SQL = sql_files.load("sequencer")
 log = logs.get_logger(__name__)
@@ -25,6 +29,7 @@ class Snapshotter:
     def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
         self._due: dict[str, Snapshot] = {}
+        self._long: dict[str, None] = {}
         self._partitions_due = False
         self._stopping = False
         self._wake = threading.Condition()
@@ -40,6 +45,18 @@ class Snapshotter:
             room = SNAPSHOTS_MAX - len(self._due)
             self._due.update((snapshot.entity, snapshot) for snapshot in snapshots[:room])
             self._wake.notify()
+
+    def shorten(self, keys: list[str]) -> None:
+        """Ask for snapshots of entities whose tails are too long."""
+        with self._wake:
+            room = LONG_MAX - len(self._long)
+            self._long.update(dict.fromkeys(keys[:room]))
+            self._wake.notify()
+
+    @property
+    def long(self) -> int:
+        """Entities whose tails are being shortened."""
+        return len(self._long)
 
     def add_partitions(self) -> None:
         """Ask for two empty partitions ahead of the head."""
@@ -58,24 +75,39 @@ class Snapshotter:
         connection: Connection | None = None
         while True:
             with self._wake:
-                while not (self._due or self._partitions_due or self._stopping):
+                while not (self._due or self._partitions_due or self._long or self._stopping):
                     self._wake.wait()
                 if self._stopping and not (self._due or self._partitions_due):
                     break
+                key = next(iter(self._long), None)
                 due = [self._due.pop(key) for key in list(self._due)[:CHUNK]]
                 partitions, self._partitions_due = self._partitions_due, False
             try:
                 if connection is None or connection.closed:
                     connection = self._connect()
                 self._write(connection, due, partitions=partitions)
+                if key is not None:
+                    self._fold_on(connection, key)
             except Exception as error:  # noqa: BLE001 -- whatever it is, the next ones may succeed
                 log.warning("snapshots or partitions not written", error=repr(error))
                 if connection is not None:
                     connection.close()
+                if key is not None:
+                    self._long.pop(key, None)  # whoever needs it asks again
                 if self._stopping:
                     break
         if connection is not None:
             connection.close()
+
+    def _fold_on(self, connection: Connection, key: str) -> None:
+        """One page of a long tail; then it is another's turn."""
+        more = shorten(connection, key)
+        with self._wake:
+            del self._long[key]
+            if more:
+                self._long[key] = None
+        if not more:
+            log.info("a long history has a snapshot", entity=key)
 
     def _write(self, connection: Connection, due: list[Snapshot], *, partitions: bool) -> None:
         if partitions:
@@ -83,13 +115,4 @@ class Snapshotter:
             if row is not None and row[0]:
                 log.info("partitions made", count=row[0])
         if due:
-            due.sort(key=lambda snapshot: snapshot.entity)
-            connection.execute(
-                SQL["write_snapshots"],
-                (
-                    [snapshot.entity for snapshot in due],
-                    [snapshot.position for snapshot in due],
-                    [snapshot.fold_version for snapshot in due],
-                    [snapshot.state for snapshot in due],
-                ),
-            )
+            write(connection, due)

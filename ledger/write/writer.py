@@ -14,7 +14,7 @@ from concurrent.futures import Future
 
 import psycopg
 
-from domain.rejections import INTERNAL, reject
+from domain.rejections import INTERNAL, UNAVAILABLE, reject
 from ledger import logs
 from ledger.books import Book
 from ledger.clock import ClockGuard, ClockJumped
@@ -27,11 +27,13 @@ from ledger.write.request import Request
 from ledger.write.sequencer import NoPartition, OutcomeUnknown, Sequencer
 from ledger.write.snapshots import Snapshotter
 from ledger.write.state_cache import StateCache
-from ledger.write.state_loading import LogUnreadable
+from ledger.write.state_loading import LogUnreadable, LongTails
 
 OUTCOME_UNKNOWN_S = 0.8
 LOCK_TRIES = 3
 RECONNECT_S = 0.2
+#: How long a batch is taken apart to find the commands that need long histories.
+PARTS_S = 5.0
 #: The database is away, full, or a standby that is not promoted yet: no command is to blame.
 AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 
@@ -100,6 +102,7 @@ class Writer:
         self._away = False
         self._cache = StateCache(cache_entities)
         self._guard = ClockGuard()
+        self._give_up_at = 0.0
         self._sequencer: Sequencer | None = None
         self._connection: Connection | None = None
         self._snapshotter = Snapshotter(connect)
@@ -211,6 +214,7 @@ class Writer:
         return batch
 
     def _serve(self, batch: list[Submission]) -> None:
+        self._give_up_at = time.monotonic() + PARTS_S
         try:
             outcomes = self._commit([submission.group for submission in batch])
         except Unavailable as away:
@@ -220,8 +224,8 @@ class Writer:
             log.exception("writing failed", book=self.book.name)
             self._excuse(batch, "writing failed; the service's log says why")
             return
-        for submission, answers in zip(batch, outcomes, strict=True):
-            self._deliver(submission, answers)
+        for submission, outcome in zip(batch, outcomes, strict=True):
+            self._deliver(submission, outcome)
 
     def _excuse(self, batch: list[Submission], reason: str) -> None:
         """Give every caller an exception of its own.
@@ -268,6 +272,9 @@ class Writer:
             except (ClocksApart, ClockJumped, LogUnreadable) as error:
                 log.critical("writing stopped", book=self.book.name, error=repr(error))
                 raise Unavailable(str(error)) from error
+            except LongTails as error:
+                self._snapshotter.shorten(error.keys)
+                return self._in_parts(groups, error)
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 -- told where it is found, in `_in_parts`
@@ -295,23 +302,33 @@ class Writer:
 
     def _in_parts(self, groups: list[Group], error: Exception) -> Sequence[Outcome]:
         """Commit by halves what cannot be committed whole, so that what is wrong fails alone."""
+        if isinstance(error, LongTails) and time.monotonic() > self._give_up_at:
+            return [Unavailable(str(error)) for _ in groups]
         if len(groups) > 1:
             middle = len(groups) // 2
             return [*self._commit(groups[:middle]), *self._commit(groups[middle:])]
         (group,) = groups
-        if group.alongside is not None and not isinstance(error, NoPartition):
-            return [NotWritten(error)]
         if len(group.requests) > 1 and not group.atomic and group.alongside is None:
             middle = len(group.requests) // 2
-            (first,) = self._commit([Group(group.requests[:middle])])
-            (second,) = self._commit([Group(group.requests[middle:])])
-            assert isinstance(first, list) and isinstance(second, list)  # nothing along with them
-            return [first + second]
+            halves = group.requests[:middle], group.requests[middle:]
+            return [[answer for half in halves for answer in self._answers(half)]]
+        if isinstance(error, LongTails):
+            return [Unavailable(str(error))]
+        if group.alongside is not None and not isinstance(error, NoPartition):
+            return [NotWritten(error)]
         if isinstance(error, NoPartition):
             log.critical("writing stopped", book=self.book.name, error=repr(error))
             raise Unavailable(str(error)) from error
         log.error("a command cannot be written", book=self.book.name, exc_info=error)
         return [[refused(request, reject(INTERNAL), 0) for request in group.requests]]
+
+    def _answers(self, requests: Sequence[Request]) -> list[Answer]:
+        """Commit a part of a group; what cannot be written now is an answer that is not kept."""
+        (outcome,) = self._commit([Group(requests)])
+        if isinstance(outcome, Unavailable):
+            away = reject(UNAVAILABLE, what=outcome.reason)
+            return [refused(request, away, 0) for request in requests]
+        return outcome
 
     def _made_room(self) -> bool:
         """Make the partitions that were not made in time; returns whether any were missing."""
