@@ -91,6 +91,8 @@ class Command(BaseModel):
 
     name: ClassVar[str]
     roles: ClassVar[frozenset[str]] = frozenset({"service"})
+    #: The fields that name a wallet or a creator, with the kind of state.
+    subject_fields: ClassVar[tuple[tuple[str, str], ...]] = ()
     #: The fields with free text: kept outside the log, which holds only its salted hash.
     text_fields: ClassVar[tuple[str, ...]] = ()
 
@@ -135,18 +137,29 @@ class Command(BaseModel):
         """
         return ()
 
+    def subjects(self) -> tuple[str, ...]:
+        """The tags of the wallets and creators that its fields name: none of them may be erased.
+
+        Sales ask after their parties themselves, together with everything else about them.
+        """
+        return tuple(f"{kind}:{getattr(self, field)}" for field, kind in self.subject_fields)
+
     def decide(self, given: Given) -> Decision:
         """Events, a notice that is suspended, parked or ignored, or a rejection."""
         raise NotImplementedError(type(self).__name__)
 
 
 COMMANDS: dict[str, type[Command]] = {}
+SUBJECT_FIELDS = (("user", "wallet"), ("creator", "creator"))
 C = TypeVar("C", bound=type[Command])
 
 
 def command(cls: C) -> C:
     """Register a command class; its route, its documentation and its schema follow from it."""
     COMMANDS[cls.name] = cls
+    cls.subject_fields = tuple(
+        pair for pair in SUBJECT_FIELDS if pair[0] in cls.__pydantic_fields__
+    )
     return cls
 
 

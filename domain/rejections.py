@@ -132,7 +132,10 @@ NO_POLICY = _reason(
     "NO_POLICY", 422, "No policy in force", "no policy of this book is effective at {at}"
 )
 
-# Frozen.
+# Gone for good, or frozen.
+SUBJECT_ERASED = _reason(
+    "SUBJECT_ERASED", 409, "Subject erased", "{subject} was erased; who returns gets a new id"
+)
 ACCOUNT_FROZEN = _reason("ACCOUNT_FROZEN", 409, "Account frozen", "{user} is frozen for {scope}")
 CREATOR_FROZEN = _reason("CREATOR_FROZEN", 409, "Creator frozen", "{creator} is frozen for {scope}")
 

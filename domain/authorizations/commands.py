@@ -117,6 +117,10 @@ class Authorize(Command):
         if self.payee not in self.paid:
             yield "/payees", "does not name the payee"
 
+    def subjects(self) -> tuple[str, ...]:
+        """The buyer and all creators."""
+        return f"wallet:{self.user}", *(f"creator:{creator}" for creator in self.paid)
+
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The buyer, the creators, the payment's reference."""
         creators = (f"creator:{creator}" for creator in self.paid)

@@ -194,6 +194,10 @@ class ProposeAdjustment(Command):
             if not amount:
                 yield f"/postings/{nth}/2", "is zero"
 
+    def subjects(self) -> tuple[str, ...]:
+        """Everybody whose account it names."""
+        return tuple(parties(self.postings))
+
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """Everybody whose account it names; the periods, if it names a date."""
         dated = () if self.effective_on is None else (PERIODS,)

@@ -3,14 +3,19 @@
 The log knows only opaque ids, so no entry, hash or total changes. What is kept beside it about
 the subject, in words or as a mapping, is erased in the same transaction. Nobody with money or
 tokens left, or with business that is still open, can be erased.
+
+The id is closed then: requests that name it are refused, so that nobody else is ever taken for the
+person who left. Notices are facts, and are booked all the same.
 """
+
+import msgspec
 
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator, CreatorEvent
 from domain.entity import LoadedStates, State, entity
 from domain.event import Event, stored_as
 from domain.fields import Id, SubjectKind, SubjectKindField
-from domain.rejections import ACCOUNT_HAS_BALANCE, reject
+from domain.rejections import ACCOUNT_HAS_BALANCE, SUBJECT_ERASED, reject
 from domain.texts import ErasesTexts
 from domain.wallets.wallet import Wallet, WalletEvent
 
@@ -43,9 +48,13 @@ class SubjectErased(WalletEvent, CreatorEvent, ErasesTexts, frozen=True, kw_only
         """Those of the wallet or the creator."""
         return f"{self.kind}:{self.subject}"
 
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """No balance changes."""
+        return msgspec.structs.replace(wallet, erased=True)
+
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """No balance changes."""
-        return creator
+        return msgspec.structs.replace(creator, erased=True)
 
 
 @command
@@ -73,6 +82,18 @@ class EraseSubject(Command):
         if given.state(Erased, f"{self.kind}:{self.subject}").done:
             return ()
         return (SubjectErased(subject=self.subject, kind=self.kind),)
+
+
+def decide(command: Command, given: Given) -> Decision:
+    """What is decided on `command`, unless it is a request that names somebody erased."""
+    subjects = command.subjects()
+    if subjects and command.notice_id() is None:
+        for tag in subjects:
+            state = given.states[tag]
+            assert isinstance(state, Wallet | Creator)
+            if state.erased:
+                return reject(SUBJECT_ERASED, subject=tag.partition(":")[2])
+    return command.decide(given)
 
 
 def left_in_wallet(wallet: Wallet) -> str | None:

@@ -67,6 +67,10 @@ class FreezeCommand(Command):
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         return (f"{self.kind}:{self.subject}",)
 
+    def subjects(self) -> tuple[str, ...]:
+        """The subject."""
+        return (f"{self.kind}:{self.subject}",)
+
     def is_frozen(self, given: Given) -> bool:
         """Whether the scope is frozen at present."""
         kind: type[Wallet | Creator] = (

@@ -68,6 +68,8 @@ class Creator(State, frozen=True, kw_only=True):
     escrow_shortened_through: datetime | None = None
     #: The calls that this creator is in.
     calls: tuple[str, ...] = ()
+    #: Whether the creator left: requests that name this id are refused for ever.
+    erased: bool = False
 
     @property
     def pending(self) -> int:

@@ -27,6 +27,7 @@ from domain.rejections import (
     NO_POLICY,
     PRODUCT_DISABLED,
     SELF_DEALING,
+    SUBJECT_ERASED,
     UNKNOWN_TAX_COUNTRY,
     Rejection,
     out_of_range,
@@ -98,6 +99,10 @@ class SaleCommand(Command):
             return wallet, creator
         return wallet, creator, payment_key(self.processor_ref), *series_keys(self.country)
 
+    def subjects(self) -> tuple[str, ...]:
+        """Nobody whom the sale itself does not ask after."""
+        return ()
+
     def prices(self) -> tuple[int, int]:
         """(price before discount, discount), in tokens or minor units as funded."""
         raise NotImplementedError(type(self).__name__)
@@ -147,6 +152,8 @@ class SaleCommand(Command):
         price, discount = self.prices()
         by_token = self.funding == TOKEN
         unit_value = terms.unit_value if by_token else 1
+        if by_token and (wallet.erased or creator.erased):
+            return reject(SUBJECT_ERASED, subject=user if wallet.erased else payee)
         refusal = (
             party_refusal(self, terms, wallet, creator)
             or price_refusal(product, price * unit_value, terms, self.price_field)

@@ -110,7 +110,7 @@ class Wallet(State, frozen=True, kw_only=True):
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
-    FOLD_VERSION = 3
+    FOLD_VERSION = 4
 
     lots: tuple[Lot, ...] = ()
     frozen: tuple[str, ...] = ()
@@ -120,6 +120,8 @@ class Wallet(State, frozen=True, kw_only=True):
     debt: int = 0
     #: The subscriptions that may still be charged.
     subscriptions: tuple[str, ...] = ()
+    #: Whether the user left: requests that name this id are refused for ever.
+    erased: bool = False
 
     def spendable(self, now: datetime) -> int:
         """Free tokens that have not expired at `now`; expiry is exclusive."""
@@ -166,6 +168,7 @@ class Wallet(State, frozen=True, kw_only=True):
             call=self.call,
             debt=self.debt,
             subscriptions=self.subscriptions,
+            erased=self.erased,
         )
 
     def changed(self, changes: Iterable[LotChange]) -> "Wallet":

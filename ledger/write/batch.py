@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 from domain.accounts import Assets
 from domain.command import Given, Ignored, Parked
+from domain.controls.erasure import decide
 from domain.controls.periods import PERIODS, Periods
 from domain.entity import KINDS, MissingState, State
 from domain.event import EVENTS, Event
@@ -253,7 +254,7 @@ class Batch:
             self._today,
             salt,
         )
-        decision = command.decide(given)
+        decision = decide(command, given)
         code = None
         if not isinstance(decision, tuple):
             if isinstance(decision, Rejection):

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from domain.accounts import Assets
 from domain.catalogue import read_command
 from domain.command import Command, Decision, Given, Ignored, Suspended
+from domain.controls.erasure import decide
 from domain.controls.policy_changes import POLICIES, Policies, PolicyProposed
 from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
@@ -95,7 +96,8 @@ class InMemoryBook:
         ms, us = divmod((self.now - EPOCH) // timedelta(microseconds=1), 1_000)
         text = f"{ms:012x}"
         self.last_id = f"{text[:8]}-{text[8:]}-7{us:03x}-8000-{self._ids:012x}"
-        decision = command.decide(
+        decision = decide(
+            command,
             Given(
                 self.states,
                 versions,
@@ -106,7 +108,7 @@ class InMemoryBook:
                 self.assets,
                 self.now.date(),
                 "salt",
-            )
+            ),
         )
         if isinstance(decision, tuple):
             return tuple(self._labelled(event, command) for event in decision)

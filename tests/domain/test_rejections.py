@@ -25,6 +25,7 @@ STATUSES = {
         "CREATOR_FROZEN",
         "REQUEST_IN_FLIGHT",
         "BATCH_ABORTED",
+        "SUBJECT_ERASED",
     },
     413: {"BODY_TOO_LARGE"},
     429: {"RATE_LIMITED"},

@@ -14,6 +14,10 @@ from tests.reference_model.selling import PRODUCTS
 from tests.reference_model.settlements import Settlements
 from tests.reference_model.verdicts import Verdict, rejected
 
+#: What is told by processors about somebody holds whoever it names.
+NOTICES = ("record-purchase", "charge-period", "fail-period")
+NAMING = {"user": "wallet", "creator": "creator", "payee": "creator"}
+ACCOUNTS = {"w": "wallet", "fan_debt": "wallet", "cr": "creator"}
 Told = Sequence[tuple[str, dict[str, Any]]]
 
 
@@ -43,12 +47,27 @@ class Auditor(Settlements):
         return command in PRODUCTS or command in STEPS or hasattr(self, method(command))
 
     def _heard(self, command: str, fields: dict[str, Any]) -> Verdict:
+        if self._is_closed(command, fields):
+            return rejected("SUBJECT_ERASED")
         if command in PRODUCTS:
             return self.sale(command, fields)
         if command in STEPS:
             return self.step(command, fields)
         rule: Callable[[dict[str, Any]], Verdict] = getattr(self, method(command))
         return rule(fields)
+
+    def _is_closed(self, command: str, fields: dict[str, Any]) -> bool:
+        """Whether it is a request that names somebody who left."""
+        if fields.get("funding") == "CARD" or command in NOTICES:
+            return False
+        named = {(kind, fields[field]) for field, kind in NAMING.items() if field in fields}
+        named |= {("creator", payee["creator"]) for payee in fields.get("payees", ())}
+        if command in ("freeze", "unfreeze"):
+            named.add((fields["kind"], fields["subject"]))
+        for account, *_ in fields.get("postings", ()):
+            kind, *rest = account.split(".")
+            named |= {(ACCOUNTS[kind], rest[0])} if kind in ACCOUNTS else set()
+        return bool(named & self.erased)
 
     def release_payment(self, fields: dict[str, Any]) -> Verdict:
         """Money leaves suspense, to where it came from or to what it was for."""

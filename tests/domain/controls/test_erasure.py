@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from domain.rejections import Rejection
@@ -34,7 +35,9 @@ def test_an_empty_wallet_is_erased_once() -> None:
     (event,) = place.record(*erase(place, "ann", "wallet"))
     assert event.postings(ASSETS) == ()
     assert event.tags() == ("wallet:ann", "erased:wallet:ann")
+    left = before.pop("wallet:ann")
     assert {key: place.states[key] for key in before} == before
+    assert place.states["wallet:ann"] == msgspec.structs.replace(left, erased=True)
     assert erase(place, "ann", "wallet") == ()
 
 
