@@ -16,15 +16,15 @@ from domain.disputes import sales as sale_disputes
 from domain.disputes.dispute import TRANSITIONS, DisputeOpened, DisputeRecord
 from domain.entity import LoadedStates
 from domain.event import Event
-from domain.fields import Amount, Id, PositiveAmount, Reference
+from domain.fields import Amount, Currency, Id, PositiveAmount, Reference
 from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
-from domain.payments.suspense import suspended
+from domain.payments.suspense import other_currency, suspended
 from domain.policy import Policy
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds.notice import PaymentNotice
 from domain.refunds.referents import Authorized, InSuspense, purchase_keys, sale_keys
 from domain.refunds.sale_refunds import notes, numbered
-from domain.rejections import INVALID_TRANSITION, NO_POLICY
+from domain.rejections import CURRENCY_MISMATCH, INVALID_TRANSITION, NO_POLICY
 from domain.reversals.clawback import with_cancelled_payouts
 from domain.sales.sale import SaleRecord
 from domain.wallets.wallet import Wallet
@@ -61,6 +61,11 @@ class OpenDispute(PaymentNotice):
             return Parked(payment_key(found.ref))
         if isinstance(found, Parked):
             return found
+        other = self.other_currency(given, found)
+        if other is not None:
+            money = None if other == given.assets.currency else other
+            paid = -self.amount - self.fee
+            return suspended(self, paid, CURRENCY_MISMATCH.code, currency=money)
         if isinstance(found, InSuspense):
             return in_suspense.opened_on(
                 self, found, amount=self.amount, fee=self.fee, final=self.final
@@ -115,6 +120,7 @@ class CloseDispute(Command):
     outcome: Literal["WON", "LOST"]
     processor: Id
     processor_ref: Reference
+    currency: Currency | None = None
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of the outcome."""
@@ -150,6 +156,8 @@ class CloseDispute(Command):
             return suspended(self, 0, INVALID_TRANSITION.code)
         if dispute.payment_ref is not None:
             return self._in_suspense(given, dispute.payment_ref)
+        if other_currency(self, given) is not None:
+            return suspended(self, 0, CURRENCY_MISMATCH.code)
         events: list[Event] = []
         for opened in dispute.parts:
             events += self._closed(given, opened, notes=notes(events))
@@ -160,6 +168,8 @@ class CloseDispute(Command):
         waiting = payment.suspended_by(self.processor)
         if waiting is None:
             return suspended(self, 0, INVALID_TRANSITION.code)
+        if self.currency not in (None, waiting.currency or given.assets.currency):
+            return suspended(self, 0, CURRENCY_MISMATCH.code)
         version = given.policy_at(self.occurred_at or given.now)
         refundable = version is not None and version.policy.dispute_fee_refundable
         return in_suspense.closed_on(

@@ -152,6 +152,8 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
     refund_of: str | None = None
     #: Whether it is known as a refund, too, by the processor's reference.
     by_ref: bool = False
+    #: Of the amount, where it is not the book's.
+    currency: str | None = None
 
     def labelled_by(self) -> str | None:
         """The sale that cannot bear this refund."""
@@ -164,24 +166,28 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
         return (payment_key(self.ref), *sale, *refund)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """`psp -> suspense`."""
+        """`psp -> suspense`, in the currency of the amount."""
+        money = self.currency or assets.currency
         return (
-            (accounts.processor(self.processor), assets.currency, self.amount),
-            (accounts.SUSPENSE, assets.currency, -self.amount),
+            (accounts.processor(self.processor), money, self.amount),
+            (accounts.SUSPENSE, money, -self.amount),
         )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """It waits for a person; what the payment had become before stays known."""
         if self.refund_of is not None and self.amount > 0:
             return payment.with_waiting(self._less(payment.waiting))
-        waiting = Waiting(self.processor, self.amount, self.command, self.notice)
+        waiting = Waiting(
+            self.processor, self.amount, self.command, self.notice, currency=self.currency
+        )
         return payment.with_waiting((*payment.waiting, waiting))
 
     def _less(self, waiting: tuple[Waiting, ...]) -> tuple[Waiting, ...]:
         """What waits once a refund that went beyond its sale has come back."""
         left, back = [], self.amount
         for one in waiting:
-            if one.amount < 0 and one.processor == self.processor:
+            same = one.processor == self.processor and one.currency == self.currency
+            if one.amount < 0 and same:
                 part = min(back, -one.amount)
                 back -= part
                 one = msgspec.structs.replace(one, amount=one.amount + part)  # noqa: PLW2901
@@ -189,7 +195,8 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
                     continue
             left.append(one)
         if back:
-            left.append(Waiting(self.processor, back, self.command, self.notice))
+            notice = Waiting(self.processor, back, self.command, self.notice)
+            left.append(msgspec.structs.replace(notice, currency=self.currency))
         return tuple(left)
 
 
@@ -206,6 +213,8 @@ class PaymentReleased(PaymentEvent, ReleasesNotice, frozen=True, kw_only=True):
     #: What notices about it had cost before it was applied: that is taken back first.
     bad_debt: int = 0
     fees: int = 0
+    #: Of the amounts, where it is not the book's.
+    currency: str | None = None
 
     def tags(self) -> tuple[str, ...]:
         return (payment_key(self.ref),)
@@ -216,7 +225,7 @@ class PaymentReleased(PaymentEvent, ReleasesNotice, frozen=True, kw_only=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`suspense -> psp`; an applied notice then posts as it would have at first."""
-        money = assets.currency
+        money = self.currency or assets.currency
         back = self.bad_debt + self.fees
         return (
             (accounts.SUSPENSE, money, self.amount),

@@ -5,7 +5,7 @@ with the whole notice kept, until a person releases it.
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -44,10 +44,31 @@ from domain.rejections import (
 ResolutionField = Literal["APPLY", "RETURN"]
 
 
+class InCurrency(Protocol):
+    """A notice that may say in which currency its figures are."""
+
+    @property
+    def currency(self) -> str | None: ...
+
+
+def other_currency(notice: InCurrency, given: Given) -> str | None:
+    """The currency of a notice, if that is not the book's."""
+    named = notice.currency
+    return None if named is None or named == given.assets.currency else named
+
+
 def suspended(
-    command: Command, amount: int, code: str, *, refund_of: str | None = None
+    command: Command,
+    amount: int,
+    code: str,
+    *,
+    refund_of: str | None = None,
+    currency: str | None = None,
 ) -> Suspended:
-    """The decision on a notice that contradicts policy or state: its money waits in suspense."""
+    """The decision on a notice that contradicts policy or state: its money waits in suspense.
+
+    `currency` is that of the amount where it is not the book's.
+    """
     processor, processor_ref = command.notice_id() or ("", "")
     event = PaymentSuspended(
         processor=processor,
@@ -57,7 +78,8 @@ def suspended(
         command=command.name,
         notice=kept_fields(command),
         refund_of=refund_of,
-        by_ref=refund_of is not None,
+        by_ref=refund_of is not None and currency is None,
+        currency=currency,
     )
     return Suspended(code, (event,))
 
@@ -115,6 +137,7 @@ class ReleasePayment(Command):
             command=waiting.command,
             bad_debt=outflow.bad_debt if applied else 0,
             fees=outflow.fees if applied else 0,
+            currency=waiting.currency,
         )
         return self._applied(given, waiting, released) if applied else (released,)
 

@@ -33,6 +33,8 @@ class SuspenseDrawn(PaymentEvent, frozen=True, kw_only=True):
     dispute_status: str | None = None
     #: The refund that has failed.
     refund: str | None = None
+    #: Of the amounts, where it is not the book's.
+    currency: str | None = None
 
     def tags(self) -> tuple[str, ...]:
         """The payment, and the refund or the dispute by the processor's reference."""
@@ -45,7 +47,7 @@ class SuspenseDrawn(PaymentEvent, frozen=True, kw_only=True):
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`suspense + exp.baddebt + exp.dispute -> psp`."""
-        money = assets.currency
+        money = self.currency or assets.currency
         return (
             (accounts.SUSPENSE, money, self.suspense),
             (accounts.BAD_DEBT_EXPENSE, money, self.bad_debt),

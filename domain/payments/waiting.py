@@ -55,6 +55,8 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     command: str
     notice: dict[str, Any]
     drawn: tuple[Drawn, ...] = ()
+    #: Where it is not the book's.
+    currency: str | None = None
 
     @property
     def refunded(self) -> int:

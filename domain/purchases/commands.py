@@ -6,12 +6,13 @@ given. A frozen buyer is still credited; spending stays frozen.
 
 from domain.command import Command, Decision, Given, Suspended, command
 from domain.entity import LoadedStates
-from domain.fields import Country, Id, PositiveAmount, Reference
+from domain.fields import Country, Currency, Id, PositiveAmount, Reference
 from domain.money import vat_included
 from domain.payments.payment import PaymentRecord, payment_key
-from domain.payments.suspense import suspended
+from domain.payments.suspense import other_currency, suspended
 from domain.purchases.purchase import TokensPurchased
 from domain.rejections import (
+    CURRENCY_MISMATCH,
     DUPLICATE_PAYMENT,
     NO_POLICY,
     PRICE_MISMATCH,
@@ -33,6 +34,7 @@ class RecordPurchase(Command):
     processor: Id
     processor_ref: Reference
     country: Country | None = None
+    currency: Currency | None = None
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of the payment."""
@@ -45,6 +47,9 @@ class RecordPurchase(Command):
 
     def decide(self, given: Given) -> Decision:
         """The tokens, under the policy in force when the processor was paid; else suspense."""
+        other = other_currency(self, given)
+        if other is not None:
+            return suspended(self, self.price, CURRENCY_MISMATCH.code, currency=other)
         if given.state(PaymentRecord, self.processor_ref).is_another(self.processor):
             return self._suspend(DUPLICATE_PAYMENT)
         paid_at = self.occurred_at or given.now

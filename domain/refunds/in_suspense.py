@@ -81,5 +81,6 @@ def drawn_on(found: InSuspense, drawn: Drawn, **more: Any) -> SuspenseDrawn:
         unconfirmed=drawn.unconfirmed,
         disputed=drawn.disputed,
         failed=drawn.failed,
+        currency=before.currency,
         **more,
     )

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from domain.command import Command, Given, Ignored, Parked
 from domain.entity import LoadedStates
-from domain.fields import Id, PositiveAmount, Reference
-from domain.refunds.referents import NAMES, Referent, referent, referent_keys
+from domain.fields import Currency, Id, PositiveAmount, Reference
+from domain.refunds.referents import NAMES, InSuspense, Referent, referent, referent_keys
 from domain.rejections import STALE_FIGURE
 
 
@@ -18,6 +18,7 @@ class PaymentNotice(Command):
     payment_ref: Reference | None = None
     processor: Id
     processor_ref: Reference
+    currency: Currency | None = None
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of this notice, not of the payment."""
@@ -43,6 +44,16 @@ class PaymentNotice(Command):
         """What it is about; parked until that has arrived."""
         ((field, name),) = self.named().items()
         return referent(given, field, name, self.processor)
+
+    def other_currency(self, given: Given, found: Referent) -> str | None:
+        """The currency of its figures, if that is not the currency of what it is about.
+
+        A notice that names none speaks of the payment in its own.
+        """
+        own = given.assets.currency
+        if isinstance(found, InSuspense):
+            own = found.waiting.currency or own
+        return None if self.currency in (None, own) else self.currency
 
     def at(self, given: Given) -> datetime:
         """When it happened."""

@@ -8,12 +8,13 @@ from domain.authorizations.commands import failed_on as authorization_failed_on
 from domain.command import Command, Decision, Given, Parked, command
 from domain.entity import LoadedStates
 from domain.event import Event
-from domain.fields import Code, Funding, Id, Reference
+from domain.fields import Code, Currency, Funding, Id, Reference
 from domain.payments.payment import PaymentRecord, payment_key
-from domain.payments.suspense import suspended
+from domain.payments.suspense import other_currency, suspended
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds import (
     failed_refunds,
+    foreign,
     in_suspense,
     payment_failure,
     purchase_notices,
@@ -23,7 +24,7 @@ from domain.refunds.failed_refunds import Failure
 from domain.refunds.notice import PaymentNotice, RefundReport
 from domain.refunds.referents import Authorized, InSuspense, SalesPaid, purchase_keys, sale_keys
 from domain.refunds.refund import RefundRecord, notice_key
-from domain.rejections import INVALID_TRANSITION
+from domain.rejections import CURRENCY_MISMATCH, INVALID_TRANSITION
 from domain.reversals.clawback import with_cancelled_payouts
 from domain.sales.sale import SaleRecord
 
@@ -47,6 +48,9 @@ class RecordRefund(RefundReport):
             return Parked(payment_key(found.ref))
         if isinstance(found, Parked):
             return found
+        other = self.other_currency(given, found)
+        if other is not None:
+            return foreign.refunded_on(given, self, found, other)
         if isinstance(found, PurchaseRecord):
             return purchase_notices.refunded_on(given, self, found)
         if isinstance(found, InSuspense):
@@ -68,6 +72,7 @@ class FailRefund(Command):
     reason_code: Code
     processor: Id
     processor_ref: Reference
+    currency: Currency | None = None
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of the failure."""
@@ -96,6 +101,8 @@ class FailRefund(Command):
             return Parked(f"refund:{self._notice_key}")
         if refund.payment_ref is not None:
             return self._in_suspense(given, refund.payment_ref)
+        if other_currency(self, given) is not None:
+            return suspended(self, 0, CURRENCY_MISMATCH.code)
         if refund.purchase_id is not None:
             return purchase_notices.refund_failed_on(self)
         return self._of_sales(given, refund, by_id=by_id)
@@ -124,6 +131,8 @@ class FailRefund(Command):
         waiting = payment.suspended_by(self.processor)
         if waiting is None:
             return ()
+        if self.currency not in (None, waiting.currency or given.assets.currency):
+            return suspended(self, 0, CURRENCY_MISMATCH.code)
         found = InSuspense(payment_ref, waiting)
         return in_suspense.refund_failed_on(self, found, self.refund, self.processor_ref)
 
@@ -151,6 +160,8 @@ class FailPayment(PaymentNotice):
         found = self.referent(given)
         if isinstance(found, Parked):
             return found
+        if self.other_currency(given, found) is not None:
+            return suspended(self, 0, CURRENCY_MISMATCH.code)
         if isinstance(found, Authorized):
             return authorization_failed_on(given, found.payment, self.reason_code)
         if isinstance(found, PurchaseRecord):

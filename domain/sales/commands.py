@@ -14,14 +14,15 @@ from pydantic import BaseModel, ConfigDict
 from domain.command import Command, Decision, Given
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
-from domain.fields import Country, FreezeScope, FundingField, Id, Reference
+from domain.fields import Country, Currency, FreezeScope, FundingField, Id, Reference
 from domain.money import AMOUNT_MAX
 from domain.payments.payment import PaymentRecord, payment_key
-from domain.payments.suspense import suspended
+from domain.payments.suspense import other_currency, suspended
 from domain.policy import Policy, SaleTerms, refund_end
 from domain.rejections import (
     ACCOUNT_FROZEN,
     CREATOR_FROZEN,
+    CURRENCY_MISMATCH,
     DUPLICATE_PAYMENT,
     INVALID_AMOUNT,
     NO_POLICY,
@@ -69,6 +70,7 @@ class SaleCommand(Command):
     processor: Id | None = None
     processor_ref: Reference | None = None
     country: Country | None = None
+    currency: Currency | None = None
 
     def notice_id(self) -> tuple[str, str] | None:
         """A card sale is a notice: the card is already charged."""
@@ -84,11 +86,12 @@ class SaleCommand(Command):
                 for field in ("processor", "processor_ref")
                 if getattr(self, field) is None
             ]
-        if self.processor is None and self.processor_ref is None and self.country is None:
+        named = self.processor or self.processor_ref or self.country or self.currency
+        if named is None:
             return ()
         return [
             (f"/{field}", "is only for funding CARD")
-            for field in ("country", "processor", "processor_ref")
+            for field in ("country", "currency", "processor", "processor_ref")
             if getattr(self, field) is not None
         ]
 
@@ -123,6 +126,9 @@ class SaleCommand(Command):
 
     def decide(self, given: Given) -> Decision:
         """The sale, or a rejection; money that a card paid for a rejected sale goes to suspense."""
+        if self.currency is not None and (other := other_currency(self, given)) is not None:
+            price, discount = self.prices()
+            return suspended(self, price - discount, CURRENCY_MISMATCH.code, currency=other)
         version = given.policy
         if version is None:
             sale: Sale | Rejection = reject(NO_POLICY, at=given.now)

@@ -103,6 +103,8 @@ class SaleRecord(State, frozen=True, kw_only=True):
     charges: tuple[Charge, ...] = ()
     #: Minor units that a processor refunded beyond what a card had paid: they went to suspense.
     over_refunded: int = 0
+    #: What notices of refunds in other currencies told of it: that waits in suspense.
+    foreign: dict[str, int] = msgspec.field(default_factory=dict)
     #: CARD: the refunds that these figures are made of, the oldest first.
     recorded: tuple[RecordedRefund, ...] = ()
     #: CARD: whether the payment failed after it had succeeded.
@@ -149,6 +151,10 @@ class SaleRecord(State, frozen=True, kw_only=True):
         Money in suspense is in nobody's life; it is remembered, so as to count once.
         """
         if isinstance(event, PaymentSuspended):
+            if event.currency is not None:
+                told = self.foreign.get(event.currency, 0) - event.amount
+                foreign = {**self.foreign, event.currency: told}
+                return msgspec.structs.replace(self, foreign=foreign)
             return self._with_over(event.ref, -event.amount)
         assert isinstance(event, SaleEvent)
         return event.in_sale(self)

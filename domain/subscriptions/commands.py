@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
-from domain.fields import Country, Funding, Id, Instant, PositiveAmount, Reference
+from domain.fields import Country, Currency, Funding, Id, Instant, PositiveAmount, Reference
 from domain.payments.payment import PaymentRecord, payment_key
-from domain.payments.suspense import suspended
+from domain.payments.suspense import other_currency, suspended
 from domain.policy import Policy
 from domain.rejections import (
+    CURRENCY_MISMATCH,
     DUPLICATE_PAYMENT,
     DUPLICATE_PERIOD,
     INVALID_TRANSITION,
@@ -115,6 +116,7 @@ class PeriodNotice(SubscriptionCommand):
     period_start: Instant
     processor: Id
     processor_ref: Reference
+    currency: Currency | None = None
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference."""
@@ -143,6 +145,9 @@ class ChargePeriod(PeriodNotice):
 
     def decide(self, given: Given) -> Decision:
         """The sale, under the policy in force when the processor was paid; else suspense."""
+        other = other_currency(self, given)
+        if other is not None:
+            return suspended(self, self.price, CURRENCY_MISMATCH.code, currency=other)
         subscription = given.state(Subscription, self.subscription)
         if subscription.status is None:
             return Parked(subscription_key(self.subscription))
@@ -203,6 +208,8 @@ class FailPeriod(PeriodNotice):
 
     def decide(self, given: Given) -> Decision:
         """The failure. That of a paid period contradicts it; after the end it changes nothing."""
+        if other_currency(self, given) is not None:
+            return suspended(self, 0, CURRENCY_MISMATCH.code)
         subscription = given.state(Subscription, self.subscription)
         if subscription.status is None:
             return Parked(subscription_key(self.subscription))

@@ -75,6 +75,11 @@ def spending(stage: WritePath) -> None:
     )
     stage.when(purchase("small", price=998, ref="wrong"))
     assert stage.outcomes[0].code == "PRICE_MISMATCH"
+    stage.when(card_tip(500, processor_ref="euros", currency="EUR"))
+    assert stage.outcomes[0].code == "CURRENCY_MISMATCH"
+    part = {"payment_ref": "euros", "amount": 100, **stripe("euros-1")}
+    sent_back = {"payment_ref": "euros", "resolution": "RETURN"}
+    stage.given(Sent("record-refund", part), Sent("release-payment", sent_back, *FINANCE))
     stage.later(minutes=2)
     returned = {"payment_ref": "wrong", "resolution": "RETURN"}
     stage.given(
