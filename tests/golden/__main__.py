@@ -43,7 +43,7 @@ def keep(stage: WritePath) -> None:
         known = seen.get(entry.type)
         new = sorted(fields(data) - known) if known is not None else []
         if new or known is None:
-            name = "+".join((entry.type, *new))
+            name = "+".join((entry.type, *(field.removeprefix(".") for field in new)))
             (HERE / f"{name}.json").write_bytes(data)
             leaves[name] = hashlib.sha256(b"\0" + data).hexdigest()
         seen.setdefault(entry.type, set()).update(fields(data))
@@ -51,9 +51,9 @@ def keep(stage: WritePath) -> None:
 
 
 def fields(data: bytes) -> set[str]:
-    """The fields of an entry and of its body."""
+    """The fields of an entry and of its body; one that both have is the body's with a dot."""
     entry = json.loads(data)
-    return {*entry, *entry["body"]}
+    return {*entry, *(f".{field}" if field in entry else field for field in entry["body"])}
 
 
 if __name__ == "__main__":
