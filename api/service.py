@@ -4,17 +4,19 @@ A book has one writer per process, started by the first command. A book is never
 that was found stays cached. A database that does not answer raises `DatabaseAway`.
 """
 
+import asyncio
 import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from ledger.api_keys import Identity, KeyRing
+from ledger.api_keys import Identity, KeyRing, well_formed
 from ledger.books import Book, UnknownBook, get_book
 from ledger.postgres.database import Connection, Database, connect, pool
 from ledger.settings import Settings
@@ -25,6 +27,9 @@ _BOOK = re.compile(r"[A-Za-z0-9_-]{1,40}")
 CONNECTION_WAIT_S = 0.8
 #: How long nobody else tries after that, so that many callers do not wait one after another.
 AWAY_S = 0.5
+#: Keys that are looked up in the database at a time, and that may wait for it.
+LOOK_UP_THREADS = 2
+LOOK_UPS_MAX = 256
 
 
 class Service:
@@ -40,6 +45,10 @@ class Service:
         self._writers: dict[str, Writer] = {}
         self._starting = threading.Lock()
         self._away_until = 0.0
+        self._look_ups = ThreadPoolExecutor(LOOK_UP_THREADS, thread_name_prefix="keys")
+        self._looking_up = 0
+        #: Requests that were refused because no good key came with them.
+        self.strangers = 0
 
     def start(self) -> None:
         """Start to connect; does not wait for the database."""
@@ -52,6 +61,7 @@ class Service:
             thread.start()
         for thread in stopping:
             thread.join()
+        self._look_ups.shutdown()
         self._readers.close()
 
     def cached_book(self, name: str) -> Book | None:
@@ -74,10 +84,33 @@ class Service:
         """Whose key this is, from memory alone; never waits."""
         return self._keys.remembered(book, key)
 
-    def authenticate(self, book: str, key: str) -> Identity | None:
-        """Whose key of this book it is; may ask the database, raises `DatabaseAway`."""
+    async def find_caller(self, book: str, key: str) -> tuple[Book, Identity] | None:
+        """The book and whose key of it this is; may ask the database, raises `DatabaseAway`.
+
+        Strangers' keys wait in a short queue of their own and take no reader's place.
+        """
+        if not well_formed(key):
+            return None
+        if self._looking_up >= LOOK_UPS_MAX:
+            raise DatabaseAway("too many keys are being looked up")
+        self._looking_up += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._look_ups, self._find_caller, book, key)
+        finally:
+            self._looking_up -= 1
+
+    def _find_caller(self, name: str, key: str) -> tuple[Book, Identity] | None:
         with self._map_outages():
-            return self._keys.authenticate(book, key)
+            identity = self._keys.authenticate(name, key)
+        book = None if identity is None else self.book(name)
+        return None if identity is None or book is None else (book, identity)
+
+    def book_of_key(self, key: str) -> Book | None:
+        """The book that a good key opens; may ask the database, raises `DatabaseAway`."""
+        with self._map_outages():
+            name = self._keys.book_of(key)
+        return None if name is None else self.book(name)
 
     def writer(self, book: Book) -> Writer:
         """The book's writer, started on first use."""

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import psycopg
 from psycopg_pool import ConnectionPool
@@ -154,22 +155,39 @@ class KeyRing:
             good_until, identity = self._known.get((book, key_digest(key)), (0.0, None))
             return identity if self._clock() < good_until else None
 
-    def _look_up(self, book: str, key: str) -> Identity | None:
-        parts = _KEY.fullmatch(key)
-        if parts is None:
+    def book_of(self, key: str) -> str | None:
+        """The book that a good key opens, else None; asks the database."""
+        row = self._row(key)
+        return None if row is None else str(row[1])
+
+    def _row(self, key: str) -> tuple[Any, ...] | None:
+        """What the database says of a good key."""
+        if not well_formed(key):
             return None
         with self._pool.connection() as connection:
-            row = connection.execute(SQL["find"], [parts[1]]).fetchone()
-        digest = key_digest(key)
-        if row is None or not hmac.compare_digest(row[0], digest) or row[1] != book:
+            row = connection.execute(SQL["find"], [_key_id(key)]).fetchone()
+        return row if row is not None and hmac.compare_digest(row[0], key_digest(key)) else None
+
+    def _look_up(self, book: str, key: str) -> Identity | None:
+        row = self._row(key)
+        if row is None or row[1] != book:
             return None
-        identity = Identity(Role(row[2]), row[3], row[4], parts[1])
+        digest, identity = row[0], Identity(Role(row[2]), row[3], row[4], _key_id(key))
         with self._lock:
             self._known[book, digest] = (self._clock() + self._ttl_s, identity)
             self._known.move_to_end((book, digest))
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
         return identity
+
+
+def well_formed(key: str) -> bool:
+    """Whether this may be a key at all."""
+    return _KEY.fullmatch(key) is not None
+
+
+def _key_id(key: str) -> str:
+    return key.split("_", 2)[1]
 
 
 def key_digest(key: str) -> bytes:

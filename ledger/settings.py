@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,6 +34,20 @@ class Settings(BaseSettings):
     body_bytes_max: Annotated[int, Field(ge=1_024)] = 262_144
     #: Largest body of one bulk request.
     bulk_body_bytes_max: Annotated[int, Field(ge=1_024)] = 33_554_432
+
+    #: Connections at a time; a process may open this many files, and some more.
+    connections_max: Annotated[int, Field(ge=1)] = 1_000
+    #: How long a client may take for the headers of a request.
+    headers_within_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    #: How long a client may take for the body of a request.
+    body_within_s: Annotated[float, Field(gt=0, le=3_600)] = 60.0
+    #: Bytes of bodies that may be held at a time, of those that do not come with their headers.
+    bodies_bytes_max: Annotated[int, Field(ge=1_024)] = 268_435_456
+    #: Questions of one key that may wait for `min_position` at a time.
+    waiting_reads_max: Annotated[int, Field(ge=1)] = 32
+    #: The bearer key of whoever reads `/metrics`. Without one it is open on a loopback address,
+    #: and closed on any other.
+    metrics_key: SecretStr | None = None
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"

@@ -17,6 +17,7 @@ from api.http.commands import routes
 from api.http.commands.bulk import BulkHandler
 from api.http.commands.replies import ReplyDispatcher
 from api.http.commands.single import CommandHandler
+from api.http.headers import BodyBudget
 from api.http.metrics import Metrics, WriterMetrics
 from api.http.middleware import RequestMiddleware
 from api.http.queries import catalogue
@@ -31,9 +32,10 @@ from ledger.settings import Settings
 class Application(FastAPI):
     """FastAPI inside the middleware, which stands outside of the framework's own."""
 
-    def wrap(self, commands: CommandHandler) -> None:
+    def wrap(self, settings: Settings, commands: CommandHandler, bodies: BodyBudget) -> None:
         """Put the middleware around the framework; to be called before the first request."""
-        self._outermost = RequestMiddleware(super().__call__, commands)
+        self.settings = settings
+        self._outermost = RequestMiddleware(super().__call__, commands, bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -71,10 +73,11 @@ def create_app(settings: Settings, database: Database, *, schedule: bool = False
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.wrap(CommandHandler(service, replies, metrics))
+    bodies = BodyBudget(settings.bodies_bytes_max)
+    app.wrap(settings, CommandHandler(service, replies, metrics, bodies), bodies)
     problems.install(app)
     openapi.install(app, [question.schema for question in catalogue.QUESTIONS])
-    routes.install(app, BulkHandler(service, replies, metrics))
+    routes.install(app, BulkHandler(service, replies, metrics, bodies))
     catalogue.install(app, QueryReader(service))
     parked_messages.install(app, service)
     health.install(app, service, metrics)

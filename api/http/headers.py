@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope
 
-from domain.rejections import BODY_TOO_LARGE, reject
+from domain.rejections import BODY_TOO_LARGE, UNAVAILABLE, reject
 from ledger.write.admission import ID, Denied
 
 _BEARER = re.compile(r"Bearer +(\S+)\s*", re.IGNORECASE)
@@ -37,6 +37,8 @@ class RequestHeaders:
     content_length: int | None = None
     #: A header of these that stands more than once: whichever were taken, somebody meant another.
     repeated: str | None = None
+    #: Bytes of the body that count against the `BodyBudget`.
+    held: int = 0
 
 
 def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestHeaders:
@@ -72,8 +74,30 @@ def headers_of(scope: Scope) -> RequestHeaders:
     return headers
 
 
-async def read_body(headers: RequestHeaders, receive: Receive, limit: int) -> bytes:
-    """The whole body; raises Denied as soon as it is known to be over the limit."""
+class BodyBudget:
+    """The bytes of bodies that all requests together may hold. A body that came with its headers
+    is not counted: the server has read no more of it than it reads of any connection."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._left = bytes_max
+
+    def take(self, headers: RequestHeaders, size: int) -> None:
+        """Count bytes for a request; raises Denied when there would be too many."""
+        if size > self._left:
+            raise Denied(reject(UNAVAILABLE, what="too many large requests at once"))
+        self._left -= size
+        headers.held += size
+
+    def give_back(self, headers: RequestHeaders) -> None:
+        """The request is answered."""
+        self._left += headers.held
+        headers.held = 0
+
+
+async def read_body(
+    headers: RequestHeaders, receive: Receive, limit: int, budget: BodyBudget
+) -> bytes:
+    """The whole body; raises Denied as soon as it is known to be over the limit or the budget."""
     if headers.content_length is not None and headers.content_length > limit:
         raise _too_large(headers.content_length, limit)
     message = await receive()
@@ -83,12 +107,14 @@ async def read_body(headers: RequestHeaders, receive: Receive, limit: int) -> by
             raise _too_large(len(body), limit)
         return body
     chunks, size = [body], len(body)
+    budget.take(headers, size)
     while message.get("more_body", False):
         if size > limit:
             raise _too_large(size, limit)
         message = await receive()
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
+        budget.take(headers, len(chunks[-1]))
     if message["type"] == "http.disconnect":
         raise ClientGone
     if size > limit:

@@ -4,25 +4,36 @@ Ready means that the database answers. A projection that failed or lags is repor
 takes no instance out of service: all instances share the read models, and commands go on.
 """
 
+import hmac
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from starlette.responses import JSONResponse, Response
 
+from api.http import openapi
+from api.http.headers import headers_of
 from api.http.metrics import Metrics
 from api.http.problems import RETRY_AFTER_S
 from api.http.stream_metrics import StreamMetrics, streams
 from api.service import DatabaseAway, Service
-from ledger.books import list_books
+from domain.rejections import UNAUTHENTICATED, reject
+from ledger.books import Book, list_books
 from ledger.log import reading
+from ledger.settings import Settings
+from ledger.write.admission import Denied
 from projections.queries import Status, status
 
 #: A projection further behind than this makes the service say that it is degraded.
 LAG_MAX_S = 30.0
+#: How long the database counts as answering once it has answered.
+READY_FOR_S = 1.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
@@ -39,54 +50,92 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
     async def live() -> dict[str, str]:
         return {"status": "alive"}
 
+    readiness = _Readiness(service)
+
     @app.get(
         "/health/ready",
         operation_id="check_readiness",
         tags=["health"],
-        summary="The database answers; how projections and relay are",
+        summary="The database answers; with a key, how its book's projections and relay are",
         responses={503: {"description": "Not ready"}},
     )
-    def ready() -> JSONResponse:
+    def ready(request: Request) -> JSONResponse:
         try:
-            books = projections_by_book(service)
+            readiness.check()
+            shown = _of_key(service, headers_of(request.scope).bearer)
         except DatabaseAway:
             return JSONResponse(
-                {"status": "unavailable", "database": {"status": "away"}, "books": {}},
+                {"status": "unavailable", "database": {"status": "away"}},
                 503,
                 {"Retry-After": str(RETRY_AFTER_S)},
             )
-        fine = all(part["status"] == "ok" for book in books.values() for part in _parts(book))
-        return JSONResponse(
-            {
-                "status": "ready" if fine else "degraded",
-                "database": {"status": "ok"},
-                "books": books,
-            }
-        )
+        return JSONResponse({"status": "ready", "database": {"status": "ok"}} | shown)
 
     @app.get(
         "/metrics",
         operation_id="read_metrics",
         tags=["health"],
         summary="Figures for Prometheus",
+        responses=openapi.refusals(401),
     )
-    def figures() -> Response:
+    def figures(request: Request) -> Response:
+        _check_metrics_key(service.settings, headers_of(request.scope).bearer)
         return Response(metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class _Readiness:
+    """Whether the database answers, asked at most once in `READY_FOR_S` however many ask."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._asking = threading.Lock()
+        self._good_until = 0.0
+
+    def check(self) -> None:
+        """Raises `DatabaseAway`."""
+        with self._asking:
+            if time.monotonic() < self._good_until:
+                return
+            with self._service.reading() as connection:
+                connection.execute("SELECT 1")
+            self._good_until = time.monotonic() + READY_FOR_S
+
+
+def _of_key(service: Service, bearer: str | None) -> dict[str, Any]:
+    """How the book that this key opens is; nothing for strangers."""
+    book = None if bearer is None else service.book_of_key(bearer)
+    if book is None:
+        return {}
+    shown = _book_status(service, book)
+    fine = all(part["status"] == "ok" for part in _parts(shown))
+    return {"status": "ready" if fine else "degraded", "books": {book.name: shown}}
+
+
+def _check_metrics_key(settings: Settings, bearer: str | None) -> None:
+    """Figures name books: they are for the operator's own scraper. Raises Denied."""
+    if settings.metrics_key is None:
+        good = settings.http_host in LOOPBACK
+    else:
+        wanted = settings.metrics_key.get_secret_value().encode()
+        good = hmac.compare_digest((bearer or "").encode("utf-8", "surrogateescape"), wanted)
+    if not good:
+        raise Denied(reject(UNAUTHENTICATED))
 
 
 def projections_by_book(service: Service) -> dict[str, Any]:
     """Every book's head and projections; raises `DatabaseAway`."""
     with service.reading() as connection:
         books = list_books(connection)
-    found = {}
-    for book in books:
-        with service.reading(book) as connection:
-            models = status(connection)
-            head = models[0].head if models else reading.head(connection)
-            beside = streams(connection)
-        shown = [_shown(model) for model in models]
-        found[book.name] = {"head": head, "projections": shown, **beside}
-    return found
+    return {book.name: _book_status(service, book) for book in books}
+
+
+def _book_status(service: Service, book: Book) -> dict[str, Any]:
+    """A book's head, its projections, and what leads to and from message brokers."""
+    with service.reading(book) as connection:
+        models = status(connection)
+        head = models[0].head if models else reading.head(connection)
+        beside = streams(connection)
+    return {"head": head, "projections": [_shown(model) for model in models], **beside}
 
 
 def _parts(book: dict[str, Any]) -> list[dict[str, Any]]:

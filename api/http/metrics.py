@@ -108,9 +108,13 @@ class WriterMetrics(Collector):
             "How far the database's clock was behind the log at the last batch",
             labels=["book"],
         )
+        strangers = CounterMetricFamily(
+            "tokenledger_strangers", "Requests refused because no good key came with them"
+        )
+        strangers.add_metric([], self._service.strangers)
         for writer in self._service.writers:
             behind.add_metric([writer.book.name], writer.clock_behind_s)
             queued.add_metric([writer.book.name], writer.queued)
             cached.add_metric([writer.book.name], writer.cached_entities)
             missing.add_metric([writer.book.name], writer.missing_states)
-        yield from (queued, cached, missing, behind)
+        yield from (strangers, queued, cached, missing, behind)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http import problems
 from api.http.commands.single import CommandHandler
-from api.http.headers import ClientGone, RequestHeaders, read_headers
+from api.http.headers import BodyBudget, ClientGone, RequestHeaders, read_headers
 from ledger import logs
 
 _COMMAND_PATH = re.compile(r"/v1/books/([^/]*)/commands/([^/]*)")
@@ -25,8 +25,9 @@ _level = logging.getLogger(__name__)
 class RequestMiddleware:
     """An ASGI application around the framework's."""
 
-    def __init__(self, app: ASGIApp, commands: CommandHandler) -> None:
+    def __init__(self, app: ASGIApp, commands: CommandHandler, bodies: BodyBudget) -> None:
         self._app = app
+        self._bodies = bodies
         self._commands = commands
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,6 +48,9 @@ class RequestMiddleware:
                 await problems.fault(headers.correlation_id)(scope, receive, answer)
             elif not answer.complete:
                 raise  # half an answer is on its way: only hanging up tells the client
+        finally:
+            if headers.held:
+                self._bodies.give_back(headers)
         if _level.isEnabledFor(logging.DEBUG):
             log.debug(
                 "request",

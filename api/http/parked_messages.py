@@ -46,8 +46,7 @@ def _add(
     decide: Callable[[Connection, str, str], int],
 ) -> None:
     async def answer(request: Request, book: str, message: Id) -> ParkedOutcome:
-        caller = await authenticate(service, book, headers_of(request.scope).bearer)
-        found, identity = caller.authenticated()
+        found, identity = await authenticate(service, book, headers_of(request.scope).bearer)
         if identity.role not in MAY_DECIDE:
             action = f"{verb} parked messages"
             raise Denied(reject(ROLE_FORBIDDEN, role=str(identity.role), action=action))

@@ -14,7 +14,14 @@ from starlette.responses import Response
 from api.http.headers import RequestHeaders, headers_of
 from api.service import DatabaseAway
 from domain.catalogue import Problem
-from domain.rejections import INVALID_REQUEST, UNAVAILABLE, Reason, Rejection, reject
+from domain.rejections import (
+    INVALID_REQUEST,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    Reason,
+    Rejection,
+    reject,
+)
 from ledger import logs
 from ledger.write.admission import Denied
 from ledger.write.answer import problem
@@ -99,7 +106,8 @@ def correlation_id(request: Request) -> str:
 async def _on_denied(request: Request, error: Exception) -> Response:
     assert isinstance(error, Denied)
     code = error.rejection.reason.code
-    log.info("query refused", code=code, path=request.url.path)
+    if error.rejection.reason not in {INVALID_REQUEST, UNAUTHENTICATED}:  # not of strangers
+        log.info("query refused", code=code, path=request.url.path)
     return refusal(error.rejection, correlation_id(request), problems=error.problems)
 
 

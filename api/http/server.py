@@ -13,7 +13,9 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+
+from api.http.app import Application
+from api.http.connections import limited
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Requests still in flight after that long are broken off: queries that wait for a position.
@@ -66,13 +68,13 @@ def address(listening: socket.socket) -> str:
     return f"http://{f'[{shown}]' if ':' in shown and shown[0] != '[' else shown}:{port}"
 
 
-def make(app: FastAPI) -> uvicorn.Server:
+def make(app: Application) -> uvicorn.Server:
     """A server for the app, to be run with the sockets it shall listen on."""
     return _Server(
         uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=limited(app.settings),
             ws="none",
             log_config=None,
             access_log=False,
@@ -83,6 +85,6 @@ def make(app: FastAPI) -> uvicorn.Server:
     )
 
 
-def run(app: FastAPI, listening: socket.socket) -> None:
+def run(app: Application, listening: socket.socket) -> None:
     """Serve until a signal; returns when everything is finished."""
     make(app).run(sockets=[listening])

@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from api.http.authentication import authenticate
 from api.http.commands.bulk_lines import BulkChunk, admit_lines
 from api.http.commands.replies import ReplyDispatcher
-from api.http.headers import RequestHeaders, headers_of, read_body
+from api.http.headers import BodyBudget, RequestHeaders, headers_of, read_body
 from api.http.metrics import Metrics
 from api.http.problems import unavailable
 from api.service import Service
@@ -42,18 +42,24 @@ log = logs.get_logger(__name__)
 class BulkHandler:
     """Answers `POST /v1/books/{book}/commands`."""
 
-    def __init__(self, service: Service, replies: ReplyDispatcher, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        service: Service,
+        replies: ReplyDispatcher,
+        metrics: Metrics,
+        bodies: BodyBudget,
+    ) -> None:
         self._service = service
         self._replies = replies
         self._metrics = metrics
+        self._bodies = bodies
 
     async def answer(self, request: HttpRequest, book: str, *, atomic: bool) -> Response:
         """Execute every line. 200, unless nothing at all could be tried."""
         headers = headers_of(request.scope)
-        settings = self._service.settings
-        body = await read_body(headers, request.receive, settings.bulk_body_bytes_max)
-        caller = await authenticate(self._service, book, headers.bearer)
-        found, identity = caller.authenticated()
+        found, identity = await authenticate(self._service, book, headers.bearer)
+        limit = self._service.settings.bulk_body_bytes_max
+        body = await read_body(headers, request.receive, limit, self._bodies)
         run = _BulkRequest(self, found, identity, headers)
         try:
             if atomic:

@@ -13,10 +13,11 @@ from starlette.types import Receive
 from api.http import problems
 from api.http.authentication import authenticate
 from api.http.commands.replies import ReplyDispatcher
-from api.http.headers import RequestHeaders, read_body
+from api.http.headers import BodyBudget, RequestHeaders, read_body
 from api.http.metrics import REFUSED, Metrics, outcome_of
 from api.service import DatabaseAway, Service
 from domain.command import COMMANDS
+from domain.rejections import UNAUTHENTICATED
 from ledger import logs
 from ledger.books import Book
 from ledger.write.admission import Denied, admit, read_fields
@@ -33,10 +34,17 @@ log = logs.get_logger(__name__)
 class CommandHandler:
     """Answers `POST /v1/books/{book}/commands/{command}`."""
 
-    def __init__(self, service: Service, replies: ReplyDispatcher, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        service: Service,
+        replies: ReplyDispatcher,
+        metrics: Metrics,
+        bodies: BodyBudget,
+    ) -> None:
         self._service = service
         self._replies = replies
         self._metrics = metrics
+        self._bodies = bodies
 
     async def answer(
         self, book: str, command: str, headers: RequestHeaders, receive: Receive
@@ -63,22 +71,18 @@ class CommandHandler:
     async def _admit(
         self, book: str, command: str, headers: RequestHeaders, receive: Receive
     ) -> tuple[Book, Group]:
-        body = await read_body(headers, receive, self._service.settings.body_bytes_max)
-        fields = read_fields(body)
-        caller = await authenticate(self._service, book, headers.bearer)
-        try:
-            request = admit(
-                command,
-                fields,
-                caller.identity,
-                idempotency_key=headers.idempotency_key,
-                correlation_id=headers.correlation_id,
-            )
-        except Denied as denied:
-            raise caller.denial(denied) from None
-        assert caller.book is not None
+        found, identity = await authenticate(self._service, book, headers.bearer)
+        limit = self._service.settings.body_bytes_max
+        body = await read_body(headers, receive, limit, self._bodies)
+        request = admit(
+            command,
+            read_fields(body),
+            identity,
+            idempotency_key=headers.idempotency_key,
+            correlation_id=headers.correlation_id,
+        )
         headers.correlation_id = request.correlation_id
-        return caller.book, Group((request,), size_bytes=len(body))
+        return found, Group((request,), size_bytes=len(body))
 
     async def _execute(self, book: Book, group: Group) -> Answer:
         begun = time.perf_counter()
@@ -89,7 +93,8 @@ class CommandHandler:
 
     def _deny(self, book: str, command: str, headers: RequestHeaders, denied: Denied) -> Response:
         reason = denied.rejection.reason
-        self._note(book, command, headers, REFUSED, reason.code)
+        if reason is not UNAUTHENTICATED:
+            self._note(book, command, headers, REFUSED, reason.code)
         return problems.document(reason.status, denied.document(headers.correlation_id))
 
     def _note(

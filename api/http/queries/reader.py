@@ -7,7 +7,10 @@ statement; so waiting for `min_position` is asking again until the answer is new
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,9 +20,11 @@ from starlette.responses import Response
 
 from api.http.authentication import authenticate
 from api.http.headers import headers_of
+from api.http.problems import RETRY_AFTER_S
 from api.http.queries.question import Asked, NotYet, Question, not_before
 from api.service import DatabaseAway, Service
-from domain.rejections import UNAVAILABLE, reject
+from domain.rejections import RATE_LIMITED, UNAVAILABLE, reject
+from ledger.api_keys import Identity
 from ledger.books import Book
 from ledger.write.admission import Denied
 
@@ -33,6 +38,7 @@ class QueryReader:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._waiting: Counter[str] = Counter()
 
     async def answer(
         self,
@@ -49,20 +55,30 @@ class QueryReader:
         not come in time.
         """
         headers = headers_of(request.scope)
-        caller = await authenticate(self._service, name, headers.bearer)
-        book, identity = caller.authenticated()
+        book, identity = await authenticate(self._service, name, headers.bearer)
         question.who_may(identity, parameters)
         deadline = time.monotonic() + self._patience_s(request)
-        while True:
-            try:
-                body = await asyncio.to_thread(self._read, book, question, parameters, min_position)
-            except NotYet as early:
-                if time.monotonic() >= deadline:
-                    raise Denied(reject(UNAVAILABLE, what=str(early))) from None
-            else:
-                return Response(body, media_type="application/json")
-            # The read model lives in another process, which signals nothing: look again.
-            await asyncio.sleep(_POLL_S)
+        ask = partial(self._read, book, question, parameters, min_position)
+        try:
+            body = await asyncio.to_thread(ask)
+        except NotYet as early:
+            with self._waiting_for(identity):
+                body = await _asked_again(ask, early, deadline)
+        return Response(body, media_type="application/json")
+
+    @contextmanager
+    def _waiting_for(self, identity: Identity) -> Iterator[None]:
+        """One more question of this key waits; raises Denied if too many do."""
+        key, waiting = identity.key_id, self._waiting
+        if waiting[key] >= self._service.settings.waiting_reads_max:
+            raise Denied(reject(RATE_LIMITED, retry_after=RETRY_AFTER_S))
+        waiting[key] += 1
+        try:
+            yield
+        finally:
+            waiting[key] -= 1
+            if not waiting[key]:
+                del waiting[key]
 
     def _read(
         self, book: Book, question: Question, parameters: Mapping[str, Any], min_position: int
@@ -88,3 +104,15 @@ class QueryReader:
         if preferred is None:
             return self._service.settings.read_wait_s
         return min(float(preferred[1]), WAIT_MAX_S)
+
+
+async def _asked_again(ask: Callable[[], bytes], early: NotYet, deadline: float) -> bytes:
+    """What `ask` answers in the end; raises Denied when the client's patience is over."""
+    while time.monotonic() < deadline:
+        # The read model lives in another process, which signals nothing: look again.
+        await asyncio.sleep(_POLL_S)
+        try:
+            return await asyncio.to_thread(ask)
+        except NotYet as again:
+            early = again
+    raise Denied(reject(UNAVAILABLE, what=str(early)))

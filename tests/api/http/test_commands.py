@@ -133,11 +133,11 @@ def test_a_proposer_may_not_approve(tenant: Tenant) -> None:
 
 
 def test_refusals_come_in_order(tenant: Tenant) -> None:
-    """Malformed before unauthenticated before role before receipt before what decides."""
+    """Unauthenticated before malformed before role before receipt before what decides."""
     service, fan = tenant.caller(), tenant.caller(Role.FAN, "fan-1")
     nobody = Caller(tenant.http, tenant.book.name, None)
     good, bad = tip("same", "same"), tip("same", "same") | {"amount": 0}
-    assert nobody.send("send-tip", bad).json()["code"] == "INVALID_REQUEST"
+    assert nobody.send("send-tip", bad).json()["code"] == "UNAUTHENTICATED"
     assert nobody.send("send-tip", good).json()["code"] == "UNAUTHENTICATED"
     assert fan.send("send-tip", bad).json()["code"] == "INVALID_REQUEST"
     assert fan.send("send-tip", good).json()["code"] == "ROLE_FORBIDDEN"

@@ -1,4 +1,4 @@
-"""Health, metrics and documentation, at the root and without a key."""
+"""Health, metrics and documentation, at the root."""
 
 import re
 
@@ -12,7 +12,8 @@ from tests.api.conftest import Tenant, tip
 
 def test_alive_and_ready(tenant: Tenant) -> None:
     assert tenant.http.get("/health/live").json() == {"status": "alive"}
-    ready = tenant.http.get("/health/ready")
+    key = {"Authorization": f"Bearer {tenant.caller().key}"}
+    ready = tenant.http.get("/health/ready", headers=key)
     assert ready.status_code == 200 and ready.json()["database"] == {"status": "ok"}
     shown = ready.json()["books"][tenant.book.name]
     names = {projection["name"] for projection in shown["projections"]}

@@ -11,6 +11,7 @@ from tests.api.conftest import Tenant
 
 def test_the_relay_and_what_is_parked_are_seen(http: httpx.Client, tenant: Tenant) -> None:
     tenant.funded()
+    key = {"Authorization": f"Bearer {tenant.caller().key}"}
     with connect(tenant.where.service_url, tenant.book.schema, autocommit=True) as connection:
         turn = relay_place.take_turn(connection, "host:1", lease_s=60)
         assert turn is not None
@@ -33,7 +34,7 @@ def test_the_relay_and_what_is_parked_are_seen(http: httpx.Client, tenant: Tenan
         }
         connection.execute(parked.SQL["park"], values)
         try:
-            health = http.get("/health/ready").json()["books"][tenant.book.name]
+            health = http.get("/health/ready", headers=key).json()["books"][tenant.book.name]
             figures = http.get("/metrics").text
         finally:
             place = parked.Place("payments", "tokenledger.b.payments", 0, 7)
