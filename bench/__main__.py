@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import bulk, calls, hot_creator, http, imports, long_log, million, neighbours
+from bench import bulk, calls, hot_creator, http, imports, kafka, long_log, million, neighbours
 from bench.stage import Stage, stage
 from ledger import gc_tuning as collector
 
@@ -26,10 +26,15 @@ MUST: dict[str, tuple[str, float]] = {
     "million_hold_ms": ("<=", 100.0),
     "neighbour_p99_ms": ("<=", 250.0),
     "rss_mb": ("<=", 600.0),
+    "kafka_commands_vs_bulk": (">=", 0.4),
+    "relay_vs_producer": (">=", 0.6),
+    "kafka_project_vs_local": (">=", 0.5),
+    "relay_lag_p99_ms": ("<=", 250.0),
 }
 PARTS = (
     *("bulk", "import", "http", "calls", "payouts", "million", "long", "writers", "memory"),
     "neighbours",
+    "kafka",
 )
 
 
@@ -70,6 +75,11 @@ def _measure(part: str, place: Stage, figures: dict[str, float]) -> dict[str, fl
             return long_log.memory(place)
         case "neighbours":
             return neighbours.measure(place)
+        case "kafka":
+            if lacking := kafka.missing():
+                print(f"kafka is not measured: {lacking}", file=sys.stderr)
+                return {}
+            return kafka.measure(place)
     long = long_log.build(place)
     rate = figures.get("commands_per_s") or bulk.measure(place)["commands_per_s"]
     return (

@@ -124,3 +124,5 @@ def _adopt_libraries() -> None:
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     for name in ("kafka", "psycopg.pool", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It complains of every tenth of a second in which another thread had the interpreter.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)

@@ -31,11 +31,12 @@ from ledger.log.copy_rows import HEADER, TRAILER, event_row, microseconds
 from ledger.log.entry import decode, leaf_hash
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection, Database, connect
+from ledger.postgres.migrations import locked
 from ledger.settings import Settings
 from ledger.streams import consumed
 from ledger.streams.consumed import Claim, Fenced
 from projections.catalogue import all_projections
-from projections.engine.entries import decoded
+from projections.engine.entries import PlacedEntry
 from projections.engine.install import install
 from projections.engine.projection import Projection
 from projections.engine.runner import Runner
@@ -44,6 +45,7 @@ CONSUMER = "read-models"
 PAGE_EVENTS = 5_000
 DENSE_EVENTS = 20_000
 IDLE_MS = 100
+GATHER_MS = 5
 LEAD_EVERY_S = 0.1
 RETRY_S = 0.5
 
@@ -68,7 +70,13 @@ class Replica:
 
     def run(self) -> None:
         """Begin anew after whatever interrupts."""
-        self._prepare()
+        while not self._stop.is_set():
+            try:
+                self._prepare()
+                break
+            except psycopg.Error as error:
+                log.warning("the copy cannot be prepared", book=self._book.name, error=repr(error))
+                self._stop.wait(RETRY_S)
         leader = threading.Thread(target=self._lead, name=f"lead-{self._book.name}", daemon=True)
         leader.start()
         while not self._stop.is_set():
@@ -84,7 +92,10 @@ class Replica:
 
     def _prepare(self) -> None:
         """Make the read models, and make sure that nobody else writes here."""
-        with connect(self._admin_url, self._book.schema, autocommit=True) as admin:
+        with (
+            connect(self._admin_url, self._book.schema, autocommit=True) as admin,
+            locked(admin),  # members that start together must not change one table together
+        ):
             admin.execute(SQL["mark"])
         with self._connect() as connection:
             install(connection, all_projections())
@@ -153,9 +164,12 @@ class Replica:
                 admin.close()
 
     def _connect(self) -> Connection:
-        return connect(
+        connection = connect(
             self._url, self._book.schema, autocommit=True, application="tokenledger-replica"
         )
+        # A commit lost in a crash takes its places along, and is fetched again.
+        connection.execute(SQL["relaxed"])
+        return connection
 
 
 class _Membership:
@@ -185,17 +199,7 @@ class _Membership:
         self._consumer.partitions_for_topic(self._topic)
         self._consumer.subscribe([self._topic], listener=self._listener)
         while not self._stop.is_set():
-            polled = self._consumer.poll(timeout_ms=IDLE_MS)
-            self._keep_assignment()
-            page: list[Message] = []
-            reached: dict[TopicPartition, int] = {}
-            for place, records in polled.items():
-                if place not in self._claims:
-                    continue
-                fresh = [record for record in records if record.offset >= self._next[place]]
-                if fresh:
-                    page += [(_position(record), record.value) for record in fresh]
-                    reached[place] = fresh[-1].offset + 1
+            page, reached = self._fetch()
             if page:
                 self._write(sorted(page), reached)
                 self._next |= reached
@@ -203,12 +207,34 @@ class _Membership:
                     {place: OffsetAndMetadata(at, "", -1) for place, at in reached.items()}
                 )
 
-    def _keep_assignment(self) -> None:
-        """Claim what came, leave what went; begin where this database says."""
+    def _fetch(self) -> tuple[list[Message], dict[TopicPartition, int]]:
+        """What there is, up to a page, and how far each partition is read with it."""
+        page: list[Message] = []
+        reached: dict[TopicPartition, int] = {}
+        while len(page) < PAGE_EVENTS:
+            polled = self._consumer.poll(timeout_ms=GATHER_MS if page else IDLE_MS)
+            if self._keep_assignment() and page:
+                return [], {}  # what came before the group was divided anew comes again
+            for place, records in polled.items():
+                if place not in self._claims:
+                    continue
+                start = reached.get(place, self._next[place])
+                fresh = [record for record in records if record.offset >= start]
+                if fresh:
+                    page += [(_position(record), record.value) for record in fresh]
+                    reached[place] = fresh[-1].offset + 1
+            if not polled:
+                break
+        return page, reached
+
+    def _keep_assignment(self) -> bool:
+        """Claim what came, to begin where this database says, and leave what went; whether any."""
         fresh, self._listener.fresh = self._listener.fresh, set()
         assigned = self._consumer.assignment()
-        for place in set(self._claims) - set(assigned):
+        gone = set(self._claims) - set(assigned)
+        for place in gone:
             del self._claims[place], self._next[place]
+        changed = bool(fresh or gone)
         group = self._consumer.group_metadata()
         for place in assigned:
             if place not in self._claims:
@@ -229,6 +255,7 @@ class _Membership:
                 fresh.add(place)
             if place in fresh:
                 self._consumer.seek(place, self._next[place])
+        return changed
 
     def _write(self, page: Sequence[Message], reached: dict[TopicPartition, int]) -> None:
         """Entries, read models and places, or nothing of it; raises Fenced."""
@@ -240,8 +267,7 @@ class _Membership:
                     consumed.advance(self._connection, claim, first=first, until=until)
                 fresh = self._unknown(cursor, page)
                 if fresh:
-                    _store(cursor, fresh)
-                    entries = decoded(fresh, bodies=True)
+                    entries = _stored(cursor, fresh)
                     for model in self._models:
                         model.fold(entries)
                         model.write(cursor)
@@ -275,12 +301,12 @@ def _position(record: Any) -> int:
     raise ValueError(f"the message at {record.partition}/{record.offset} is no event of ours")
 
 
-def _store(cursor: psycopg.Cursor[Any], page: Sequence[Message]) -> None:
-    """The entries, as the log has them."""
-    rows, tags = [HEADER], []
+def _stored(cursor: psycopg.Cursor[Any], page: Sequence[Message]) -> list[PlacedEntry]:
+    """The entries, kept as the log has them, and as read models want them."""
+    rows, tags, placed = [HEADER], [], []
     for position, data in page:
         entry = decode(data)
-        tags += [(tag, position) for tag in entry.tags]
+        tags += [f"{tag}\t{position}\n" for tag in entry.tags]
         rows.append(
             event_row(
                 position,
@@ -293,11 +319,22 @@ def _store(cursor: psycopg.Cursor[Any], page: Sequence[Message]) -> None:
                 leaf_hash=leaf_hash(data),
             )
         )
+        placed.append(
+            PlacedEntry(
+                type=entry.type,
+                effective_on=entry.effective_on,
+                postings=entry.postings,
+                body=entry.body,
+                position=position,
+                event=entry.event(),
+            )
+        )
     rows.append(TRAILER)
     with cursor.copy(SQL["copy_events"]) as copy:
         copy.write(b"".join(rows))
     with cursor.copy(SQL["copy_tags"]) as copy:
-        copy.write("".join(f"{tag}\t{position}\n" for tag, position in sorted(tags)))
+        copy.write("".join(sorted(tags)))
+    return placed
 
 
 def _projections(*, shared: bool) -> list[Projection]:

@@ -7,6 +7,10 @@ REVOKE INSERT ON receipts FROM tokenledger_app;
 -- another version. Their checkpoint says up to where everything is in them.
 UPDATE projections SET version = -abs(version) WHERE name = ANY (%s);
 
+-- name: relaxed
+-- What a crash takes is fetched from the topic again, with the places that it took along.
+SET synchronous_commit = off;
+
 -- name: known
 -- Which of these positions are here already.
 SELECT position FROM events WHERE position = ANY (%s);
