@@ -7,7 +7,7 @@ PYTHON ?= $(shell /usr/bin/python3.11 -c 'import ensurepip, venv; print("/usr/bi
 JOBS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-KAFKA := .venv/kafka/.installed
+BROKER := .venv/kafka/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast check bench kafka format clean
@@ -16,8 +16,8 @@ help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' \
 	  | column -t -s '|' 2>/dev/null || grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED) ## A simulated day of a platform, then serve until Ctrl-C (EXIT=1: stop after it)
-	$(BIN)/python -m api demo $(if $(EXIT),--exit)
+demo: $(INSTALLED) $(if $(KAFKA),$(BROKER)) ## A simulated day, then serve until Ctrl-C (EXIT=1: stop after it; KAFKA=1: with Kafka)
+	$(BIN)/python -m api demo $(if $(EXIT),--exit) $(if $(KAFKA),--kafka)
 
 test: $(INSTALLED) ## Run the whole test suite
 	@! { command -v java && command -v mvn; } >/dev/null 2>&1 || $(MAKE) --no-print-directory kafka
@@ -40,7 +40,7 @@ check: $(INSTALLED) ## Format, lint, types and layers
 bench: $(INSTALLED) ## Measure, print ratios, write bench/results.json
 	$(BIN)/python -m bench $(ARGS)
 
-kafka: $(KAFKA) ## Install a local Kafka broker for tests, demo and bench (needs Java 17, Maven)
+kafka: $(BROKER) ## Install a local Kafka broker for tests, demo and bench (needs Java 17, Maven)
 
 format: $(INSTALLED) ## Format and fix what can be fixed
 	$(BIN)/ruff format .
@@ -58,7 +58,7 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-$(KAFKA): consumers/kafka/pom.xml $(INSTALLED)
+$(BROKER): consumers/kafka/pom.xml $(INSTALLED)
 	rm -rf $(@D)
 	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
 	@touch $@

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ import uvloop
 from rich.panel import Panel
 
 from api.cli.books import profile_document
+from api.cli.demo_kafka import kafka_edge, published
 from api.cli.simulate import last_midnight, simulated_day
 from api.cli.terminal import CommandFailed, err, opened, out, progress_bar, settings
 from api.provisioning import Provisioning, provision_book
@@ -69,6 +70,9 @@ def demo(
     creators: Annotated[int, typer.Option(min=1, help="Creators of the platform.")] = 300,
     commands: Annotated[int, typer.Option(min=1, help="Commands to send.")] = 40_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
+    kafka: Annotated[
+        bool, typer.Option("--kafka", help="With a local Kafka broker, relay and consumer.")
+    ] = False,
 ) -> None:
     """Simulate a day of a platform, show its figures, then keep serving until Ctrl-C."""
     signal.signal(signal.SIGTERM, _leave)
@@ -80,9 +84,16 @@ def demo(
             book, key = _new_book(where)
         found.data_dir.mkdir(parents=True, exist_ok=True)
         log = found.data_dir / "demo.log"
-        with _service(where, _free_port(port), log) as (url, process):
+        with ExitStack() as beside:
+            if kafka:
+                with err.status("starting Kafka"):
+                    edge = kafka_edge(where, book, found.data_dir / "demo-kafka.log")
+                    out.print(f"Kafka listens on {beside.enter_context(edge)}")
+            url, process = beside.enter_context(_service(where, _free_port(port), log))
             stage = _Stage(where, book, key, url, log)
             clean = _play(stage, Size(users, creators, commands), seed)
+            if kafka:
+                out.print(published(where, book))
             out.print(f"[dim]all of it in {time.monotonic() - started:.0f} s[/]")
             if not exit:
                 _keep_serving(stage, process)
