@@ -93,8 +93,13 @@ _sessions: dict[str, Fields] = {
     ),
     "capture": fixed({"payment": ref("authorization"), "amount": amounts}),
     "void": fixed({"payment": ref("authorization"), "reason_code": reasons}),
-    "fail-payment": fixed(
-        {"payment": ref("authorization"), "reason_code": reasons, **paid_by_card}
+    "fail-payment": merged(
+        fixed({"reason_code": reasons, **paid_by_card}),
+        st.one_of(
+            fixed({"payment": ref("authorization")}),
+            fixed({"payment_ref": payments}),
+            fixed({"sale": payments | ref("sale")}),
+        ),
     ),
 }
 _subscriptions: dict[str, Fields] = {
@@ -134,8 +139,20 @@ _holds: dict[str, Fields] = {
 }
 _back: dict[str, Fields] = {
     "refund": fixed({"sale": ref("sale"), "amount": amounts, "reason_code": reasons}),
-    "record-refund": fixed({"sale": payments | ref("sale"), "cumulative": amounts, **paid_by_card}),
-    "fail-refund": fixed({"refund": ref("refund"), "reason_code": reasons, **paid_by_card}),
+    "record-refund": merged(
+        fixed(paid_by_card),
+        st.one_of(
+            fixed({"sale": payments | ref("sale")}),
+            fixed({"payment_ref": payments}),
+            fixed({"purchase": payments | ref("purchase")}),
+        ),
+        fixed({"cumulative": amounts}) | fixed({"amount": amounts}),
+        some({"occurred_at": later}),
+    ),
+    "fail-refund": merged(
+        some({"occurred_at": later}, reason_code=reasons, **paid_by_card),
+        fixed({"refund": ref("refund") | ref("report", upcoming)}),
+    ),
     "refund-purchase": fixed({"purchase": ref("purchase"), "reason_code": reasons}),
     "open-dispute": merged(
         fixed({"amount": amounts, "fee": st.sampled_from([0, 1_500]), **paid_by_card}),
@@ -156,7 +173,7 @@ _back: dict[str, Fields] = {
     ),
     "release-payment": fixed(
         {
-            "payment_ref": payments | ref("other") | ref("dispute"),
+            "payment_ref": payments | ref("report") | ref("dispute"),
             "resolution": st.sampled_from(["APPLY", "RETURN"]),
         }
     ),

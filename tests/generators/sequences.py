@@ -79,6 +79,29 @@ def refunded(cumulative: int) -> Step:
     return ("record-refund", fields, "amy")
 
 
+def back(amount: int, **what: Any) -> Step:
+    """The processor refunded so much, of the last payment if nothing else is named."""
+    fields = {**(what or {"payment_ref": Ref("payment", 0)}), "amount": amount, **STRIPE}
+    return ("record-refund", fields, "amy")
+
+
+def not_refunded(nth: int = 0) -> Step:
+    """The last refund that was reported has failed, or the nth before it."""
+    return ("fail-refund", {"refund": Ref("report", nth), **REASON, **STRIPE}, "amy")
+
+
+def bounced(**what: Any) -> Step:
+    """The last payment failed after all."""
+    fields = {**(what or {"payment_ref": Ref("payment", 0)}), **REASON, **STRIPE}
+    return ("fail-payment", fields, "amy")
+
+
+def released(resolution: str) -> Step:
+    """Somebody decides about the last payment, if that is in suspense."""
+    fields = {"payment_ref": Ref("payment", 0), "resolution": resolution}
+    return ("release-payment", fields, "amy")
+
+
 def refund(amount: int) -> Step:
     """Somebody asks for a refund of the last sale."""
     return ("refund", {"sale": Ref("sale", 0), "amount": amount, **REASON}, "amy")
@@ -274,6 +297,67 @@ COURSES: dict[str, list[Step]] = {
         refunded(100),
         disputed(999, purchase=Ref("purchase", -1)),
         ("record-purchase", {"user": "cid", "package": "small", "price": 999, **STRIPE}, "amy"),
+    ],
+    "refunds that fail": [
+        tip("ben", 2_500, **CARD),
+        refund(701),
+        refund(300),
+        back(800),
+        not_refunded(),
+        back(2_000),
+        back(900),
+        wait(8 * 86_400),
+        ("mature-earnings", {"creator": "carl"}, "amy"),
+        not_refunded(1),
+        not_refunded(0),
+        refunded(2_600),
+        not_refunded(),
+    ],
+    "bounced": [
+        tip("cid", 2_500, **CARD),
+        refund(300),
+        back(700),
+        disputed(500, payment_ref=Ref("payment", 0)),
+        bounced(),
+        closed("LOST"),
+        back(400),
+        not_refunded(),
+        closed("WON"),
+        refunded(2_500),
+    ],
+    "suspended and disputed": [
+        ("record-purchase", {"user": "cid", "package": "small", "price": 998, **STRIPE}, "amy"),
+        back(300),
+        disputed(500, payment_ref=Ref("payment", 0)),
+        back(300),
+        not_refunded(1),
+        closed("WON"),
+        bounced(),
+        released("RETURN"),
+        back(200),
+    ],
+    "suspended and returned": [
+        ("record-purchase", {"user": "cid", "package": "small", "price": 998, **STRIPE}, "amy"),
+        back(100),
+        released("RETURN"),
+        back(800),
+        disputed(400, payment_ref=Ref("payment", 0)),
+        not_refunded(),
+        back(300),
+        released("RETURN"),
+    ],
+    "suspended and applied": [
+        ("freeze", {"subject": "cid", "kind": "wallet", "scope": "SPEND", **REASON}, "amy"),
+        tip("cid", 999, **CARD),
+        back(300),
+        disputed(500, payment_ref=Ref("payment", 0), final=True),
+        back(400),
+        not_refunded(1),
+        closed("WON"),
+        bounced(),
+        ("unfreeze", {"subject": "cid", "kind": "wallet", "scope": "SPEND", **REASON}, "amy"),
+        released("APPLY"),
+        back(400),
     ],
     "thawed": [
         ("unfreeze", {"subject": "ann", "kind": "wallet", "scope": "SPEND", **REASON}, "amy"),

@@ -34,7 +34,7 @@ line = st.one_of(
     PAYMENT,
     PAYMENT,
     _lines("PAYMENT", amounts),
-    _lines("REFUND", amounts.map(taken), payments, ref("other")),
+    _lines("REFUND", amounts.map(taken), payments, ref("report")),
     _lines("CHARGEBACK", amounts.map(taken), payments, disputes),
     _lines("CHARGEBACK_REVERSAL", amounts, payments, disputes),
     _lines("FEE", fees.map(taken), payments, disputes),
@@ -86,7 +86,7 @@ def _dense(kind: str, gross: st.SearchStrategy[int], *about: st.SearchStrategy[A
 
 _dense_line = st.one_of(
     *[_dense("PAYMENT", _few, _recent)] * 3,
-    _dense("REFUND", _few.map(taken), _recent, ref("other")),
+    _dense("REFUND", _few.map(taken), _recent, ref("report")),
     _dense("CHARGEBACK", _few.map(taken), _recent, _dispute),
     _dense("CHARGEBACK_REVERSAL", _few, _recent, _dispute),
     _dense("FEE", _cost.map(taken), _dispute),

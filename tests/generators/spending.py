@@ -122,6 +122,7 @@ class Known:
     }
     REFERENCES: ClassVar = {
         "open-dispute": "dispute",
+        "record-refund": "report",
         "record-purchase": "payment",
         "send-tip": "payment",
         "unlock": "payment",
