@@ -28,9 +28,13 @@ class AuthorizationStatus(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+#: The step of a capture that is not the final one.
+PART = "capture of a part"
+
 TRANSITIONS: Transitions[AuthorizationStatus] = {
     (None, "authorize"): AuthorizationStatus.AUTHORIZED,
     (AuthorizationStatus.AUTHORIZED, "capture"): AuthorizationStatus.CAPTURED,
+    (AuthorizationStatus.AUTHORIZED, PART): AuthorizationStatus.AUTHORIZED,
     (AuthorizationStatus.AUTHORIZED, "void"): AuthorizationStatus.VOIDED,
     (AuthorizationStatus.AUTHORIZED, "fail-payment"): AuthorizationStatus.FAILED,
     (AuthorizationStatus.AUTHORIZED, EXPIRY): AuthorizationStatus.EXPIRED,
@@ -70,9 +74,17 @@ class Authorization(State, frozen=True, kw_only=True):
     """The terms of an authorisation and what became of it."""
 
     KIND = "authorization"
+    FOLD_VERSION = 2
 
     status: AuthorizationStatus | None = None
     terms: "PaymentAuthorized | None" = None
+    #: Minor units that were captured so far.
+    captured: int = 0
+
+    @property
+    def left(self) -> int:
+        """What of the authorised amount was not captured."""
+        return 0 if self.terms is None else self.terms.amount - self.captured
 
     def status_at(self, now: datetime) -> AuthorizationStatus | None:
         """Its status, expiry included whether or not a scheduler has seen to it."""
@@ -190,21 +202,40 @@ class PaymentFailed(AuthorizationEnded, frozen=True):
 
 @stored_as("payment.captured.v1")
 class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True):
-    """The card was charged, once; `voided` is what of the authorised amount it was not."""
+    """The card was charged. At the final capture `voided` is what of the authorised amount never
+    was; before it, more captures may follow.
+    """
 
     payment_id: str
     session_id: str
     tier: str
     voided: int = 0
+    final: bool = True
 
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, the authorisation, the session and the agenda."""
         tags = (*super().tags(), authorization_key(self.payment_id), f"session:{self.session_id}")
-        return tags if AGENDA in tags else (*tags, AGENDA)
+        return (*tags, AGENDA) if self.final and AGENDA not in tags else tags
 
     def agenda_items(self) -> tuple[AgendaItem, ...]:
-        """Nothing is left to do but to let the earnings mature."""
-        return (authorization_key(self.payment_id), None), *super().agenda_items()
+        """After the final one, nothing is left to do but to let the earnings mature."""
+        maturing = super().agenda_items()
+        return ((authorization_key(self.payment_id), None), *maturing) if self.final else maturing
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
-        return msgspec.structs.replace(authorization, status=AuthorizationStatus.CAPTURED)
+        return msgspec.structs.replace(
+            authorization,
+            status=AuthorizationStatus.CAPTURED if self.final else authorization.status,
+            captured=authorization.captured + self.gross - self.discount,
+        )
+
+    def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
+        """The first capture makes it a sale; later ones are sales of the same payment."""
+        if payment.status != PaymentStatus.APPLIED or payment.sale_id is None:
+            captured = super().in_payment(payment)
+            return msgspec.structs.replace(captured, authorization_id=self.payment_id)
+        return msgspec.structs.replace(
+            payment,
+            further=(*payment.further, self.sale_id),
+            amount=payment.amount + self.gross - self.discount,
+        )

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.authorizations.authorization import (
+    PART,
     TRANSITIONS,
     Authorization,
     PayeeWeight,
@@ -210,11 +211,16 @@ class AuthorizationCommand(Command):
 
 @command
 class Capture(AuthorizationCommand):
-    """Charge up to the authorised amount, once; the rest is voided."""
+    """Charge up to the authorised amount. The rest is voided, unless the capture is not final.
+
+    Where the processor allows several captures, each but the last has `final` false; the rest then
+    is voided by the final one, or by `void` where no other comes. Each capture is a sale.
+    """
 
     name = "capture"
 
     amount: PositiveAmount
+    final: bool = True
 
     def decide(self, given: Given) -> Decision:
         """The sale on the terms of the authorisation, or a rejection."""
@@ -229,11 +235,14 @@ class Capture(AuthorizationCommand):
         if frozen is not None and terms.frozen_creator_rule == "REJECT":
             return reject(CREATOR_FROZEN, creator=frozen, scope=FreezeScope.EARN)
         status = authorization.status_at(given.now)
-        if (status, self.name) not in TRANSITIONS:
+        if (status, self.name if self.final else PART) not in TRANSITIONS:
             return self.not_open(status)
-        if self.amount > terms.amount:
-            return reject(CAPTURE_EXCEEDS_HOLD, requested=self.amount, held=terms.amount)
-        sale = self._sale(given, terms, creators.values())
+        left = authorization.left - self.amount
+        if left < 0:
+            held = authorization.left
+            return reject(CAPTURE_EXCEEDS_HOLD, requested=self.amount, held=held)
+        voided = left if self.final else 0
+        sale = self._sale(given, terms, creators.values(), voided=voided)
         return (sale, *for_sale(given, sale))
 
     def _sale(
@@ -241,6 +250,8 @@ class Capture(AuthorizationCommand):
         given: Given,
         terms: PaymentAuthorized,
         creators: Iterable[Creator],
+        *,
+        voided: int,
     ) -> PaymentCaptured:
         amounts = card_amounts(
             self.amount, terms.weights, bps=BPS - terms.commission_bps, vat_bps=terms.vat_bps
@@ -265,13 +276,14 @@ class Capture(AuthorizationCommand):
             payment_id=self.payment,
             session_id=terms.session_id,
             tier=terms.tier,
-            voided=terms.amount - self.amount,
+            voided=voided,
+            final=self.final,
         )
 
 
 @command
 class Void(AuthorizationCommand):
-    """Void an authorisation that is open or has expired; nothing is charged."""
+    """Void what was not captured of an authorisation that is open or has expired."""
 
     name = "void"
 
@@ -289,7 +301,7 @@ class Void(AuthorizationCommand):
         event = PaymentVoided(
             payment_id=self.payment,
             session_id=terms.session_id,
-            amount=terms.amount,
+            amount=authorization.left,
             reason=self.reason_code,
         )
         return (event,)
@@ -304,7 +316,7 @@ def failed_on(given: Given, payment: str, reason: str) -> tuple[PaymentFailed, .
     failed = PaymentFailed(
         payment_id=payment,
         session_id=terms.session_id,
-        amount=terms.amount,
+        amount=authorization.left,
         reason=reason,
     )
     return (failed,)

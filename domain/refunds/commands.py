@@ -24,6 +24,7 @@ from domain.rejections import (
 from domain.reversals.card_sales import (
     clawbacks,
     entitled_items,
+    went_back,
 )
 from domain.reversals.clawback import with_cancelled_payouts
 from domain.reversals.token_sales import ends, refundable, token_refund
@@ -120,4 +121,5 @@ def _remaining(record: SaleRecord, sale: Sale) -> int:
     if sale.funding == Funding.TOKEN:
         return sum(refundable(record))
     in_flight = sum(one.amount for one in record.in_flight)
-    return max(0, record.paid - record.refunded - record.disputed(DisputeStatus.LOST) - in_flight)
+    lost = record.disputed(DisputeStatus.LOST)
+    return max(0, record.paid - went_back(record) - lost - in_flight)

@@ -91,7 +91,7 @@ _sessions: dict[str, Fields] = {
         amount=amounts,
         **paid_by_card,
     ),
-    "capture": fixed({"payment": ref("authorization"), "amount": amounts}),
+    "capture": some({"final": st.booleans()}, payment=ref("authorization"), amount=amounts),
     "void": fixed({"payment": ref("authorization"), "reason_code": reasons}),
     "fail-payment": merged(
         fixed({"reason_code": reasons, **paid_by_card}),

@@ -96,6 +96,11 @@ def bounced(**what: Any) -> Step:
     return ("fail-payment", fields, "amy")
 
 
+def capture(amount: int, **more: Any) -> Step:
+    """So much of the last authorisation is charged."""
+    return ("capture", {"payment": Ref("authorization", 0), "amount": amount, **more}, "amy")
+
+
 def released(resolution: str) -> Step:
     """Somebody decides about the last payment, if that is in suspense."""
     fields = {"payment_ref": Ref("payment", 0), "resolution": resolution}
@@ -217,6 +222,35 @@ COURSES: dict[str, list[Step]] = {
         closed("LOST"),
         refunded(3_333),
         closed("WON"),
+    ],
+    "captures": [
+        (
+            "authorize",
+            {
+                "session": "session",
+                "user": "ben",
+                "payee": "carl",
+                "tier": "STANDARD",
+                "amount": 9_999,
+                **STRIPE,
+            },
+            "amy",
+        ),
+        capture(3_333, final=False),
+        capture(2_500, final=False),
+        refunded(3_000),
+        disputed(2_000, payment_ref=Ref("payment", 0)),
+        capture(4_167, final=False),
+        back(701),
+        capture(100),
+        closed("LOST"),
+        back(6_000),
+        not_refunded(1),
+        refunded(9_000),
+        closed("WON"),
+        bounced(payment=Ref("authorization", 0)),
+        ("void", {"payment": Ref("authorization", 0), **REASON}, "amy"),
+        bounced(),
     ],
     "subscription": [
         period("2026-11-01", "2026-12-01"),

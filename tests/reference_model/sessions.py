@@ -42,6 +42,7 @@ class Sessions(Selling):
         country, rate = self.vat(policy, fields)
         self.sessions[self.new_id] = {
             "state": "authorized",
+            "captured": 0,
             "policy": policy,
             "bps": policy["revenue_share"]["tiers"][fields["tier"]],
             "country": country,
@@ -66,9 +67,11 @@ class Sessions(Selling):
         if known["state"] != "authorized" or self._too_old(known):
             return rejected("HOLD_NOT_OPEN")
         amount, asked = fields["amount"], known["fields"]
-        if amount > asked["amount"]:
-            return rejected("CAPTURE_EXCEEDS_HOLD", held=asked["amount"])
-        known["state"] = "captured"
+        left = asked["amount"] - known["captured"]
+        if amount > left:
+            return rejected("CAPTURE_EXCEEDS_HOLD", held=left)
+        known["captured"] += amount
+        known["state"] = "captured" if fields.get("final", True) else "authorized"
         sale = {
             "id": self.new_id,
             "buyer": asked["user"],
@@ -77,7 +80,14 @@ class Sessions(Selling):
             "escrow": frozen,
             **self.by_card(amount, known["payees"], known["bps"], known["country"], known["rate"]),
         }
-        return self.counted(self.sold(sale, asked))
+        known = self.payment(asked["processor_ref"])
+        if "sale" not in known:
+            return self.counted(self.sold(sale, asked))
+        first, before = known["sale"], known["amount"]
+        verdict = self.counted(self.sold(sale, asked))
+        known.setdefault("further", []).append(sale["id"])
+        known |= {"sale": first, "amount": before + amount}
+        return verdict
 
     def _too_old(self, known: dict[str, Any]) -> bool:
         return known["expires"] is not None and self.now > known["expires"]
