@@ -228,6 +228,8 @@ def booking(stage: WritePath) -> None:
         }
         stage.when(Sent("authorize", {**session, **terms}))
         payment = {"payment": sold(stage, "payment.authorized.v1")["payment_id"]}
+        if command == "capture":
+            stage.given(Sent(command, {**payment, "amount": 500, "final": False}))
         stage.given(Sent(command, {**payment, **more}))
 
 
