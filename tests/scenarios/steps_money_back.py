@@ -3,13 +3,23 @@
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from tests.scenarios.steps import Sent, credit, debit
+from tests.scenarios.policies import MICRO_UNLOCK
+from tests.scenarios.steps import FAN, Sent, accepted, card_unlock, credit, debit
 
 if TYPE_CHECKING:
-    from tests.scenarios.stage import Expectation
+    from tests.scenarios.stage import Expectation, Stage
 
 _references = itertools.count(1)
 PAID = "paid"
+POLICY: dict[str, Any] = {
+    **MICRO_UNLOCK,
+    "price_bounds": {},
+    "vat": {"DE": 2_000},
+    "vat_elsewhere": 0,
+    "payout_minimum": 1,
+    "products_enabled": ["unlock", "session"],
+    "revenue_share": {"default": 8_000, "tiers": {"STANDARD": 7_000}},
+}
 
 
 def gave_back(amount: int, ref: str | None = None, **named: Any) -> Sent:
@@ -39,6 +49,25 @@ def released(resolution: str, ref: str = PAID) -> Sent:
     """Fay decides about a payment in suspense."""
     fields = {"payment_ref": ref, "resolution": resolution}
     return Sent("release-payment", fields, "finance", "fay")
+
+
+def sold(stage: "Stage", price: int, **more: Any) -> str:
+    """A photo is unlocked by card."""
+    sent = card_unlock(price, item="photo", processor_ref=PAID, **more)
+    stage.when(sent).then(accepted())
+    sale_id: str = stage.outcomes[0].json["events"][0]["body"]["sale_id"]
+    return sale_id
+
+
+def has_access(stage: "Stage") -> bool:
+    """Whether the fan may look at the photo."""
+    held = False
+    for entry in stage.entries():
+        event = entry.event()
+        if f"entitlement:{FAN}:photo" in event.tags():
+            held = entry.type not in {"refund.recorded.v1", "dispute.lost.v1"}
+            held = held and entry.type != "sale_payment.failed.v1"
+    return held
 
 
 def stands_at(**accounts: int) -> "list[Expectation]":
