@@ -146,6 +146,7 @@ class Policy(_Part):
     block_seconds: Positive = 30
     final_block: Literal["FREE", "CHARGED"] = "FREE"
     hold_expiry_hours: Positive | None = None
+    session_hours: Positive = 4
     promo_expiry_days: Positive | None = None
     breakage_months: Months | None = None
     tier_ladder: Annotated[tuple[Tier, ...], Field(strict=False)] = ()

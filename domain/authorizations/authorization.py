@@ -35,6 +35,8 @@ TRANSITIONS: Transitions[AuthorizationStatus] = {
     (None, "authorize"): AuthorizationStatus.AUTHORIZED,
     (AuthorizationStatus.AUTHORIZED, "capture"): AuthorizationStatus.CAPTURED,
     (AuthorizationStatus.AUTHORIZED, PART): AuthorizationStatus.AUTHORIZED,
+    (AuthorizationStatus.AUTHORIZED, "start-session"): AuthorizationStatus.AUTHORIZED,
+    (AuthorizationStatus.AUTHORIZED, "extend-authorization"): AuthorizationStatus.AUTHORIZED,
     (AuthorizationStatus.AUTHORIZED, "void"): AuthorizationStatus.VOIDED,
     (AuthorizationStatus.AUTHORIZED, "fail-payment"): AuthorizationStatus.FAILED,
     (AuthorizationStatus.AUTHORIZED, EXPIRY): AuthorizationStatus.EXPIRED,
@@ -48,7 +50,7 @@ class VoidReason(StrEnum):
 
     #: It waited for as long as the policy lets it.
     CANCELLED = "CANCELLED"
-    #: Its own time, given for a session that runs, is over.
+    #: Its session runs, and its own time or that of running sessions is over.
     ABANDONED = "ABANDONED"
 
 
@@ -74,22 +76,32 @@ class Authorization(State, frozen=True, kw_only=True):
     """The terms of an authorisation and what became of it."""
 
     KIND = "authorization"
-    FOLD_VERSION = 2
+    FOLD_VERSION = 3
 
     status: AuthorizationStatus | None = None
     terms: "PaymentAuthorized | None" = None
     #: Minor units that were captured so far.
     captured: int = 0
+    #: Since when its session runs, and until when it stands by now (inclusive), if that changed.
+    started_at: datetime | None = None
+    extended_to: datetime | None = None
 
     @property
     def left(self) -> int:
         """What of the authorised amount was not captured."""
         return 0 if self.terms is None else self.terms.amount - self.captured
 
+    @property
+    def expires_at(self) -> datetime | None:
+        """Until when it stands (inclusive); None: without an end."""
+        if self.extended_to is not None or self.terms is None:
+            return self.extended_to
+        return self.terms.expires_at
+
     def status_at(self, now: datetime) -> AuthorizationStatus | None:
         """Its status, expiry included whether or not a scheduler has seen to it."""
         if self.status == AuthorizationStatus.AUTHORIZED and self.terms is not None:
-            expires_at = self.terms.expires_at
+            expires_at = self.expires_at
             return (
                 AuthorizationStatus.EXPIRED
                 if expires_at is not None and now > expires_at
@@ -211,6 +223,8 @@ class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True):
     tier: str
     voided: int = 0
     final: bool = True
+    #: What it is a fee for, where the session did not take place.
+    reason: str | None = None
 
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, the authorisation, the session and the agenda."""

@@ -14,6 +14,7 @@ from domain.authorizations.authorization import (
     PART,
     TRANSITIONS,
     Authorization,
+    AuthorizationStatus,
     PayeeWeight,
     PaymentAuthorized,
     PaymentCaptured,
@@ -22,6 +23,7 @@ from domain.authorizations.authorization import (
     VoidReason,
     authorization_key,
 )
+from domain.authorizations.session import AUTHORIZATIONS_MAX, Session, session_key
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
@@ -125,7 +127,8 @@ class Authorize(Command):
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The buyer, the creators, the payment's reference."""
         creators = (f"creator:{creator}" for creator in self.paid)
-        return f"wallet:{self.user}", *creators, payment_key(self.processor_ref)
+        session = session_key(self.session)
+        return f"wallet:{self.user}", *creators, payment_key(self.processor_ref), session
 
     def decide(self, given: Given) -> Decision:
         """The authorisation, with everything that its capture will need; or a rejection."""
@@ -186,6 +189,10 @@ class Authorize(Command):
         status = given.state(PaymentRecord, self.processor_ref).status
         if status is not None:
             return reject(INVALID_TRANSITION, subject=f"payment {self.processor_ref}", state=status)
+        standing = len(given.state(Session, self.session).payments)
+        if standing >= AUTHORIZATIONS_MAX:
+            state = f"full, with {standing} authorisations"
+            return reject(INVALID_TRANSITION, subject=f"session {self.session}", state=state)
         return None
 
 
@@ -204,6 +211,10 @@ class AuthorizationCommand(Command):
         creators = (f"creator:{creator}" for creator, _ in terms.weights)
         return key, f"wallet:{terms.user}", *creators, *series_keys(terms.country)
 
+    def is_allowed(self, status: AuthorizationStatus | None) -> bool:
+        """Whether `status` allows this step."""
+        return (status, self.name) in TRANSITIONS
+
     def not_open(self, status: str | None) -> Rejection:
         """The rejection of a step after the end."""
         return reject(HOLD_NOT_OPEN, hold=self.payment, state=status)
@@ -221,6 +232,10 @@ class Capture(AuthorizationCommand):
 
     amount: PositiveAmount
     final: bool = True
+    reason_code: Code | None = Field(
+        default=None,
+        description="What it is a fee for, where the session did not take place.",
+    )
 
     def decide(self, given: Given) -> Decision:
         """The sale on the terms of the authorisation, or a rejection."""
@@ -278,6 +293,7 @@ class Capture(AuthorizationCommand):
             tier=terms.tier,
             voided=voided,
             final=self.final,
+            reason=self.reason_code,
         )
 
 

@@ -66,7 +66,7 @@ branches: ByClass[Callable[["Daily", Any, int], None]] = ByClass(
         account.frozen.v1 account.unfrozen.v1 adjustment.approved.v1 adjustment.proposed.v1
         adjustment.rejected.v1 call.paused.v1 call.resumed.v1 credit_note.issued.v1
         credits.held.v1 debit_note.issued.v1 hold.released.v1 invoice.issued.v1
-        payout.approved.v1 payout.failed.v1
+        authorization.extended.v1 payout.approved.v1 payout.failed.v1 session.started.v1
         payout.rejected.v1 payout.submitted.v1 refund.failed.v1 refund.requested.v1
         subject.erased.v1
         """,

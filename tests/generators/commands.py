@@ -92,6 +92,8 @@ _sessions: dict[str, Fields] = {
         **paid_by_card,
     ),
     "capture": some({"final": st.booleans()}, payment=ref("authorization"), amount=amounts),
+    "start-session": fixed({"payment": ref("authorization")}),
+    "extend-authorization": fixed({"payment": ref("authorization"), "expires_at": later}),
     "void": fixed({"payment": ref("authorization"), "reason_code": reasons}),
     "fail-payment": merged(
         fixed({"reason_code": reasons, **paid_by_card}),

@@ -228,6 +228,11 @@ def booking(stage: WritePath) -> None:
         }
         stage.when(Sent("authorize", {**session, **terms}))
         payment = {"payment": sold(stage, "payment.authorized.v1")["payment_id"]}
+        longer = {"expires_at": "2036-01-01T00:00:00Z"}
+        stage.given(
+            Sent("start-session", payment),
+            Sent("extend-authorization", {**payment, **longer}),
+        )
         if command == "capture":
             stage.given(Sent(command, {**payment, "amount": 500, "final": False}))
         stage.given(Sent(command, {**payment, **more}))

@@ -37,6 +37,14 @@ class Sessions(Selling):
             code = "OFFER_EXPIRED"
         if code is None and fields["processor_ref"] in self.payments:
             code = "INVALID_TRANSITION"
+        standing = [
+            one
+            for one in self.sessions.values()
+            if one["fields"]["session"] == fields["session"]
+            and one["state"] in ("authorized", "captured")
+        ]
+        if code is None and len(standing) == 16:
+            code = "INVALID_TRANSITION"
         if code is not None:
             return rejected(code)
         country, rate = self.vat(policy, fields)
@@ -49,6 +57,7 @@ class Sessions(Selling):
             "rate": rate,
             "payees": payees,
             "expires": expires,
+            "started": False,
             "fields": fields,
         }
         known = self.payment(fields["processor_ref"])
@@ -88,6 +97,35 @@ class Sessions(Selling):
         known.setdefault("further", []).append(sale["id"])
         known |= {"sale": first, "amount": before + amount}
         return verdict
+
+    def start_session(self, fields: dict[str, Any]) -> Verdict:
+        """From now on it may run for some hours."""
+        known = self.sessions.get(fields["payment"])
+        if known is None:
+            return rejected("UNKNOWN_AUTHORIZATION")
+        if known["state"] != "authorized" or self._too_old(known):
+            return rejected("HOLD_NOT_OPEN")
+        if known["started"]:
+            return rejected("INVALID_TRANSITION")
+        policy = self.policy()
+        assert policy is not None
+        hours = policy.get("session_hours", 4)
+        known |= {"started": True, "expires": self.now + timedelta(hours=hours)}
+        return Verdict("accepted")
+
+    def extend_authorization(self, fields: dict[str, Any]) -> Verdict:
+        """It stands for longer."""
+        known, until = self.sessions.get(fields["payment"]), instant(fields["expires_at"])
+        if known is None:
+            return rejected("UNKNOWN_AUTHORIZATION")
+        if known["state"] != "authorized" or self._too_old(known):
+            return rejected("HOLD_NOT_OPEN")
+        if until <= self.now:
+            return rejected("OFFER_EXPIRED")
+        if known["expires"] is None or until <= known["expires"]:
+            return rejected("INVALID_TRANSITION")
+        known["expires"] = until
+        return Verdict("accepted")
 
     def _too_old(self, known: dict[str, Any]) -> bool:
         return known["expires"] is not None and self.now > known["expires"]

@@ -12,49 +12,11 @@ from domain.authorizations.authorization import PaymentAuthorized, PaymentCaptur
 from domain.catalogue import InvalidRequest
 from domain.command import Parked
 from domain.event import Event
-from domain.rejections import Rejection
-from tests.domain.in_memory_book import ASSETS, NOW, InMemoryBook, code
+from tests.domain.authorizations.booked_sessions import Sessions
+from tests.domain.in_memory_book import ASSETS, NOW, code
 from tests.scenarios.policies import SESSION_BOOKING
 
 TIERS = SESSION_BOOKING["revenue_share"]["tiers"]
-
-
-class Sessions(InMemoryBook):
-    """A book of booked sessions."""
-
-    def __init__(self, **policy: Any) -> None:
-        super().__init__({**SESSION_BOOKING, **policy})
-        self.refs = 0
-
-    def fields(self, amount: int = 10_000, tier: str = "STANDARD", **more: Any) -> dict[str, Any]:
-        self.refs += 1
-        return {
-            "session": f"s{self.refs}",
-            "user": "ann",
-            "payee": "carl",
-            "tier": tier,
-            "amount": amount,
-            "processor": "stripe",
-            "processor_ref": f"pi_{self.refs}",
-            **more,
-        }
-
-    def authorize(self, amount: int = 10_000, tier: str = "STANDARD", **more: Any) -> str:
-        (event,) = self.happens("authorize", **self.fields(amount, tier, **more))
-        assert isinstance(event, PaymentAuthorized)
-        assert event.postings(ASSETS) == ()
-        return event.payment_id
-
-    def capture(self, payment: str, amount: int) -> PaymentCaptured:
-        captured = self.happens("capture", payment=payment, amount=amount)[0]
-        assert isinstance(captured, PaymentCaptured)
-        balanced(captured.postings(ASSETS))
-        return captured
-
-    def refused(self, name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
-        decision = self.decide(name, **fields)
-        assert isinstance(decision, Rejection), decision
-        return decision.reason.code, decision.details
 
 
 def parts(sale: PaymentCaptured) -> tuple[int, int]:
