@@ -13,12 +13,19 @@ from domain.command import Command, Decision, Given, Parked, command
 from domain.disputes import in_suspense
 from domain.disputes import purchases as purchase_disputes
 from domain.disputes import sales as sale_disputes
-from domain.disputes.dispute import TRANSITIONS, DisputeOpened, DisputeRecord
+from domain.disputes.dispute import (
+    TRANSITIONS,
+    DisputeOpened,
+    DisputeRecord,
+    ReportedDispute,
+    known_dispute,
+)
 from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, Currency, Id, PositiveAmount, Reference
 from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
 from domain.payments.suspense import other_currency, suspended
+from domain.payments.suspense_drawn import dispute_notice_key
 from domain.policy import Policy
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds.notice import PaymentNotice
@@ -50,11 +57,15 @@ class OpenDispute(PaymentNotice):
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """What is disputed, whom it concerns, and whether this very dispute is known already."""
-        return f"dispute:{self.processor_ref}", *super().prefetch(states)
+        return (
+            f"dispute:{self.processor_ref}",
+            dispute_notice_key(self.processor, self.processor_ref),
+            *super().prefetch(states),
+        )
 
     def decide(self, given: Given) -> Decision:
         """The dispute; a final one is lost at once."""
-        if given.state(DisputeRecord, self.processor_ref).opened is not None:
+        if known_dispute(given, self.processor, self.processor_ref).opened is not None:
             return ()
         found = self.referent(given)
         if isinstance(found, Authorized):
@@ -97,6 +108,7 @@ class OpenDispute(PaymentNotice):
             bearer=policy.dispute_bearer,
             fee=0 if nth else self.fee,
             fee_refundable=policy.dispute_fee_refundable,
+            by_processor=True,
         )
         if isinstance(disputed, PurchaseRecord):
             wallet = given.state(Wallet, disputed.user)
@@ -128,15 +140,19 @@ class CloseDispute(Command):
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The dispute, what is disputed, and whom it concerns."""
-        key = f"dispute:{self.dispute}"
+        own = f"dispute:{self.dispute}", dispute_notice_key(self.processor, self.dispute)
         dispute = states.loaded(DisputeRecord, self.dispute)
-        if dispute is None:
-            return (key,)
+        reported = states.loaded(ReportedDispute, f"{self.processor}:{self.dispute}")
+        if dispute is None or reported is None:
+            return own
+        if reported.status is not None:
+            dispute = reported
         if dispute.payment_ref is not None:
-            return key, payment_key(dispute.payment_ref)
-        keys = [key]
+            return *own, payment_key(dispute.payment_ref)
+        keys = [*own]
         for opened in dispute.parts:
             keys.append(f"dispute:{opened.dispute_ref}")
+            keys.append(dispute_notice_key(opened.processor, opened.dispute_ref))
             if opened.sale_id is not None:
                 keys += sale_keys(states, opened.sale_id)
             else:
@@ -145,11 +161,9 @@ class CloseDispute(Command):
 
     def decide(self, given: Given) -> Decision:
         """The outcome. One that is known already changes nothing, and a win is final."""
-        dispute = given.state(DisputeRecord, self.dispute)
+        dispute = known_dispute(given, self.processor, self.dispute)
         if dispute.status is None:
-            return Parked(f"dispute:{self.dispute}")
-        if dispute.opened is not None:  # by its reference it is known with all its parts
-            dispute = given.state(DisputeRecord, dispute.opened.dispute_ref)
+            return Parked(dispute_notice_key(self.processor, self.dispute))
         if dispute.status == self.outcome:
             return ()
         if (dispute.status, self.outcome) not in TRANSITIONS:

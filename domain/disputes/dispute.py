@@ -12,10 +12,11 @@ import msgspec
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem
+from domain.command import Given
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.payments.payment import DisputeStatus
-from domain.payments.suspense_drawn import SuspenseDrawn
+from domain.payments.suspense_drawn import REPORTED, SuspenseDrawn, dispute_notice_key
 from domain.purchases.disputed_lots import (
     LotCancelled,
     LotMovements,
@@ -53,8 +54,14 @@ class DisputeRecord(State, frozen=True, kw_only=True):
     status: DisputeStatus | None = None
     opened: "DisputeOpened | None" = None
     further: "tuple[DisputeOpened, ...]" = ()
-    #: The payment in suspense that is disputed.
+    #: The payment in suspense that is disputed, and who reported it.
     payment_ref: str | None = None
+    reported_by: str = ""
+
+    @property
+    def processor(self) -> str:
+        """Whose dispute it is."""
+        return self.reported_by if self.opened is None else self.opened.processor
 
     @property
     def parts(self) -> "tuple[DisputeOpened, ...]":
@@ -62,13 +69,44 @@ class DisputeRecord(State, frozen=True, kw_only=True):
         return () if self.opened is None else (self.opened, *self.further)
 
     def apply(self, key: str, event: Event) -> "DisputeRecord":
-        """The dispute after `event`; money in suspense is disputed without a life of its own."""
+        """The dispute after `event`; money in suspense is disputed without a life of its own.
+
+        A reference alone stands for the dispute of the processor that used it first.
+        """
+        assert isinstance(event, SuspenseDrawn | DisputeEvent)
+        if self.status is not None and event.processor != self.processor:
+            return self
         if isinstance(event, SuspenseDrawn):
             assert event.dispute_status is not None
             status = DisputeStatus(event.dispute_status)
-            return DisputeRecord(status=status, payment_ref=event.ref)
-        assert isinstance(event, DisputeEvent)
+            return type(self)(status=status, payment_ref=event.ref, reported_by=event.processor)
         return event.in_dispute(self)
+
+
+@entity
+class ReportedDispute(DisputeRecord, frozen=True, kw_only=True):
+    """A dispute by its processor and the reference of the notice that opened it."""
+
+    KIND = REPORTED
+    FOLD_VERSION = 1
+
+
+def known_dispute(given: Given, processor: str, reference: str) -> DisputeRecord:
+    """The dispute that `processor` calls `reference`: by its id, else by the processor's reference.
+
+    It comes with all its parts. Those opened before a processor was part of their names are found
+    by the reference alone.
+    """
+    dispute = given.state(DisputeRecord, reference)
+    opened = dispute.opened
+    if opened is not None and opened.dispute_id == reference:
+        if opened.by_processor:
+            return given.state(ReportedDispute, f"{opened.processor}:{opened.dispute_ref}")
+        return given.state(DisputeRecord, opened.dispute_ref)
+    reported = given.state(ReportedDispute, f"{processor}:{reference}")
+    if reported.status is not None:
+        return reported
+    return dispute if dispute.processor == processor else DisputeRecord()
 
 
 class DisputeEvent(
@@ -94,6 +132,8 @@ class DisputeEvent(
     held: tuple[LotUse, ...] = ()
     #: The items whose entitlement ends with a lost sale, or is given back.
     items: tuple[str, ...] = ()
+    #: Whether it is known by processor and reference, and not by the reference alone.
+    by_processor: bool = False
 
     def labelled_by(self) -> str:
         """What is disputed."""
@@ -103,8 +143,11 @@ class DisputeEvent(
         """The dispute by both its names, what is disputed, and everybody it concerns."""
         disputed = self.labelled_by()
         sales = dict.fromkeys(f"sale:{claw.sale_id}" for claw in self.shares if claw.sale_id)
+        names = [f"dispute:{self.dispute_id}", f"dispute:{self.dispute_ref}"]
+        if self.by_processor:
+            names.append(dispute_notice_key(self.processor, self.dispute_ref))
         return (
-            *dict.fromkeys((f"dispute:{self.dispute_id}", f"dispute:{self.dispute_ref}")),
+            *dict.fromkeys(names),
             f"wallet:{self.user}",
             disputed,
             *sales,
@@ -169,13 +212,13 @@ class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
 
     def in_dispute(self, record: DisputeRecord) -> DisputeRecord:
         if record.opened is None or record.opened.dispute_id == self.dispute_id:
-            return DisputeRecord(status=DisputeStatus.OPEN, opened=self)
+            return type(record)(status=DisputeStatus.OPEN, opened=self)
         return msgspec.structs.replace(record, further=(*record.further, self))
 
 
 def common(dispute: DisputeOpened) -> dict[str, Any]:
     """The fields by which every event of a dispute says which one it is."""
-    names = ("dispute_id", "dispute_ref", "user", "amount", "processor", "bearer")
+    names = ("dispute_id", "dispute_ref", "user", "amount", "processor", "bearer", "by_processor")
     return {name: getattr(dispute, name) for name in (*names, "sale_id", "purchase_id")}
 
 

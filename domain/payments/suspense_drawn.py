@@ -8,6 +8,14 @@ from domain.event import stored_as
 from domain.payments.payment import PaymentEvent, PaymentRecord, payment_key
 from domain.payments.waiting import Drawn
 
+#: The kind of a dispute by its processor and the reference of the notice that opened it.
+REPORTED = "dispute_notice"
+
+
+def dispute_notice_key(processor: str, processor_ref: str) -> str:
+    """The tag of a dispute by its processor and reference."""
+    return f"{REPORTED}:{processor}:{processor_ref}"
+
 
 @stored_as("suspense.drawn.v1")
 class SuspenseDrawn(PaymentEvent, frozen=True, kw_only=True):
@@ -35,12 +43,16 @@ class SuspenseDrawn(PaymentEvent, frozen=True, kw_only=True):
     refund: str | None = None
     #: Of the amounts, where it is not the book's.
     currency: str | None = None
+    #: Whether its dispute is known by processor and reference, and not by the reference alone.
+    by_processor: bool = False
 
     def tags(self) -> tuple[str, ...]:
         """The payment, and the refund or the dispute by the processor's reference."""
         own: tuple[str, ...] = ()
         if self.dispute is not None:
             own = (f"dispute:{self.dispute}",)
+            if self.by_processor:
+                own = (*own, dispute_notice_key(self.processor, self.dispute))
         elif self.refund is not None:
             own = (f"refund:{self.processor}:{self.refund}",)
         return (payment_key(self.ref), *own)

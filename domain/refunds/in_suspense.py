@@ -82,5 +82,6 @@ def drawn_on(found: InSuspense, drawn: Drawn, **more: Any) -> SuspenseDrawn:
         disputed=drawn.disputed,
         failed=drawn.failed,
         currency=before.currency,
+        by_processor="dispute" in more,
         **more,
     )

@@ -7,8 +7,14 @@ from collections.abc import Iterable
 from itertools import chain
 
 from domain.command import Given
-from domain.disputes.dispute import DisputeOpened, DisputeRecord
+from domain.disputes.dispute import (
+    DisputeOpened,
+    DisputeRecord,
+    ReportedDispute,
+    known_dispute,
+)
 from domain.payments.payment import DisputeStatus, PaymentRecord, PaymentStatus, payment_key
+from domain.payments.suspense_drawn import dispute_notice_key
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds.refund import RefundNotice, refund_notice_key
 from domain.sales.sale import SaleRecord
@@ -21,7 +27,9 @@ OF_PAYMENTS = (LineKind.PAYMENT, LineKind.REFUND, *CHARGEBACKS)
 
 def subject_keys(processor: str, kind: str, reference: str) -> tuple[str, ...]:
     """The entities that say at once what lines and ledger know of a reference."""
-    dispute = (f"dispute:{reference}",) if kind in DISPUTED else ()
+    dispute: tuple[str, ...] = ()
+    if kind in DISPUTED:
+        dispute = f"dispute:{reference}", dispute_notice_key(processor, reference)
     if kind not in OF_PAYMENTS:
         return dispute
     known = settled_key(processor, kind, reference), payment_key(reference)
@@ -44,7 +52,9 @@ class Recorded:
         self._refunds = given.states_of(
             RefundNotice, (self._own(ref) for ref in _of(named, LineKind.REFUND))
         )
-        self._disputes = given.states_of(DisputeRecord, _of(named, *DISPUTED))
+        self._disputes = {
+            ref: known_dispute(given, processor, ref) for ref in self._loaded(given, named)
+        }
         undone = [self._payments[ref] for ref in _of(named, LineKind.REFUND, *CHARGEBACKS)]
         sales = (sale_id for payment in undone for sale_id in payment.sale_ids)
         self._sales = given.states_of(SaleRecord, dict.fromkeys(sales))
@@ -114,6 +124,13 @@ class Recorded:
                 return payment.amount
         beyond = self._suspended(reference, "record-refund", None)
         return self._refunds[self._own(reference)].amount + beyond
+
+    def _loaded(self, given: Given, named: Iterable[Named]) -> list[str]:
+        """The references of disputes, once all that is known of them is loaded."""
+        refs = _of(named, *DISPUTED)
+        given.states_of(DisputeRecord, refs)
+        given.states_of(ReportedDispute, (f"{self._processor}:{ref}" for ref in refs))
+        return refs
 
     def _disputed(self, reference: str) -> list[tuple[DisputeStatus, DisputeOpened]]:
         """The dispute of this reference, else those of the payment of this reference."""

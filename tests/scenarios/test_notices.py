@@ -65,6 +65,38 @@ def test_6_21_a_reference_is_unique_over_payments_whatever_they_buy(stage: Stage
     stage.then(debit("psp.stripe", 1_499), debit("psp.adyen", 700), debit(suspense, -1_699))
 
 
+@pytest.mark.parametrize(("price", "amount", "fee"), [(1_000, 400, 15), (399, 399, 0), (99, 1, 7)])
+def test_6_9_a_dispute_is_known_by_its_processor_and_its_reference(
+    stage: Stage, price: int, amount: int, fee: int
+) -> None:
+    """Two processors number their disputes alike; each has its own, and its own end."""
+    sides = ("stripe", "adyen")
+    for processor in sides:
+        stage.given(card_tip(price, processor_ref=f"p:{processor}").but(processor=processor))
+        reported = {"processor": processor, "processor_ref": "d:1"}
+        disputed = {"payment_ref": f"p:{processor}", "amount": amount, "fee": fee}
+        stage.given(Sent("open-dispute", {**disputed, **reported}))
+    stage.then(events("dispute.opened.v1", 2), debit("disputed", 2 * amount))
+    ends = [
+        Sent(
+            "close-dispute",
+            {"dispute": "d:1", "outcome": end, "processor": side, "processor_ref": f"e:{end}"},
+        )
+        for side, end in zip(sides, ("WON", "LOST"), strict=True)
+    ]
+    stage.when(*ends).then(accepted(2), debit("disputed", 0))
+    stage.then(debit("psp.stripe", price - fee), debit("psp.adyen", price - amount - fee))
+
+
+def test_6_9_an_id_of_ours_is_tried_before_a_reference(stage: Stage) -> None:
+    stage.given(card_tip(1_000, processor_ref="p:1"))
+    disputed = {"payment_ref": "p:1", "amount": 400, "fee": 0, "processor": "stripe"}
+    stage.when(Sent("open-dispute", {**disputed, "processor_ref": "d:1"}))
+    own = stage.outcomes[0].event["dispute_id"]
+    ended = {"dispute": own, "outcome": "WON", "processor": "adyen", "processor_ref": "e:1"}
+    stage.when(Sent("close-dispute", ended)).then(accepted(), debit("psp.stripe", 1_000))
+
+
 @pytest.mark.parametrize(("price", "first", "then"), FIGURES)
 def test_6_20_an_answer_covers_what_its_command_released(
     stage: Stage, price: int, first: int, then: int

@@ -107,7 +107,7 @@ def test_what_has_not_arrived_is_waited_for() -> None:
     assert place.decide("open-dispute", **opened()) == Parked("payment:r1")
     assert place.decide("open-dispute", **opened(sale="r1")) == Parked("payment:r1")
     assert place.decide("open-dispute", **opened(purchase="r1")) == Parked("payment:r1")
-    assert place.decide("close-dispute", **closed("WON")) == Parked("dispute:d1")
+    assert place.decide("close-dispute", **closed("WON")) == Parked("dispute_notice:stripe:d1")
 
 
 def test_what_contradicts_waits_in_suspense() -> None:

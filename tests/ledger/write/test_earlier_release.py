@@ -96,6 +96,13 @@ def test_6_21_notices_answered_by_the_release_before_stay_answered(before: Write
     for sent, _, body in SENT:
         assert before.send(sent).body.decode() == body
 
+    disputed = {"payment_ref": "later", "amount": 50, "fee": 0, "processor": "stripe"}
+    opened = before.send(Sent("open-dispute", {**disputed, "processor_ref": "unknown"}))
+    assert [one["processor_ref"] for one in opened.json["released"]] == ["unheard"]
+    old = {"dispute": "dispute", "outcome": "WON", "processor": "stripe", "processor_ref": "won"}
+    won = before.send(Sent("close-dispute", old))
+    assert [each["type"] for each in won.json["events"]] == ["dispute.won.v1"]
+
     another = Sent(
         "record-refund",
         {"sale": "later", "cumulative": 200, "processor": "stripe", "processor_ref": "bought"},
