@@ -61,6 +61,8 @@ class Given(msgspec.Struct, frozen=True):
     today: date = date.min
     #: Drawn anew for a command that brings texts along: what hashes them with.
     salt: str = ""
+    #: Who sent the command, with a key of their own.
+    principal: str = ""
 
     def state(self, kind: type[S], key: str) -> S:
         """The current state of the entity `key`, whose id stands without its kind."""
@@ -93,6 +95,8 @@ class Command(BaseModel):
     roles: ClassVar[frozenset[str]] = frozenset({"service"})
     #: The fields that name a wallet or a creator, with the kind of state.
     subject_fields: ClassVar[tuple[tuple[str, str], ...]] = ()
+    #: Whether only people decide this: a machine may request, never approve.
+    for_people: ClassVar[bool] = False
     #: The fields with free text: kept outside the log, which holds only its salted hash.
     text_fields: ClassVar[tuple[str, ...]] = ()
 

@@ -44,6 +44,13 @@ class Role(StrEnum):
     CREATOR = "creator"
 
 
+class Kind(StrEnum):
+    """Whose a key is: people approve, machines request."""
+
+    PERSON = "person"
+    MACHINE = "machine"
+
+
 class InvalidKeyRequest(Exception):
     """A key that cannot be made as asked."""
 
@@ -56,6 +63,14 @@ class Identity:
     actor: str
     client: str  # scope of idempotency keys
     key_id: str
+    kind: Kind | None = None  # of keys that were made before there were kinds
+
+    @property
+    def is_person(self) -> bool:
+        """Whether a person holds the key; without a kind, a machine does if it is a service."""
+        if self.kind is None:
+            return self.role is not Role.SERVICE
+        return self.kind is Kind.PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +91,20 @@ class KeyRecord:
     client: str
     created_at: datetime
     revoked_at: datetime | None
+    kind: Kind | None
 
 
 def create_key(
-    admin: Connection, book: str, *, role: Role, actor: str, client: str | None = None
+    admin: Connection,
+    book: str,
+    *,
+    role: Role,
+    actor: str,
+    client: str | None = None,
+    kind: Kind | None = None,
 ) -> NewKey:
     """Make a key; keys of one `client` (by default the actor) share their idempotency keys."""
-    identity = Identity(role, actor, client or actor, _new_key_id())
+    identity = Identity(role, actor, client or actor, _new_key_id(), kind)
     if not _NAME.fullmatch(identity.actor) or not _NAME.fullmatch(identity.client):
         raise InvalidKeyRequest("actor and client are 1 to 64 of A-Z a-z 0-9 _ -")
     if identity.client == NOTICES:
@@ -95,6 +117,7 @@ def create_key(
         "role": str(role),
         "actor": identity.actor,
         "client": identity.client,
+        "kind": kind,
     }
     try:
         with admin.transaction():
@@ -113,7 +136,10 @@ def revoke_key(admin: Connection, key_id: str) -> bool:
 def list_keys(connection: Connection, book: str) -> list[KeyRecord]:
     """A book's keys, in the order in which they were made."""
     rows = connection.execute(SQL["list"], [book]).fetchall()
-    return [KeyRecord(key_id, Role(role), *rest) for key_id, role, *rest in rows]
+    return [
+        KeyRecord(key_id, Role(role), actor, client, created, revoked, _kind(kind))
+        for key_id, role, actor, client, created, revoked, kind in rows
+    ]
 
 
 def key_of_id(connection: Connection, book: str, key_id: str) -> tuple[Identity, bytes] | None:
@@ -121,7 +147,7 @@ def key_of_id(connection: Connection, book: str, key_id: str) -> tuple[Identity,
     row = connection.execute(SQL["find"], [key_id]).fetchone()
     if row is None or row[1] != book:
         return None
-    return Identity(Role(row[2]), row[3], row[4], key_id), row[0]
+    return _identity(row, key_id), row[0]
 
 
 class KeyRing:
@@ -172,13 +198,22 @@ class KeyRing:
         row = self._row(key)
         if row is None or row[1] != book:
             return None
-        digest, identity = row[0], Identity(Role(row[2]), row[3], row[4], _key_id(key))
+        digest, identity = row[0], _identity(row, _key_id(key))
         with self._lock:
             self._known[book, digest] = (self._clock() + self._ttl_s, identity)
             self._known.move_to_end((book, digest))
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
         return identity
+
+
+def _identity(row: tuple[Any, ...], key_id: str) -> Identity:
+    _, _, role, actor, client, kind = row
+    return Identity(Role(role), actor, client, key_id, _kind(kind))
+
+
+def _kind(stored: str | None) -> Kind | None:
+    return None if stored is None else Kind(stored)
 
 
 def well_formed(key: str) -> bool:

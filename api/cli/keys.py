@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from api.cli.terminal import fail, opened, out
-from ledger.api_keys import Role, create_key, list_keys, revoke_key
+from ledger.api_keys import Kind, Role, create_key, list_keys, revoke_key
 from ledger.books import get_book
 from ledger.postgres.database import connect
 
@@ -25,10 +25,17 @@ def create(
         str | None,
         typer.Option(help="Keys of one client share idempotency keys. Default: the actor."),
     ] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Option(
+            help="Whose it is; only people approve. Default: a machine's for the role service, "
+            "else a person's."
+        ),
+    ] = None,
 ) -> None:
     """Create a key and print it. It is shown only once; the database keeps its hash."""
     with opened() as where, connect(where.admin_url) as admin:
-        made = create_key(admin, book, role=role, actor=actor, client=client)
+        made = create_key(admin, book, role=role, actor=actor, client=client, kind=kind)
     typer.echo(made.key)
 
 
@@ -38,11 +45,11 @@ def show(*, book: _Book) -> None:
     with opened() as where, connect(where.service_url, autocommit=True) as connection:
         get_book(connection, book)
         found = list_keys(connection, book)
-    table = Table("key id", "role", "actor", "client", "created", "revoked")
+    table = Table("key id", "role", "kind", "actor", "client", "created", "revoked")
     for key in found:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M:%S}" if key.revoked_at else ""
         created = f"{key.created_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(key.key_id, key.role, key.actor, key.client, created, revoked)
+        table.add_row(key.key_id, key.role, key.kind or "", key.actor, key.client, created, revoked)
     out.print(table)
 
 

@@ -167,10 +167,11 @@ def _section(model: type[Command]) -> str:
         kind = "Request"
     said = "\n\n".join(" ".join(part.split()) for part in (getdoc(model) or "").split("\n\n"))
     route = ROUTE.format(book="{book}", command=model.name)
+    people = " Not for keys of machines." if model.for_people else ""
     parts = [
         f"### {model.name}\n\n{said}\n",
         f"`{route}`\n",
-        f"{kind}. Roles: {_roles(model)}.\n",
+        f"{kind}. Roles: {_roles(model)}.{people}\n",
         _field_table(model.model_json_schema(), leaving_out=SHARED),
     ]
     if conditions := list(_conditions(model)):

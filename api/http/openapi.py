@@ -116,7 +116,8 @@ def command_text(model: type[Command]) -> tuple[str, str]:
         if is_notice(model)
         else ""
     )
-    return summary, f"{summary}\n\n{kind}Roles: {roles}."
+    people = " Not for keys of machines." if model.for_people else ""
+    return summary, f"{summary}\n\n{kind}Roles: {roles}.{people}"
 
 
 def is_notice(model: type[Command]) -> bool:

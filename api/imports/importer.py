@@ -42,6 +42,7 @@ class Importer:
     role: str = "service"
     actor: str = "import"
     client: str = "import"
+    is_person: bool = False
 
 
 _SERVICE, _FINANCE = Importer(), Importer("finance")

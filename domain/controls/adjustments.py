@@ -15,6 +15,7 @@ from msgspec import field
 from msgspec.structs import replace
 from pydantic import Field
 
+from domain import people
 from domain.accounts import Assets, Posting
 from domain.command import Command, Decision, Given, command
 from domain.controls import adjustment_postings as corrections
@@ -29,7 +30,6 @@ from domain.payouts.payout import cancelled_by
 from domain.rejections import (
     CLOCK_SKEW,
     INVALID_TRANSITION,
-    SELF_APPROVAL_FORBIDDEN,
     UNKNOWN_ADJUSTMENT,
     Rejection,
     reject,
@@ -74,6 +74,7 @@ class Adjustment(State, frozen=True, kw_only=True):
     reason: str = ""
     proposer: str = ""
     effective_on: date | None = None
+    sender: str | None = None
 
     def apply(self, key: str, event: Event) -> "Adjustment":
         """The adjustment after `event`: every event in its life says how."""
@@ -114,6 +115,8 @@ class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True):
 
     evidence: str | None = None
     effective_on: date | None = None
+    #: Who sent the proposal on the proposer's behalf, if somebody did.
+    sender: str | None = None
 
     def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
         return Adjustment(
@@ -122,6 +125,7 @@ class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True):
             reason=self.reason,
             proposer=self.proposer,
             effective_on=self.effective_on,
+            sender=self.sender,
         )
 
 
@@ -220,6 +224,7 @@ class ProposeAdjustment(Command):
             proposer=given.actor,
             evidence=sealed(given.salt, self.evidence),
             effective_on=self.effective_on,
+            sender=people.sender(given),
         )
         return (event,)
 
@@ -228,6 +233,7 @@ class AdjustmentCommand(Command):
     """A decision on the proposed adjustment `adjustment`."""
 
     roles = frozenset({"approver"})
+    for_people = True
 
     adjustment: Id
 
@@ -267,9 +273,7 @@ class ApproveAdjustment(AdjustmentCommand):
     def actor_refusal(self, given: Given, adjustment: Adjustment) -> Rejection | None:
         """Neither its proposer may decide, nor anybody whose account it names."""
         named = {*corrections.users(adjustment.legs), *corrections.creators(adjustment.legs)}
-        if given.actor == adjustment.proposer or given.actor in named:
-            return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)
-        return None
+        return people.self_approval(given, adjustment.proposer, adjustment.sender, *named)
 
     def decide(self, given: Given) -> Decision:
         """The booking, and a `PayoutRejected` for each payout that it leaves without cover."""

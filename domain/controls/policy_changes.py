@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from domain import people
 from domain.command import Command, Decision, Given, command
 from domain.entity import LoadedStates, State, entity
 from domain.event import Event, stored_as
@@ -16,7 +17,6 @@ from domain.rejections import (
     CURRENCY_MISMATCH,
     INVALID_TRANSITION,
     NEGATIVE_MARGIN,
-    SELF_APPROVAL_FORBIDDEN,
     UNKNOWN_POLICY,
     Rejection,
     reject,
@@ -33,6 +33,7 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True):
     effective_from: datetime
     body: dict[str, Any]
     proposer: str
+    sender: str | None = None
 
 
 @entity
@@ -56,7 +57,9 @@ class Policies(State, frozen=True, kw_only=True):
         """A proposal joins the waiting ones; a publication leaves them."""
         match event:
             case PolicyProposed():
-                proposal = Proposal(event.version, event.effective_from, event.body, event.proposer)
+                proposal = Proposal(
+                    event.version, event.effective_from, event.body, event.proposer, event.sender
+                )
                 return msgspec.structs.replace(
                     self, proposed=(*self.proposed, proposal), last_version=event.version
                 )
@@ -85,8 +88,10 @@ class PolicyEvent(Event, frozen=True, kw_only=True):
 
 
 @stored_as("policy.proposed.v1")
-class PolicyProposed(PolicyEvent, frozen=True):
-    """A document waits for approval."""
+class PolicyProposed(PolicyEvent, frozen=True, kw_only=True):
+    """A document waits for approval. `sender`: who sent it on the proposer's behalf, if so."""
+
+    sender: str | None = None
 
 
 @stored_as("policy.published.v1")
@@ -129,6 +134,7 @@ class ProposePolicy(Command):
             effective_from=self.effective_from,
             body=self.body.model_dump(mode="json", exclude_unset=True),
             proposer=given.actor,
+            sender=people.sender(given),
         )
         return (event,)
 
@@ -139,6 +145,7 @@ class ApprovePolicy(Command):
 
     name = "approve-policy"
     roles = frozenset({"admin", "approver"})
+    for_people = True
 
     version: PositiveAmount
 
@@ -153,8 +160,9 @@ class ApprovePolicy(Command):
         if not waiting:
             return reject(INVALID_TRANSITION, subject=f"policy {self.version}", state="published")
         proposal = waiting[0]
-        if proposal.proposer == given.actor:
-            return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)
+        refusal = people.self_approval(given, proposal.proposer, proposal.sender)
+        if refusal is not None:
+            return refusal
         event = PolicyPublished(
             version=proposal.version,
             effective_from=proposal.effective_from,

@@ -8,6 +8,7 @@ the processor reports is booked. What is due counts as available though the sche
 from collections.abc import Iterable
 from typing import ClassVar
 
+from domain import people
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator
 from domain.creators.maturity import matured
@@ -36,7 +37,6 @@ from domain.rejections import (
     PAYOUT_ACCOUNT_NOT_READY,
     PAYOUT_IN_PROGRESS,
     PRODUCT_DISABLED,
-    SELF_APPROVAL_FORBIDDEN,
     UNKNOWN_PAYOUT,
     Rejection,
     reject,
@@ -109,6 +109,7 @@ class RequestPayout(Command):
             requester=given.actor,
             country=country,
             scheduled_for=run,
+            sender=people.sender(given),
         )
         return (*matured(creator, self.creator, given.now), requested)
 
@@ -186,13 +187,12 @@ class ApprovePayout(PayoutCommand):
 
     name = "approve-payout"
     roles = APPROVERS
+    for_people = True
     freezable = True
 
     def actor_refusal(self, given: Given, payout: Payout) -> Rejection | None:
         """Neither the requester nor the creator may approve."""
-        if given.actor in (payout.requester, payout.creator):
-            return reject(SELF_APPROVAL_FORBIDDEN, actor=given.actor)
-        return None
+        return people.self_approval(given, payout.requester, payout.sender, payout.creator)
 
     def step(self, given: Given, payout: Payout) -> Decision:
         return (
@@ -206,6 +206,7 @@ class RejectPayout(PayoutCommand):
 
     name = "reject-payout"
     roles = APPROVERS
+    for_people = True
 
     reason_code: Code
 

@@ -56,6 +56,7 @@ class Payout(State, frozen=True, kw_only=True):
     withheld: int = 0
     net: int = 0
     country: str | None = None
+    sender: str | None = None
 
     def apply(self, key: str, event: Event) -> "Payout":
         """The payout after `event`: every event in its life says how."""
@@ -96,6 +97,8 @@ class PayoutRequested(PayoutEvent, frozen=True, kw_only=True):
     requester: str
     country: str | None = None
     scheduled_for: date | None = None
+    #: Who sent the request on the requester's behalf, if somebody did.
+    sender: str | None = None
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`cr.available -> cr.payout`."""
@@ -111,6 +114,7 @@ class PayoutRequested(PayoutEvent, frozen=True, kw_only=True):
             withheld=self.withheld,
             net=self.net,
             country=self.country,
+            sender=self.sender,
         )
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:

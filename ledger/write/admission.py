@@ -35,6 +35,10 @@ class Sender(Protocol):
         """Who acts."""
 
     @property
+    def is_person(self) -> bool:
+        """Whether the sender is a person, not a machine."""
+
+    @property
     def client(self) -> str:
         """Scope of idempotency keys."""
 
@@ -93,6 +97,8 @@ def admit(
     if role not in command.roles:
         raise Denied(reject(ROLE_FORBIDDEN, role=str(role), action=f"send {name}"))
     on_behalf_of = command.on_behalf_of
+    if command.for_people and not sender.is_person:
+        raise Denied(reject(ROLE_FORBIDDEN, role=f"{role} of a machine", action=f"send {name}"))
     if on_behalf_of is not None and role != "service":
         raise Denied(reject(ROLE_FORBIDDEN, role=str(role), action="act on behalf of others"))
     return Request(

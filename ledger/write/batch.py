@@ -253,6 +253,7 @@ class Batch:
             self._assets,
             self._today,
             salt,
+            request.principal,
         )
         decision = decide(command, given)
         code = None

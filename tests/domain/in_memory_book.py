@@ -88,7 +88,9 @@ class InMemoryBook:
         """What is decided on a command."""
         return self.decide_on(read_command(name, fields), actor)
 
-    def decide_on(self, command: Command, actor: str = "backend") -> Decision:
+    def decide_on(
+        self, command: Command, actor: str = "backend", principal: str | None = None
+    ) -> Decision:
         """What is decided, with nothing changed by it."""
         assert all(kind_of(key) for key in command.prefetch(self.states)), "a key of no kind"
         self._ids += 1
@@ -108,6 +110,7 @@ class InMemoryBook:
                 self.assets,
                 self.now.date(),
                 "salt",
+                principal or actor,
             ),
         )
         if isinstance(decision, tuple):

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from ledger import api_keys as keys
-from ledger.api_keys import Identity, InvalidKeyRequest, KeyRing, NewKey, Role
+from ledger.api_keys import Identity, InvalidKeyRequest, KeyRing, Kind, NewKey, Role
 from ledger.postgres.database import pool
 from tests.conftest import FreshBook
 
@@ -46,6 +46,26 @@ def test_a_key_names_its_holder(door: Door, role: Role) -> None:
     assert door.ring.authenticate(door.book, made.key) == Identity(
         role, "ann", "shop-1", made.identity.key_id
     )
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "person"),
+    [
+        (Role.SERVICE, None, False),
+        (Role.APPROVER, None, True),
+        (Role.APPROVER, Kind.MACHINE, False),
+        (Role.SERVICE, Kind.PERSON, True),
+    ],
+)
+def test_a_key_is_a_persons_or_a_machines(
+    door: Door, role: Role, kind: Kind | None, person: bool
+) -> None:
+    with door.fresh.connect_admin(autocommit=True) as admin:
+        made = keys.create_key(admin, door.book, role=role, actor="ann", kind=kind)
+        (listed,) = keys.list_keys(admin, door.book)
+    holder = door.ring.authenticate(door.book, made.key)
+    assert holder is not None and holder.is_person is person
+    assert listed.kind is kind
 
 
 def test_the_client_is_the_actor_unless_named(door: Door) -> None:

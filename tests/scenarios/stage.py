@@ -30,6 +30,11 @@ class Person:
     actor: str
     client: str
 
+    @property
+    def is_person(self) -> bool:
+        """Only services are machines."""
+        return self.role != "service"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from api.cli.books import profile_document
-from ledger.api_keys import Role
+from ledger.api_keys import Kind, Role, create_key
+from ledger.postgres.database import connect
 from tests.api.conftest import Caller, Tenant, fresh, purchase, tip
 
 PROBLEM_FIELDS = {
@@ -130,6 +131,23 @@ def test_a_proposer_may_not_approve(tenant: Tenant) -> None:
     assert other.status_code == 201
     unknown = admin.send("approve-policy", {"version": 99})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "UNKNOWN_POLICY")
+
+
+def test_a_machine_approves_nothing(tenant: Tenant) -> None:
+    with connect(tenant.where.admin_url) as admin:
+        keys = {
+            kind: create_key(
+                admin, tenant.book.name, role=Role.APPROVER, actor="robot", kind=kind
+            ).key
+            for kind in (Kind.MACHINE, Kind.PERSON)
+        }
+    answers = {
+        kind: Caller(tenant.http, tenant.book.name, key).send("approve-payout", {"payout": "p"})
+        for kind, key in keys.items()
+    }
+    refused = answers[Kind.MACHINE]
+    assert (refused.status_code, refused.json()["code"]) == (403, "ROLE_FORBIDDEN")
+    assert answers[Kind.PERSON].json()["code"] == "UNKNOWN_PAYOUT"
 
 
 def test_refusals_come_in_order(tenant: Tenant) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts import balanced
+from domain.catalogue import read_command
 from domain.creators.creator import Creator
 from domain.creators.maturity import EarningsMatured
 from domain.payouts.payout import TRANSITIONS, PayoutRequested, PayoutStatus, cancelled_by
@@ -240,6 +241,24 @@ def test_every_step_from_every_state(state: str, step: str) -> None:
 def test_a_payout_that_does_not_exist(step: str) -> None:
     actor, fields = STEPS[step]
     assert code(world().decide(step, actor, payout="p0", **fields)) == "UNKNOWN_PAYOUT"
+
+
+@pytest.mark.parametrize(
+    ("actor", "principal"), [("alice", "alice"), ("bob", "bob"), ("zoe", "alice"), ("bob", "zoe")]
+)
+def test_neither_who_sent_a_request_nor_on_whose_behalf_approves(
+    actor: str, principal: str
+) -> None:
+    place = world()
+    asked = read_command("request-payout", request(5_000))
+    decision = place.decide_on(asked, "bob", "alice")  # alice's service says that it is for bob
+    assert isinstance(decision, tuple)
+    *_, event = place.record(*decision)
+    assert isinstance(event, PayoutRequested)
+    assert (event.requester, event.sender) == ("bob", "alice")
+    approval = read_command("approve-payout", {"payout": event.payout_id})
+    assert code(place.decide_on(approval, actor, principal)) == "SELF_APPROVAL_FORBIDDEN"
+    assert isinstance(place.decide_on(approval, "zoe"), tuple)
 
 
 @pytest.mark.parametrize("actor", ["fay", "carl"])
