@@ -13,6 +13,7 @@ import pytest
 
 from consumers.kafka import local_broker
 from consumers.kafka.local_broker import Broker
+from ledger.postgres import embedded
 from ledger.settings import Settings
 from tests.consumers.kafka.edge import Edge
 from tests.scenarios.policies import MICRO_UNLOCK
@@ -79,3 +80,10 @@ def edge(
     running = Edge(stage, settings, tmp_path)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
+    """Another PostgreSQL."""
+    with embedded.server(tmp_path_factory.mktemp("elsewhere")) as running:
+        yield running
