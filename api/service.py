@@ -1,7 +1,8 @@
 """What one serving process holds: books, their writers, API keys and read connections.
 
-A book has one writer per process, started by the first command. A book is never deleted, so one
-that was found stays cached. A database that does not answer raises `DatabaseAway`.
+A book has one writer per process, started by the first command; all writers share a bounded
+number of connections, and all readers another. A book is never deleted, so one that was found
+stays cached. A database that does not answer raises `DatabaseAway`.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from ledger.api_keys import Identity, KeyRing, well_formed
 from ledger.books import Book, UnknownBook, get_book
 from ledger.postgres.database import Connection, Database, connect, pool
 from ledger.settings import Settings
+from ledger.write.connections import connections_of_writers
 from ledger.write.writer import Writer
 
 _BOOK = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -40,6 +42,12 @@ class Service:
         self._url = database.service_url
         self._readers = pool(self._url, connections_max=settings.read_connections_max)
         self._readers.timeout = CONNECTION_WAIT_S
+        self._connections = connections_of_writers(
+            partial(connect, self._url, autocommit=True),
+            settings.write_connections_max,
+            idle_s=settings.writer_idle_s,
+        )
+        self._readers_free = threading.BoundedSemaphore(settings.read_connections_max)
         self._keys = KeyRing(self._readers, ttl_s=settings.key_cache_s)
         self._books: dict[str, Book] = {}
         self._writers: dict[str, Writer] = {}
@@ -62,6 +70,7 @@ class Service:
         for thread in stopping:
             thread.join()
         self._look_ups.shutdown()
+        self._connections.close_idle(0.0)
         self._readers.close()
 
     def cached_book(self, name: str) -> Book | None:
@@ -137,7 +146,8 @@ class Service:
     def _start_writer(self, book: Book) -> Writer:
         writer = Writer(
             book,
-            partial(connect, self._url, book.schema, autocommit=True),
+            self._connections,
+            idle_s=self.settings.writer_idle_s,
             queue_commands_max=self.settings.queue_commands_max,
             queue_bytes_max=self.settings.queue_bytes_max,
             batch_commands_max=self.settings.batch_commands_max,
@@ -151,12 +161,32 @@ class Service:
     def _map_outages(self) -> Iterator[None]:
         if time.monotonic() < self._away_until:
             raise DatabaseAway("the database was away a moment ago")
+        if not self._readers_free.acquire(timeout=CONNECTION_WAIT_S):
+            raise ReadersBusy(
+                f"all {self.settings.read_connections_max} connections for questions are in use"
+            )
         try:
             yield
         except (psycopg.OperationalError, PoolTimeout) as error:
             self._away_until = time.monotonic() + AWAY_S
             raise DatabaseAway(str(error)) from error
+        finally:
+            self._readers_free.release()
 
 
 class DatabaseAway(Exception):
     """The database does not answer at present."""
+
+    @property
+    def what(self) -> str:
+        """What is short, for people outside."""
+        return "the database is away"
+
+
+class ReadersBusy(DatabaseAway):
+    """The database answers others: every connection that questions share is in use."""
+
+    @property
+    def what(self) -> str:
+        """How many those are."""
+        return str(self)

@@ -9,7 +9,8 @@ import time
 from bench.bulk import drive
 from bench.load import BATCH, Load, requests
 from bench.stage import Stage
-from ledger.write.writer import Unavailable, Writer
+from ledger.write.unavailable import Unavailable
+from ledger.write.writer import Writer
 
 SALES = 1_000_000
 WALLETS = 1_000

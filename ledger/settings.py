@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     batch_bytes_max: Annotated[int, Field(ge=65_536)] = 8_388_608
     #: Entity states kept in memory per book.
     cache_entities_max: Annotated[int, Field(ge=1)] = 200_000
+    #: Connections that the writers of all books share, per process.
+    write_connections_max: Annotated[int, Field(ge=2)] = 32
+    #: After so long without a command a book's writer ends and drops its cache.
+    writer_idle_s: Annotated[float, Field(ge=0.1)] = 60.0
+    #: Connections over which one process keeps the read models of all books up to date.
+    projection_connections_max: Annotated[int, Field(ge=1)] = 4
     #: Read connections per process.
     read_connections_max: Annotated[int, Field(ge=1)] = 8
     #: How long an API key's answer is remembered; a revoked key works no longer than this.

@@ -24,7 +24,7 @@ from ledger.postgres.embedded import EmbeddedServerFailed
 from ledger.postgres.embedded_host import EmbeddedHostFailed
 from ledger.postgres.migrations import MigrationRefused
 from ledger.settings import Settings, load
-from ledger.write.writer import Unavailable
+from ledger.write.unavailable import Unavailable
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

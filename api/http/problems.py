@@ -25,7 +25,7 @@ from domain.rejections import (
 from ledger import logs
 from ledger.write.admission import Denied
 from ledger.write.answer import problem
-from ledger.write.writer import Unavailable
+from ledger.write.unavailable import Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -79,9 +79,9 @@ def repeated_header(headers: RequestHeaders) -> Response:
     return refusal(reject(INVALID_REQUEST, count=1), headers.correlation_id, problems=[place])
 
 
-def database_away(correlation_id: str) -> Response:
+def database_away(away: DatabaseAway, correlation_id: str) -> Response:
     """503: nothing can be looked up at present."""
-    return refusal(reject(UNAVAILABLE, what="the database is away"), correlation_id)
+    return refusal(reject(UNAVAILABLE, what=away.what), correlation_id)
 
 
 def fault(correlation_id: str) -> Response:
@@ -115,8 +115,9 @@ async def _on_fault(request: Request, _: Exception) -> Response:
     return fault(correlation_id(request))
 
 
-async def _on_away(request: Request, _: Exception) -> Response:
-    return database_away(correlation_id(request))
+async def _on_away(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DatabaseAway)
+    return database_away(error, correlation_id(request))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -23,7 +23,8 @@ from domain.command import COMMANDS
 from ledger.write.admission import Denied, admit
 from ledger.write.answer import Answer
 from ledger.write.request import Request
-from ledger.write.writer import Unavailable, Writer
+from ledger.write.unavailable import Unavailable
+from ledger.write.writer import Writer
 
 #: Rows admitted ahead of the answers: two full batches of two commands a row.
 ROWS_AHEAD = 4_096

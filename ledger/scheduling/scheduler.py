@@ -20,7 +20,8 @@ from ledger.clock import ClockGuard, ClockJumped
 from ledger.postgres.database import Connection, Database, connect
 from ledger.scheduling.agenda import Agenda
 from ledger.write.answer import Answer
-from ledger.write.writer import Unavailable, Writer
+from ledger.write.unavailable import Unavailable
+from ledger.write.writer import Writer
 
 TURN_EVERY_S = 1.0
 COMMANDS_FIRST = 32

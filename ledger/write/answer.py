@@ -128,3 +128,12 @@ def refused(request: Request, rejection: Rejection, position: int) -> Answer:
         code=rejection.reason.code,
         rendered=problem(rejection, request.correlation_id),
     )
+
+
+def own_outcome(answers: list[list[Answer]], in_doubt: list[list[Answer]]) -> list[list[Answer]]:
+    """`answers`, where those are no replays that a lost COMMIT had been the first to give."""
+    for group, first in zip(answers, in_doubt, strict=False):
+        for answer, before in zip(group, first, strict=True):
+            if answer.replayed and not before.replayed and answer.body == before.body:
+                answer.replayed = False
+    return answers

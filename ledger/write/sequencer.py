@@ -74,7 +74,7 @@ class OutcomeUnknown(Exception):
 
 
 class Sequencer:
-    """One process's place at one book's sequencer, over one connection of its own.
+    """One process's place at one book's sequencer, over one connection at a time.
 
     `connection` must be in autocommit mode with the book's schema on its search path.
     """
@@ -96,17 +96,21 @@ class Sequencer:
         self.clock_behind = timedelta(0)
         self._guard = guard or ClockGuard()
         self._book = book
-        self._connection = connection
-        self._cursor = connection.cursor()
         self._cache = cache
         self._commits = -1
         self._now = now
         self._new_id = event_ids()
-        self._copies = CopyQueue(connection)
         self._handed_over: Collection[str] = ()
         self._loaded = 0
         self._parked: dict[str, tuple[Notice, ...]] = {}
         self._unreadable: set[str] = set()
+        self.work_over(connection)
+
+    def work_over(self, connection: Connection) -> None:
+        """Go on over another connection, between batches; what is known of the book stays."""
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._copies = CopyQueue(connection)
 
     def commit_batch(self, groups: Sequence[Group]) -> list[list[Answer]]:
         """Take `groups` through the sequencer in one transaction; answers in their order.

@@ -1,15 +1,15 @@
 """What is written behind the writer's back: snapshots, and partitions ahead of need.
 
-A thread with a connection of its own. Losing what it was given costs time on a later load,
-never truth, so it drops what it cannot write. Entities with too long a tail are folded here, a page
-at a time and each in its turn, so that the writer need not hold the lock for them.
+A thread of its own. Losing what it was given costs time on a later load, never truth, so it drops
+what it cannot write. Entities with too long a tail are folded here, a page at a time and each in
+its turn, so that the writer need not hold the lock for them.
 """
 
 import threading
-from collections.abc import Callable
 
 from ledger import logs
 from ledger.postgres import sql_files
+from ledger.postgres.book_connections import BookConnections
 from ledger.postgres.database import Connection
 from ledger.write.state_cache import Snapshot
 from ledger.write.state_loading import shorten, write
@@ -24,19 +24,21 @@ log = logs.get_logger(__name__)
 
 
 class Snapshotter:
-    """Writes snapshots and makes partitions; `connect` as the writer's."""
+    """Writes a book's snapshots and makes its partitions, over connections that books share."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
-        self._connect = connect
+    def __init__(self, connections: BookConnections, schema: str) -> None:
+        self._connections = connections
+        self._schema = schema
         self._due: dict[str, Snapshot] = {}
         self._long: dict[str, None] = {}
         self._partitions_due = False
         self._stopping = False
         self._wake = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="snapshotter", daemon=True)
+        self._thread = threading.Thread()
 
     def start(self) -> None:
-        """Begin to write."""
+        """Begin to write, also anew after `stop`."""
+        self._thread = threading.Thread(target=self._run, name="snapshotter", daemon=True)
         self._thread.start()
 
     def offer(self, snapshots: list[Snapshot]) -> None:
@@ -70,34 +72,35 @@ class Snapshotter:
             self._stopping = True
             self._wake.notify()
         self._thread.join()
+        self._stopping = False
 
     def _run(self) -> None:
-        connection: Connection | None = None
         while True:
             with self._wake:
                 while not (self._due or self._partitions_due or self._long or self._stopping):
                     self._wake.wait()
                 if self._stopping and not (self._due or self._partitions_due):
-                    break
+                    return
                 key = next(iter(self._long), None)
                 due = [self._due.pop(key) for key in list(self._due)[:CHUNK]]
                 partitions, self._partitions_due = self._partitions_due, False
             try:
-                if connection is None or connection.closed:
-                    connection = self._connect()
-                self._write(connection, due, partitions=partitions)
-                if key is not None:
-                    self._fold_on(connection, key)
+                self._work(due, key, partitions=partitions)
             except Exception as error:  # noqa: BLE001 -- whatever it is, the next ones may succeed
                 log.warning("snapshots or partitions not written", error=repr(error))
-                if connection is not None:
-                    connection.close()
                 if key is not None:
                     self._long.pop(key, None)  # whoever needs it asks again
                 if self._stopping:
-                    break
-        if connection is not None:
-            connection.close()
+                    return
+
+    def _work(self, due: list[Snapshot], key: str | None, *, partitions: bool) -> None:
+        taken = self._connections.take(self._schema)
+        try:
+            self._write(taken.connection, due, partitions=partitions)
+            if key is not None:
+                self._fold_on(taken.connection, key)
+        finally:
+            self._connections.give_back(taken)
 
     def _fold_on(self, connection: Connection, key: str) -> None:
         """One page of a long tail; then it is another's turn."""

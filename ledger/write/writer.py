@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import NamedTuple
 
 import psycopg
 
@@ -19,8 +20,10 @@ from ledger import logs
 from ledger.books import Book
 from ledger.clock import ClockGuard, ClockJumped
 from ledger.postgres import sql_files
+from ledger.postgres.book_connections import BookConnection, BookConnections, NoConnectionFree
 from ledger.postgres.database import Connection
-from ledger.write.answer import Answer, refused
+from ledger.write.answer import Answer, own_outcome, refused
+from ledger.write.connections import connections_of_writers
 from ledger.write.group import Group
 from ledger.write.head import ClocksApart
 from ledger.write.request import Request
@@ -28,12 +31,14 @@ from ledger.write.sequencer import NoPartition, OutcomeUnknown, Sequencer
 from ledger.write.snapshots import Snapshotter
 from ledger.write.state_cache import StateCache
 from ledger.write.state_loading import LogUnreadable, LongTails
+from ledger.write.unavailable import NotWritten, Unavailable
 
 OUTCOME_UNKNOWN_S = 0.8
 LOCK_TRIES = 3
 RECONNECT_S = 0.2
 #: How long a batch is taken apart to find the commands that need long histories.
 PARTS_S = 5.0
+NOT_KNOWN = "whether this was written is not known: retry with the same key"
 #: The database is away, full, or a standby that is not promoted yet: no command is to blame.
 AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 
@@ -41,47 +46,29 @@ SQL = sql_files.load("sequencer")
 log = logs.get_logger(__name__)
 
 
-class Unavailable(Exception):
-    """Nothing can be written at present; `reason` for people. Safe to retry with the same key."""
-
-    def __init__(self, reason: str, *, retry_after_s: int = 1) -> None:
-        self.reason = reason
-        self.retry_after_s = retry_after_s
-        super().__init__(reason)
-
-
-class NotWritten(Unavailable):
-    """A group that something is written along with cannot be committed; `error` says why.
-
-    It is not taken apart: only its caller knows what belongs to which part of it.
-    """
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-        super().__init__(repr(error))
-
-
 Outcome = list[Answer] | Unavailable
 
 
-class Submission:
+class Submission(NamedTuple):
     """A group on its way: `deliver` is called once, in the writer's thread."""
 
-    __slots__ = ("deliver", "group")
-
-    def __init__(self, group: Group, deliver: Callable[[Outcome], None]) -> None:
-        self.group = group
-        self.deliver = deliver
+    group: Group
+    deliver: Callable[[Outcome], None]
 
 
 class Writer:
-    """Serves one book's queue. `connect` opens a connection to the book as the service's role."""
+    """Serves one book's queue over `connections`: shared ones, or how to open its own.
+
+    After `idle_s` without a command its threads end and its cache is dropped; the next command
+    starts anew. So a book that nobody writes to costs nothing.
+    """
 
     def __init__(
         self,
         book: Book,
-        connect: Callable[[], Connection],
+        connections: BookConnections | Callable[[], Connection],
         *,
+        idle_s: float = 60.0,
         queue_commands_max: int = 50_000,
         queue_bytes_max: int = 67_108_864,
         batch_commands_max: int = 4_096,
@@ -89,7 +76,9 @@ class Writer:
         cache_entities: int = 200_000,
     ) -> None:
         self.book = book
-        self._connect = connect
+        self._own = not isinstance(connections, BookConnections)
+        self._connections = connections_of_writers(connections)
+        self._idle_s = idle_s
         self._queue: deque[Submission] = deque()
         self._waiting = 0
         self._waiting_bytes = 0
@@ -104,13 +93,18 @@ class Writer:
         self._guard = ClockGuard()
         self._give_up_at = 0.0
         self._sequencer: Sequencer | None = None
-        self._connection: Connection | None = None
-        self._snapshotter = Snapshotter(connect)
-        self._thread = threading.Thread(target=self._run, name=f"writer-{book.name}", daemon=True)
+        self._taken: BookConnection | None = None
+        #: Whether anything of the batch was sent to PostgreSQL.
+        self._attempted = False
+        self._snapshotter = Snapshotter(self._connections, book.schema)
+        self._thread = threading.Thread()
+        self._asleep = False
 
     def start(self) -> "Writer":
         """Begin to serve the queue."""
+        self._asleep = False
         self._snapshotter.start()
+        self._thread = threading.Thread(target=self._run, name=self.book.schema, daemon=True)
         self._thread.start()
         return self
 
@@ -120,10 +114,15 @@ class Writer:
             self._stopping = True
             self._wake.notify()
         self._thread.join()
+        self._rest()
+        if self._own:
+            self._connections.close_idle(0.0)
+
+    def _rest(self) -> None:
+        """Write snapshots of what is in memory, and forget it."""
         self._snapshotter.offer(self._cache.flush())
         self._snapshotter.stop()
-        if self._connection is not None:
-            self._connection.close()
+        self._connections.close_idle()
 
     @property
     def queued(self) -> int:
@@ -161,6 +160,8 @@ class Writer:
             self._waiting_bytes += group.size_bytes
             self._queue.append(Submission(group, deliver))
             self._wake.notify()
+            if self._asleep:
+                self.start()
 
     def write(self, requests: Sequence[Request], *, atomic: bool = False) -> list[Answer]:
         """Submit and wait for the answers; raises Unavailable."""
@@ -184,10 +185,8 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._wake:
-                while not self._queue and not self._stopping:
-                    self._wake.wait(timeout=RECONNECT_S if self._away else None)
-                    if self._away:
-                        break
+                pause_s = RECONNECT_S if self._away else self._idle_s
+                work = self._wake.wait_for(lambda: self._queue or self._stopping, pause_s)
                 if self._stopping and not self._queue:
                     return
                 batch = self._take_batch()
@@ -195,6 +194,17 @@ class Writer:
                 self._serve(batch)
             elif self._away:
                 self._come_back()
+            elif not work and self._slept():
+                return
+
+    def _slept(self) -> bool:
+        """Nobody has come for long: rest, and end the thread unless somebody has come meanwhile."""
+        self._rest()
+        with self._wake:
+            self._asleep = not self._queue and not self._stopping
+            if not self._asleep:
+                self._snapshotter.start()
+            return self._asleep
 
     def _take_batch(self) -> list[Submission]:
         batch: list[Submission] = []
@@ -215,6 +225,7 @@ class Writer:
 
     def _serve(self, batch: list[Submission]) -> None:
         self._give_up_at = time.monotonic() + PARTS_S
+        self._attempted = False
         try:
             outcomes = self._commit([submission.group for submission in batch])
         except Unavailable as away:
@@ -224,6 +235,8 @@ class Writer:
             log.exception("writing failed", book=self.book.name)
             self._excuse(batch, "writing failed; the service's log says why")
             return
+        finally:
+            self._leave()
         for submission, outcome in zip(batch, outcomes, strict=True):
             self._deliver(submission, outcome)
 
@@ -255,15 +268,12 @@ class Writer:
                     log.warning("connection lost", book=self.book.name, error=str(error))
                     give_up_at = time.monotonic() + OUTCOME_UNKNOWN_S
                 if isinstance(error, OutcomeUnknown):
-                    in_doubt = _own_outcome(error.answers, in_doubt)
-                self._leave()
+                    in_doubt = own_outcome(error.answers, in_doubt)
+                self._leave(broken=True)
                 if time.monotonic() >= give_up_at:
                     with self._wake:
                         self._away = True
-                    raise Unavailable(
-                        "the database is away; whether this was written is not known: "
-                        "retry with the same key"
-                    ) from error
+                    raise Unavailable(f"the database is away; {NOT_KNOWN}") from error
                 with self._wake:
                     self._wake.wait(RECONNECT_S / 4)
             except NoPartition as error:
@@ -275,6 +285,9 @@ class Writer:
             except LongTails as error:
                 self._snapshotter.shorten(error.keys)
                 return self._in_parts(groups, error)
+            except NoConnectionFree as short:
+                written = NOT_KNOWN if self._attempted else "nothing was written"
+                raise Unavailable(f"{short}; {written}") from short
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 -- told where it is found, in `_in_parts`
@@ -282,10 +295,11 @@ class Writer:
             else:
                 self._keep_behind(sequencer)
                 self._away = False
-                return _own_outcome(answers, in_doubt)
+                return own_outcome(answers, in_doubt)
 
     def _commit_past_lock(self, sequencer: Sequencer, groups: list[Group]) -> list[list[Answer]]:
         """Commit a batch; a frozen session that holds the lock on the head is terminated."""
+        self._attempted = True
         for attempt in range(LOCK_TRIES):
             try:
                 return sequencer.commit_batch(groups)
@@ -296,8 +310,8 @@ class Writer:
         raise AssertionError("unreachable")
 
     def _cut_off_frozen_holders(self) -> None:
-        assert self._connection is not None
-        for pid, _ in self._connection.execute(SQL["stuck_holders"]):
+        assert self._taken is not None
+        for pid, _ in self._taken.connection.execute(SQL["stuck_holders"]):
             log.warning("cut off a frozen writer", book=self.book.name, backend=pid)
 
     def _in_parts(self, groups: list[Group], error: Exception) -> Sequence[Outcome]:
@@ -332,30 +346,33 @@ class Writer:
 
     def _made_room(self) -> bool:
         """Make the partitions that were not made in time; returns whether any were missing."""
-        assert self._connection is not None
+        assert self._taken is not None
         log.warning("the log has no room; making partitions", book=self.book.name)
         try:
-            row = self._connection.execute(SQL["add_partitions"]).fetchone()
+            row = self._taken.connection.execute(SQL["add_partitions"]).fetchone()
         except psycopg.Error as error:
             log.critical("writing stopped", book=self.book.name, error=repr(error))
             raise Unavailable("the log has no room") from error
         return row is not None and row[0] > 0
 
     def _sequencer_at_work(self) -> Sequencer:
-        if self._sequencer is None or self._connection is None or self._connection.closed:
-            self._connection = self._connect()
-            self._connection.execute(SQL["settle"])
-            before = self._sequencer
-            self._sequencer = Sequencer(self.book, self._connection, self._cache, guard=self._guard)
-            if before is not None:
-                self._sequencer.position = before.position
-                self._sequencer.missing_states = before.missing_states
+        """The sequencer over a connection, which is ours until `_leave`."""
+        if self._taken is not None and self._taken.connection.closed:
+            self._leave()
+        if self._taken is None:
+            self._taken = self._connections.take(self.book.schema)
+        connection = self._taken.connection
+        if self._sequencer is None:
+            self._sequencer = Sequencer(self.book, connection, self._cache, guard=self._guard)
+        else:
+            self._sequencer.work_over(connection)
         return self._sequencer
 
-    def _leave(self) -> None:
-        """Give up the broken connection."""
-        if self._connection is not None:
-            self._connection.close()
+    def _leave(self, *, broken: bool = False) -> None:
+        """Give the connection back; one that is of no more use, closed."""
+        if self._taken is not None:
+            self._connections.give_back(self._taken, broken=broken)
+            self._taken = None
 
     def _come_back(self) -> None:
         """While the database is away: see whether it is back."""
@@ -364,6 +381,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001 -- whatever it is, the next try may succeed
             log.debug("the database is still away", book=self.book.name, error=repr(error))
             return
+        finally:
+            self._leave()
         with self._wake:
             self._away = False
         log.info("the database is back", book=self.book.name)
@@ -377,12 +396,3 @@ class Writer:
             sequencer.position + sequencer.partition_rows > sequencer.partitions_end
         ):
             self._snapshotter.add_partitions()
-
-
-def _own_outcome(answers: list[list[Answer]], in_doubt: list[list[Answer]]) -> list[list[Answer]]:
-    """`answers`, where those are no replays that a lost COMMIT had been the first to give."""
-    for group, first in zip(answers, in_doubt, strict=False):
-        for answer, before in zip(group, first, strict=True):
-            if answer.replayed and not before.replayed and answer.body == before.body:
-                answer.replayed = False
-    return answers

@@ -20,7 +20,8 @@ from ledger.postgres.database import connect
 from ledger.write.admission import admit
 from ledger.write.answer import Answer
 from ledger.write.request import Request
-from ledger.write.writer import Unavailable, Writer
+from ledger.write.unavailable import Unavailable
+from ledger.write.writer import Writer
 from tests.scenarios.stage import Person
 
 GROUP = 10

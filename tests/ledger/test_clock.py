@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from ledger.clock import JUMP_MAX, PAUSE_MAX, ClockGuard, ClockJumped, accept
 from ledger.postgres import sql_files
 from ledger.write.sequencer import Sequencer
-from ledger.write.writer import Unavailable
+from ledger.write.unavailable import Unavailable
 from tests.conftest import FreshBook
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.scheduling import scheduled, scheduler

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from ledger.write.answer import Answer
-from ledger.write.writer import Unavailable
+from ledger.write.unavailable import Unavailable
 
 TIMEOUT_S = 60.0
 

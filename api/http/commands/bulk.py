@@ -27,7 +27,8 @@ from ledger.api_keys import Identity
 from ledger.books import Book
 from ledger.write.admission import invalid
 from ledger.write.group import Group
-from ledger.write.writer import Unavailable, Writer
+from ledger.write.unavailable import Unavailable
+from ledger.write.writer import Writer
 
 NDJSON = "application/x-ndjson"
 CHUNK_LINES = 1_000

@@ -16,7 +16,7 @@ from ledger.api_keys import Identity
 from ledger.write.admission import Denied, admit, invalid, read_fields
 from ledger.write.answer import Answer, problem
 from ledger.write.request import Request
-from ledger.write.writer import Unavailable
+from ledger.write.unavailable import Unavailable
 
 Counted = Counter[tuple[str, str, str]]
 

@@ -11,7 +11,8 @@ from functools import partial
 
 from ledger.write.answer import Answer
 from ledger.write.group import Group
-from ledger.write.writer import Unavailable, Writer
+from ledger.write.unavailable import Unavailable
+from ledger.write.writer import Writer
 
 Outcome = list[Answer] | Unavailable
 

@@ -23,7 +23,7 @@ from ledger.books import Book
 from ledger.write.admission import Denied, admit, read_fields
 from ledger.write.answer import Answer
 from ledger.write.group import Group
-from ledger.write.writer import Unavailable
+from ledger.write.unavailable import Unavailable
 
 _REPLAYED = {"Idempotent-Replayed": "true"}
 _UNAVAILABLE = "UNAVAILABLE"
@@ -58,9 +58,9 @@ class CommandHandler:
         except Unavailable as away:
             self._note(book, command, headers, REFUSED, _UNAVAILABLE)
             return problems.unavailable(away, headers.correlation_id)
-        except DatabaseAway:
+        except DatabaseAway as away:
             self._note(book, command, headers, REFUSED, _UNAVAILABLE)
-            return problems.database_away(headers.correlation_id)
+            return problems.database_away(away, headers.correlation_id)
         outcome = outcome_of(answer.status, answer.code)
         if answer.code is None:
             self._metrics.count(book, command, outcome, "")

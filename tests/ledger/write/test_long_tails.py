@@ -11,7 +11,7 @@ from ledger.log.verify import verify_snapshots
 from ledger.write import state_loading
 from ledger.write.new_folds import write_snapshots
 from ledger.write.state_loading import TAIL_MAX
-from ledger.write.writer import Unavailable
+from ledger.write.unavailable import Unavailable
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import FAN, grant, policy, tip, wallet
 from tests.scenarios.write_path import WritePath

@@ -18,7 +18,8 @@ from ledger.write.group import Group
 from ledger.write.head import ClocksApart
 from ledger.write.sequencer import Sequencer
 from ledger.write.state_cache import StateCache
-from ledger.write.writer import Unavailable, Writer
+from ledger.write.unavailable import Unavailable
+from ledger.write.writer import Writer
 from tests.conftest import FreshBook
 from tests.generators.spending import POLICY, commands
 from tests.ledger.random_histories import audit

@@ -16,7 +16,8 @@ from ledger.write.answer import Answer
 from ledger.write.group import Group
 from ledger.write.request import Request
 from ledger.write.sequencer import Sequencer
-from ledger.write.writer import Unavailable, Writer
+from ledger.write.unavailable import Unavailable
+from ledger.write.writer import Writer
 from tests.conftest import FreshBook
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import (

@@ -18,11 +18,13 @@ from ledger.books import create_book
 from ledger.log.event_ids import event_ids
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
+from ledger.write.connections import connections_of_writers
 from ledger.write.group import Group
 from ledger.write.sequencer import Sequencer
 from ledger.write.snapshots import Snapshotter
 from ledger.write.state_cache import CachedState, Snapshot
-from ledger.write.writer import Unavailable, Writer
+from ledger.write.unavailable import Unavailable
+from ledger.write.writer import Writer
 from tests.conftest import FreshBook
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import FAN, Sent, events, grant, policy, purchase, tip, wallet
@@ -319,10 +321,12 @@ def test_of_too_many_snapshots_those_are_kept_that_fit(
     stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.write.snapshots.SNAPSHOTS_MAX", 10)
-    snapshotter = Snapshotter(lambda: stage.fresh.connect(autocommit=True))
+    connections = connections_of_writers(lambda: stage.fresh.connect(autocommit=True))
+    snapshotter = Snapshotter(connections, stage.book.schema)
     snapshotter.offer(snapshots(25))
     snapshotter.start()
     snapshotter.stop()
+    connections.close_idle(0)
     with stage.fresh.connect() as connection:
         row = connection.execute(
             "SELECT count(*) FROM snapshots WHERE entity LIKE 'creator:c%%'"
@@ -339,7 +343,7 @@ def test_stopping_does_not_insist_on_snapshots(error: Exception) -> None:
         tried.append(1)
         raise error
 
-    snapshotter = Snapshotter(nowhere)
+    snapshotter = Snapshotter(connections_of_writers(nowhere), "book_none")
     snapshotter.offer(snapshots(20_000))
     snapshotter._stopping = True
     snapshotter.start()
