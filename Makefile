@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 BROKER := .venv/kafka/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check bench kafka format clean
+.PHONY: help demo test test-fast check pages bench kafka format clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' \
@@ -36,6 +36,12 @@ check: $(INSTALLED) ## Format, lint, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+pages: $(INSTALLED) ## Write anew the pages of docs/ that are made from the code
+	$(BIN)/python -m api.http.command_reference
+	$(BIN)/python -m api.http.state_diagrams
+	$(BIN)/python -m projections.model_reference
+	$(BIN)/python -m consumers.kafka.asyncapi
 
 bench: $(INSTALLED) ## Measure, print ratios, write bench/results.json
 	$(BIN)/python -m bench $(ARGS)
