@@ -41,6 +41,11 @@ class Sender:
     actor: str
     client: str = "bench"
 
+    @property
+    def is_person(self) -> bool:
+        """The policy is published by people, everything else sent by a machine."""
+        return self.role != "service"
+
 
 SERVICE = Sender("service", "bench")
 

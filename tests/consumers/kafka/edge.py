@@ -246,10 +246,14 @@ class Edge:
         """Wait until the relay has caught up."""
         until(lambda: self.published() == self.head(), "the relay")
 
-    def close(self) -> None:
-        """End whatever was started, and show what it said to whoever looks at a failure."""
+    def hang_up(self) -> None:
+        """Let go of the database."""
         if self._watching is not None:
             self._watching.close()
+
+    def close(self) -> None:
+        """End whatever was started, and show what it said to whoever looks at a failure."""
+        self.hang_up()
         for process in self._processes:
             process.kill()
             print(process.log.read_text()[-6_000:])
