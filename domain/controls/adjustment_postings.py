@@ -13,10 +13,11 @@ import msgspec
 
 from domain import accounts
 from domain.accounts import Assets, Posting
-from domain.money import portion
+from domain.money import AMOUNT_MAX, portion
 from domain.rejections import (
     CURRENCY_MISMATCH,
     INSUFFICIENT_TOKENS,
+    INVALID_AMOUNT,
     UNBALANCED,
     Rejection,
     reject,
@@ -72,14 +73,20 @@ def creators(legs: Iterable[Posting]) -> dict[str, int]:
 
 
 def refusal(legs: Iterable[Posting], assets: Assets) -> Rejection | None:
-    """Rejection of assets that are not the book's or the account's, and of sums that are not 0."""
+    """Rejection of assets that are not the book's or the account's, of sums that are not 0, and of
+    more in all than any other command could move: read models add it up in 64 bits."""
     totals: dict[str, int] = {}
+    moved: dict[str, int] = {}
     for account, asset, amount in legs:
         money = _MONEY.fullmatch(account) is not None
         allowed = (assets.currency,) if money else (assets.paid, assets.promo)
         if asset not in allowed:
             return reject(CURRENCY_MISMATCH, expected=" or ".join(allowed), given=asset)
         totals[asset] = totals.get(asset, 0) + amount
+        moved[asset] = moved.get(asset, 0) + max(0, amount)
+    for amount in moved.values():
+        if amount > AMOUNT_MAX:
+            return reject(INVALID_AMOUNT, field="postings", amount=amount, limit=AMOUNT_MAX)
     for asset, total in totals.items():
         if total:
             return reject(UNBALANCED, account="the sum", asset=asset, difference=total)

@@ -143,6 +143,12 @@ def test_postings_that_say_nothing(postings: Any) -> None:
         propose(world(), postings)
 
 
+def test_an_adjustment_moves_no_more_than_any_other_command() -> None:
+    legs = [["bank", "USD", 10**12], ["bank", "USD", 1], ["exp.goodwill", "USD", -(10**12)]]
+    assert code(propose(world(), [*legs, ["suspense", "USD", -1]])) == "INVALID_AMOUNT"
+    assert isinstance(propose(world(), [legs[0], legs[2]]), tuple)
+
+
 def test_what_does_not_sum_to_zero_says_by_how_much() -> None:
     decision = propose(world(), [["bank", "USD", 5], ["exp.goodwill", "USD", -3]])
     assert isinstance(decision, Rejection)
