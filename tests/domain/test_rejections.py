@@ -27,6 +27,7 @@ STATUSES = {
         "BATCH_ABORTED",
         "SUBJECT_ERASED",
     },
+    410: {"ANSWER_ARCHIVED"},
     413: {"BODY_TOO_LARGE"},
     429: {"RATE_LIMITED"},
     500: {"INTERNAL"},
