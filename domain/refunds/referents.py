@@ -79,6 +79,8 @@ def _paid_by(given: Given, reference: str, processor: str) -> Referent | Parked:
         or payment.processor != processor
     ):
         return InSuspense(reference, waiting)
+    if payment.processor != processor:
+        return Parked(payment_key(reference))  # that processor's own is still to come
     if payment.purchase_id is not None:
         return given.state(PurchaseRecord, payment.purchase_id)
     if payment.sale_id is not None:

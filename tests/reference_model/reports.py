@@ -40,6 +40,8 @@ class Reports(Refunds):
         foreign = payment.get("processor") != fields["processor"]
         if entry and (payment["state"] in ("suspended", "released") or foreign):
             return "suspense", (payment, entry)
+        if foreign:
+            return "nothing", None
         if "purchase" in payment:
             return "purchase", (payment["purchase"], self.purchases[payment["purchase"]])
         if "sale" in payment:

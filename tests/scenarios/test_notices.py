@@ -88,6 +88,20 @@ def test_6_9_a_dispute_is_known_by_its_processor_and_its_reference(
     stage.then(debit("psp.stripe", price - fee), debit("psp.adyen", price - amount - fee))
 
 
+@pytest.mark.parametrize(("price", "first", "then"), FIGURES)
+def test_6_9_a_reference_is_that_of_the_processor_that_speaks(
+    stage: Stage, price: int, first: int, then: int
+) -> None:
+    stage.given(card_tip(price, processor_ref="p:1"))
+    refund = back("r:1", first, "p:1").but(processor="adyen")
+    stage.when(refund)
+    assert stage.outcomes[0].json["outcome"] == "parked"
+    stage.then(debit("psp.stripe", price), events("refund.recorded.v1", 0))
+    stage.when(card_tip(then, processor_ref="p:1").but(processor="adyen"))
+    stage.then(suspended("DUPLICATE_PAYMENT"), debit("psp.stripe", price))
+    stage.then(debit("psp.adyen", then - first), debit(suspense, first - then))
+
+
 def test_6_9_an_id_of_ours_is_tried_before_a_reference(stage: Stage) -> None:
     stage.given(card_tip(1_000, processor_ref="p:1"))
     disputed = {"payment_ref": "p:1", "amount": 400, "fee": 0, "processor": "stripe"}
