@@ -8,6 +8,7 @@ of a purchase takes away was not purchased or granted, and what an adjustment gi
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, assert_never
 
 from psycopg import Cursor
@@ -15,8 +16,8 @@ from psycopg import Cursor
 from domain.controls.freezes import AccountFrozen, FreezeEvent
 from domain.fields import Funding
 from domain.sales.sale import Sale
-from domain.wallets.lot_changes import Cause
-from domain.wallets.wallet import TokenClass, WalletEvent
+from domain.wallets.lot_changes import ROUTES, Cause, TokenPlace
+from domain.wallets.wallet import Lot, TokenClass, WalletEvent
 from ledger.postgres.database import Connection
 from projections.engine.dispatch import ByClass
 from projections.engine.entries import PlacedEntry
@@ -42,14 +43,20 @@ class Wallets(Projection):
     """Tokens by user."""
 
     name = "wallets"
-    version = 2
+    version = 3
     branches = branches
-    tables = (Table("wallets", ("user_id",)), Table("wallet_freezes", ("user_id", "scope")))
+    tables = (
+        Table("wallets", ("user_id",)),
+        Table("wallet_freezes", ("user_id", "scope")),
+        Table("wallet_ends", ("user_id", "lot")),
+    )
 
     def forget(self) -> None:
         """Drop the sums."""
         self._added: dict[str, list[int]] = {}
         self._frozen: dict[tuple[str, str], bool] = {}
+        self._free: dict[tuple[str, str], int] = {}
+        self._ends: dict[tuple[str, str], tuple[str, datetime]] = {}
 
     def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Sum up what the page adds to each wallet."""
@@ -72,6 +79,15 @@ class Wallets(Projection):
             sums = self._added[user] = [0] * _COLUMNS
         return sums
 
+    def free(self, user: str, lot: str, tokens: int) -> None:
+        """`tokens` more of a lot are free."""
+        key = user, lot
+        self._free[key] = self._free.get(key, 0) + tokens
+
+    def ends(self, user: str, lot: str, kind: str, at: datetime) -> None:
+        """A lot that came into a wallet ends."""
+        self._ends[user, lot] = kind, at
+
     def freeze(self, user: str, scope: str, *, frozen: bool) -> None:
         """A scope is frozen from now on, or is not."""
         self._frozen[user, scope] = frozen
@@ -83,6 +99,17 @@ class Wallets(Projection):
             columns = zip(*(self._added[user] for user in users), strict=True)
             cursor.execute(self.sql["add"], (texts(users), *map(integers, columns)))
             self._added = {}
+        if self._ends:
+            ending = sorted(self._ends)
+            rows = [(*key, *self._ends[key]) for key in ending]
+            cursor.execute(self.sql["end"], [list(column) for column in zip(*rows, strict=True)])
+            self._ends = {}
+        if self._free:
+            changed = sorted(key for key, tokens in self._free.items() if tokens)
+            users, lots = [key[0] for key in changed], [key[1] for key in changed]
+            tokens = integers(self._free[key] for key in changed)
+            cursor.execute(self.sql["free"], (texts(users), texts(lots), tokens))
+            self._free = {}
         for query, frozen in (("freeze", True), ("unfreeze", False)):
             keys = sorted(key for key, value in self._frozen.items() if value is frozen)
             if keys:
@@ -96,6 +123,8 @@ class Wallets(Projection):
 def _spent(wallets: Wallets, event: Sale) -> None:
     if event.funding == Funding.TOKEN:
         wallets.sums(event.buyer)[SPENT] += event.tokens_paid + event.tokens_promo
+        for use in event.lots:
+            wallets.free(event.buyer, use.lot, -use.tokens)
 
 
 @branches.branch(WalletEvent)
@@ -105,6 +134,16 @@ def _moved(wallets: Wallets, event: WalletEvent) -> None:
         if figure is not None:
             column, sign = figure
             wallets.sums(user)[column] += sign * tokens
+        wallets.free(user, lot.lot, _FREED[cause] * tokens)
+        if isinstance(lot, Lot) and lot.expires_at is not None:
+            wallets.ends(user, lot.lot, lot.kind, lot.expires_at)
+
+
+#: How many tokens of a wallet are free for each that a cause moves: one more, one less, or none.
+_FREED = {
+    cause: (to is TokenPlace.FREE) - (there is TokenPlace.FREE)
+    for cause, (there, to) in ROUTES.items()
+}
 
 
 def lifetime_figure(cause: Cause, kind: str) -> tuple[int, int] | None:
@@ -142,16 +181,22 @@ def _frozen(wallets: Wallets, event: FreezeEvent) -> None:
 SQL = Wallets().sql
 
 
-def wallet(connection: Connection, user: str) -> dict[str, Any]:
-    """The wallet of `user`; zeros for a user never seen."""
-    row = connection.execute(SQL["wallet"], (user,)).fetchone()
-    position, *amounts, frozen = row or (0, *[None] * _COLUMNS, [])
+def wallet(connection: Connection, user: str, at: datetime | None = None) -> dict[str, Any]:
+    """The wallet of `user`; zeros for a user never seen.
+
+    Tokens whose time is over at `at` (by default, now) are not free any more, also while no event
+    says so yet: `lapsing` were bought, `expired` were given.
+    """
+    row = connection.execute(SQL["wallet"], {"user": user, "at": at}).fetchone()
+    position, *amounts, lapsing, expired_now, frozen = row or (0, *[None] * _COLUMNS, 0, 0, [])
     paid, promo, held_paid, held_promo, purchased, granted, spent, refunded, expired = (
         amount or 0 for amount in amounts
     )
     return {
         "user": user,
-        "free": {"paid": paid, "promo": promo},
+        "free": {"paid": paid - lapsing, "promo": promo - expired_now},
+        "lapsing": lapsing,
+        "expired": expired_now,
         "held": {"paid": held_paid, "promo": held_promo},
         "lifetime": {
             "purchased": purchased,

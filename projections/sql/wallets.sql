@@ -18,7 +18,16 @@ CREATE TABLE {wallet_freezes} (
   scope   text COLLATE "C",
   PRIMARY KEY (user_id, scope)
 );
-GRANT SELECT ON {wallets}, {wallet_freezes} TO tokenledger_auditor;
+-- What is free of the lots that end some day.
+CREATE TABLE {wallet_ends} (
+  user_id text COLLATE "C",
+  lot     text COLLATE "C",
+  kind    text NOT NULL,
+  ends_at timestamptz NOT NULL,
+  free    bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (user_id, lot)
+) WITH (fillfactor = 70);
+GRANT SELECT ON {wallets}, {wallet_freezes}, {wallet_ends} TO tokenledger_auditor;
 
 -- name: indexes
 -- Every index comes with its table.
@@ -43,6 +52,18 @@ ON CONFLICT (user_id) DO UPDATE SET
   refunded = w.refunded + excluded.refunded,
   expired = w.expired + excluded.expired;
 
+-- name: end
+-- Lots of a page that end; what is free of them follows.
+INSERT INTO {wallet_ends} (user_id, lot, kind, ends_at)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[])
+ON CONFLICT DO NOTHING;
+
+-- name: free
+-- What a page frees of lots that end, or takes from them; others have no row.
+UPDATE {wallet_ends} e SET free = e.free + u.tokens
+FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS u (user_id, lot, tokens)
+WHERE e.user_id = u.user_id AND e.lot = u.lot;
+
 -- name: freeze
 -- Scopes that a page leaves frozen.
 INSERT INTO {wallet_freezes} (user_id, scope)
@@ -57,10 +78,18 @@ WHERE f.user_id = u.user_id AND f.scope = u.scope;
 -- One user's wallet with the position it stands for; nulls for a user never seen.
 SELECT p.position, w.free_paid, w.free_promo, w.held_paid, w.held_promo,
        w.purchased, w.granted, w.spent, w.refunded, w.expired,
+       coalesce(over.lapsing, 0)::bigint, coalesce(over.expired, 0)::bigint,
        ARRAY(SELECT scope FROM {wallet_freezes} f WHERE f.user_id = u.user_id ORDER BY scope)
 FROM projections p
-CROSS JOIN (SELECT %s::text COLLATE "C" AS user_id) u
+CROSS JOIN (SELECT %(user)s::text COLLATE "C" AS user_id) u
 LEFT JOIN {wallets} w ON w.user_id = u.user_id
+LEFT JOIN LATERAL (
+  SELECT sum(e.free) FILTER (WHERE e.kind = 'PAID') AS lapsing,
+         sum(e.free) FILTER (WHERE e.kind = 'PROMO') AS expired
+  FROM {wallet_ends} e
+  WHERE e.user_id = u.user_id
+    AND e.ends_at <= coalesce(%(at)s::timestamptz, clock_timestamp())
+) AS over ON true
 WHERE p.name = 'wallets';
 
 -- name: totals

@@ -1,6 +1,6 @@
 """Users' wallets."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.http.queries.access import USER_OR_READERS
 from api.http.queries.parameters import Subject
@@ -31,6 +31,8 @@ class Wallet(AsOf):
 
     user: str
     free: TokensByClass
+    lapsing: int = Field(description="bought tokens that have lapsed, while no event says so yet")
+    expired: int = Field(description="given tokens that have expired, while no event says so yet")
     held: TokensByClass
     lifetime: Lifetime
     frozen: list[str]

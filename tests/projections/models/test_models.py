@@ -40,6 +40,8 @@ def test_wallets(followed: WritePath, reader: Connection) -> None:
         assert found == {
             "user": user,
             "free": {"paid": total["free", "paid"], "promo": total["free", "promo"]},
+            "lapsing": 0,
+            "expired": 0,
             "held": {"paid": 0, "promo": 0},
             "lifetime": {
                 "purchased": total["purchased"],
