@@ -25,8 +25,13 @@ def serve_books(
     `serve` blocks until `stop` is set, too, and survives whatever comes.
     """
     threads: dict[str, threading.Thread] = {}
+    told: set[str] = set()
     while not stop.is_set():
-        for book in known_books(database):
+        known = known_books(database)
+        if known and books and (lacking := set(books) - {book.name for book in known} - told):
+            told |= lacking
+            log.warning("there is no such book", books=sorted(lacking))
+        for book in known:
             if book.name not in threads and (books is None or book.name in books):
                 thread = threading.Thread(target=serve, args=(book,), name=book.name, daemon=True)
                 threads[book.name] = thread

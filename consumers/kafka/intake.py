@@ -256,9 +256,11 @@ class _Session:
         if waiting > QUEUED_MAX or size > QUEUED_BYTES_MAX or unanswered > UNANSWERED_MAX:
             more = set(self._parts) - self._paused
             if more:
+                log.info("fetching pauses", topic=self._topic, waiting=waiting, bytes=size)
                 self._consumer.pause(*more)
                 self._paused |= more
         elif self._paused and waiting < QUEUED_MAX // 2 and size < QUEUED_BYTES_MAX // 2:
+            log.info("fetching goes on", topic=self._topic, waiting=waiting)
             self._consumer.resume(*self._paused)
             self._paused = set()
 

@@ -233,6 +233,31 @@ def test_what_stays_broken_parks_its_key_and_others_go_on(edge: Edge, api_key: s
     assert positions == sorted(positions)
 
 
+def test_a_slow_database_pauses_fetching(edge: Edge, api_key: str) -> None:
+    with edge.fresh.connect_admin(autocommit=True) as admin:
+        admin.execute(
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END $$"
+        )
+        admin.execute(
+            "CREATE TRIGGER dawdle BEFORE INSERT ON receipts "
+            "FOR EACH STATEMENT EXECUTE FUNCTION dawdle()"
+        )
+    poor = tip(0) | {"amount": 10_000}
+    edge.send(
+        COMMANDS,
+        [
+            edge.signed(COMMANDS, api_key, b"k%d" % (n % 9), poor | {"idempotency_key": f"p{n}"})
+            for n in range(12_000)
+        ],
+    )
+    consumer = edge.process("consume", "commands").start()
+    edge.await_consumed("commands", 12_000)
+    assert consumer.said("fetching pauses") and consumer.said("fetching goes on")
+    assert not consumer.said("consumer interrupted")
+    assert len(answers(edge)) == 12_000
+
+
 def test_the_broker_and_postgresql_go_away_and_come_back(
     edge: Edge, api_key: str, own_broker: Broker
 ) -> None:
@@ -253,3 +278,27 @@ def test_the_broker_and_postgresql_go_away_and_come_back(
     assert_each_tipped_once(edge, 300)
     assert not consumer.ended()
     consumer.stop()
+
+
+def test_a_topic_made_again_and_a_broker_restarted_empty_lose_and_double_nothing(
+    edge: Edge, api_key: str, own_broker: Broker
+) -> None:
+    consumer = edge.process("consume", "commands").start()
+    edge.send(COMMANDS, tips(edge, 0, 100, api_key))
+    edge.await_consumed("commands", 100)
+    admin = edge.admin()
+    admin.delete_topics([edge.topic(COMMANDS)])
+    admin.close()
+    until(lambda: consumer.said("TopicMadeAnew"), "its notice of it")
+    edge.make_topics()
+    edge.send(COMMANDS, tips(edge, 50, 100, api_key))  # half of them for the second time
+    until(lambda: len(answers(edge)) == 150, "the answers")
+
+    own_broker.kill()
+    own_broker.wipe()
+    own_broker.start()
+    edge.make_topics()
+    edge.send(COMMANDS, tips(edge, 0, 200, api_key))
+    until(lambda: len(answers(edge)) == 200, "the answers of the new broker")
+    consumer.stop()
+    assert_each_tipped_once(edge, 200)
