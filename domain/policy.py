@@ -128,6 +128,8 @@ class Policy(_Part):
     packages: dict[Id, Package] = {}
     bonus_class: Literal["PAID", "PROMO"] = "PROMO"
     products_enabled: Annotated[tuple[Product, ...], Field(strict=False)]
+    #: Whether subscriptions without a creator, to the platform itself, are sold.
+    platform_subscriptions: bool = False
     price_bounds: dict[ProductClass, Bounds] = {}
     tip_minimum: Amount | None = None
     payout_minimum: Amount | None

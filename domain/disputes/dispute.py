@@ -276,7 +276,7 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     def bearers(self, assets: Assets) -> tuple[Posting, ...]:
         """The postings of everybody's part of the loss."""
         money = assets.currency
-        income = accounts.MARGIN_REVENUE if self.sale_id is None else accounts.COMMISSION_REVENUE
+        income = accounts.MARGIN_REVENUE if self.sale_id is None else self.platform_account
         return (
             *self.creator_legs(assets),
             (income, money, self.platform_share),

@@ -101,6 +101,7 @@ def _reversed(
         shares=clawbacks(given, sale, moved.clawed, moved.reserved),
         tax=moved.tax,
         platform_share=moved.platform,
+        income=sale.income,
         excess=moved.excess,
         bounced=after.bounced - record.bounced,
         country=sale.country,

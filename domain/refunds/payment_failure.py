@@ -70,7 +70,7 @@ class SalePaymentFailed(
         money = assets.currency
         return (
             *self.creator_legs(assets),
-            (accounts.COMMISSION_REVENUE, money, self.platform_share),
+            (self.platform_account, money, self.platform_share),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.BAD_DEBT_EXPENSE, money, self.excess),
             (accounts.processor(self.processor), money, -self.amount),
@@ -106,6 +106,7 @@ def failed_on(
         shares=clawbacks(given, sale, moved.clawed, moved.reserved),
         tax=moved.tax,
         platform_share=moved.platform,
+        income=sale.income,
         excess=moved.excess,
         country=sale.country,
         revoked=entitled_items(sale) if ended else (),

@@ -274,7 +274,7 @@ class RefundRecorded(
             )
         return (
             *self.creator_legs(assets),
-            (accounts.COMMISSION_REVENUE, money, self.platform_share),
+            (self.platform_account, money, self.platform_share),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.BAD_DEBT_EXPENSE, money, self.excess),
             (accounts.processor(self.processor or ""), money, self.bounced - self.amount),

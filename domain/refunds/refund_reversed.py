@@ -90,7 +90,7 @@ class RefundReversed(
         return (
             (accounts.processor(self.processor), money, self.amount - self.bounced),
             *self.creator_legs(assets),
-            (accounts.COMMISSION_REVENUE, money, self.platform_share),
+            (self.platform_account, money, self.platform_share),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.BAD_DEBT_EXPENSE, money, self.excess),
         )

@@ -122,6 +122,7 @@ def _recorded(
         shares=clawbacks(given, sale, moved.clawed, moved.reserved),
         tax=moved.tax,
         platform_share=moved.platform,
+        income=sale.income,
         excess=moved.excess,
         bounced=record.bounced - after.bounced,
         processor=notice.processor,

@@ -36,6 +36,13 @@ class Reversal(CreatorEvent, frozen=True, kw_only=True):
     """An event that undoes sales, in part or whole, or gets ready to."""
 
     shares: tuple[Clawback, ...] = ()
+    #: The account of the platform's part of a sale by card, where it is not commission.
+    income: str | None = None
+
+    @property
+    def platform_account(self) -> str:
+        """Where the platform gives back its part of a sale by card."""
+        return self.income or accounts.COMMISSION_REVENUE
 
     @property
     def creators_part(self) -> int:

@@ -188,7 +188,8 @@ class Sale(
 
     sale_id: str
     buyer: str
-    creator: str
+    #: Empty where the platform itself sells.
+    creator: str = ""
     product: str
     funding: str
     gross: int
@@ -224,6 +225,11 @@ class Sale(
         if self.escrowed_at is not None:
             return RESERVED
         return AVAILABLE if self.mature_at is None else PENDING
+
+    @property
+    def income(self) -> str | None:
+        """The account of the platform's part of a sale by card; None: commission."""
+        return None
 
     def party_keys(self) -> tuple[str, ...]:
         """The buyer's wallet and the creators."""
@@ -261,7 +267,7 @@ class Sale(
                 (accounts.processor(self.processor or ""), money, paid),
                 (accounts.vat(self.country or ""), money, -self.tax),
                 *credits,
-                (accounts.COMMISSION_REVENUE, money, -self.platform_share),
+                (self.income or accounts.COMMISSION_REVENUE, money, -self.platform_share),
             )
         free = accounts.wallet_free(self.buyer)
         promo_part = self.creator_share + self.platform_share - self.released

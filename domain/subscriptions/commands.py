@@ -9,16 +9,27 @@ from collections.abc import Iterable
 from domain.command import Command, Decision, Given, Parked, command
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
-from domain.fields import Country, Currency, Funding, Id, Instant, PositiveAmount, Reference
+from domain.fields import (
+    Country,
+    Currency,
+    FreezeScope,
+    Funding,
+    Id,
+    Instant,
+    PositiveAmount,
+    Reference,
+)
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import other_currency, suspended
 from domain.policy import Policy
 from domain.rejections import (
+    ACCOUNT_FROZEN,
     CURRENCY_MISMATCH,
     DUPLICATE_PAYMENT,
     DUPLICATE_PERIOD,
     INVALID_TRANSITION,
     NO_POLICY,
+    PRODUCT_DISABLED,
     UNKNOWN_SUBSCRIPTION,
     Rejection,
     reject,
@@ -32,6 +43,7 @@ from domain.subscriptions.subscription import (
     PeriodFailed,
     Subscription,
     SubscriptionCancelled,
+    SubscriptionChanged,
     SubscriptionLapsed,
     SubscriptionStarted,
     SubscriptionStatus,
@@ -46,13 +58,24 @@ class Subscribed:
     product = "subscription"
     funding = Funding.CARD
 
-    def __init__(self, user: str, creator: str) -> None:
+    def __init__(self, user: str, creator: str = "") -> None:
         self.user = user
         self.creator = creator
 
+    def parties(self) -> tuple[str, ...]:
+        """Their tags."""
+        user = f"wallet:{self.user}"
+        return (user, f"creator:{self.creator}") if self.creator else (user,)
+
     def refusal(self, given: Given, policy: Policy, price: int) -> Rejection | None:
-        """Parties, product and price, as for any sale."""
+        """Parties, product and price, as for any sale; of the platform's own, its switch."""
         wallet = given.state(Wallet, self.user)
+        if not self.creator:
+            if FreezeScope.SPEND in wallet.frozen:
+                return reject(ACCOUNT_FROZEN, user=self.user, scope=FreezeScope.SPEND)
+            if not policy.platform_subscriptions:
+                return reject(PRODUCT_DISABLED, product=self.product, funding=self.funding)
+            return price_refusal(self.product, price, policy.sales[self.product])
         creator = given.state(Creator, self.creator)
         terms = policy.sales[self.product]
         return party_refusal(self, terms, wallet, creator) or price_refusal(
@@ -71,7 +94,7 @@ class SubscriptionCommand(Command):
         subscription = states.loaded(Subscription, self.subscription)
         if subscription is None or subscription.status is None:
             return (key,)
-        return key, f"wallet:{subscription.user}", f"creator:{subscription.creator}"
+        return key, *Subscribed(subscription.user, subscription.creator).parties()
 
     def invalid_transition(self, status: str | None) -> Rejection:
         """The rejection of a step that `status` does not allow."""
@@ -80,22 +103,31 @@ class SubscriptionCommand(Command):
 
 @command
 class StartSubscription(SubscriptionCommand):
-    """Start a subscription, whose periods the processor then charges."""
+    """Start a subscription, whose periods the processor then charges.
+
+    Without a creator it is one to the platform itself, where the policy has any.
+    """
 
     name = "start-subscription"
 
     user: Id
-    creator: Id
+    creator: Id | None = None
     price: PositiveAmount
+    plan: Id | None = None
+
+    def subjects(self) -> tuple[str, ...]:
+        """Its parties."""
+        return Subscribed(self.user, self.creator or "").parties()
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        return (*super().prefetch(states), f"wallet:{self.user}", f"creator:{self.creator}")
+        return (*super().prefetch(states), *self.subjects())
 
     def decide(self, given: Given) -> Decision:
         version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
-        refusal = Subscribed(self.user, self.creator).refusal(given, version.policy, self.price)
+        deal = Subscribed(self.user, self.creator or "")
+        refusal = deal.refusal(given, version.policy, self.price)
         if refusal is not None:
             return refusal
         status = given.state(Subscription, self.subscription).status
@@ -104,8 +136,9 @@ class StartSubscription(SubscriptionCommand):
         event = SubscriptionStarted(
             subscription_id=self.subscription,
             user=self.user,
-            creator=self.creator,
+            creator=deal.creator,
             price=self.price,
+            plan=self.plan,
         )
         return (event,)
 
@@ -172,15 +205,15 @@ class ChargePeriod(PeriodNotice):
         country = policy.tax_country(self.country)
         amounts = card_amounts(
             self.price,
-            ((deal.creator, 1),),
-            bps=policy.revenue_share.of(deal.product),
+            ((deal.creator, 1),) if deal.creator else (),
+            bps=policy.revenue_share.of(deal.product) if deal.creator else 0,
             vat_bps=policy.vat_bps(country),
         )
         return new_sale(
             PeriodCharged,
             given,
             amounts,
-            (given.state(Creator, deal.creator),),
+            (given.state(Creator, deal.creator),) if deal.creator else (),
             sold_at=self.occurred_at or given.now,
             maturity_days=policy.maturity_days,
             refund_window_days=policy.refund_window_days,
@@ -197,6 +230,7 @@ class ChargePeriod(PeriodNotice):
             subscription_id=self.subscription,
             period_start=self.period_start,
             period_end=self.period_end,
+            plan=given.state(Subscription, self.subscription).plan_at(self.period_start),
         )
 
 
@@ -222,6 +256,46 @@ class FailPeriod(PeriodNotice):
             user=subscription.user,
             creator=subscription.creator,
             period_start=self.period_start,
+        )
+        return (event,)
+
+
+@command
+class ChangeSubscription(SubscriptionCommand):
+    """Sell a subscription as another plan, or at another price, from a period to come.
+
+    Periods that are paid stay as they are; the processor charges what it charges.
+    """
+
+    name = "change-subscription"
+
+    plan: Id
+    price: PositiveAmount
+    from_period: Instant
+
+    def decide(self, given: Given) -> Decision:
+        """The change, unless its period or a later one is paid already."""
+        subscription = given.state(Subscription, self.subscription)
+        if subscription.status is None:
+            return reject(UNKNOWN_SUBSCRIPTION, subscription=self.subscription)
+        version = given.policy
+        if version is None:
+            return reject(NO_POLICY, at=given.now)
+        deal = Subscribed(subscription.user, subscription.creator)
+        refusal = deal.refusal(given, version.policy, self.price)
+        if refusal is not None:
+            return refusal
+        if (subscription.status, self.name) not in TRANSITIONS:
+            return self.invalid_transition(subscription.status)
+        if any(self.from_period <= paid for paid in subscription.periods):
+            return self.invalid_transition(f"paid for the period {self.from_period} or a later one")
+        event = SubscriptionChanged(
+            subscription_id=self.subscription,
+            user=subscription.user,
+            creator=subscription.creator,
+            plan=self.plan,
+            price=self.price,
+            from_period=self.from_period,
         )
         return (event,)
 

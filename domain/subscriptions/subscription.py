@@ -1,4 +1,4 @@
-"""Subscriptions: a fan pays a creator by the period, and has access until the last one ends.
+"""Subscriptions: a fan pays a creator by the period, or a tenant the platform, until the last ends.
 
 The processor charges and tells; periods may arrive late and in any order, and each is paid once. A
 charged period entitles to two items: the subscription and its creator, so that whoever guards
@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from domain import accounts
 from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
@@ -32,6 +33,8 @@ TRANSITIONS: Transitions[SubscriptionStatus] = {
     (None, "start-subscription"): SubscriptionStatus.ACTIVE,
     (SubscriptionStatus.ACTIVE, "charge-period"): SubscriptionStatus.ACTIVE,
     (SubscriptionStatus.ACTIVE, "fail-period"): SubscriptionStatus.GRACE,
+    (SubscriptionStatus.ACTIVE, "change-subscription"): SubscriptionStatus.ACTIVE,
+    (SubscriptionStatus.GRACE, "change-subscription"): SubscriptionStatus.GRACE,
     (SubscriptionStatus.ACTIVE, "cancel-subscription"): SubscriptionStatus.CANCELLED,
     (SubscriptionStatus.ACTIVE, "lapse-subscription"): SubscriptionStatus.LAPSED,
     (SubscriptionStatus.GRACE, "charge-period"): SubscriptionStatus.ACTIVE,
@@ -61,11 +64,24 @@ class SubscriptionEvent(Event, frozen=True):
         raise NotImplementedError(type(self).__name__)
 
 
+#: Changes of plan that a subscription remembers.
+PLANS_MAX = 16
+
+
+class Plan(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a subscription is sold as from the period `since` on; None: from the first."""
+
+    plan: str | None
+    price: int
+    since: datetime | None = None
+
+
 @entity
 class Subscription(State, frozen=True, kw_only=True):
     """Who subscribed to whom, which periods are paid, and until when."""
 
     KIND = "subscription"
+    FOLD_VERSION = 2
 
     status: SubscriptionStatus | None = None
     user: str = ""
@@ -74,6 +90,16 @@ class Subscription(State, frozen=True, kw_only=True):
     periods: tuple[datetime, ...] = ()
     paid_until: datetime | None = None
     ended_at: datetime | None = None
+    #: What it is sold as, from which period on; the last ones, in the order of the periods.
+    plans: tuple[Plan, ...] = ()
+
+    def plan_at(self, period_start: datetime) -> str | None:
+        """The plan of the period that begins then."""
+        found = None
+        for plan in self.plans:
+            if plan.since is None or plan.since <= period_start:
+                found = plan.plan
+        return found
 
     def apply(self, key: str, event: Event) -> "Subscription":
         """The subscription after `event`: every event in its life says how."""
@@ -86,7 +112,8 @@ class SubscriptionTurn(SubscriptionEvent, WalletEvent, frozen=True, kw_only=True
 
     subscription_id: str
     user: str
-    creator: str
+    #: Empty: the platform itself.
+    creator: str = ""
 
     def tags(self) -> tuple[str, ...]:
         """The subscription and its fan's wallet."""
@@ -103,13 +130,42 @@ class SubscriptionStarted(SubscriptionTurn, frozen=True, kw_only=True):
     """A fan subscribed at `price` a period; access begins with the first period paid."""
 
     price: int
+    plan: str | None = None
 
     def in_subscription(self, subscription: Subscription) -> Subscription:
-        return Subscription(status=SubscriptionStatus.ACTIVE, user=self.user, creator=self.creator)
+        return Subscription(
+            status=SubscriptionStatus.ACTIVE,
+            user=self.user,
+            creator=self.creator,
+            plans=(Plan(self.plan, self.price),),
+        )
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         more = (*wallet.subscriptions, self.subscription_id)
         return msgspec.structs.replace(wallet, subscriptions=more)
+
+
+@stored_as("subscription.changed.v1")
+class SubscriptionChanged(SubscriptionTurn, frozen=True, kw_only=True):
+    """From the period `from_period` on it is another plan, or has another price."""
+
+    plan: str
+    price: int
+    from_period: datetime
+
+    def in_subscription(self, subscription: Subscription) -> Subscription:
+        """What was to come from then on is replaced."""
+        before = tuple(
+            plan
+            for plan in subscription.plans
+            if plan.since is None or plan.since < self.from_period
+        )
+        plans = (*before, Plan(self.plan, self.price, self.from_period))
+        return msgspec.structs.replace(subscription, plans=plans[-PLANS_MAX:])
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """It is still charged."""
+        return wallet
 
 
 @stored_as("subscription_period.charged.v1")
@@ -119,14 +175,20 @@ class PeriodCharged(Sale, EntitlementEvent, SubscriptionEvent, frozen=True, kw_o
     subscription_id: str
     period_start: datetime
     period_end: datetime
+    plan: str | None = None
+
+    @property
+    def income(self) -> str | None:
+        """The platform's own subscriptions have an account of their own."""
+        return None if self.payees else accounts.SUBSCRIPTION_REVENUE
 
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, the subscription, and both entitlements."""
+        items = (self.subscription_id, self.creator) if self.creator else (self.subscription_id,)
         return (
             *super().tags(),
             subscription_key(self.subscription_id),
-            entitlement_key(self.buyer, self.subscription_id),
-            entitlement_key(self.buyer, self.creator),
+            *(entitlement_key(self.buyer, item) for item in items),
         )
 
     def in_subscription(self, subscription: Subscription) -> Subscription:

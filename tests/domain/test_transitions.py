@@ -49,6 +49,12 @@ WALKS: dict[str, dict[str, dict[str, Any]]] = {
         "start-subscription": {**SUBSCRIPTION, **DEAL, "price": 999},
         "charge-period": {**PERIOD, **PERIOD_END, "processor_ref": "paid"},
         "fail-period": {**PERIOD, "processor_ref": "failed"},
+        "change-subscription": {
+            **SUBSCRIPTION,
+            "plan": "plus",
+            "price": 999,
+            "from_period": "2099-01-01T00:00:00Z",
+        },
         **dict.fromkeys(("cancel-subscription", "lapse-subscription"), SUBSCRIPTION),
     },
 }

@@ -35,6 +35,7 @@ tokens = st.sampled_from([1, 3, 7, 50, 120, 400, 1_000])
 fixed = st.fixed_dictionaries
 calls = st.sampled_from(["call-1", "call-2", "call-3"])
 subscriptions = st.sampled_from(["sub-1", "sub-2"])
+plans = st.sampled_from(["basic", "plus"])
 starts = st.sampled_from(["2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"])
 periods = st.sampled_from(["2026-08", "2026-09", "2026-10", "2026-11", "2026-12"])
 call = fixed({"call": calls})
@@ -105,8 +106,14 @@ _sessions: dict[str, Fields] = {
     ),
 }
 _subscriptions: dict[str, Fields] = {
-    "start-subscription": fixed(
-        {"subscription": subscriptions, "user": people, "creator": creators, "price": amounts}
+    "start-subscription": some(
+        {"creator": creators, "plan": plans},
+        subscription=subscriptions,
+        user=people,
+        price=amounts,
+    ),
+    "change-subscription": fixed(
+        {"subscription": subscriptions, "plan": plans, "price": amounts, "from_period": starts}
     ),
     "charge-period": some(
         {"country": countries},

@@ -157,6 +157,38 @@ COURSES: dict[str, list[Step]] = {
         wait(86_400),
         ("lapse-subscription", SUBSCRIPTION, "amy"),
     ],
+    "tenant": [
+        (
+            "start-subscription",
+            {"subscription": "sub-2", "user": "ben", "price": 999, "plan": "basic"},
+            "amy",
+        ),
+        (
+            "change-subscription",
+            {
+                "subscription": "sub-2",
+                "plan": "plus",
+                "price": 1_999,
+                "from_period": "2026-11-01T00:00:00Z",
+            },
+            "amy",
+        ),
+        (
+            "charge-period",
+            {
+                "subscription": "sub-2",
+                "period_start": "2026-11-01T00:00:00Z",
+                "period_end": "2026-12-01T00:00:00Z",
+                "price": 1_999,
+                **STRIPE,
+            },
+            "amy",
+        ),
+        refunded(999),
+        disputed(1_000, payment_ref=Ref("payment", 0)),
+        closed("LOST"),
+        closed("WON"),
+    ],
     "refund": [
         tip("ann", 399, **CARD),
         refund(200),

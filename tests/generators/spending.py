@@ -39,6 +39,7 @@ QUICK: dict[str, Any] = {
         "tiers": {"STANDARD": 5000, "EXPERT": 8001},
     },
     "payout_minimum": 100,
+    "platform_subscriptions": True,
     "dispute_fee_refundable": True,
 }
 SLOW: dict[str, Any] = {

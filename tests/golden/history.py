@@ -43,6 +43,7 @@ POLICY: dict[str, Any] = {
         "hold",
         "subscription",
     ],
+    "platform_subscriptions": True,
     "breakage_months": 12,
     "frozen_creator_rule": "ESCROW",
 }
@@ -67,7 +68,7 @@ def spending(stage: WritePath) -> None:
         grant(10, expires_at="2036-01-01T00:00:00Z"),
         grant(7, user="absent", expires_at=f"{soon:%Y-%m-%dT%H:%M:%S.%fZ}"),
         tip(20).but(on_behalf_of=FAN, attribution={"source": "DIRECT", "campaign_id": "spring"}),
-        unlock(399, item="photo", discount=100),
+        unlock(399, item="photo", discount=100, item_class="micro"),
         Sent("unlock-message", unlock(150, item="letter").fields),
         ticket(50, item="stream", access_until="2036-12-31T00:00:00Z"),
         frozen,
@@ -215,7 +216,7 @@ def booking(stage: WritePath) -> None:
     """Three sessions are authorised: one is captured, one cancelled, one refused by the bank."""
     for number, (command, more) in enumerate(
         [
-            ("capture", {"amount": 9_000}),
+            ("capture", {"amount": 9_000, "reason_code": "NO_SHOW"}),
             ("void", {"reason_code": "CANCELLED"}),
             ("fail-payment", {"reason_code": "DECLINED", **stripe("declined")}),
         ]
@@ -241,6 +242,8 @@ def booking(stage: WritePath) -> None:
 def subscribing(stage: WritePath) -> None:
     """A subscription is paid for a month, fails the next and lapses; another is cancelled."""
     subscription = {"subscription": "sub-1"}
+    seat = {"user": "tenant", "plan": "basic"}
+    larger = {"plan": "plus", "price": 999, "from_period": "2026-01-01T00:00:00Z"}
     terms = {"user": FAN, "creator": CREATOR, "price": 999}
     first, second = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
     paid = {"period_start": first, "period_end": second, "price": 999, **stripe("period-1")}
@@ -251,6 +254,13 @@ def subscribing(stage: WritePath) -> None:
         Sent("lapse-subscription", subscription),
         Sent("start-subscription", {"subscription": "sub-2", **terms}),
         Sent("cancel-subscription", {"subscription": "sub-2"}),
+        Sent("start-subscription", {"subscription": "sub-3", **seat, "price": 999}),
+        Sent("change-subscription", {"subscription": "sub-3", **larger}),
+        Sent("charge-period", {**paid, "subscription": "sub-3", **stripe("period-3")}),
+        Sent(
+            "record-refund",
+            {"payment_ref": "period-3", "amount": 99, **stripe("period-3-refund")},
+        ),
     )
 
 

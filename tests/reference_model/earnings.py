@@ -42,7 +42,7 @@ class Earnings(Wallets):
             self.money(
                 (f"psp.{fields['processor']}", paid),
                 (f"vat.{sale['country'] or ''}", -sale["tax"]),
-                ("rev.commission", -sale["platform"]),
+                (sale.get("income", "rev.commission"), -sale["platform"]),
                 *self.earn(sale),
             )
         return sale

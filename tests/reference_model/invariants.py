@@ -35,7 +35,7 @@ class Witness:
         self._follow(name, body)
         self._balances(name, before)
         for names, follow in (
-            (("payees",), self._sale),
+            (("creator_share",), self._sale),
             (("sale_id", "cumulative"), self._refund),
             (("number", "vat"), self._document),
         ):
@@ -123,15 +123,18 @@ class Witness:
         if "sale_id" not in body:
             return
         parts = body["tax"] + body["creator_share"] + body["platform_share"]
-        promo = sum(payee.get("promo_part", 0) for payee in body["payees"])
+        payees = body.get("payees", ())
+        promo = sum(payee.get("promo_part", 0) for payee in payees)
         paid = body["gross"] - body["discount"]
         assert parts == (paid if body["funding"] == "CARD" else body["released"] + promo), body
-        assert body["creator_share"] == sum(payee["share"] for payee in body["payees"]), body
+        assert body["creator_share"] == sum(payee["share"] for payee in body.get("payees", ())), (
+            body
+        )
         tokens = body["tokens_paid"] + body["tokens_promo"]
         self.sales[body["sale_id"]] = {
             "paid": paid if body["funding"] == "CARD" else tokens,
             "refunded": 0,
-            "shares": {payee["creator"]: payee["share"] for payee in body["payees"]},
+            "shares": {payee["creator"]: payee["share"] for payee in payees},
             "taken": defaultdict(int),
         }
 

@@ -185,7 +185,7 @@ class Refunds(Holds):
             one["clawed"] = clawed
         return [
             *legs,
-            ("rev.commission", after["platform"] - before["platform"]),
+            (sale.get("income", "rev.commission"), after["platform"] - before["platform"]),
             (f"vat.{sale['country'] or ''}", after["tax"] - before["tax"]),
             ("exp.baddebt", after["excess"] - before["excess"]),
         ]

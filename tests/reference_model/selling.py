@@ -162,12 +162,20 @@ class Selling(Earnings):
         verdict = self.counted(sale)
         return Verdict("accepted", numbers=verdict.numbers | more)
 
+    def _subscribes(self, policy: dict[str, Any], user: str, creator: str) -> str | None:
+        """Why nobody subscribes to a creator, or to the platform where there is none."""
+        if creator:
+            return self.parties(policy, user, creator, "subscription", "CARD")
+        if self.is_frozen("wallet", user, "SPEND"):
+            return "ACCOUNT_FROZEN"
+        return None if policy.get("platform_subscriptions") else "PRODUCT_DISABLED"
+
     def start_subscription(self, fields: dict[str, Any]) -> Verdict:
         """Somebody subscribes."""
-        policy, user, creator = self.policy(), fields["user"], fields["creator"]
+        policy, user, creator = self.policy(), fields["user"], fields.get("creator", "")
         if policy is None:
             return rejected("NO_POLICY")
-        code = self.parties(policy, user, creator, "subscription", "CARD")
+        code = self._subscribes(policy, user, creator)
         code = code or self.price(policy, "subscription", fields["price"])
         if code is not None:
             return rejected(code)
@@ -192,7 +200,7 @@ class Selling(Earnings):
         policy, user, creator = self.policy(at), known["user"], known["creator"]
         if policy is None:
             return suspended("NO_POLICY", price)
-        code = self.parties(policy, user, creator, "subscription", "CARD")
+        code = self._subscribes(policy, user, creator)
         code = code or self.price(policy, "subscription", price)
         code = code or self.untaxed(policy, fields)
         start, end = instant(fields["period_start"]), instant(fields["period_end"])
@@ -208,18 +216,34 @@ class Selling(Earnings):
         known["until"] = max(known["until"] or end, end)
         if known["state"] == "grace":
             known["state"] = "active"
-        bps = self.share(policy, "subscription")
+        bps = self.share(policy, "subscription") if creator else 0
         sale = {
             "id": self.new_id,
             "buyer": user,
             "funding": "CARD",
             **self.terms(policy, at, late=True),
             "escrow": self.is_frozen("creator", creator, "EARN"),
-            "items": [fields["subscription"], creator],
+            "items": [fields["subscription"], creator] if creator else [fields["subscription"]],
             "until": end,
-            **self.by_card(price, {creator: 1}, bps, *self.vat(policy, fields)),
+            "income": "rev.commission" if creator else "rev.subscription",
+            **self.by_card(price, {creator: 1} if creator else {}, bps, *self.vat(policy, fields)),
         }
         return self.counted(self.sold(sale, fields))
+
+    def change_subscription(self, fields: dict[str, Any]) -> Verdict:
+        """From a period to come it is another plan."""
+        known, policy = self.subscriptions.get(fields["subscription"]), self.policy()
+        if known is None:
+            return rejected("UNKNOWN_SUBSCRIPTION")
+        assert policy is not None
+        code = self._subscribes(policy, known["user"], known["creator"])
+        code = code or self.price(policy, "subscription", fields["price"])
+        if code is not None:
+            return rejected(code)
+        at = instant(fields["from_period"])
+        if known["ended"] is not None or any(at <= start for start in known["starts"]):
+            return rejected("INVALID_TRANSITION")
+        return Verdict("accepted")
 
     def fail_period(self, fields: dict[str, Any]) -> Verdict:
         """A period could not be charged."""
