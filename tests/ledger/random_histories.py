@@ -88,7 +88,9 @@ def decided(stage: WritePath, entries: list[Entry], outcomes: Outcomes) -> Itera
         told = {"outcome": "accepted"}
         for each in written:
             if each.type == "payment.suspended.v1":
-                told = {"outcome": "suspended", "code": msgspec.json.decode(each.body)["code"]}
+                code = msgspec.json.decode(each.body)["code"]
+                if code != "REFUND_FAILED":  # that comes back out of suspense
+                    told = {"outcome": "suspended", "code": code}
         yield Heard(position, False, sent, 201, told, written)
 
 

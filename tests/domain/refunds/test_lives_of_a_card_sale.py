@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from domain.command import Suspended
 from domain.sales.entitlement import Entitlement
+from domain.sales.sale import SaleRecord
 from tests.domain.card_sales import hear, sums, world
 from tests.domain.in_memory_book import InMemoryBook, code
 from tests.support.examples import examples
@@ -101,8 +102,12 @@ class Life:
     def refunds_by(self, amount: int) -> None:
         """The processor refunds, and thereby confirms what was asked for."""
         self.refunds[self.notice("record-refund", payment_ref="paid", amount=amount)] = amount
+        self._in_flight()
+
+    def _in_flight(self) -> None:
         record = self.book.states[f"sale:{self.sale}"]
-        self.asked = {one.refund: one.amount for one in record.in_flight}  # type: ignore[attr-defined]
+        assert isinstance(record, SaleRecord)
+        self.asked = {one.refund: one.amount for one in record.in_flight}
 
     def refund_fails(self, nth: int) -> None:
         """One that was told of has failed."""
@@ -110,8 +115,7 @@ class Life:
             ref = sorted(self.refunds)[nth % len(self.refunds)]
             self.notice("fail-refund", refund=ref, reason_code="CLOSED")
             del self.refunds[ref]
-            record = self.book.states[f"sale:{self.sale}"]
-            self.asked = {one.refund: one.amount for one in record.in_flight}  # type: ignore[attr-defined]
+            self._in_flight()
 
     def disputed(self, amount: int, *, final: bool) -> None:
         """The bank takes it back, with a fee."""
