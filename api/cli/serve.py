@@ -103,7 +103,11 @@ def project(
             threading.Thread(target=_end_with_parent, daemon=True).start()
         collector.relax()
         stop = threading.Event()
-        runner = threading.Thread(target=_run_engine, args=(where, stop, book), name="projections")
+        runner = threading.Thread(
+            target=_run_engine,
+            args=(where, stop, book, found.projection_connections_max),
+            name="projections",
+        )
         runner.start()
         signal.sigwait(server.STOP_SIGNALS)
         died = not runner.is_alive()
@@ -113,9 +117,11 @@ def project(
         raise typer.Exit(1)
 
 
-def _run_engine(where: Database, stop: threading.Event, books: list[str] | None) -> None:
+def _run_engine(
+    where: Database, stop: threading.Event, books: list[str] | None, connections_max: int
+) -> None:
     try:
-        engine.run(where, stop, books=books or None)
+        engine.run(where, stop, books=books or None, connections_max=connections_max)
     except Exception:
         log.exception("projections died")
         raise

@@ -99,6 +99,13 @@ class Runner:
         for follower in self.followers:
             self._start(follower)
 
+    def let_go(self) -> None:
+        """Give the locks back, and forget what is in memory."""
+        for follower in self.followers:
+            if follower.held:
+                follower.held = False
+                self._one(SQL["release"], follower)
+
     def step(self, target: int | None = None) -> int:
         """Move every projection that is due by at most one page, up to the head or `target`.
 

@@ -11,6 +11,14 @@ SELECT count(*) FROM projections WHERE name = ANY (%s::text[]);
 SELECT pg_advisory_xact_lock(
   hashtextextended('tokenledger.projections.' || current_schema(), 0));
 
+-- name: behind
+-- Those of some schemas whose books have a read model behind the log, or lack one.
+SELECT * FROM tokenledger.books_behind(%s, %s);
+
+-- name: enter
+-- Makes a book's schema the first on the search path.
+SELECT set_config('search_path', %s, false);
+
 -- name: take
 -- The runner's lock; it goes with the session, so a dead runner's is free at once.
 SELECT pg_try_advisory_lock(

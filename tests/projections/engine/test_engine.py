@@ -8,7 +8,7 @@ import pytest
 
 from ledger.books import create_book
 from ledger.postgres import embedded
-from ledger.postgres.database import SERVICE_ROLE, Database
+from ledger.postgres.database import SERVICE_ROLE, Database, connect
 from ledger.postgres.migrations import migrate
 from projections import process as engine
 from projections.queries import status, wait_for, wallet
@@ -83,6 +83,7 @@ def test_the_dead_ones_place_is_taken(stage: WritePath) -> None:
         until(lambda: admin.execute(holders).fetchall(), "a holder of the locks")
         before = admin.execute(holders).fetchall()
         admin.execute("SELECT pg_terminate_backend(%s, 5000)", before[0])
+        stage.given(tip(1, "ben", "cora"))  # locks are for books that move
         until(lambda: admin.execute(holders).fetchall(), "another holder")
         assert before[0] not in admin.execute(holders).fetchall()
         stage.given(tip(1, "ben", "cora"))
@@ -119,3 +120,59 @@ def _write_and_wait(fresh: FreshBook, sent: list[Sent]) -> None:
     with fresh.connect(autocommit=True) as connection:
         for name in ("wallets", "journal"):
             assert wait_for(connection, name, len(stage.rows()), 20)
+
+
+def test_many_books_share_few_connections(
+    database: Database, fresh_book: FreshBook, stage: WritePath
+) -> None:
+    """Every book is followed, whatever its turn; and no more connections than were allowed."""
+    names = [f"shared-{number}" for number in range(12)]
+    for name in names:
+        create_book(database.admin_url, name, currency="USD", time_zone="UTC", partition_rows=1_000)
+    stop = threading.Event()
+    following = threading.Thread(
+        target=engine.run,
+        args=(database, stop),
+        kwargs={"books": [*names, fresh_book.book.name], "connections_max": 2},
+        daemon=True,
+    )
+    following.start()
+    written(stage)
+    with (
+        stage.fresh.connect(autocommit=True) as connection,
+        stage.fresh.connect_admin(autocommit=True) as admin,
+    ):
+        assert wait_for(connection, "wallets", len(stage.rows()), 20)
+        installed = "SELECT count(*) FROM pg_tables WHERE tablename = 'wallets'"
+        installed += " AND schemaname LIKE 'book_shared-%'"
+        until(lambda: admin.execute(installed).fetchone() == (len(names),), "tables of every book")
+        sessions = "SELECT count(*) FROM pg_stat_activity"
+        sessions += " WHERE application_name = 'tokenledger-projections'"
+        assert admin.execute(sessions).fetchone() == (2,)
+    stop.set()
+    following.join(20)
+    assert not following.is_alive()
+
+
+def test_a_book_that_cannot_be_followed_stops_no_other(
+    database: Database, fresh_book: FreshBook, stage: WritePath
+) -> None:
+    broken = create_book(
+        database.admin_url, "broken", currency="USD", time_zone="UTC", partition_rows=1_000
+    )
+    with connect(database.admin_url, broken.schema, autocommit=True) as admin:
+        admin.execute("REVOKE INSERT ON projections FROM tokenledger_app")
+    stop = threading.Event()
+    following = threading.Thread(
+        target=engine.run,
+        args=(database, stop),
+        kwargs={"books": ["broken", fresh_book.book.name], "connections_max": 1},
+        daemon=True,
+    )
+    following.start()
+    written(stage)
+    with stage.fresh.connect(autocommit=True) as connection:
+        assert wait_for(connection, "wallets", len(stage.rows()), 20)
+    stop.set()
+    following.join(20)
+    assert not following.is_alive()
