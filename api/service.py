@@ -101,7 +101,7 @@ class Service:
         if not well_formed(key):
             return None
         if self._looking_up >= LOOK_UPS_MAX:
-            raise DatabaseAway("too many keys are being looked up")
+            raise ReadersBusy("too many keys are being looked up at once")
         self._looking_up += 1
         try:
             loop = asyncio.get_running_loop()
