@@ -15,7 +15,7 @@ from domain.accounts import Assets
 from domain.entity import LoadedStates, MissingState, State, States
 from domain.event import Event
 from domain.fields import Id, Instant, Labels
-from domain.policy import PolicyVersion, in_force
+from domain.policy import PolicyVersion, SecondPerson, in_force
 from domain.rejections import Rejection
 
 S = TypeVar("S", bound=State)
@@ -97,6 +97,8 @@ class Command(BaseModel):
     subject_fields: ClassVar[tuple[tuple[str, str], ...]] = ()
     #: Whether only people decide this: a machine may request, never approve.
     for_people: ClassVar[bool] = False
+    #: Whether a policy may ask for a second person: then `second_person` says when.
+    may_need_two: ClassVar[bool] = False
     #: The fields with free text: kept outside the log, which holds only its salted hash.
     text_fields: ClassVar[tuple[str, ...]] = ()
 
@@ -147,6 +149,10 @@ class Command(BaseModel):
         Sales ask after their parties themselves, together with everything else about them.
         """
         return tuple(f"{kind}:{getattr(self, field)}" for field, kind in self.subject_fields)
+
+    def second_person(self, given: Given, limits: SecondPerson) -> bool:
+        """Whether what was decided needs somebody else's approval."""
+        raise NotImplementedError(type(self).__name__)
 
     def decide(self, given: Given) -> Decision:
         """Events, a notice that is suspended, parked or ignored, or a rejection."""

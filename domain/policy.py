@@ -99,6 +99,12 @@ class Tier(_Part):
     min: Amount
 
 
+class SecondPerson(_Part):
+    """What two people do: one sends the command, another approves it."""
+
+    close_period: bool = False
+
+
 class SaleTerms(msgspec.Struct, frozen=True, gc=False):
     """What a policy says of the sale of one product, looked up once for all its sales.
 
@@ -153,6 +159,7 @@ class Policy(_Part):
     breakage_months: Months | None = None
     tier_ladder: Annotated[tuple[Tier, ...], Field(strict=False)] = ()
     tier_window_days: Positive = 30
+    second_person: SecondPerson = SecondPerson()
     limits: dict[Id, Harmless] = {}
 
     def problems(self) -> Iterable[tuple[str, str]]:

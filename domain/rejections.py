@@ -111,6 +111,9 @@ UNKNOWN_PAYMENT = _reason(
     "UNKNOWN_PAYMENT", 404, "Unknown payment", "there is no payment {payment_ref}"
 )
 UNKNOWN_PAYOUT = _reason("UNKNOWN_PAYOUT", 404, "Unknown payout", "there is no payout {payout}")
+UNKNOWN_PROPOSAL = _reason(
+    "UNKNOWN_PROPOSAL", 404, "Unknown proposal", "there is no proposal {proposal}"
+)
 UNKNOWN_ADJUSTMENT = _reason(
     "UNKNOWN_ADJUSTMENT", 404, "Unknown adjustment", "there is no adjustment {adjustment}"
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.authorizations import authorization
 from domain.calls import call
-from domain.controls import adjustments
+from domain.controls import adjustments, second_persons
 from domain.disputes import dispute
 from domain.holds import hold
 from domain.payouts import payout
@@ -30,6 +30,7 @@ MACHINES = {
     "Subscriptions": subscription,
     "Breaks": settlement,
     "Adjustments": adjustments,
+    "Proposals": second_persons,
 }
 
 _INTRODUCTION = """\

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from domain.command import Command, Decision, Given, command
 from domain.entity import LoadedStates, State, entity
 from domain.event import Event, stored_as
+from domain.policy import SecondPerson
 from domain.rejections import INVALID_TRANSITION, PERIOD_CLOSED, Rejection, reject
 
 #: The tag of a book's periods; there is one series per book.
@@ -74,11 +75,15 @@ class ClosePeriod(Command):
 
     name = "close-period"
     roles = frozenset({"finance"})
+    may_need_two = True
 
     period: Month
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         return (PERIODS,)
+
+    def second_person(self, given: Given, limits: SecondPerson) -> bool:
+        return limits.close_period
 
     def decide(self, given: Given) -> Decision:
         following = month_after(self.period)

@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 
 from domain.accounts import Assets
 from domain.command import Given, Ignored, Parked
-from domain.controls.erasure import decide
 from domain.controls.periods import PERIODS, Periods
+from domain.controls.second_persons import decide
 from domain.entity import KINDS, MissingState, State
 from domain.event import EVENTS, Event
 from domain.labels import labelled

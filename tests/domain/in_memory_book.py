@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from domain.accounts import Assets
 from domain.catalogue import read_command
 from domain.command import Command, Decision, Given, Ignored, Suspended
-from domain.controls.erasure import decide
 from domain.controls.policy_changes import POLICIES, Policies, PolicyProposed
+from domain.controls.second_persons import decide
 from domain.entity import State, evolve, kind_of, tag_of
 from domain.event import Event
 from domain.labels import labelled

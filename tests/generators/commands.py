@@ -43,6 +43,7 @@ hold = ref("hold")
 payout = fixed({"payout": ref("payout")})
 reasoned = fixed({"payout": ref("payout"), "reason_code": reasons})
 adjustment = fixed({"adjustment": ref("adjustment")})
+proposal = fixed({"proposal": ref("proposal")})
 payments = ref("payment", upcoming)
 
 
@@ -221,6 +222,8 @@ _office: dict[str, Fields] = {
     "approve-adjustment": adjustment,
     "reject-adjustment": merged(adjustment, fixed({"reason_code": reasons})),
     "close-period": fixed({"period": periods}),
+    "approve-proposal": proposal,
+    "reject-proposal": merged(proposal, fixed({"reason_code": reasons})),
     "propose-policy": fixed(
         {
             "body": st.builds(Body, st.sampled_from(sorted(BODIES))),

@@ -119,6 +119,7 @@ class Known:
         "dispute_id": "dispute",
         "refund_id": "refund",
         "adjustment_id": "adjustment",
+        "proposal": "proposal",
         "break_id": "break",
     }
     REFERENCES: ClassVar = {

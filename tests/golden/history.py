@@ -24,6 +24,7 @@ LONG_AGO = "2020-02-28T23:59:59.5Z"
 FINANCE = ("finance", "fay")
 APPROVER = ("approver", "bob")
 
+SINCE = {"effective_from": "1970-01-01T00:00:00Z"}
 DISPUTED = {"payment_ref": "bought", "amount": 999, "fee": 1_500}
 
 POLICY: dict[str, Any] = {
@@ -312,11 +313,21 @@ def stripe(ref: str) -> dict[str, str]:
 
 
 def closing(stage: WritePath) -> None:
-    """A month is closed, and somebody who has nothing here is erased."""
+    """A month is closed, by two people in the end, and somebody who has nothing here is erased."""
+    for_two = {**POLICY, "second_person": {"close_period": True}}
     stage.given(
         Sent("close-period", {"period": "2020-02"}, *FINANCE),
         Sent("erase-subject", {"subject": "stranger", "kind": "wallet"}, "admin", "alice"),
+        Sent("propose-policy", {**SINCE, "body": for_two}, "admin", "alice"),
+        Sent("approve-policy", {"version": 2}, *APPROVER),
     )
+    for answer, more in (
+        ("reject-proposal", {"reason_code": "TOO_SOON"}),
+        ("approve-proposal", {}),
+    ):
+        stage.when(Sent("close-period", {"period": "2020-03"}, *FINANCE))
+        proposal = sold(stage, "command.proposed.v1")["proposal"]
+        stage.given(Sent(answer, {"proposal": proposal, **more}, *APPROVER))
 
 
 def step(command: str, who: tuple[str, str], **fields: str) -> Sent:

@@ -69,6 +69,14 @@ class Corrections(Payouts):
         known["state"] = "rejected"
         return ACCEPTED
 
+    def approve_proposal(self, _: dict[str, Any]) -> Verdict:
+        """No policy of these books asks for two people, so nothing is ever proposed."""
+        return rejected("UNKNOWN_PROPOSAL")
+
+    def reject_proposal(self, _: dict[str, Any]) -> Verdict:
+        """Nor rejected."""
+        return rejected("UNKNOWN_PROPOSAL")
+
     def _dated(self, on: str | None) -> Verdict | None:
         if on is not None and date.fromisoformat(on) > self.now.date():
             return rejected("CLOCK_SKEW")
