@@ -28,6 +28,8 @@ COMMANDS_FIRST = 32
 COMMANDS_MAX = 4_096
 #: A turn begins with no more, so that the writer is at work while the next are taken.
 COMMANDS_BEGIN = 512
+#: Commands of one book until it is another's turn.
+SLICE_COMMANDS = 16_384
 #: Where commands make more events than this they have time to catch up with: fewer at once, lest
 #: they hold up everybody else at the sequencer.
 EVENTS_EACH = 2
@@ -106,17 +108,27 @@ class Scheduler:
         sent = 0
         if time.monotonic() - self._turned_at > CAUTIOUS_AFTER_S:
             self._at_once = COMMANDS_FIRST
-        for book in self._known_books():
-            try:
-                sent += self._serve(book)
-                self._interrupted.discard(book.name)
-                self._turned_at = time.monotonic()
-            except (psycopg.Error, Unavailable, ClockJumped) as error:
-                self._lose(book.name, str(error))
-            except Exception:
-                log.exception("a book's agenda was not served", book=book.name)
-                self._lose(book.name, "")
+        books = self._known_books()
+        while books:  # round after round, so that one book's backlog keeps no other waiting
+            served = [(book, self._served(book)) for book in books]
+            sent += sum(count for _, count in served if count is not None)
+            books = [book for book, count in served if count is not None]
         return sent
+
+    def _served(self, book: Book) -> int | None:
+        """As `_serve`; None also when the book cannot be served now."""
+        try:
+            sent = self._serve(book)
+            self._interrupted.discard(book.name)
+            self._turned_at = time.monotonic()
+        except (psycopg.Error, Unavailable, ClockJumped) as error:
+            self._lose(book.name, str(error))
+        except Exception:
+            log.exception("a book's agenda was not served", book=book.name)
+            self._lose(book.name, "")
+        else:
+            return sent
+        return None
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -124,16 +136,16 @@ class Scheduler:
             self._stopping.wait(TURN_EVERY_S)
         self.close()
 
-    def _serve(self, book: Book) -> int:
+    def _serve(self, book: Book) -> int | None:
+        """Send at most a slice of what is due; None when nothing was."""
         agenda = Agenda(book, self._connected(), self._guards[book.name])
-        sent = 0
-        while agenda.anything() and not self._stopping.is_set():
-            agenda.read_on()
-            sent += self._send_due(agenda, book)
-        return sent
+        if not agenda.anything() or self._stopping.is_set():
+            return None
+        agenda.read_on()
+        return self._send_due(agenda, book)
 
     def _send_due(self, agenda: Agenda, book: Book) -> int:
-        """Send all that is due, taking the next while the last are on their way.
+        """Send what is due, about a slice, taking the next while the last are on their way.
 
         The log is not read on meanwhile: what is settled is what was due when it was taken.
         """
@@ -145,7 +157,8 @@ class Scheduler:
             answering = self._writer_of(book).write_soon([each.request for each in taken])
             begin *= 2
             limit = min(begin, self._at_once)
-            following = [] if self._stopping.is_set() else agenda.take(limit)
+            enough = self._stopping.is_set() or sent + len(taken) >= SLICE_COMMANDS
+            following = [] if enough else agenda.take(limit)
             answers = answering.result()
             answered_s = time.monotonic() - began
             late_s = max(each.late_s for each in taken) + answered_s

@@ -1,7 +1,11 @@
 """What time does to money and tokens is posted without anybody asking, once."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from ledger.books import Book, create_book
 from ledger.postgres.database import Database
 from ledger.scheduling.agenda import Agenda
 from ledger.scheduling.scheduler import Scheduler
@@ -49,6 +53,40 @@ def test_promotional_tokens_expire(stage: WritePath) -> None:
     assert turned(stage) == 1
     stage.then(wallet(5), events("promo_tokens.expired.v1", 1))
     assert turned(stage) == 0
+
+
+def test_a_backlog_is_worked_off_slice_by_slice_and_whole(
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.scheduling.scheduler.SLICE_COMMANDS", 1)
+    monkeypatch.setattr("ledger.scheduling.scheduler.COMMANDS_BEGIN", 1)
+    fans = [f"fan{number}" for number in range(5)]
+    stage.given(policy(MICRO_UNLOCK))
+    stage.given([grant(10, fan, expires_at=in_minutes(5)) for fan in fans])
+    stage.later(minutes=6)
+    assert turned(stage) == len(fans)
+    stage.then(events("promo_tokens.expired.v1", len(fans)))
+
+
+def test_a_books_backlog_keeps_no_other_book_waiting(
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = stage.fresh
+    other = create_book(
+        fresh.admin_url, "z-after", currency="USD", time_zone="UTC", partition_rows=1_000
+    )
+    slices, order = {stage.book.name: 3, other.name: 1}, list[str]()
+
+    def served(_: Scheduler, book: Book) -> int | None:
+        order.append(book.name)
+        slices[book.name] -= 1
+        return None if slices[book.name] < 0 else 7
+
+    monkeypatch.setattr(Scheduler, "_serve", served)
+    database = Database(fresh.service_url, fresh.admin_url)
+    with closing(Scheduler(database, lambda _: stage.writer, books=list(slices))) as one:
+        assert one.turn() == 28
+    assert order[:2] == [stage.book.name, other.name]
 
 
 def test_what_is_put_on_the_agenda_again_meanwhile_stays_there(stage: WritePath) -> None:
