@@ -15,7 +15,13 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
 import psycopg
-from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import (
+    ConsumerRebalanceListener,
+    KafkaAdminClient,
+    KafkaConsumer,
+    KafkaProducer,
+    TopicPartition,
+)
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
@@ -135,7 +141,7 @@ class Intake:
                 yield _Session(desk, consumer, admin, self._stop)
             finally:
                 consumer.close()
-                producer.close(timeout=1) if self._stop.is_set() else _drop(producer)
+                _drop(producer)
                 admin.close()
 
     def _connect(self, what: str) -> Connection:
@@ -147,9 +153,9 @@ class Intake:
         )
 
 
-def _drop(producer: object) -> None:
-    """End a producer without waiting for what it may never deliver."""
-    producer._sender.force_close()  # type: ignore[attr-defined]  # noqa: SLF001
+def _drop(producer: KafkaProducer) -> None:
+    """End a producer without waiting for what it may never deliver: that is sent anew."""
+    producer._sender.force_close()  # noqa: SLF001 -- close() would leave its thread alive
 
 
 class _Session:
@@ -298,6 +304,8 @@ class _Session:
             except Empty:
                 return
             answers = part.landed(flight, outcome)
+            if part.held_back and not part.flying:
+                self._tend_at = 0.0
             if answers is None:
                 self._log_return(outcome)
                 continue
@@ -345,8 +353,10 @@ class _Session:
             raise TopicMadeAnew(self._topic)
         for part in self._parts.values():
             self._save(part)
-            if not part.flying and not part.lost and self._released.tried(part):
-                part.hold(parked.held(self._connection, part.claim.values))
+            part.held_back = not part.lost and self._released.due(part)
+            if part.held_back and not part.flying:
+                self._released.try_again(part)
+                part.held_back = False
         shown = {
             TopicPartition(self._topic, part.claim.partition): OffsetAndMetadata(
                 part.settling.settled, "", -1

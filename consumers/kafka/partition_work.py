@@ -65,6 +65,8 @@ class PartitionWork:
         self.settling = Settling(claim.settled_offset)
         self.flying: deque[Flight] = deque()
         self.lost = False
+        #: Nothing more flies until what was released has had its turn.
+        self.held_back = False
         self.queued_bytes = 0
         self.revisions: dict[str, int] = {}
         self.hold(held)
@@ -107,7 +109,7 @@ class PartitionWork:
     def next_flight(self) -> Flight | None:
         """What may go now."""
         ready = not self._returned and len(self.flying) < FLIGHTS_MAX and bool(self._queue)
-        if not ready or time.monotonic() < self._paused_until:
+        if not ready or self.held_back or time.monotonic() < self._paused_until:
             return None
         items: list[Item] = []
         size = 0

@@ -56,8 +56,14 @@ class Released:
         self._writer = desk.writer
         self._connection = desk.connection
 
-    def tried(self, part: PartitionWork) -> bool:
-        """Try what is due; whether there was anything."""
+    def due(self, part: PartitionWork) -> bool:
+        """Whether anything of the partition is released."""
+        return self._connection.execute(parked.SQL["any_due"], part.claim.values).fetchone() == (
+            True,
+        )
+
+    def try_again(self, part: PartitionWork) -> None:
+        """Try what is due, and learn which keys are held up after it."""
         values = part.claim.values | {"limit": AT_ONCE}
         rows = self._connection.execute(parked.SQL["due"], values).fetchall()
         failed: set[bytes] = set()
@@ -65,7 +71,7 @@ class Released:
             key = row[1]
             if key not in failed and not self._applied(part, row) and key is not None:
                 failed.add(key)
-        return bool(rows)
+        part.hold(parked.held(self._connection, part.claim.values))
 
     def _applied(self, part: PartitionWork, row: Sequence[Any]) -> bool:
         """Whether it may leave the table, and does; False where later ones of its key must wait."""

@@ -70,6 +70,13 @@ UPDATE parked_messages SET released = true
 WHERE consumer = %(consumer)s AND topic = %(topic)s AND partition = %(partition)s
   AND message_key = ANY (%(keys)s) AND awaiting AND NOT dropped;
 
+-- name: any_due
+-- Whether anything of a partition is released.
+SELECT EXISTS (
+  SELECT FROM parked_messages
+  WHERE consumer = %(consumer)s AND topic = %(topic)s AND partition = %(partition)s
+    AND released AND NOT dropped);
+
 -- name: due
 -- Released messages of a partition, in order.
 SELECT at_offset, message_key, headers, value, sent_at, tries, topic_id FROM parked_messages
