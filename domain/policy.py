@@ -92,6 +92,13 @@ class Bounds(_Part):
     max: Amount
 
 
+class RiskRule(_Part):
+    """From how many lost disputes, or from which sum of them, a buyer may not spend any more."""
+
+    freeze_after_disputes: Positive | None = None
+    freeze_after_amount: PositiveAmount | None = None
+
+
 class Tier(_Part):
     """One step of the spend ladder: `min` minor units within the window."""
 
@@ -144,6 +151,7 @@ class Policy(_Part):
     payout_schedule: Literal["DAILY", "WEEKLY", "MONTHLY"] | None = None
     dispute_bearer: Literal["CREATOR_PROPORTIONAL", "PLATFORM"]
     dispute_fee_refundable: bool = False
+    risk: RiskRule | None = None
     frozen_creator_rule: Literal["REJECT", "ESCROW"] = "REJECT"
     maturity_days: Annotated[int, Field(ge=0, le=3_650)] = 0
     refund_window_days: Positive | None = None

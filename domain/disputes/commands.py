@@ -20,6 +20,7 @@ from domain.disputes.dispute import (
     ReportedDispute,
     known_dispute,
 )
+from domain.disputes.risk import with_marks
 from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, Currency, Id, PositiveAmount, Reference
@@ -93,7 +94,7 @@ class OpenDispute(PaymentNotice):
             events.append(opened)
             if self.final:
                 events += _lost_at_once(given, record, opened, notes=notes(events))
-        return with_cancelled_payouts(given, tuple(events))
+        return with_cancelled_payouts(given, with_marks(given, tuple(events)))
 
     def _opened(
         self, given: Given, disputed: Disputed, amount: int, nth: int, policy: Policy
@@ -175,7 +176,7 @@ class CloseDispute(Command):
         events: list[Event] = []
         for opened in dispute.parts:
             events += self._closed(given, opened, notes=notes(events))
-        return with_cancelled_payouts(given, tuple(events))
+        return with_cancelled_payouts(given, with_marks(given, tuple(events)))
 
     def _in_suspense(self, given: Given, payment_ref: str) -> Decision:
         payment = given.state(PaymentRecord, payment_ref)

@@ -29,7 +29,7 @@ from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_
 from domain.sales.sale import Charge, SaleDispute, SaleEvent, SaleRecord
 from domain.transitions import Transitions
 from domain.wallets.lot_changes import Cause, LotChange, changes_of
-from domain.wallets.wallet import LotUse, Wallet, WalletEvent
+from domain.wallets.wallet import BuyerRisk, LotUse, Wallet, WalletEvent
 
 #: `close-dispute` names its outcome; a win is final.
 TRANSITIONS: Transitions[DisputeStatus] = {
@@ -240,11 +240,14 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     excess: int = 0
     #: What of the loss a failed payment had taken from the same parties already.
     bounced: int = 0
+    #: What the buyer has lost in disputes by now; on the first event of a command that changes it.
+    risk: BuyerRisk | None = None
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """What became of tokens, and what the buyer owes now."""
+        """What became of tokens, what the buyer owes now, and how risky that buyer is."""
         wallet = super().in_wallet(wallet, user)
-        return msgspec.structs.replace(wallet, debt=wallet.debt + self.debt)
+        risk = wallet.risk if self.risk is None else self.risk
+        return msgspec.structs.replace(wallet, debt=wallet.debt + self.debt, risk=risk)
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
         """What this part took, or gave back, too."""

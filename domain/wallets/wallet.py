@@ -105,12 +105,20 @@ class LotUse(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     expires_at: datetime | None = None
 
 
+class BuyerRisk(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The disputes that a buyer's banks have won: how many, for how much, when the last."""
+
+    disputes: int
+    amount: int
+    last: datetime
+
+
 @entity
 class Wallet(State, frozen=True, kw_only=True):
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
-    FOLD_VERSION = 4
+    FOLD_VERSION = 5
 
     lots: tuple[Lot, ...] = ()
     frozen: tuple[str, ...] = ()
@@ -122,6 +130,8 @@ class Wallet(State, frozen=True, kw_only=True):
     subscriptions: tuple[str, ...] = ()
     #: Whether the user left: requests that name this id are refused for ever.
     erased: bool = False
+    #: Lost disputes of this buyer; None: none that stands.
+    risk: BuyerRisk | None = None
 
     def spendable(self, now: datetime) -> int:
         """Free tokens that have not expired at `now`; expiry is exclusive."""
@@ -169,6 +179,7 @@ class Wallet(State, frozen=True, kw_only=True):
             debt=self.debt,
             subscriptions=self.subscriptions,
             erased=self.erased,
+            risk=self.risk,
         )
 
     def changed(self, changes: Iterable[LotChange]) -> "Wallet":

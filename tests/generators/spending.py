@@ -50,6 +50,7 @@ SLOW: dict[str, Any] = {
     "maturity_days": 2,
     "frozen_creator_rule": "ESCROW",
     "withholding_bps": 1000,
+    "risk": {"freeze_after_disputes": 3, "freeze_after_amount": 2_500},
     "final_block": "CHARGED",
     "hold_expiry_hours": 24,
     "promo_expiry_days": 3,

@@ -11,6 +11,9 @@ from typing import Any
 from tests.reference_model.reports import Reports
 from tests.reference_model.verdicts import ACCEPTED, NOTHING, Verdict, parked, rejected, suspended
 
+#: More than can be lost.
+EVERMORE = 10**18
+
 
 class Disputes(Reports):
     """Disputes by id and by reference."""
@@ -18,6 +21,7 @@ class Disputes(Reports):
     def __init__(self, book: str) -> None:
         super().__init__(book)
         self.disputes: dict[str, dict[str, Any]] = {}
+        self.marks: dict[str, list[int]] = {}
         self._borne: list[tuple[str, int]] = []
 
     def open_dispute(self, fields: dict[str, Any]) -> Verdict:
@@ -60,6 +64,8 @@ class Disputes(Reports):
         }
         self.disputes[ref] = group
         self.disputes |= {dispute["id"]: group for dispute in parts}
+        if fields.get("final"):
+            self.marked(parts, won=False)
         return Verdict("accepted", numbers={"amount": parts[0]["amount"]})
 
     def _by_card(self, about: dict[str, Any]) -> int:
@@ -122,10 +128,26 @@ class Disputes(Reports):
             return suspended("INVALID_TRANSITION", 0)
         if "suspense" in dispute:
             return self._suspense_closed(dispute, fields, won=won)
+        after_loss = dispute["state"] == "LOST"
         for part in dispute["parts"]:
             (self._win if won else self._lose)(part)
         dispute["state"] = fields["outcome"]
+        if not won or after_loss:
+            self.marked(dispute["parts"], won=won)
         return ACCEPTED
+
+    def marked(self, parts: list[dict[str, Any]], *, won: bool) -> None:
+        """A buyer whose bank wins is remembered, and frozen where the policy wants it."""
+        about = parts[0]["about"]
+        user = about.get("buyer") or about["user"]
+        amount = sum(part["amount"] for part in parts)
+        marks = self.marks.setdefault(user, [0, 0])
+        marks[0] += -1 if won else 1
+        marks[1] += -amount if won else amount
+        rule = (self.policy() or {}).get("risk") or {}
+        disputes = marks[0] >= (rule.get("freeze_after_disputes") or EVERMORE)
+        if not won and (disputes or marks[1] >= (rule.get("freeze_after_amount") or EVERMORE)):
+            self.frozen.add(("wallet", user, "SPEND"))
 
     def _suspense_closed(
         self, dispute: dict[str, Any], fields: dict[str, Any], *, won: bool
