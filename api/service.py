@@ -20,6 +20,7 @@ from psycopg_pool import PoolTimeout
 from ledger.api_keys import Identity, KeyRing, well_formed
 from ledger.books import Book, UnknownBook, get_book
 from ledger.postgres.database import Connection, Database, connect, pool
+from ledger.postgres.deadlines import within
 from ledger.settings import Settings
 from ledger.write.connections import connections_of_writers
 from ledger.write.writer import Writer
@@ -27,6 +28,10 @@ from ledger.write.writer import Writer
 _BOOK = re.compile(r"[A-Za-z0-9_-]{1,40}")
 #: How long a query waits for a connection: callers learn of an outage within a second.
 CONNECTION_WAIT_S = 0.8
+#: How long a query may take until its connection is cut.
+READ_S = 20.0
+#: How long stopping waits for the pool's own threads.
+CLOSE_S = 3.0
 #: How long nobody else tries after that, so that many callers do not wait one after another.
 AWAY_S = 0.5
 #: Keys that are looked up in the database at a time, and that may wait for it.
@@ -71,7 +76,7 @@ class Service:
             thread.join()
         self._look_ups.shutdown()
         self._connections.close_idle(0.0)
-        self._readers.close()
+        self._readers.close(timeout=CLOSE_S)
 
     def cached_book(self, name: str) -> Book | None:
         """A book that this process has looked up before; never waits."""
@@ -135,9 +140,18 @@ class Service:
         return list(self._writers.values())
 
     @contextmanager
-    def reading(self, book: Book | None = None) -> Iterator[Connection]:
-        """A read connection, in the book's schema if one is given; raises `DatabaseAway`."""
-        with self._map_outages(), self._readers.connection() as connection:
+    def reading(
+        self, book: Book | None = None, *, within_s: float = READ_S
+    ) -> Iterator[Connection]:
+        """A read connection, in the book's schema if one is given; raises `DatabaseAway`.
+
+        It is cut after `within_s`.
+        """
+        with (
+            self._map_outages(),
+            self._readers.connection() as connection,
+            within(connection, within_s),
+        ):
             if book is not None:
                 path = f'"{book.schema}",tokenledger'
                 connection.execute("SELECT set_config('search_path', %s, false)", [path])

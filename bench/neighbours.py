@@ -4,7 +4,9 @@ A creator of 1,000,000 sales has no snapshot and nothing is in memory, as after 
 raises a fold version. Single commands to other creators, one after another, must not notice.
 """
 
+import itertools
 import time
+from collections.abc import Iterator
 
 from bench.bulk import drive
 from bench.load import BATCH, Load, requests
@@ -16,6 +18,9 @@ SALES = 1_000_000
 WALLETS = 1_000
 RETRY_S = 0.5
 PREPARED_IN_S = 600.0
+#: Users of their own: those who bought from the long one have long histories, too.
+NEIGHBOURS = 100
+_USERS = itertools.cycle(range(WALLETS, WALLETS + NEIGHBOURS))
 
 
 def measure(stage: Stage, sales: int = SALES) -> dict[str, float]:
@@ -27,8 +32,9 @@ def measure(stage: Stage, sales: int = SALES) -> dict[str, float]:
         drive(writer, (long.mixed() for _ in range(sales * 10 // 9 // BATCH)))
     with stage.connect(book) as connection:
         connection.execute("DELETE FROM snapshots")
-    others = Load(seed=9, wallets=WALLETS)
+    others = Load(seed=9)
     with stage.writer(book) as writer:
+        drive(writer, [others.purchases(WALLETS, NEIGHBOURS)])
         waits, began = [], time.perf_counter()
         while not _written(writer, long):
             again_at = time.perf_counter() + RETRY_S
@@ -56,14 +62,14 @@ def _written(writer: Writer, long: Load) -> bool:
 
 def _neighbour(writer: Writer, others: Load) -> float:
     """Seconds until a sale of another creator is answered."""
-    (sale,) = requests([_sale(others).replace(b': "creator', b': "neighbour')])
+    (sale,) = requests([_sale(others, _USERS).replace(b': "creator', b': "neighbour')])
     began = time.perf_counter()
     (answer,) = writer.write([sale])
     assert answer.status == 201, answer.body
     return time.perf_counter() - began
 
 
-def _sale(load: Load) -> bytes:
-    while b"record-purchase" in (line := load.mixed(1)[0]):
+def _sale(load: Load, users: Iterator[int] | None = None) -> bytes:
+    while b"record-purchase" in (line := load.mixed(1, users)[0]):
         pass
     return line

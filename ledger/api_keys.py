@@ -23,9 +23,12 @@ from psycopg_pool import ConnectionPool
 
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
+from ledger.postgres.deadlines import within
 from ledger.write.request import NOTICES
 
 SQL = sql_files.load("keys")
+#: How long looking up a key may take until the connection is cut.
+LOOK_UP_S = 2.0
 _KEY = re.compile(r"tlk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -190,7 +193,7 @@ class KeyRing:
         """What the database says of a good key."""
         if not well_formed(key):
             return None
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, within(connection, LOOK_UP_S):
             row = connection.execute(SQL["find"], [_key_id(key)]).fetchone()
         return row if row is not None and hmac.compare_digest(row[0], key_digest(key)) else None
 

@@ -1,7 +1,8 @@
 """Whether the service is alive, whether it can serve, and its metrics for Prometheus.
 
-Ready means that the database answers. A projection that failed or lags is reported in detail but
-takes no instance out of service: all instances share the read models, and commands go on.
+Ready means that the database answers and that this process's writers get commands through. A
+projection that failed or lags is reported in detail but takes no instance out of service: all
+instances share the read models, and commands go on. So is a clock behind the log.
 """
 
 import hmac
@@ -27,10 +28,16 @@ from ledger.books import Book, list_books
 from ledger.log import reading
 from ledger.settings import Settings
 from ledger.write.admission import Denied
+from ledger.write.condition import TROUBLED_S
+from ledger.write.writer import Writer
 from projections.queries import Status, status
 
 #: A projection further behind than this makes the service say that it is degraded.
 LAG_MAX_S = 30.0
+#: A clock further behind the log than this does so, too.
+CLOCK_BEHIND_MAX_S = 5.0
+#: How long the database may take to answer.
+READY_WITHIN_S = 2.0
 #: How long the database counts as answering once it has answered.
 READY_FOR_S = 1.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -69,7 +76,11 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
                 503,
                 {"Retry-After": str(RETRY_AFTER_S)},
             )
-        return JSONResponse({"status": "ready", "database": {"status": "ok"}} | shown)
+        answer = {"status": "ready", "database": {"status": "ok"}} | shown
+        if not _writing(service):
+            again = {"Retry-After": str(RETRY_AFTER_S)}
+            return JSONResponse(answer | {"status": "unavailable"}, 503, again)
+        return JSONResponse(answer)
 
     @app.get(
         "/metrics",
@@ -96,7 +107,7 @@ class _Readiness:
         with self._asking:
             if time.monotonic() < self._good_until:
                 return
-            with self._service.reading() as connection:
+            with self._service.reading(within_s=READY_WITHIN_S) as connection:
                 connection.execute("SELECT 1")
             self._good_until = time.monotonic() + READY_FOR_S
 
@@ -107,6 +118,9 @@ def _of_key(service: Service, bearer: str | None) -> dict[str, Any]:
     if book is None:
         return {}
     shown = _book_status(service, book)
+    for writer in service.writers:
+        if writer.book.name == book.name:
+            shown["writer"] = _shown_writer(writer)
     fine = all(part["status"] == "ok" for part in _parts(shown))
     return {"status": "ready" if fine else "degraded", "books": {book.name: shown}}
 
@@ -140,7 +154,29 @@ def _book_status(service: Service, book: Book) -> dict[str, Any]:
 
 def _parts(book: dict[str, Any]) -> list[dict[str, Any]]:
     """Whatever follows a book's log."""
-    return [*book["projections"], *([book["relay"]] if "relay" in book else [])]
+    return [*book["projections"], *(book[name] for name in ("relay", "writer") if name in book)]
+
+
+def _writing(service: Service) -> bool:
+    """Whether commands get through: unless some cannot, and none did lately."""
+    conditions = [writer.condition for writer in service.writers]
+    lately = any((each.idle_s or TROUBLED_S) < TROUBLED_S for each in conditions)
+    return lately or all(each.trouble is None for each in conditions)
+
+
+def _shown_writer(writer: Writer) -> dict[str, Any]:
+    """How this process's writer of a book is."""
+    condition, behind_s, idle_s = writer.condition, writer.clock_behind_s, writer.condition.idle_s
+    trouble = condition.trouble
+    status = "ok" if behind_s <= CLOCK_BEHIND_MAX_S else "clock behind"
+    return {
+        "status": status if trouble is None else "stopped",
+        "trouble": trouble,
+        "queued": writer.queued,
+        "at_work_s": round(condition.at_work_s, 3),
+        "idle_s": None if idle_s is None else round(idle_s, 3),
+        "clock_behind_s": round(behind_s, 3),
+    }
 
 
 def _shown(model: Status) -> dict[str, Any]:

@@ -40,8 +40,9 @@ from ledger.streams import consumed, parked
 from ledger.streams.consumed import Claim, Fenced
 from ledger.streams.signatures import Signers
 from ledger.write.answer import Answer
+from ledger.write.submission import Outcome
 from ledger.write.unavailable import Unavailable
-from ledger.write.writer import Outcome, Writer
+from ledger.write.writer import Writer
 
 QUEUED_MAX = 4_000
 QUEUED_BYTES_MAX = 33_554_432

@@ -21,8 +21,8 @@ from ledger.streams import consumed, parked
 from ledger.streams.consumed import Claim, Fenced, OutOfTurn
 from ledger.write.answer import Answer
 from ledger.write.group import Alongside, Group
+from ledger.write.submission import Outcome
 from ledger.write.unavailable import NotWritten, Unavailable
-from ledger.write.writer import Outcome
 
 GROUP_MESSAGES_MAX = 1_000
 GROUP_BYTES_MAX = 4_194_304

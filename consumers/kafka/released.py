@@ -16,8 +16,9 @@ from ledger.streams import consumed, parked
 from ledger.streams.consumed import Fenced
 from ledger.write.answer import Answer
 from ledger.write.group import Group
+from ledger.write.submission import Outcome
 from ledger.write.unavailable import NotWritten
-from ledger.write.writer import Outcome, Writer
+from ledger.write.writer import Writer
 
 AT_ONCE = 200
 ANSWER_WITHIN_S = 30.0

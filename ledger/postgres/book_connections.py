@@ -18,11 +18,14 @@ import psycopg
 
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
+from ledger.postgres.deadlines import within
 
 SQL = sql_files.load("connections")
 
 #: How long a book waits for its turn.
 WAIT_S = 4.0
+#: How long a connection may take to be ready for a book until it is cut.
+ENTER_S = 2.0
 #: How long nobody tries to connect after it failed, so that a thousand books do not all try.
 AWAY_S = 0.05
 #: How long no more connections are opened after PostgreSQL had none left.
@@ -51,7 +54,8 @@ class BookConnection:
     def enter(self, schema: str) -> None:
         """Make the book's schema the first on the search path."""
         if self.schema != schema:
-            self.connection.execute(SQL["enter"], [f'"{schema}",tokenledger'])
+            with within(self.connection, ENTER_S):
+                self.connection.execute(SQL["enter"], [f'"{schema}",tokenledger'])
             self.schema = schema
             self.books += 1
 

@@ -17,9 +17,12 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from ledger.postgres import embedded
+from ledger.postgres.deadlines import within
 from ledger.settings import Settings
 
 SERVICE_ROLE = "tokenledger_app"
+#: How long a connection of a pool may take to say that it is alive.
+CHECK_S = 0.5
 
 #: A dead peer is noticed within seconds, whether we wait for it or send to it.
 _LIVENESS = {
@@ -102,7 +105,8 @@ def pool(
 
     def check(connection: Connection) -> None:
         try:
-            ConnectionPool.check_connection(connection)
+            with within(connection, CHECK_S):
+                ConnectionPool.check_connection(connection)
         except psycopg.OperationalError:
             readers.drain()
             raise

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from ledger.postgres import sql_files
-from ledger.postgres.book_connections import BookConnections
+from ledger.postgres.book_connections import ENTER_S, BookConnections
 from ledger.postgres.database import Connection
+from ledger.postgres.deadlines import within
 
 SQL = sql_files.load("sequencer")
 
@@ -25,7 +26,8 @@ def connections_of_writers(
     def connected() -> Connection:
         connection = connect()
         try:
-            connection.execute(SQL["settle"])
+            with within(connection, ENTER_S):
+                connection.execute(SQL["settle"])
         except BaseException:
             connection.close()
             raise

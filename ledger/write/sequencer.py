@@ -108,7 +108,7 @@ class Sequencer:
 
     def work_over(self, connection: Connection) -> None:
         """Go on over another connection, between batches; what is known of the book stays."""
-        self._connection = connection
+        self.connection = connection
         self._cursor = connection.cursor()
         self._copies = CopyQueue(connection)
 
@@ -145,10 +145,10 @@ class Sequencer:
 
         The receipts and states that the requests need are asked for in the same round trip.
         """
-        execute, before = self._connection.execute, self._now()
+        execute, before = self.connection.execute, self._now()
         keys = [key for one in requests for key in (one.key, one.former_key) if key]
         needed = [POLICIES, PERIODS, *chain.from_iterable(request.needs for request in requests)]
-        with self._connection.pipeline():
+        with self.connection.pipeline():
             execute("BEGIN")
             locked, clock = execute(SQL["lock_head"]), execute(SQL["clock"])
             receipts = execute(SQL["receipts"], (b"".join(keys), len(keys)), binary=True)
@@ -193,7 +193,7 @@ class Sequencer:
         if not 0 <= head.position - self.position <= CATCH_UP_MAX:
             self._cache.drop()
         elif head.position > self.position and len(self._cache):
-            since = reading.page(self._connection, self.position, head.position)
+            since = reading.page(self.connection, self.position, head.position)
             with reading_the_log():
                 for position, data in since:
                     self._cache.fold(position, decode(data).event())
@@ -237,7 +237,7 @@ class Sequencer:
         positions = [
             position - before for _, _, position, events, *_ in receipts for before in range(events)
         ]
-        batch.known.recall(receipts, reading.entries(self._connection, positions))
+        batch.known.recall(receipts, reading.entries(self.connection, positions))
 
     def _prefetch(self, batch: Batch, requests: Sequence[Request]) -> None:
         """Load the states that those loaded so far lead to, until they lead to nothing new."""
@@ -335,7 +335,7 @@ class Sequencer:
         written = False
         for group, answered in zip(groups, answers, strict=True):
             if group.alongside is not None:
-                group.alongside(self._connection, answered)
+                group.alongside(self.connection, answered)
                 written = True
         return written
 
@@ -343,7 +343,7 @@ class Sequencer:
         self, batch: Batch, head: Head, answers: list[list[Answer]], *, anything_new: bool
     ) -> None:
         if not anything_new:
-            self._connection.execute("ROLLBACK")
+            self.connection.execute("ROLLBACK")
             self._commits, self.position = head.commits, head.position
             return
         self._write_beside(batch)
@@ -392,9 +392,9 @@ class Sequencer:
         self._commits = -1
         try:
             self._copies.abandon()
-            self._connection.execute("ROLLBACK")
+            self.connection.execute("ROLLBACK")
         except psycopg.Error:
-            self._connection.close()
+            self.connection.close()
             self._cache.drop()
         else:
             self._cache.forget(self._handed_over, self.position)

@@ -11,11 +11,15 @@ from ledger import logs
 from ledger.postgres import sql_files
 from ledger.postgres.book_connections import BookConnections
 from ledger.postgres.database import Connection
+from ledger.postgres.deadlines import within
 from ledger.write.state_cache import Snapshot
 from ledger.write.state_loading import shorten, write
 
 SNAPSHOTS_MAX = 200_000
 CHUNK = 2_000
+#: How long one round of writing may take until its connection is cut, and how long stopping may.
+WRITE_S = 30.0
+STOP_S = 5.0
 #: Entities that wait to have their tails shortened; more are dropped until they are needed again.
 LONG_MAX = 10_000
 
@@ -71,7 +75,7 @@ class Snapshotter:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join()
+        self._thread.join(STOP_S)
         self._stopping = False
 
     def _run(self) -> None:
@@ -96,9 +100,10 @@ class Snapshotter:
     def _work(self, due: list[Snapshot], key: str | None, *, partitions: bool) -> None:
         taken = self._connections.take(self._schema)
         try:
-            self._write(taken.connection, due, partitions=partitions)
-            if key is not None:
-                self._fold_on(taken.connection, key)
+            with within(taken.connection, WRITE_S):
+                self._write(taken.connection, due, partitions=partitions)
+                if key is not None:
+                    self._fold_on(taken.connection, key)
         finally:
             self._connections.give_back(taken)
 

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
 
 import psycopg
 
@@ -22,7 +21,9 @@ from ledger.clock import ClockGuard, ClockJumped
 from ledger.postgres import sql_files
 from ledger.postgres.book_connections import BookConnection, BookConnections, NoConnectionFree
 from ledger.postgres.database import Connection
+from ledger.postgres.deadlines import within
 from ledger.write.answer import Answer, own_outcome, refused
+from ledger.write.condition import Condition
 from ledger.write.connections import connections_of_writers
 from ledger.write.group import Group
 from ledger.write.head import ClocksApart
@@ -31,9 +32,12 @@ from ledger.write.sequencer import NoPartition, OutcomeUnknown, Sequencer
 from ledger.write.snapshots import Snapshotter
 from ledger.write.state_cache import StateCache
 from ledger.write.state_loading import LogUnreadable, LongTails
+from ledger.write.submission import Outcome, Submission
 from ledger.write.unavailable import NotWritten, Unavailable
 
 OUTCOME_UNKNOWN_S = 0.8
+#: How long a batch may take until its connection is cut, and stopping until it gives up.
+BATCH_S, STOP_S = 20.0, 28.0
 LOCK_TRIES = 3
 RECONNECT_S = 0.2
 #: How long a batch is taken apart to find the commands that need long histories.
@@ -44,16 +48,6 @@ AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 
 SQL = sql_files.load("sequencer")
 log = logs.get_logger(__name__)
-
-
-Outcome = list[Answer] | Unavailable
-
-
-class Submission(NamedTuple):
-    """A group on its way: `deliver` is called once, in the writer's thread."""
-
-    group: Group
-    deliver: Callable[[Outcome], None]
 
 
 class Writer:
@@ -92,6 +86,7 @@ class Writer:
         self._cache = StateCache(cache_entities)
         self._guard = ClockGuard()
         self._give_up_at = 0.0
+        self.condition = Condition()
         self._sequencer: Sequencer | None = None
         self._taken: BookConnection | None = None
         #: Whether anything of the batch was sent to PostgreSQL.
@@ -109,11 +104,14 @@ class Writer:
         return self
 
     def stop(self) -> None:
-        """Commit what waits, write snapshots, and end."""
+        """Commit what waits, write snapshots, and end; within STOP_S whatever happens."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join()
+        self._thread.join(STOP_S)
+        if self._thread.is_alive():
+            log.error("the writer did not end in time", book=self.book.name)
+            return
         self._rest()
         if self._own:
             self._connections.close_idle(0.0)
@@ -224,8 +222,8 @@ class Writer:
         return batch
 
     def _serve(self, batch: list[Submission]) -> None:
-        self._give_up_at = time.monotonic() + PARTS_S
-        self._attempted = False
+        self._give_up_at, self._attempted = time.monotonic() + PARTS_S, False
+        self.condition.begin()
         try:
             outcomes = self._commit([submission.group for submission in batch])
         except Unavailable as away:
@@ -237,14 +235,14 @@ class Writer:
             return
         finally:
             self._leave()
+            self.condition.end()
+        self.condition.passed()
         for submission, outcome in zip(batch, outcomes, strict=True):
             self._deliver(submission, outcome)
 
     def _excuse(self, batch: list[Submission], reason: str) -> None:
-        """Give every caller an exception of its own.
-
-        One that is raised again and again would keep the frames of everybody who raised it.
-        """
+        """Give every caller an exception of its own: raised again, one would keep all frames."""
+        self.condition.failed(reason)
         for submission in batch:
             self._deliver(submission, Unavailable(reason))
 
@@ -263,6 +261,9 @@ class Writer:
             try:
                 sequencer = self._sequencer_at_work()
                 answers = self._commit_past_lock(sequencer, groups)
+            except psycopg.errors.DiskFull as error:
+                log.critical("writing stopped", book=self.book.name, error=repr(error))
+                raise Unavailable("the database's disk is full; nothing was written") from error
             except (*AWAY, OutcomeUnknown) as error:
                 if give_up_at is None:
                     log.warning("connection lost", book=self.book.name, error=str(error))
@@ -302,7 +303,8 @@ class Writer:
         self._attempted = True
         for attempt in range(LOCK_TRIES):
             try:
-                return sequencer.commit_batch(groups)
+                with within(sequencer.connection, BATCH_S):
+                    return sequencer.commit_batch(groups)
             except psycopg.errors.LockNotAvailable:
                 self._cut_off_frozen_holders()
                 if attempt == LOCK_TRIES - 1:

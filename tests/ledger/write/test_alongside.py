@@ -9,8 +9,8 @@ import pytest
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
 from ledger.write.group import Alongside, Group
+from ledger.write.submission import Outcome
 from ledger.write.unavailable import NotWritten
-from ledger.write.writer import Outcome
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import Sent, policy, purchase, tip, wallet
 from tests.scenarios.write_path import WritePath

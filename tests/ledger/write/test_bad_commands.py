@@ -8,7 +8,7 @@ import pytest
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
 from ledger.write.group import Group
-from ledger.write.writer import Outcome
+from ledger.write.submission import Outcome
 from tests.ledger.states import cached, replayed
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import Sent, grant, policy, tip

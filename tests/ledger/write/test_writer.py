@@ -2,12 +2,14 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from domain.command import COMMANDS, Command, Decision, Given
 from domain.event import EVENTS, Event
@@ -67,9 +69,11 @@ class Misbehaved(Event, frozen=True, kw_only=True):
 
 
 @pytest.fixture
-def _misbehaving(monkeypatch: pytest.MonkeyPatch) -> None:
+def _misbehaving(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(COMMANDS, Misbehave.name, Misbehave)
     monkeypatch.setitem(EVENTS, Misbehaved.type, Misbehaved)
+    with capture_logs():  # drawing a trace with everything in memory takes seconds
+        yield
 
 
 def misbehave(how: str, key: str | None = None) -> Sent:
