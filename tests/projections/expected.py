@@ -90,7 +90,7 @@ def nets(rows: Rows) -> Counter[tuple[str, str]]:
         body = entry["body"]
         if is_sale(entry):
             products[body["sale_id"]] = body["product"]
-            for payee in body["payees"]:
+            for payee in body.get("payees", ()):
                 found[payee["creator"], body["product"]] += payee["share"]
         if entry["type"] in TAKES_BACK:
             for claw in body.get("shares", ()):
