@@ -22,6 +22,13 @@ class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     kind: str
     scope: str
     reason: str
+    #: The purchase whose loss is the reason.
+    purchase: str | None = None
+
+    @property
+    def cause(self) -> str:
+        """By what a freeze ends that no person has to lift."""
+        return "" if self.purchase is None else f"{self.reason}:{self.purchase}"
 
     def tags(self) -> tuple[str, ...]:
         """The wallet or creator, as `kind` says."""
@@ -31,8 +38,16 @@ class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
         """The frozen scopes afterwards."""
         raise NotImplementedError(type(self).__name__)
 
+    def causes(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        """Why spending is frozen afterwards."""
+        raise NotImplementedError(type(self).__name__)
+
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        return msgspec.structs.replace(wallet, frozen=self.scopes(wallet.frozen))
+        """The scope is frozen or free; of spending it is known why."""
+        causes = wallet.frozen_for
+        if self.scope == FreezeScope.SPEND:
+            causes = self.causes(causes)
+        return msgspec.structs.replace(wallet, frozen=self.scopes(wallet.frozen), frozen_for=causes)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         return msgspec.structs.replace(creator, frozen=self.scopes(creator.frozen))
@@ -45,13 +60,24 @@ class AccountFrozen(FreezeEvent, frozen=True):
     def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({*before, self.scope}))
 
+    def causes(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*before, self.cause)))
+
 
 @stored_as("account.unfrozen.v1")
-class AccountUnfrozen(FreezeEvent, frozen=True):
-    """The subject may act within `scope` again."""
+class AccountUnfrozen(FreezeEvent, frozen=True, kw_only=True):
+    """The subject may act within `scope` again; if something else `remains`, not yet."""
+
+    remains: bool = False
 
     def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        if self.remains:
+            return before
         return tuple(scope for scope in before if scope != self.scope)
+
+    def causes(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        """A person lifts every freeze; else only what the purchase was frozen for ends."""
+        return tuple(cause for cause in before if self.cause and cause != self.cause)
 
 
 class FreezeCommand(Command):
@@ -107,13 +133,19 @@ class Freeze(FreezeCommand):
         return keys
 
     def decide(self, given: Given) -> Decision:
-        if self.is_frozen(given):
+        if self.is_frozen(given) and not self._only_for_purchases(given):
             return ()
         (frozen,) = self.changed(AccountFrozen)
         if (self.kind, self.scope) != (str(SubjectKind.CREATOR), str(FreezeScope.EARN)):
             return (frozen,)
         creator = frozen.in_creator(given.state(Creator, self.subject), self.subject)
         return frozen, *stopped(creator, given)
+
+    def _only_for_purchases(self, given: Given) -> bool:
+        """Whether what is frozen would be free again by itself."""
+        if (self.kind, self.scope) != (str(SubjectKind.WALLET), str(FreezeScope.SPEND)):
+            return False
+        return "" not in given.state(Wallet, self.subject).frozen_for
 
 
 @command

@@ -219,7 +219,7 @@ def _spread(records: Sequence[Disputed], amount: int) -> Iterable[tuple[Disputed
             room = _disputable(record) - found[nth]
             room -= record.disputed(DisputeStatus.OPEN) + record.disputed(DisputeStatus.LOST)
             if beside_refunds:
-                room -= record.refunded
+                room -= _refunded(record)
             part = min(amount, max(0, room))
             found[nth] += part
             amount -= part
@@ -232,6 +232,12 @@ def _disputable(disputed: Disputed) -> int:
     if isinstance(disputed, PurchaseRecord):
         return disputed.price
     return disputed.by_card
+
+
+def _refunded(disputed: Disputed) -> int:
+    if isinstance(disputed, PurchaseRecord):
+        return disputed.sent_back + disputed.taken
+    return disputed.refunded
 
 
 def _user(disputed: Disputed) -> str:

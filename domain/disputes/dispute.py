@@ -17,19 +17,17 @@ from domain.entity import State, entity
 from domain.event import Event, stored_as
 from domain.payments.payment import DisputeStatus
 from domain.payments.suspense_drawn import REPORTED, SuspenseDrawn, dispute_notice_key
-from domain.purchases.disputed_lots import (
-    LotCancelled,
-    LotMovements,
-)
+from domain.purchases.disputed_lots import LotCancelled, LotMovements
 from domain.purchases.purchase import PurchaseDispute, PurchaseEvent, PurchaseRecord
 from domain.reversals.card_sales import with_dispute
 from domain.reversals.clawback import Reversal
+from domain.reversals.purchase_loss_events import charged, loss_legs, record_after
 from domain.reversals.token_sales import ends
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
-from domain.sales.sale import Charge, SaleDispute, SaleEvent, SaleRecord
+from domain.sales.sale import SaleDispute, SaleEvent, SaleRecord
 from domain.transitions import Transitions
-from domain.wallets.lot_changes import Cause, LotChange, changes_of
-from domain.wallets.wallet import BuyerRisk, LotUse, Wallet, WalletEvent
+from domain.wallets.lot_changes import LotChange
+from domain.wallets.wallet import BuyerRisk, LotPrice, LotUse, Wallet, WalletEvent
 
 #: `close-dispute` names its outcome; a win is final.
 TRANSITIONS: Transitions[DisputeStatus] = {
@@ -178,13 +176,12 @@ class DisputeEvent(
 
     def lot_changes(self) -> tuple[LotChange, ...]:
         """What became of tokens."""
-        moved, user = self.lot_movements(), self.user
-        return (
-            *(LotChange(user, lot.whole(0), lot.tokens, Cause.RESTORED) for lot in moved.restored),
-            *changes_of(user, moved.held, Cause.HELD),
-            *changes_of(user, moved.cancelled, Cause.CANCELLED),
-            *(LotChange(user, use, -use.tokens, Cause.HELD) for use in moved.freed),
-        )
+        return self.lot_movements().changes(self.user)
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """What became of tokens; the purchase is contested."""
+        wallet = super().in_wallet(wallet, user)
+        return wallet if self.purchase_id is None else wallet.with_contested(self.purchase_id)
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """The entitlement to one of `items` after this event."""
@@ -226,8 +223,9 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     """What became of a dispute: part `part` of `parts`, of which each balances by itself.
 
     Who bears a loss of `amount`: shares (the creators), `platform_share` (commission of a sale,
-    margin of a purchase), `tax`, `released` (deferred revenue of unspent tokens), `debt` (the
-    buyer) and `excess` (the platform). A win after a loss has them all negative.
+    margin of a purchase), `tax`, `released` (deferred revenue of unspent tokens), `breakage` and
+    `promo` (which are undone), `debt` (the buyer) and `excess` (the platform). A win after a loss
+    has them all negative.
     """
 
     part: int = 1
@@ -242,52 +240,30 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     bounced: int = 0
     #: What the buyer has lost in disputes by now; on the first event of a command that changes it.
     risk: BuyerRisk | None = None
+    breakage: int = 0
+    promo: int = 0
+    #: Lots of the purchase that are worth something else afterwards.
+    repriced: tuple[LotPrice, ...] = ()
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """What became of tokens, what the buyer owes now, and how risky that buyer is."""
-        wallet = super().in_wallet(wallet, user)
-        risk = wallet.risk if self.risk is None else self.risk
-        return msgspec.structs.replace(wallet, debt=wallet.debt + self.debt, risk=risk)
+        wallet = super().in_wallet(wallet, user).owing(self.debt)
+        return wallet if self.risk is None else msgspec.structs.replace(wallet, risk=self.risk)
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
         """What this part took, or gave back, too."""
-        record = super().in_purchase(record)
-        return msgspec.structs.replace(
-            record,
-            lost_tax=record.lost_tax + self.tax,
-            lost_net=record.lost_net + self.released,
-            debt=record.debt + self.debt,
-        )
+        return record_after(super().in_purchase(record), self, self.bearer)
 
-    def charged(self, record: SaleRecord, *, cleared: bool = False) -> SaleRecord:
-        """The record of a sale that the disputed purchase paid, once it is charged its share."""
-        sale = record.sale
-        if sale is None or self.purchase_id is None:
-            return record
-        taken = {claw.creator: claw.share for claw in self.shares if claw.sale_id == sale.sale_id}
-        before = {charge.purchase: charge.shares for charge in record.charges}
-        known = before.pop(self.purchase_id, (0,) * len(sale.payees))
-        charges = [Charge(purchase, shares) for purchase, shares in before.items()]
-        if not cleared:
-            shares = tuple(
-                share + taken.get(payee.creator, 0)
-                for payee, share in zip(sale.payees, known, strict=True)
-            )
-            charges.append(Charge(self.purchase_id, shares))
-        return msgspec.structs.replace(record, charges=tuple(charges))
+    def in_sale(self, record: SaleRecord) -> SaleRecord:
+        """The sale's dispute has ended, or the sale is charged for a purchase that was lost."""
+        if self.purchase_id is not None:
+            return charged(record, self.purchase_id, self.shares)
+        return super().in_sale(record)
 
     def bearers(self, assets: Assets) -> tuple[Posting, ...]:
         """The postings of everybody's part of the loss."""
-        money = assets.currency
         income = accounts.MARGIN_REVENUE if self.sale_id is None else self.platform_account
-        return (
-            *self.creator_legs(assets),
-            (income, money, self.platform_share),
-            (accounts.vat(self.country or ""), money, self.tax),
-            (accounts.DEFERRED, money, self.released),
-            (accounts.fan_debt(self.user), money, self.debt),
-            (accounts.BAD_DEBT_EXPENSE, money, self.excess),
-        )
+        return *self.creator_legs(assets), *loss_legs(self, assets, income)
 
 
 @stored_as("dispute.lost.v1")
@@ -309,11 +285,7 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True):
 
     def lot_movements(self) -> LotMovements:
         """Tokens are cancelled."""
-        return LotMovements(held=self.held, cancelled=self.lots)
-
-    def in_sale(self, record: SaleRecord) -> SaleRecord:
-        """The sale's dispute is lost, or the sale is charged for a purchase that was."""
-        return self.charged(record) if self.sale_id is None else super().in_sale(record)
+        return LotMovements(held=self.held, cancelled=self.lots, repriced=self.repriced)
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """It ends once refunds and losses have reached what was paid."""
@@ -365,13 +337,7 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
 
     def lot_movements(self) -> LotMovements:
         """Tokens come back."""
-        return LotMovements(restored=self.restored, held=self.held, freed=self.freed)
-
-    def in_sale(self, record: SaleRecord) -> SaleRecord:
-        """The sale's dispute is won, or the sale is charged less."""
-        if self.sale_id is not None:
-            return super().in_sale(record)
-        return self.charged(record, cleared=self.cleared)
+        return LotMovements(self.restored, self.held, (), self.freed, self.repriced)
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """What a loss ended is given back."""

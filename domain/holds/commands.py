@@ -13,6 +13,8 @@ from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, FreezeScope, Funding, Id, Instant, PositiveAmount
 from domain.holds.hold import TRANSITIONS, CreditsHeld, Hold, HoldReleased, HoldSettled, HoldStatus
+from domain.purchases.purchase import PurchaseRecord
+from domain.refunds.purchase_freezes import with_freezes
 from domain.rejections import (
     ACCOUNT_FROZEN,
     CAPTURE_EXCEEDS_HOLD,
@@ -26,8 +28,10 @@ from domain.rejections import (
     Rejection,
     reject,
 )
+from domain.reversals.clawback import with_cancelled_payouts
+from domain.reversals.purchase_loss_events import restated, restatement
 from domain.wallets.expiry import end_of_lot
-from domain.wallets.wallet import LotUse, Wallet
+from domain.wallets.wallet import LotUse, Wallet, WalletEvent
 
 
 @command
@@ -139,12 +143,28 @@ class SettleBatch(HoldCommand):
 
 @command
 class ReleaseHold(HoldCommand):
-    """Release what is left of a hold: its tokens may be spent again."""
+    """Release what is left of a hold: its tokens may be spent again.
+
+    Those of a purchase that a bank or a processor took back are cancelled as they arrive.
+    """
 
     name = "release-hold"
 
+    def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
+        """The hold, its wallet, and those of its purchases that are contested."""
+        keys = super().prefetch(states)
+        hold = states.loaded(Hold, self.hold)
+        wallet = None if hold is None else states.loaded(Wallet, hold.user)
+        if hold is None or wallet is None:
+            return keys
+        contested = _contested(hold, wallet)
+        trails = (f"trail:{hold.user}:{purchase}" for purchase in contested)
+        return *keys, *(f"purchase:{purchase}" for purchase in contested), *trails
+
     def decide(self, given: Given) -> Decision:
-        """The release, then the end of tokens whose time passed while they were held."""
+        """The release, what contested purchases lose by it, then the end of tokens whose time
+        passed while they were held.
+        """
         hold = self.load_hold(given)
         if isinstance(hold, Rejection):
             return hold
@@ -159,8 +179,26 @@ class ReleaseHold(HoldCommand):
             reason=HoldStatus.RELEASED if status == HoldStatus.OPEN else HoldStatus.EXPIRED,
         )
         wallet = given.state(Wallet, hold.user)
+        contested = given.states_of(PurchaseRecord, _contested(hold, wallet))
+        wallet = released.in_wallet(wallet, hold.user)
+        losses: list[Event] = []
+        for record in contested.values():
+            found = restated(given, record, wallet)
+            if found is None:
+                continue
+            for event in with_freezes(record, wallet, restatement(record, found)):
+                assert isinstance(event, WalletEvent)
+                wallet = event.in_wallet(wallet, hold.user)
+                losses.append(event)
         ended = (_ended(use, wallet, hold.user, given.now) for use in hold.lots)
-        return (released, *(event for event in ended if event is not None))
+        ends = (event for event in ended if event is not None)
+        return with_cancelled_payouts(given, (released, *losses, *ends))
+
+
+def _contested(hold: Hold, wallet: Wallet) -> tuple[str, ...]:
+    """The purchases of held tokens that a bank or a processor contests."""
+    purchases = dict.fromkeys(use.purchase for use in hold.lots)
+    return tuple(purchase for purchase in purchases if purchase in wallet.contested)
 
 
 def _ended(use: LotUse, wallet: Wallet, user: str, now: datetime) -> Event | None:
@@ -168,4 +206,5 @@ def _ended(use: LotUse, wallet: Wallet, user: str, now: datetime) -> Event | Non
     lot = wallet.lot(use.lot)
     if lot is None or lot.expires_at is None or now < lot.expires_at:
         return None
-    return end_of_lot(lot, user, use.tokens)
+    tokens = min(use.tokens, lot.free)
+    return end_of_lot(lot, user, tokens) if tokens else None

@@ -2,17 +2,23 @@
 
 How many tokens are held and how many are cancelled follows from how much of the price is disputed
 and lost by now, whichever disputes said so in whatever order. The last lots in the spending order
-go first and come back last, each exactly as it was.
+go first and come back last.
+
+What the cancelled ones are worth follows from sums as well: all that is left of the purchase, in
+tokens and in money, whatever lots it is in. Where the lots would release another cent, one of them
+is repriced, so that deferred revenue is what the lots have left, always.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
+from fractions import Fraction
+from math import floor
 
 import msgspec
 
 from domain.money import portion
 from domain.wallets.lot_changes import Cause, LotChange, changes_of
-from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet
+from domain.wallets.wallet import Lot, LotPrice, LotUse, TokenClass, Wallet
 
 
 class LotCancelled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -50,23 +56,38 @@ class LotMovements(msgspec.Struct, frozen=True):
     held: tuple[LotUse, ...] = ()
     cancelled: tuple[LotCancelled, ...] = ()
     freed: tuple[LotUse, ...] = ()
+    repriced: tuple[LotPrice, ...] = ()
+
+    def changes(self, user: str) -> tuple[LotChange, ...]:
+        """The same, as changes of `user`'s lots."""
+        return (
+            *(LotChange(user, lot.whole(0), lot.tokens, Cause.RESTORED) for lot in self.restored),
+            *changes_of(user, self.held, Cause.HELD),
+            *changes_of(user, self.cancelled, Cause.CANCELLED),
+            *(LotChange(user, use, -use.tokens, Cause.HELD) for use in self.freed),
+            *(LotChange(user, lot, 0, Cause.REPRICED) for lot in self.repriced),
+        )
 
 
 class Targets(msgspec.Struct, frozen=True):
-    """Of `whole` minor units of the price, how much is disputed or lost, and how much is lost."""
+    """What part of the price is disputed or lost, and what part is lost."""
 
-    whole: int
-    disputed: int
-    lost: int
+    disputed: Fraction
+    lost: Fraction
 
     def of(self, tokens: int) -> tuple[int, int]:
         """Of the tokens that were unspent: (held or cancelled, cancelled), rounded down."""
-        if not self.whole:
-            return 0, 0
-        return (
-            tokens * min(self.whole, self.disputed) // self.whole,
-            tokens * min(self.whole, self.lost) // self.whole,
-        )
+        return floor(tokens * self.disputed), floor(tokens * self.lost)
+
+
+def settling(lots: Iterable[Lot], tokens: int) -> tuple[LotCancelled, ...]:
+    """`tokens` of the free paid ones, the last in the spending order first, for a debt they settle.
+
+    When the loss that left the debt is undone they come back.
+    """
+    mine = Wallet(lots=tuple(lot for lot in lots if lot.kind == TokenClass.PAID))
+    pool = {lot.lot: lot.free for lot in mine.lots}
+    return _cancelled(mine, pool, tokens)
 
 
 def lot_movements(
@@ -75,18 +96,19 @@ def lot_movements(
     cancelled: tuple[LotCancelled, ...],
     targets: Targets,
     *,
-    won: bool = False,
+    frees: bool = False,
+    restores: bool = False,
 ) -> LotMovements:
     """From what disputes hold and have cancelled of a purchase to what `targets` ask for.
 
-    `lots` are the purchase's in the wallet; `held` is by lot. Only a win sets free or restores,
-    only a loss cancels, whatever was spent in between.
+    `lots` are the purchase's in the wallet; `held` is by lot. Only where less is disputed are
+    tokens set free, and only where less is lost are they restored, whatever was spent in between.
     """
     found = LotMovements()
     for kind in (TokenClass.PAID, TokenClass.PROMO):
         mine = [lot for lot in lots if lot.kind == kind]
         gone = [lot for lot in cancelled if lot.kind == kind]
-        part = _movements(mine, held, gone, targets, won=won)
+        part = _movements(mine, held, gone, targets, frees=frees, restores=restores)
         found = LotMovements(
             restored=found.restored + part.restored,
             held=found.held + part.held,
@@ -96,13 +118,48 @@ def lot_movements(
     return found
 
 
+def priced(
+    lots: Iterable[Lot],
+    cancelled: tuple[LotCancelled, ...],
+    moved: LotMovements,
+    *,
+    worth: int,
+    limit: int,
+) -> tuple[LotMovements, int]:
+    """The movements with the lots that they reprice, and what all cancelled tokens are worth then.
+
+    `worth` is what those that were cancelled before are worth. All tokens of the purchase that are
+    left or cancelled share what is left of its price evenly; those that are cancelled have no more
+    than `limit` of it.
+    """
+    before = Wallet(lots=tuple(lot for lot in lots if lot.kind == TokenClass.PAID))
+    after = before.changed(
+        change for change in moved.changes("") if change.lot.kind == TokenClass.PAID
+    )
+    gone = sum(lot.tokens for lot in cancelled if lot.kind == TokenClass.PAID)
+    tokens = sum(lot.left for lot in before.lots) + gone
+    money = sum(lot.released(lot.left) for lot in before.lots) + worth
+    gone = tokens - sum(lot.left for lot in after.lots)
+    target = min(limit, portion(money, gone, tokens)) if after.lots else money
+    missing = money - target - sum(lot.released(lot.left) for lot in after.lots)
+    repriced = []
+    for lot in after.lots:
+        price = lot.released(lot.left)
+        wanted = max(0, price + missing)
+        missing -= wanted - price
+        if wanted != price or lot.consumed < 0:
+            repriced.append(LotPrice(lot.lot, lot.purchase, lot.kind, wanted))
+    return msgspec.structs.replace(moved, repriced=tuple(repriced)), target
+
+
 def _movements(
     lots: list[Lot],
     held: dict[str, int],
     cancelled: list[LotCancelled],
     targets: Targets,
     *,
-    won: bool,
+    frees: bool,
+    restores: bool,
 ) -> LotMovements:
     """The same for one class of tokens."""
     wallet = Wallet(lots=tuple(lots))
@@ -110,9 +167,8 @@ def _movements(
     pool = {lot.lot: held[lot.lot] for lot in lots if held.get(lot.lot)}
     free = sum(lot.free for lot in lots)
     both, lost = targets.of(free + sum(pool.values()) + before)
-    at_least_or_most = min if won else max
-    lost = at_least_or_most(lost, before)
-    both = max(lost, at_least_or_most(both, before + sum(pool.values())))
+    lost = (min if restores else max)(lost, before)
+    both = max(lost, (min if frees else max)(both, before + sum(pool.values())))
     restored = _restored(wallet, cancelled, before - lost)
     wallet = wallet.changed(
         LotChange("", lot.whole(0), lot.tokens, Cause.RESTORED) for lot in restored
@@ -143,10 +199,9 @@ def _restored(
         if back <= 0:
             break
         tokens -= back
-        now = wallet.lot(lot.lot)
-        consumed = lot.lot_tokens if now is None else now.consumed
-        worth = portion(lot.lot_price, consumed, lot.lot_tokens) - portion(
-            lot.lot_price, consumed - back, lot.lot_tokens
+        now = wallet.lot(lot.lot) or lot.whole(lot.lot_tokens)
+        worth = portion(now.price, now.consumed, now.tokens) - portion(
+            now.price, now.consumed - back, now.tokens
         )
         found.append(msgspec.structs.replace(lot, tokens=back, released=worth))
     return tuple(found)

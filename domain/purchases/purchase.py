@@ -5,6 +5,7 @@ Folded from the log when a decision asks for it; nothing that sells or spends ev
 
 from collections import Counter
 from datetime import datetime
+from fractions import Fraction
 
 import msgspec
 
@@ -13,6 +14,7 @@ from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
 from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.money import split_by_weight
 from domain.payments.payment import (
     DisputeStatus,
     PaymentEvent,
@@ -38,6 +40,7 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
     """A purchase: `tokens` with a price and `bonus` ones without; minor units as paid."""
 
     KIND = "purchase"
+    FOLD_VERSION = 2
     CACHED = False
 
     purchase_id: str | None = None
@@ -49,21 +52,34 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
     vat_bps: int = 0
     country: str | None = None
     processor: str = ""
-    #: What refunds took back: worth of the price, of it tax; bonus tokens that were spent and
-    #: deducted.
-    refunded: int = 0
-    refunded_tax: int = 0
-    #: Minor units that refunds sent back: the worth without what spent bonus tokens cost.
+    #: Whether what is left of its tokens lapses some time.
+    lapses: bool = False
+    #: What refunds by command paid back, and what they took for it: of the price of its tokens,
+    #: and of the tax.
     sent_back: int = 0
+    refunded_net: int = 0
+    refunded_tax: int = 0
+    #: Bonus tokens that were spent and deducted from refunds, and minor units deducted for them.
     bonus_deducted: int = 0
+    deducted: int = 0
     disputes: tuple[PurchaseDispute, ...] = ()
+    #: Minor units that its processor refunded, and by which notice; whether its payment has failed
+    #: after all, and when a refund of it or the payment failed last.
+    taken: int = 0
+    recorded: tuple[tuple[str, int], ...] = ()
+    failed: bool = False
+    failed_at: datetime | None = None
+    #: Who bears what is lost: as the first loss had it.
+    bearer: str = ""
     #: Tokens that disputes hold, by lot, and those that lost ones have cancelled.
     held: dict[str, int] = msgspec.field(default_factory=dict)
     cancelled: tuple[LotCancelled, ...] = ()
-    #: What lost disputes took of tax and of the price of unspent tokens, and what they left the
-    #: buyer owing.
+    #: What losses took: of tax, of the price of unspent tokens, of breakage, of what was deducted
+    #: for a bonus; and what they left the buyer owing.
     lost_tax: int = 0
     lost_net: int = 0
+    lost_breakage: int = 0
+    lost_promo: int = 0
     debt: int = 0
     labels: dict[str, str] | None = None
 
@@ -74,8 +90,13 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
 
     @property
     def refundable(self) -> int:
-        """Minor units of its price that no refund took back."""
-        return self.price - self.refunded
+        """Minor units of its price that no refund by command sent back."""
+        return self.price - self.sent_back
+
+    @property
+    def net_left(self) -> int:
+        """The same without VAT: what its tokens release, and what was deducted for its bonus."""
+        return self.refundable - self.tax + self.refunded_tax
 
     def disputed(self, *statuses: DisputeStatus) -> int:
         """Minor units of its disputes with these statuses."""
@@ -83,8 +104,38 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
 
     @property
     def lost_amount(self) -> int:
-        """Minor units of its price that lost disputes took; the rest is more than there was."""
-        return min(self.refundable, self.disputed(DisputeStatus.LOST))
+        """Minor units of its price that banks and processors took for good."""
+        lost = self.disputed(DisputeStatus.LOST) + self.taken
+        return self.refundable if self.failed else min(self.refundable, lost)
+
+    @property
+    def bounced(self) -> int:
+        """Minor units that its failed payment took: all that nothing else has."""
+        lost = self.disputed(DisputeStatus.LOST) + self.taken
+        return max(0, self.refundable - lost) if self.failed else 0
+
+    @property
+    def excess(self) -> int:
+        """Minor units that they took beyond all that there was."""
+        return max(0, self.disputed(DisputeStatus.LOST) + self.taken - self.refundable)
+
+    @property
+    def contested(self) -> int:
+        """Minor units that are disputed, or lost for good."""
+        return self.disputed(DisputeStatus.OPEN, DisputeStatus.LOST) + self.taken + self.bounced
+
+    def part(self, amount: int) -> Fraction:
+        """Which part of what no refund sent back `amount` minor units of the price are."""
+        whole = self.refundable
+        return Fraction(min(amount, whole), whole) if whole else Fraction(0)
+
+    @property
+    def tax_to_lose(self) -> int:
+        """The VAT in what is lost, rounded half down."""
+        left = self.tax - self.refunded_tax
+        if not self.refundable:
+            return 0
+        return split_by_weight(self.lost_amount, self.refundable - left, left)[1]
 
     def with_dispute(self, dispute: PurchaseDispute) -> "PurchaseRecord":
         """The record with a new dispute, or with a known one as it is now."""
@@ -223,6 +274,7 @@ class TokensPurchased(
             country=self.country,
             processor=self.processor,
             labels=self.labels,
+            lapses=self.lapses_at is not None,
         )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:

@@ -10,9 +10,9 @@ from domain.fields import Code, Funding, Id, PositiveAmount
 from domain.payments.payment import DisputeStatus
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds.refund import (
-    RefundRecorded,
     RefundRequested,
 )
+from domain.refunds.tokens import refund_of_tokens
 from domain.rejections import (
     DISPUTE_OPEN,
     REFUND_EXCEEDS_REMAINING,
@@ -22,12 +22,11 @@ from domain.rejections import (
     reject,
 )
 from domain.reversals.card_sales import (
-    clawbacks,
     entitled_items,
     went_back,
 )
 from domain.reversals.clawback import with_cancelled_payouts
-from domain.reversals.token_sales import ends, refundable, token_refund
+from domain.reversals.token_sales import refundable
 from domain.sales.sale import Sale, SaleRecord
 
 
@@ -48,8 +47,15 @@ class Refund(Command):
         record = states.loaded(SaleRecord, self.sale)
         if record is None or record.sale is None or record.sale.funding == Funding.CARD:
             return (key,)
-        purchases = dict.fromkeys(f"purchase:{use.purchase}" for use in record.sale.lots)
-        return key, *record.sale.party_keys(), *purchases
+        sale = record.sale
+        purchases = dict.fromkeys(use.purchase for use in sale.lots)
+        keys = [key, *sale.party_keys()]
+        for purchase in purchases:
+            keys.append(f"purchase:{purchase}")
+            known = states.loaded(PurchaseRecord, purchase)
+            if known is not None and known.contested:
+                keys.append(f"trail:{sale.buyer}:{purchase}")
+        return tuple(keys)
 
     def decide(self, given: Given) -> Decision:
         """Tokens come back at once; of a card the refund is requested."""
@@ -66,27 +72,15 @@ class Refund(Command):
                 reason=self.reason_code,
             )
             return (requested,)
-        return with_cancelled_payouts(given, (self._of_tokens(given, record, record.sale),))
-
-    def _of_tokens(self, given: Given, record: SaleRecord, sale: Sale) -> RefundRecorded:
-        back = token_refund(record, self.amount, given.new_id, given.now)
-        cumulative = record.refunded + self.amount
-        return RefundRecorded(
-            refund_id=given.new_id,
-            sale_id=sale.sale_id,
-            buyer=sale.buyer,
-            funding=Funding.TOKEN,
+        events = refund_of_tokens(
+            given,
+            record,
+            record.sale,
             amount=self.amount,
-            cumulative=cumulative,
             reason=self.reason_code,
-            shares=clawbacks(given, sale, back.clawed),
-            platform_share=back.released + back.promo_part - sum(back.clawed),
-            released=back.released,
-            promo_part=back.promo_part,
-            lots=back.lots,
-            revoked=entitled_items(sale) if cumulative == record.paid else (),
-            on_agenda=bool(ends(sale.buyer, [lot for lot in back.lots if not lot.lapsed])),
+            revoked=entitled_items(record.sale),
         )
+        return with_cancelled_payouts(given, events)
 
 
 def _refusal(given: Given, record: SaleRecord, sale_id: str, amount: int) -> Rejection | None:

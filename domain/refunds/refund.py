@@ -19,7 +19,7 @@ from domain.payments.suspense_drawn import SuspenseDrawn
 from domain.reversals.clawback import Reversal
 from domain.reversals.token_sales import LotReturned, ends
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
-from domain.sales.sale import InFlight, RecordedRefund, SaleEvent, SaleRecord
+from domain.sales.sale import Charge, InFlight, RecordedRefund, SaleEvent, SaleRecord, recharged
 from domain.transitions import Transitions
 from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import WalletEvent
@@ -231,6 +231,8 @@ class RefundRecorded(
     by_reference: bool = False
     #: Whether the refund itself is found by it, too, should it fail.
     may_fail: bool = False
+    #: TOKEN: what losses of purchases had taken of it, and now is the refund's to take.
+    uncharged: tuple[Charge, ...] = ()
 
     def labelled_by(self) -> str:
         return f"sale:{self.sale_id}"
@@ -298,6 +300,10 @@ class RefundRecorded(
         back = {lot.origin: lot.tokens for lot in self.lots}
         taken = {claw.creator: claw.share for claw in self.shares}
         uses, payees = record.sale.lots, record.sale.payees
+        charges, own = record.charges, (0,) * len(payees)
+        for charge in self.uncharged:
+            charges = recharged(charges, charge.purchase, tuple(-each for each in charge.shares))
+            own = tuple(a + b for a, b in zip(own, charge.shares, strict=True))
         return msgspec.structs.replace(
             record,
             returned=tuple(
@@ -305,9 +311,10 @@ class RefundRecorded(
                 for use, before in zip(uses, record.returned, strict=True)
             ),
             clawed=tuple(
-                before + taken.get(payee.creator, 0)
-                for payee, before in zip(payees, record.clawed, strict=True)
+                before + taken.get(payee.creator, 0) + charged
+                for payee, before, charged in zip(payees, record.clawed, own, strict=True)
             ),
+            charges=charges,
         )
 
     def _in_recorded(self, record: SaleRecord) -> tuple[RecordedRefund, ...]:

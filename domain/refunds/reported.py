@@ -104,7 +104,9 @@ class FailRefund(Command):
         if other_currency(self, given) is not None:
             return suspended(self, 0, CURRENCY_MISMATCH.code)
         if refund.purchase_id is not None:
-            return purchase_notices.refund_failed_on(self)
+            return purchase_notices.refund_failed_on(
+                given, self, self.reason_code, refund, self.refund
+            )
         return self._of_sales(given, refund, by_id=by_id)
 
     def _of_sales(self, given: Given, refund: RefundRecord, *, by_id: bool) -> Decision:
@@ -165,7 +167,7 @@ class FailPayment(PaymentNotice):
         if isinstance(found, Authorized):
             return authorization_failed_on(given, found.payment, self.reason_code)
         if isinstance(found, PurchaseRecord):
-            return purchase_notices.failed_on(self)
+            return purchase_notices.failed_on(given, self, self.reason_code, found)
         if isinstance(found, InSuspense):
             return in_suspense.failed_on(self, found)
         return self._of_sales(given, found)

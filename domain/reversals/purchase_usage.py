@@ -4,7 +4,7 @@ Only a dispute or the refund of the purchase asks for it, so no sale carries a t
 it: usage is folded from all that happened to the wallet, when a decision needs it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 import msgspec
@@ -13,6 +13,7 @@ from domain.entity import State, entity
 from domain.event import Event
 from domain.reversals.token_sales import paid_parts_left, released_by
 from domain.sales.sale import Sale, SaleEvent, SaleRecord
+from domain.wallets.expiry import TokensLapsed
 from domain.wallets.lot_changes import Cause
 from domain.wallets.wallet import TokenClass, WalletEvent
 
@@ -28,6 +29,8 @@ class PurchaseUsage(State, frozen=True, kw_only=True):
     newest: Any = None
     #: Bonus tokens of the purchase that were used without a sale.
     bonus_used: int = 0
+    #: Minor units of its price that lapsed.
+    lapsed: int = 0
 
     def apply(self, key: str, event: Event) -> "PurchaseUsage":
         """The usage after an event of the wallet: what it paid for, and what became of sales."""
@@ -37,6 +40,9 @@ class PurchaseUsage(State, frozen=True, kw_only=True):
                 return self
             return msgspec.structs.replace(self, newest=(event, self.newest))
         assert isinstance(event, WalletEvent)
+        if isinstance(event, TokensLapsed):
+            mine = event.lot_id.partition("_")[0] == purchase
+            return msgspec.structs.replace(self, lapsed=self.lapsed + mine * event.released)
         used = sum(
             change.tokens
             for change in event.lot_changes()
@@ -111,14 +117,14 @@ def paid_by(purchase: str, record: SaleRecord) -> Paid:
     )
 
 
-def bonus_spent(purchase: str, usage: PurchaseUsage) -> int:
+def bonus_spent(purchase: str, usage: PurchaseUsage, sales: Mapping[str, SaleRecord]) -> int:
     """Bonus tokens of `purchase` that were used, by whatever, and that no refund returned.
 
-    Those that expired, were cancelled or are left were not.
+    Those that expired, were cancelled or are left were not. `sales` are those that it paid.
     """
     return usage.bonus_used + sum(
         use.tokens - back
-        for record in usage.sales().values()
+        for record in sales.values()
         if record.sale is not None
         for use, back in zip(record.sale.lots, record.returned, strict=True)
         if use.purchase == purchase and use.kind == TokenClass.PROMO
@@ -135,7 +141,7 @@ def is_used_without_sale(cause: Cause) -> bool:
             return True
         case Cause.SPENT:
             raise TypeError("only sales spend: their tokens are followed by their records")
-        case Cause.EXPIRED | Cause.REVOKED | Cause.CANCELLED | Cause.RESTORED:
+        case Cause.EXPIRED | Cause.REVOKED | Cause.CANCELLED | Cause.RESTORED | Cause.REPRICED:
             return False
         case Cause.PURCHASED | Cause.GRANTED | Cause.CREDITED | Cause.RETURNED:
             return False

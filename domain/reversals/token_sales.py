@@ -91,17 +91,10 @@ class TokenRefund(msgspec.Struct, frozen=True):
 
 
 def refundable(record: SaleRecord) -> tuple[int, ...]:
-    """Tokens of each lot of a sale that a refund could return.
-
-    Those whose purchase was charged back at the creators' cost have been returned as money.
-    """
+    """Tokens of each lot of a sale that a refund could return."""
     sale = record.sale
     assert sale is not None
-    charged = {charge.purchase for charge in record.charges}
-    return tuple(
-        0 if use.purchase in charged else use.tokens - back
-        for use, back in zip(sale.lots, record.returned, strict=True)
-    )
+    return tuple(use.tokens - back for use, back in zip(sale.lots, record.returned, strict=True))
 
 
 def token_refund(record: SaleRecord, tokens: int, refund_id: str, now: datetime) -> TokenRefund:
@@ -122,10 +115,7 @@ def token_refund(record: SaleRecord, tokens: int, refund_id: str, now: datetime)
             lot = msgspec.structs.replace(lot, lapsed=True)
         lots.append(lot)
     before, owed = _creators(sale, record.returned), _creators(sale, tuple(after))
-    free = still_owned(record)
-    clawed = tuple(
-        min(owing - had, own) for owing, had, own in zip(owed, before, free, strict=True)
-    )
+    clawed = tuple(owing - had for owing, had in zip(owed, before, strict=True))
     promo_part = sum(_promo(sale, tuple(after))) - sum(_promo(sale, record.returned))
     return TokenRefund(tuple(lots), sum(lot.price for lot in lots), promo_part, clawed)
 

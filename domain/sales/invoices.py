@@ -120,6 +120,13 @@ def credit_note(
     return (CreditNoteIssued(**fields, refund_id=refund_id),)  # type: ignore[arg-type]
 
 
+def debit_note(given: Given, document: Document) -> tuple[Event, ...]:
+    """The debit note; none where no VAT was taken back."""
+    if not document.vat:
+        return ()
+    return (DebitNoteIssued(**document.numbered(given, 0)),)  # type: ignore[arg-type]
+
+
 def for_sale(given: Given, sale: Sale) -> tuple[Event, ...]:
     """The invoice of a sale by card; none where it bears no VAT."""
     if not sale.tax:

@@ -84,12 +84,23 @@ class Charge(msgspec.Struct, frozen=True, array_like=True, gc=False):
     shares: tuple[int, ...]
 
 
+def recharged(
+    charges: tuple[Charge, ...], purchase: str, taken: tuple[int, ...]
+) -> tuple[Charge, ...]:
+    """`charges` once `taken` more, by payee, is taken for the loss of `purchase`."""
+    before = {charge.purchase: charge.shares for charge in charges}
+    known = before.pop(purchase, (0,) * len(taken))
+    shares = tuple(a + b for a, b in zip(known, taken, strict=True))
+    others = tuple(Charge(*other) for other in before.items())
+    return (*others, Charge(purchase, shares)) if any(shares) else others
+
+
 @entity
 class SaleRecord(State, frozen=True, kw_only=True):
     """A sale and what became of it. Tuples of numbers follow the sale's payees, or its lots."""
 
     KIND = "sale"
-    FOLD_VERSION = 2
+    FOLD_VERSION = 3
     CACHED = False
 
     sale: "Sale | None" = None

@@ -116,7 +116,8 @@ class Recorded:
                 sales = (self._sales[sale_id] for sale_id in payment.sale_ids)
                 return sum(sale.refunded + sale.over_refunded + sale.bounced for sale in sales)
             if payment.purchase_id is not None:
-                return self._purchases[payment.purchase_id].sent_back
+                purchase = self._purchases[payment.purchase_id]
+                return purchase.sent_back + purchase.taken + purchase.bounced
             waiting = payment.suspended_by(self._processor)
             if waiting is not None:
                 return waiting.refunded

@@ -42,6 +42,8 @@ class Cause(StrEnum):
     REVOKED = "revoked"
     CANCELLED = "cancelled"
     RESTORED = "restored"
+    #: None of them moves: what is left of the lot is worth something else from now on.
+    REPRICED = "repriced"
     #: An adjustment gave or took them.
     CREDITED = "credited"
     DEBITED = "debited"
@@ -60,6 +62,7 @@ ROUTES: dict[Cause, tuple[TokenPlace, TokenPlace]] = {
     Cause.REVOKED: (TokenPlace.FREE, TokenPlace.SUPPLY),
     Cause.CANCELLED: (TokenPlace.HELD, TokenPlace.SUPPLY),
     Cause.RESTORED: (TokenPlace.SUPPLY, TokenPlace.FREE),
+    Cause.REPRICED: (TokenPlace.FREE, TokenPlace.FREE),
     Cause.CREDITED: (TokenPlace.SUPPLY, TokenPlace.FREE),
     Cause.DEBITED: (TokenPlace.FREE, TokenPlace.SUPPLY),
 }
@@ -84,7 +87,8 @@ class NamedLot(Protocol):
 class LotChange(NamedTuple):
     """`tokens` of `user`'s lot move for `cause`; negative ones move back.
 
-    What comes into a wallet names the whole `Lot`, since the wallet may not have it.
+    What comes into a wallet names the whole `Lot`, since the wallet may not have it; what is
+    repriced names a `LotPrice`.
     """
 
     user: str

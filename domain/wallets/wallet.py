@@ -16,7 +16,7 @@ import msgspec
 from domain.accounts import Assets, Posting
 from domain.entity import State, entity
 from domain.event import Event
-from domain.wallets.lot_changes import ROUTES, LotChange, TokenPlace
+from domain.wallets.lot_changes import ROUTES, Cause, LotChange, TokenPlace
 
 
 class TokenClass(StrEnum):
@@ -86,6 +86,18 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=F
             self.held,
         )
 
+    def repriced(self, price: int) -> "Lot":
+        """What is left of it, as a lot of its own that has `price` to release."""
+        return Lot(
+            self.lot,
+            self.purchase,
+            self.kind,
+            self.left,
+            price,
+            expires_at=self.expires_at,
+            held=self.held,
+        )
+
     def order(self) -> tuple[bool, datetime, str]:
         """Place in the spending order; ids are ordered by time."""
         if self.kind == PROMO:
@@ -113,15 +125,26 @@ class BuyerRisk(msgspec.Struct, frozen=True, array_like=True, gc=False):
     last: datetime
 
 
+class LotPrice(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What is left of a lot, held tokens included, is worth `price` minor units from now on."""
+
+    lot: str
+    purchase: str
+    kind: str
+    price: int
+
+
 @entity
 class Wallet(State, frozen=True, kw_only=True):
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
-    FOLD_VERSION = 5
+    FOLD_VERSION = 6
 
     lots: tuple[Lot, ...] = ()
     frozen: tuple[str, ...] = ()
+    #: Why spending is frozen, by reason and purchase; empty for what a person did.
+    frozen_for: tuple[str, ...] = ()
     #: The call this user is in as the fan; one at a time.
     call: str | None = None
     #: What the user owes for a purchase that was charged back, in minor units.
@@ -132,6 +155,8 @@ class Wallet(State, frozen=True, kw_only=True):
     erased: bool = False
     #: Lost disputes of this buyer; None: none that stands.
     risk: BuyerRisk | None = None
+    #: The purchases that a bank or a processor has taken back, or tries to, in part or whole.
+    contested: tuple[str, ...] = ()
 
     def spendable(self, now: datetime) -> int:
         """Free tokens that have not expired at `now`; expiry is exclusive."""
@@ -180,7 +205,19 @@ class Wallet(State, frozen=True, kw_only=True):
             subscriptions=self.subscriptions,
             erased=self.erased,
             risk=self.risk,
+            contested=self.contested,
+            frozen_for=self.frozen_for,
         )
+
+    def owing(self, debt: int) -> "Wallet":
+        """The wallet after what its user owes has changed by `debt`."""
+        return msgspec.structs.replace(self, debt=self.debt + debt) if debt else self
+
+    def with_contested(self, purchase: str) -> "Wallet":
+        """The wallet once `purchase` is contested."""
+        if purchase in self.contested:
+            return self
+        return msgspec.structs.replace(self, contested=(*self.contested, purchase))
 
     def changed(self, changes: Iterable[LotChange]) -> "Wallet":
         """The wallet after its lots have changed; what comes in stands at its place.
@@ -191,6 +228,11 @@ class Wallet(State, frozen=True, kw_only=True):
         for _, named, tokens, cause in changes:
             source, target = ROUTES[cause]
             lot = lots.get(named.lot)
+            if cause is Cause.REPRICED:
+                assert lot is not None, named
+                assert isinstance(named, LotPrice), named
+                lots[named.lot] = lot.repriced(named.price)
+                continue
             if lot is None:
                 assert isinstance(named, Lot), named
                 lot = named.after(named.left)

@@ -29,6 +29,7 @@ from domain.holds.hold import HoldSettled
 from domain.payouts.payout import PayoutEvent, PayoutPaid, PayoutRequested, PayoutReturned
 from domain.purchases.purchase import TokensPurchased
 from domain.refunds.payment_failure import SalePaymentFailed
+from domain.refunds.purchase_taken_back import TakenBack
 from domain.refunds.purchases import TokenPurchaseRefunded
 from domain.refunds.refund import RefundRecorded
 from domain.refunds.refund_reversed import RefundReversed
@@ -66,9 +67,9 @@ branches: ByClass[Callable[["Daily", Any, int], None]] = ByClass(
         account.frozen.v1 account.unfrozen.v1 adjustment.approved.v1 adjustment.proposed.v1
         adjustment.rejected.v1 call.paused.v1 call.resumed.v1 credit_note.issued.v1
         credits.held.v1 debit_note.issued.v1 hold.released.v1 invoice.issued.v1
-        authorization.extended.v1 payout.approved.v1 payout.failed.v1 session.started.v1
-        payout.rejected.v1 payout.submitted.v1 refund.failed.v1 refund.requested.v1
-        subject.erased.v1 subscription.changed.v1
+        authorization.extended.v1 payout.approved.v1 payout.failed.v1 payout.rejected.v1
+        payout.submitted.v1 purchase_loss.restated.v1 refund.failed.v1 refund.requested.v1
+        session.started.v1 subject.erased.v1 subscription.changed.v1
         """,
 )  # fmt: skip
 
@@ -230,6 +231,11 @@ def _bounced(daily: Daily, event: SalePaymentFailed, day: int) -> None:
 def _bought_back(daily: Daily, event: TokenPurchaseRefunded, day: int) -> None:
     tokens = event.tokens + event.bonus_cancelled
     daily.fact(day, "purchase_refund", amount=event.amount, tokens=tokens)
+
+
+@branches.branch(TakenBack)
+def _taken_back(daily: Daily, event: TakenBack, day: int) -> None:
+    daily.fact(day, "purchase_taken_back", int(event.part == 1), amount=event.amount)
 
 
 @branches.branch(DisputeOpened)

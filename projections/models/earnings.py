@@ -16,6 +16,7 @@ from domain.refunds.payment_failure import SalePaymentFailed
 from domain.refunds.refund import RefundRecorded
 from domain.refunds.refund_reversed import RefundReversed
 from domain.reversals.clawback import Reversal
+from domain.reversals.purchase_loss_events import PurchaseLossEvent
 from domain.sales.sale import Sale, SaleRecord
 from ledger.log import reading
 from ledger.postgres.database import Connection
@@ -153,7 +154,8 @@ def _sold(earnings: Earnings, event: Sale, _position: int) -> None:
     source[5] += event.tokens_paid + event.tokens_promo
 
 
-@branches.branch(RefundRecorded, RefundReversed, SalePaymentFailed, DisputeLost, DisputeWon)
+@branches.branch(RefundRecorded, RefundReversed, SalePaymentFailed)
+@branches.branch(DisputeLost, DisputeWon, PurchaseLossEvent)
 def _reversed(earnings: Earnings, event: Reversal, position: int) -> None:
     for tag in event.tags():
         if tag.startswith(_TAG):

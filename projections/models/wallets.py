@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from psycopg import Cursor
 
-from domain.controls.freezes import AccountFrozen, FreezeEvent
+from domain.controls.freezes import AccountUnfrozen, FreezeEvent
 from domain.fields import Funding
 from domain.sales.sale import Sale
 from domain.wallets.lot_changes import ROUTES, Cause, TokenPlace
@@ -166,7 +166,7 @@ def lifetime_figure(cause: Cause, kind: str) -> tuple[int, int] | None:
             return bought, -1
         case Cause.RESTORED:
             return bought, 1
-        case Cause.HELD | Cause.RELEASED:
+        case Cause.HELD | Cause.RELEASED | Cause.REPRICED:
             return None
     assert_never(cause)
 
@@ -174,7 +174,7 @@ def lifetime_figure(cause: Cause, kind: str) -> tuple[int, int] | None:
 @branches.branch(FreezeEvent)
 def _frozen(wallets: Wallets, event: FreezeEvent) -> None:
     if event.kind == "wallet":
-        frozen = isinstance(event, AccountFrozen)
+        frozen = not isinstance(event, AccountUnfrozen) or event.remains
         wallets.freeze(event.subject, event.scope, frozen=frozen)
 
 

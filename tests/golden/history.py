@@ -52,7 +52,7 @@ POLICY: dict[str, Any] = {
 
 def play(stage: WritePath) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
-    sales = (calling, holding, refunding, reversing, disputing, booking, subscribing)
+    sales = (calling, holding, refunding, reversing, disputing, taking_back, booking, subscribing)
     for chapter in (spending, earning, *sales, payouts, adjusting, settling, closing):
         chapter(stage)
     stage.check()
@@ -211,6 +211,61 @@ def disputing(stage: WritePath) -> None:
     stage.given(tip(40, user="sorry"))
     back = {"purchase": bought, "reason_code": "REQUESTED"}
     stage.given(Sent("refund-purchase", back))
+
+
+def taking_back(stage: WritePath) -> None:
+    """Parts of purchases are lost, tokens come back afterwards, and the rest is refunded."""
+    _lost_in_part(stage)
+    _owed(stage)
+    stage.given(
+        purchase("small", price=999, ref="old", user="late").but(occurred_at=LONG_AGO),
+        Sent("lapse-tokens", {"user": "late"}),
+        Sent("open-dispute", {**DISPUTED, "payment_ref": "old", "final": True, **stripe("d-old")}),
+    )
+    stage.when(purchase("small", price=999, ref="fickle", user="fickle"))
+    bought = sold(stage, "tokens.purchased.v1")["purchase_id"]
+    stage.when(tip(60, user="fickle"))
+    sale = sold(stage, "tip.sent.v1")["sale_id"]
+    lost = {**DISPUTED, "payment_ref": "fickle", "final": True, **stripe("d-fickle")}
+    stage.given(
+        Sent("refund-purchase", {"purchase": bought, "reason_code": "REQUESTED"}),
+        Sent("refund", {"sale": sale, "amount": 60, "reason_code": "REQUESTED"}),
+        Sent("open-dispute", lost),
+    )
+
+
+def _lost_in_part(stage: WritePath) -> None:
+    """Creators bear a part, which a refund of the sale takes over; then the payment fails."""
+    stage.when(purchase("small", price=999, ref="back").but(user="returner", country="DE"))
+    bought = sold(stage, "tokens.purchased.v1")["purchase_id"]
+    stage.when(tip(600, user="returner"))
+    sale = sold(stage, "tip.sent.v1")["sale_id"]
+    reason = {"reason_code": "REQUESTED"}
+    lost = {**DISPUTED, "payment_ref": "back", "amount": 47, "final": True}
+    won = {"dispute": "d-back", "outcome": "WON"}
+    stage.given(
+        Sent("open-dispute", {**lost, **stripe("d-back")}),
+        Sent("refund", {"sale": sale, "amount": 300, **reason}),
+        Sent("refund-purchase", {"purchase": bought, **reason}),
+        Sent("close-dispute", {**won, **stripe("d-back-won")}),
+        Sent("record-refund", {"payment_ref": "back", "amount": 100, **stripe("r-back")}),
+        Sent("fail-refund", {"refund": "r-back", "reason_code": "CLOSED", **stripe("f-back")}),
+        Sent("fail-payment", {"purchase": bought, "reason_code": "RETURNED", **stripe("bounce")}),
+    )
+
+
+def _owed(stage: WritePath) -> None:
+    """A campaign has used what its purchase's processor takes back; a refund settles the debt."""
+    stage.when(purchase("small", price=999, ref="campaign", user="campaign"))
+    bought = sold(stage, "tokens.purchased.v1")["purchase_id"]
+    stage.when(Sent("hold-credits", {"user": "campaign", "tokens": 500}))
+    hold = {"hold": stage.outcomes[0].event["hold_id"]}
+    stage.given(
+        Sent("settle-batch", {**hold, "batch_no": 1, "used": 300}),
+        Sent("record-refund", {"purchase": bought, "amount": 477, **stripe("r-campaign")}),
+        Sent("refund-purchase", {"purchase": bought, "reason_code": "REQUESTED"}),
+        Sent("release-hold", hold),
+    )
 
 
 def booking(stage: WritePath) -> None:

@@ -16,13 +16,17 @@ Legs = Iterator[tuple[str, str, str, int]]
 
 GIVEN = {"promo_tokens.granted.v1", "adjustment.approved.v1"}
 ENDED = {"promo_tokens.expired.v1", "tokens.lapsed.v1"}
+LOSES_A_PURCHASE = {
+    "purchase.taken_back.v1", "purchase_payment.failed.v1", "purchase_loss.restated.v1",
+}  # fmt: skip
 UNDOES_A_PURCHASE = {
     "token_purchase.refunded.v1", "dispute.opened.v1", "dispute.lost.v1", "dispute.won.v1",
+    *LOSES_A_PURCHASE,
 }  # fmt: skip
 #: What takes back of sales what they brought, or gives it back.
 TAKES_BACK = {
     "refund.recorded.v1", "refund.reversed.v1", "sale_payment.failed.v1", "dispute.lost.v1",
-    "dispute.won.v1",
+    "dispute.won.v1", *LOSES_A_PURCHASE,
 }  # fmt: skip
 
 
@@ -55,7 +59,8 @@ def wallets(rows: Rows) -> dict[str, dict[str, Any]]:
         if kind == "tokens.purchased.v1":  # all of it arrived as granted or purchased by class
             found[body["user"]]["sums"].update(purchased=body["tokens"], granted=body["bonus"])
         if kind.startswith("account.") and body["kind"] == "wallet":
-            change = set.add if kind == "account.frozen.v1" else set.discard
+            stays = kind == "account.frozen.v1" or body.get("remains")
+            change = set.add if stays else set.discard
             change(found[body["subject"]]["frozen"], body["scope"])
     return dict(found)
 
@@ -139,6 +144,7 @@ def _sales(rows: Rows) -> dict[str, dict[str, Any]]:
         if kind == "refund.recorded.v1":
             sale = sales[body["sale_id"]]
             sale["refunded"] += body["amount"] if body["funding"] == "TOKEN" else 0
+            sale["charged"] -= sum(sum(shares) for _, shares in body.get("uncharged", ()))
         if kind in TAKES_BACK:
             for claw in body.get("shares", ()):
                 sale, share = sales[claw.get("sale_id") or body["sale_id"]], claw.get("share", 0)

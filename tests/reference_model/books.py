@@ -25,6 +25,8 @@ class Books:
         self.proposed: dict[int, dict[str, Any]] = {}
         self.published: list[dict[str, Any]] = []
         self.frozen: set[tuple[str, str, str]] = set()
+        #: Why a wallet's spending is frozen: by a person, or for a purchase.
+        self.frozen_for: dict[str, set[tuple[str, str]]] = defaultdict(set)
         self.payments: dict[str, dict[str, Any]] = {}
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.creators: dict[str, dict[str, Any]] = defaultdict(
@@ -144,8 +146,13 @@ class Books:
 
     def _flag(self, fields: dict[str, Any], *, frozen: bool) -> Verdict:
         flag = fields["kind"], fields["subject"], fields["scope"]
-        if (flag in self.frozen) == frozen:
+        why = self.frozen_for[fields["subject"]]
+        by_person = ("person", "")
+        spending = flag[0] == "wallet" and flag[2] == "SPEND"
+        if (flag in self.frozen) == frozen and not (frozen and spending and by_person not in why):
             return Verdict("nothing")
+        if spending:
+            why.clear() if not frozen else why.add(by_person)
         (self.frozen.add if frozen else self.frozen.remove)(flag)
         return Verdict("accepted")
 

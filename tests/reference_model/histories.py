@@ -109,7 +109,8 @@ class Histories(RuleBasedStateMachine):
         """Something ends or falls due just now, a moment ago, or in a moment."""
         ahead = sorted(at for at in self.times if at > self.world.now)
         if ahead:
-            self.world.now = ahead[nth % len(ahead)] - timedelta(microseconds=2 - ticks)
+            at = ahead[nth % len(ahead)] - timedelta(microseconds=2 - ticks)
+            self.world.now = max(self.world.now, at)
             self.auditor.now = self.world.now
 
     def decide(self, sent: Sent) -> None:

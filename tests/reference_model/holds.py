@@ -90,6 +90,13 @@ class Holds(Calls):
         known["open"] = False
         for use in known["uses"]:
             self.hold(known["user"], use["lot"], -use["tokens"])
-            if use["tokens"] and not self.lives(use["lot"]):
-                self.end(known["user"], use["lot"], use["tokens"])
+        self.restate()
+        for use in known["uses"]:
+            tokens = min(use["tokens"], self.free(use["lot"]))
+            if tokens and not self.lives(use["lot"]):
+                self.end(known["user"], use["lot"], tokens)
         return Verdict("accepted")
+
+    def restate(self) -> None:
+        """What losses of purchases come to, now that tokens are back."""
+        raise NotImplementedError

@@ -10,9 +10,10 @@ from typing import Any
 
 Posting = tuple[str, str, int]
 
+LOSSES = ("dispute.lost", "dispute.won", "purchase.taken_back", "purchase_loss.restated")
 TAKES_FROM_CREATORS = (
-    *("refund.recorded", "sale_payment.failed", "dispute.opened", "dispute.lost"),
-    "adjustment.approved",
+    *("refund.recorded", "sale_payment.failed", "dispute.opened", "adjustment.approved"),
+    *LOSSES,
 )
 SPENDING = ("tokens.lapsed", "promo_tokens.expired")
 
@@ -41,7 +42,7 @@ class Witness:
         ):
             if all(field in body for field in names):
                 follow(name, body)
-        if name in ("dispute.lost", "dispute.won", "sale_payment.failed"):
+        if name in (*LOSSES, "sale_payment.failed"):
             self._closed(body)
 
     def _post(self, postings: Iterable[Posting]) -> None:
@@ -85,9 +86,13 @@ class Witness:
             self._used(body["lot_id"], body["tokens"], body.get("released", 0))
         elif name == "refund.recorded":
             self._back(body.get("lots", []))
-        elif name == "dispute.won":
+        elif name in LOSSES:
             for use in body.get("restored", []):
                 self._used(use["lot"], -use["tokens"], -use["released"])
+            self._uses(body.get("lots", []))
+            for lot in body.get("repriced", []):
+                self._repriced(lot["lot"], lot["price"])
+            assert all(lot["used"] >= 0 for lot in self.lots.values()), body
         elif name == "adjustment.approved":
             for uses in body.get("taken", {}).values():
                 self._uses(uses)
@@ -95,7 +100,14 @@ class Witness:
                 for lot, _, _, tokens, price, *_ in lots:
                     self._made(lot, tokens, price)
         elif name not in ("credits.held", "hold.released", "dispute.opened"):
-            self._uses(body.get("lots", []))
+            self._uses([*body.get("lots", []), *body.get("cancelled", [])])
+
+    def _repriced(self, name: str, price: int) -> None:
+        """What is left of a lot is a lot of its own from now on."""
+        lot = self.lots[name]
+        left = lot["tokens"] - lot["used"]
+        assert left > 0 <= price, (name, lot)
+        self.lots[name] = {"tokens": left, "price": price, "used": 0, "released": 0}
 
     def _made(self, lot: str, tokens: int, price: int) -> None:
         if tokens:
@@ -116,7 +128,8 @@ class Witness:
         lot = self.lots[name]
         lot["used"] += tokens
         lot["released"] += released
-        assert 0 <= lot["used"] <= lot["tokens"], (name, lot)
+        assert lot["used"] <= lot["tokens"], (name, lot)
+        assert lot["used"] >= 0 or tokens < 0, (name, lot)
         assert lot["released"] == lot["price"] * lot["used"] // lot["tokens"], (name, lot)
 
     def _sale(self, name: str, body: dict[str, Any]) -> None:

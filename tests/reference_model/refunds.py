@@ -59,11 +59,7 @@ class Refunds(Holds):
 
     def _tokens_back(self, sale: Sale, amount: int) -> Verdict:
         """The last tokens of the sale come back first, each at what it had released."""
-        gone = {purchase for one in sale["earnings"] for purchase in one["charged"]}
-        left = [
-            0 if use["lot"]["purchase"] in gone else use["tokens"] - use["back"]
-            for use in sale["uses"]
-        ]
+        left = [use["tokens"] - use["back"] for use in sale["uses"]]
         if amount > sum(left):
             return rejected("REFUND_EXCEEDS_REMAINING", remaining=sum(left))
         buyer, wanted, released, promo = sale["buyer"], amount, 0, 0
@@ -81,8 +77,8 @@ class Refunds(Holds):
         (one,) = sale["earnings"]
         claw = self._part(sale["share"], sale["refunded"], sale["paid"])
         claw -= self._part(sale["share"], before, sale["paid"])
-        claw = min(claw, one["has"])
         one["clawed"] += claw
+        claw -= self._uncharged(sale, one)
         self.money(
             *self.change(one, one["has"] - claw, 0),
             ("rev.margin", released + promo_part - claw),
@@ -92,7 +88,19 @@ class Refunds(Holds):
         if sale["refunded"] == sale["paid"]:
             self.revoke(sale)
         self.refunds[self.new_id] = "tokens"
+        self.restate()
         return Verdict("accepted", numbers={"released": released, "amount": amount})
+
+    def _uncharged(self, sale: Sale, one: dict[str, Any]) -> int:
+        """What losses have taken of the sale that is the refund's to take now."""
+        told = [body for name, body in self.told if name == "refund.recorded.v1"]
+        found = 0
+        for body in told:
+            for purchase, (share,) in body.get("uncharged", []):
+                one["charged"][purchase] -= share
+                assert one["charged"][purchase] >= 0, body
+                found += share
+        return found
 
     def _part(self, total: int, back: int, whole: int) -> int:
         return nearest(Fraction(total * back, whole)) if whole else 0

@@ -65,16 +65,19 @@ class Reports(Refunds):
         if kind in ("nothing", "authorized"):
             return parked()
         if kind == "purchase":
-            known = self.beyond.get(found[0], 0)
-            new = self._new(fields, known)
-            if new is None:
-                return ignored()
-            self.beyond[found[0]] = known + new
-            self.notices[fields["processor"], fields["processor_ref"]] = "purchase", found
-            return suspended("INVALID_TRANSITION", -new)
+            return self._of_purchase(fields, *found)
         if kind == "suspense":
             return self._out_of_suspense(fields, *found)
         return self._of_sales(fields, found)
+
+    def _of_purchase(self, fields: Fields, name: str, purchase: Fields) -> Verdict:
+        raise NotImplementedError
+
+    def _purchase_refund_failed(self, fields: Fields, purchase: Fields, part: int) -> Verdict:
+        raise NotImplementedError
+
+    def _purchase_failed(self, fields: Fields, purchase: Fields) -> Verdict:
+        raise NotImplementedError
 
     def _new(
         self, fields: Fields, known: int, bounced: int = 0, failed: datetime | None = None
@@ -176,9 +179,13 @@ class Reports(Refunds):
         kind, found = self.notices.get((fields["processor"], name), ("nothing", None))
         if kind == "nothing":
             return parked()
-        if kind == "purchase" or any(
-            sale["funding"] != "CARD" for sale in found if kind == "sales"
-        ):
+        if kind == "purchase":
+            key = fields["processor"], name
+            self.notices[key] = "failed", None
+            return self._purchase_refund_failed(fields, *found[1:])
+        if kind == "failed":
+            return NOTHING
+        if any(sale["funding"] != "CARD" for sale in found if kind == "sales"):
             return self._odd()
         if kind == "suspense":
             return self._into_suspense(fields, *found)
@@ -270,7 +277,7 @@ class Reports(Refunds):
         if kind == "authorized":
             return self.withdrawn(found)
         if kind == "purchase":
-            return suspended("INVALID_TRANSITION", 0)
+            return self._purchase_failed(fields, found[1])
         if kind == "suspense":
             payment, entry = found
             if any(note.get("failed") for note in self.notes(entry)):

@@ -170,8 +170,9 @@ class Settlements(Corrections):
             ids = [payment["sale"], *payment.get("further", [])]
             return sum(self.went_back_of(self.sales[sale]) for sale in ids)
         if payment is not None and "purchase" in payment:
-            sent_back: int = self.purchases[payment["purchase"]].get("sent_back", 0)
-            return sent_back
+            purchase = self.purchases[payment["purchase"]]
+            back: int = purchase["refunded"] + purchase.get("taken", 0)
+            return back + self.bounced_of(purchase)
         entry = None if payment is None else self.in_suspense(payment, processor)
         if entry is not None:
             refunded: int = sum(note.get("refunded", 0) for note in self.notes(entry))
