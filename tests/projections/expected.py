@@ -109,6 +109,8 @@ def sources(rows: Rows) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for sale in _sales(rows).values():
         body, net = sale["body"], sale["net"]
+        if not body.get("payees"):
+            continue  # sold by the platform itself: no creator earns
         if body["funding"] == "CARD":
             paid, tokens = sale["tax"] + sale["commission"] + net, 0
         else:
