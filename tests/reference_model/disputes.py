@@ -144,7 +144,10 @@ class Disputes(PurchaseLosses):
         rule = (self.policy() or {}).get("risk") or {}
         disputes = marks[0] >= (rule.get("freeze_after_disputes") or EVERMORE)
         if not won and (disputes or marks[1] >= (rule.get("freeze_after_amount") or EVERMORE)):
-            self.frozen.add(("wallet", user, "SPEND"))
+            flag = ("wallet", user, "SPEND")
+            if flag not in self.frozen:
+                self.frozen_for[user].add(("person", ""))
+            self.frozen.add(flag)
 
     def _suspense_closed(
         self, dispute: dict[str, Any], fields: dict[str, Any], *, won: bool
