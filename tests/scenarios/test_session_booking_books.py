@@ -109,8 +109,8 @@ def test_e4_erasing_a_subject_changes_no_balance_and_no_hash(stage: WritePath) -
 @plays_on(WritePath)
 def test_e4_what_is_late_is_posted_to_the_open_period(stage: WritePath) -> None:
     closing = Sent("close-period", {"period": "2020-03"}, *FAY)
-    stage.given(closing, card_unlock(500).but(occurred_at="2020-03-31T23:59:59Z"))
-    stage.given(card_unlock(500).but(occurred_at="2020-04-02T00:00:00Z"))
+    stage.given(closing, card_unlock(500, country="FR").but(occurred_at="2020-03-31T23:59:59Z"))
+    stage.given(card_unlock(500, country="FR").but(occurred_at="2020-04-02T00:00:00Z"))
     first, second = (e for e in stage.entries() if e.type == "content.unlocked.v1")
     assert (str(first.effective_on), str(second.effective_on)) == ("2020-04-01", "2020-04-02")
     stage.when(adjustment(1, effective_on="2020-03-31"))

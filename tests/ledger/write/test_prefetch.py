@@ -25,6 +25,7 @@ EVERYTHING = {
     **MICRO_UNLOCK,
     "products_enabled": ["unlock", "message", "ticket", "tip", "call", "hold"],
     "vat": {"DE": 1000},
+    "vat_elsewhere": 0,
 }
 MESSAGE = {
     "user": FAN,
