@@ -97,6 +97,8 @@ class RefundRecord(State, frozen=True, kw_only=True):
                 status=RefundStatus.RECORDED if event.refunded > 0 else RefundStatus.FAILED,
                 payment_ref=event.ref,
             )
+        if isinstance(event, PaymentSuspended) and self.purchase_id is not None:
+            return self  # what a purchase did not bear is for a person
         if isinstance(event, PaymentSuspended):
             assert event.refund_of is not None
             failed = event.amount > 0

@@ -37,6 +37,8 @@ class PurchaseLosses(Reports):
             self.takes(purchase, fields, "purchase.taken_back.v1", taken=taken + part)
         if part == new:
             return Verdict("accepted", numbers={"amount": part})
+        if not part:
+            self.notices[fields["processor"], fields["processor_ref"]] = "beyond", None
         self.beyond[name] = beyond + new - part
         return suspended("INVALID_TRANSITION", part - new)
 

@@ -185,6 +185,8 @@ class Reports(Refunds):
             return self._purchase_refund_failed(fields, *found[1:])
         if kind == "failed":
             return NOTHING
+        if kind == "beyond":
+            return self._odd()
         if any(sale["funding"] != "CARD" for sale in found if kind == "sales"):
             return self._odd()
         if kind == "suspense":

@@ -276,6 +276,16 @@ def test_6_2_a_figure_counts_what_was_sent_back_by_command_and_once() -> None:
     assert money(place)["fan_debt.ann"] == 599
 
 
+def test_6_2_a_refund_beyond_the_price_that_fails_gives_back_what_the_purchase_bore() -> None:
+    place = live(PLATFORM)
+    bought(place, "hundred", 999)
+    assert isinstance(taken(place, amount=1100), Suspended)
+    failed = {"refund": "r1", "reason_code": "CLOSED", **STRIPE, "processor_ref": "f1"}
+    place.happens("fail-refund", **failed)
+    in_order(place)
+    assert money(place) == {"psp.stripe": 898, "deferred": -999, "suspense": 101}
+
+
 @pytest.mark.parametrize("bearer", [CREATORS, PLATFORM])
 @pytest.mark.parametrize(("part", "reversed_"), [(1000, 700), (500, 500), (100, 100), (999, 700)])
 def test_6_17_breakage_is_reversed_before_the_buyer_owes(
