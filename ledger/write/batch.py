@@ -15,7 +15,6 @@ from domain.controls.periods import PERIODS, Periods
 from domain.controls.second_persons import decide
 from domain.entity import KINDS, MissingState, State
 from domain.event import EVENTS, Event
-from domain.labels import labelled
 from domain.payments.payment import ReleasesNotice
 from domain.policy import in_force
 from domain.rejections import (
@@ -43,6 +42,7 @@ from ledger.write.encoding import (
     receipt_rows,
 )
 from ledger.write.inbox import DueNotice, Inbox, NoticeStatus, status_of
+from ledger.write.labelling import labelled_event
 from ledger.write.policies import PublishedPolicies
 from ledger.write.receipts import KnownAnswers, key_taken
 from ledger.write.request import Request
@@ -291,7 +291,8 @@ class Batch:
         """Fix the events' places and merge their effects; nothing is changed if one fails."""
         states, views = self.states, self.states.views
         changes: dict[str, State] = {}
-        recorded, pending, beside = [], [], []
+        recorded, beside = [], []
+        pending: list[PendingEvent] = []
         position, clock = self.position, self.clock
         recorded_us = self._clock_us
         occurred_us = (
@@ -302,7 +303,7 @@ class Batch:
             position += 1
             kind = type(event)
             if labels is not None or kind in _INHERITING:
-                event = self._labelled(event, labels, changes)  # noqa: PLW2901
+                event = labelled_event(event, labels, pending, changes, states)  # noqa: PLW2901
             if kind in _BESIDE:
                 beside.append(event)
             tags = event.tags()
@@ -345,13 +346,6 @@ class Batch:
             cause = answer if self._applying is None else self._applying.cause
             self.inbox.wake((tag for event in events for tag in event.tags()), cause)
         return answer
-
-    def _labelled(
-        self, event: Event, own: dict[str, str] | None, changes: dict[str, State]
-    ) -> Event:
-        origin = event.labelled_by()
-        sold = None if origin is None else changes.get(origin) or self.states[origin]
-        return labelled(event, own, sold)  # type: ignore[arg-type]
 
     def _act_beside(self, event: Event, position: int) -> None:
         if isinstance(event, ReleasesNotice):
