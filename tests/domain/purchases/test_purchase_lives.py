@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.command import Suspended
+from domain.holds.hold import HoldSettled
 from domain.purchases.purchase import TokensPurchased
 from domain.refunds.purchases import TokenPurchaseRefunded
 from domain.sales.sale import Sale, SaleRecord
-from domain.wallets.wallet import Wallet
+from domain.wallets.wallet import TokenClass, Wallet
 from tests.domain.books import balances, deferred_of_lots
 from tests.domain.in_memory_book import InMemoryBook
 from tests.domain.token_purchases import in_order
@@ -77,6 +78,7 @@ class Life:
         self.holds: list[str] = []
         self.batches = 0
         self.by_command = 0
+        self.bonus_used = 0
         self.lost: dict[str, int] = {}
         self.taken: dict[str, int] = {}
         self.seen: set[str] = set()
@@ -114,7 +116,13 @@ class Life:
             return False
         self.batches += 1
         hold = self.holds[nth % len(self.holds)]
-        return bool(self._accepted("settle-batch", hold=hold, batch_no=self.batches, used=used))
+        events = self._accepted("settle-batch", hold=hold, batch_no=self.batches, used=used)
+        for event in events:
+            if isinstance(event, HoldSettled):
+                self.bonus_used += sum(
+                    lot.tokens for lot in event.lots if lot.kind == TokenClass.PROMO
+                )
+        return bool(events)
 
     def _release(self, nth: int) -> bool:
         return bool(self.holds) and bool(
@@ -204,13 +212,27 @@ class Life:
         """Balances that are not zero."""
         return {key: amount for key, amount in balances(self.place.history).items() if amount}
 
-    def is_undone(self) -> None:
-        """Of all that is undone nothing is left: only usage, breakage and their tax are."""
-        left = {account for account, _ in self.accounts()}
+    def is_undone(self, *, refunded: bool) -> None:
+        """Of all that is undone nothing is left: only usage, breakage and their tax are.
+
+        `refunded`: whether the last refund of the purchase was accepted.
+        """
+        found = self.accounts()
+        left = {account for account, _ in found}
         used = {"rev.usage", "rev.breakage", "exp.promo"}
-        assert not {one for one in left if one.startswith(("cr.", "fan_debt", "w.", "rev.m"))}
+        assert not {one for one in left if one.startswith(("cr.", "fan_debt", "rev.m"))}
+        tokens = {key for key in found if key[0].startswith("w.")}
+        if tokens:
+            # A refund by command takes what is free; what was in a hold then and is released later
+            # is free again (6.1). Bonus tokens alone pay nothing, and paid ones nothing where they
+            # are worth no more than is deducted for the bonus that batches used: then a refund is
+            # refused, and these tokens stay with the buyer.
+            assert not refunded
+            assert {account for account, _ in tokens} == {"w.ann.free"}
+            assert -found.get(("deferred", "USD"), 0) <= self.bonus_used
+            assert self.bonus_used or tokens == {("w.ann.free", "demo.PROMO")}
         if not left & used:
-            assert left == set()
+            assert left <= {"w.ann.free", "supply"}
             assert self.by_command == self.price
 
     def is_right(self) -> None:
@@ -281,8 +303,19 @@ def test_6_1_money_back_never_exceeds_money_in(setting: str, life: list[Step], d
         assert isinstance(record, SaleRecord)
         if record.paid > record.refunded:
             found.does(("refund", nth, record.paid - record.refunded))
-    found.does(("refund_purchase",))
-    found.is_undone()
+    found.is_undone(refunded=found.does(("refund_purchase",)))
+
+
+def test_6_1_a_bonus_held_when_its_purchase_is_refunded_is_free_again() -> None:
+    found = Life("A", days=0)
+    found.does(("hold", 1))
+    assert found.does(("refund_purchase",))
+    found.does(("release", 0))
+    assert found.accounts() == {
+        ("w.ann.free", "demo.PROMO"): -1,
+        ("supply", "demo.PROMO"): 1,
+    }
+    found.is_undone(refunded=found.does(("refund_purchase",)))
 
 
 @examples(600)
