@@ -58,7 +58,7 @@ def won_on(
         found = allocation(given, record, after, wallet)
     else:
         found = LossAllocation(movements(record, after, wallet))
-    others = [one for one in record.disputes if one.dispute != dispute.dispute_id]
+    still_lost = after.disputed(DisputeStatus.LOST) + after.taken + after.bounced
     won = tuple(
         on_agenda(
             DisputeWon(
@@ -68,7 +68,7 @@ def won_on(
                 held=found.movements.held if nth == 0 else (),
                 freed=found.movements.freed if nth == 0 else (),
                 restored=found.movements.restored if nth == 0 else (),
-                cleared=after_loss and all(one.status != DisputeStatus.LOST for one in others),
+                cleared=after_loss and not still_lost,
             )
         )
         for nth, fields in enumerate(_parts(record, dispute, found))

@@ -14,16 +14,17 @@ EVERMORE = 10**18
 
 
 class Disputes(PurchaseLosses):
-    """Disputes by id and by reference."""
+    """Disputes by id, and by processor and reference."""
 
     def __init__(self, book: str) -> None:
         super().__init__(book)
-        self.disputes: dict[str, dict[str, Any]] = {}
+        self.disputes: dict[str | tuple[str, str], dict[str, Any]] = {}
         self.marks: dict[str, list[int]] = {}
 
     def open_dispute(self, fields: dict[str, Any]) -> Verdict:
         """A bank takes back what was paid, and what it takes beyond that is lost to us."""
-        ref, amount, fee = fields["processor_ref"], fields["amount"], fields["fee"]
+        amount, fee = fields["amount"], fields["fee"]
+        ref = (fields["processor"], fields["processor_ref"])
         known = self.disputes.get(ref)
         if known is not None and "parts" in known:
             return NOTHING
@@ -105,7 +106,7 @@ class Disputes(PurchaseLosses):
             return NOTHING
         self.note(payment, entry, fields, "open-dispute", disputed=amount, fee=fee, ref=ref)
         state = "LOST" if fields.get("final") else "OPEN"
-        self.disputes[ref] = {
+        self.disputes[fields["processor"], ref] = {
             "state": state,
             "suspense": (payment, entry),
             "amount": amount,
@@ -116,6 +117,8 @@ class Disputes(PurchaseLosses):
     def close_dispute(self, fields: dict[str, Any]) -> Verdict:
         """What came of it; a win is for good."""
         dispute = self.disputes.get(fields["dispute"])
+        if dispute is None:
+            dispute = self.disputes.get((fields["processor"], fields["dispute"]))
         if dispute is None:
             return parked()
         won = fields["outcome"] == "WON"
@@ -153,8 +156,6 @@ class Disputes(PurchaseLosses):
         self, dispute: dict[str, Any], fields: dict[str, Any], *, won: bool
     ) -> Verdict:
         payment, entry = dispute["suspense"]
-        if entry["processor"] != fields["processor"]:
-            return suspended("INVALID_TRANSITION", 0)
         policy = self.policy(self.happened(fields))
         fee = dispute["fee"] if policy and policy.get("dispute_fee_refundable") else 0
         more = {"disputed": -dispute["amount"], "fee": -fee} if won else {}

@@ -103,8 +103,9 @@ class Auditor(Settlements):
         first_id = self.new_id
         for nth, note in enumerate(notes, 2):
             command, fields = note["command"], note["fields"]
-            if self.disputes.get(fields["processor_ref"], {}).get("suspense"):
-                del self.disputes[fields["processor_ref"]]
+            dispute = (fields["processor"], fields["processor_ref"])
+            if self.disputes.get(dispute, {}).get("suspense"):
+                del self.disputes[dispute]
             self.new_id = f"{first_id}-{nth}"
             verdict = self._heard(command, fields)
             if verdict.outcome == "suspended":

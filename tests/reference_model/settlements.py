@@ -189,7 +189,7 @@ class Settlements(Corrections):
         reference = line.get("processor_ref")
         if line["kind"] not in (*DISPUTED, "FEE") or reference is None:
             return []
-        own = self.disputes.get(reference)
+        own = self.disputes.get(reference) or self.disputes.get((processor, reference))
         if own is not None and "parts" in own and own["processor"] == processor:
             return list(own["parts"])
         payment = self._mine(processor, reference)

@@ -76,6 +76,27 @@ def test_won_after_lost_restores_tokens_and_shares(bearer: str) -> None:
     in_order(place)
 
 
+@pytest.mark.parametrize("taken", [0, 1, 400])
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_win_clears_a_purchase_only_where_nothing_else_took_any_of_it(
+    taken: int, failed: bool
+) -> None:
+    place = live("CREATOR_PROPORTIONAL")
+    bought(place, "hundred", 999)
+    tipped(place, 60)
+    by = {"payment_ref": "p1", "processor": "stripe"}
+    if taken:
+        place.happens("record-refund", amount=taken, **by, processor_ref="r1")
+    if failed:
+        place.happens("fail-payment", reason_code="RETURNED", **by, processor_ref="f1")
+    place.happens("open-dispute", **opened(500))
+    place.happens("close-dispute", **closed("LOST"))
+    won = place.happens("close-dispute", **closed("WON"))[0]
+    assert isinstance(won, DisputeWon)
+    assert won.cleared == (not taken and not failed)
+    in_order(place)
+
+
 def test_won_frees_what_was_held() -> None:
     place = live("PLATFORM")
     bought(place, "hundred", 999)
