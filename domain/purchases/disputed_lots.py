@@ -83,11 +83,18 @@ class Targets(msgspec.Struct, frozen=True):
 def settling(lots: Iterable[Lot], tokens: int) -> tuple[LotCancelled, ...]:
     """`tokens` of the free paid ones, the last in the spending order first, for a debt they settle.
 
-    When the loss that left the debt is undone they come back.
+    When the loss that left the debt is undone they come back. They go after the other free ones, so
+    that both together release what all free ones are worth.
     """
     mine = Wallet(lots=tuple(lot for lot in lots if lot.kind == TokenClass.PAID))
-    pool = {lot.lot: lot.free for lot in mine.lots}
-    return _cancelled(mine, pool, tokens)
+    free = {lot.lot: lot for lot in mine.lots}
+    gone = _cancelled(mine, {name: lot.free for name, lot in free.items()}, tokens)
+    return tuple(msgspec.structs.replace(one, released=_last(free[one.lot], one)) for one in gone)
+
+
+def _last(lot: Lot, gone: LotCancelled) -> int:
+    """What the last of a lot's free tokens release."""
+    return lot.released(lot.free) - lot.released(lot.free - gone.tokens)
 
 
 def lot_movements(

@@ -286,6 +286,19 @@ def test_6_2_a_refund_beyond_the_price_that_fails_gives_back_what_the_purchase_b
     assert money(place) == {"psp.stripe": 898, "deferred": -999, "suspense": 101}
 
 
+@pytest.mark.parametrize("spent", range(1, 40, 3))
+@pytest.mark.parametrize("part", [1, 2, 47])
+def test_the_lots_of_a_refund_release_together_what_it_releases(spent: int, part: int) -> None:
+    place = credits(PLATFORM, 1100, 999)
+    purchase = bought(place, "p", 999)
+    tipped(place, spent)
+    taken(place, amount=part)
+    refund = place.happens("refund-purchase", purchase=purchase, reason_code="ASKED")[0]
+    assert isinstance(refund, TokenPurchaseRefunded)
+    told = sum(one.released for one in (*refund.lots, *refund.cancelled))
+    assert told == refund.released
+
+
 @pytest.mark.parametrize("bearer", [CREATORS, PLATFORM])
 @pytest.mark.parametrize(("part", "reversed_"), [(1000, 700), (500, 500), (100, 100), (999, 700)])
 def test_6_17_breakage_is_reversed_before_the_buyer_owes(
