@@ -28,6 +28,9 @@ _encode = msgspec.json.Encoder(enc_hook=repr).encode
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
 
+#: One list for ever: a logger that was used once keeps the list that it found.
+_processors: list[Processor] = []
+
 
 def configure(level: Level = "info", output: Format = "json") -> None:
     """Send every log of this process through this module; call once at start."""
@@ -39,12 +42,13 @@ def configure(level: Level = "info", output: Format = "json") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
+    _processors[:] = [
+        structlog.stdlib.filter_by_level,
+        *shared,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ]
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_processors,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

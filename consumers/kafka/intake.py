@@ -28,6 +28,7 @@ from kafka.structs import OffsetAndMetadata
 from consumers.kafka import topics
 from consumers.kafka.inbound import Item, Reader
 from consumers.kafka.partition_work import Flight, PartitionWork
+from consumers.kafka.positions import keep_fetching
 from consumers.kafka.released import Desk, Released
 from consumers.kafka.replies import Replies, answer_producer
 from consumers.kafka.sources import IntakeSource
@@ -198,6 +199,7 @@ class _Session:
     def _fetch(self) -> None:
         busy = any(not part.idle for part in self._parts.values())
         polled = self._consumer.poll(timeout_ms=5 if busy else IDLE_MS)
+        keep_fetching(self._consumer)
         self._keep_assignment()
         for place, records in polled.items():
             part = self._parts.get(place)

@@ -23,6 +23,7 @@ from kafka.structs import OffsetAndMetadata
 
 from consumers.kafka import topics
 from consumers.kafka.intake import METADATA_MS, Reassigned, TopicMadeAnew
+from consumers.kafka.positions import keep_fetching
 from ledger import logs
 from ledger.books import Book
 from ledger.failpoints import failpoint
@@ -213,6 +214,7 @@ class _Membership:
         reached: dict[TopicPartition, int] = {}
         while len(page) < PAGE_EVENTS:
             polled = self._consumer.poll(timeout_ms=GATHER_MS if page else IDLE_MS)
+            keep_fetching(self._consumer)
             if self._keep_assignment() and page:
                 return [], {}  # what came before the group was divided anew comes again
             for place, records in polled.items():

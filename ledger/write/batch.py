@@ -293,8 +293,7 @@ class Batch:
         changes: dict[str, State] = {}
         recorded, beside = [], []
         pending: list[PendingEvent] = []
-        position, clock = self.position, self.clock
-        recorded_us = self._clock_us
+        position, clock, recorded_us = self.position, self.clock, self._clock_us
         occurred_us = (
             recorded_us if context.occurred_at is clock else microseconds(context.occurred_at)
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
+from structlog.testing import capture_logs
 
 from ledger import logs
 
@@ -18,7 +18,6 @@ def restored() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -41,6 +40,16 @@ def test_a_log_is_one_json_line(lines: Lines) -> None:
     (line,) = lines.read()
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "appended", "events": 3, "level": "info", "logger": "ledger.test"}
+
+
+def test_a_logger_that_was_used_follows_what_is_configured_later(lines: Lines) -> None:
+    used = logs.get_logger("ledger.test")
+    used.info("first")
+    logs.configure("info", "json")
+    with capture_logs() as captured:
+        used.info("second")
+    assert [line["event"] for line in captured] == ["second"]
+    assert [line["event"] for line in lines.read()] == ["first"]
 
 
 def test_the_correlation_id_is_on_every_line_within(lines: Lines) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from api.cli import terminal
 from api.cli.main import app
 from consumers.kafka.topics import (
     ACCOUNT_STATUS,
@@ -134,7 +135,7 @@ def test_people_see_retry_and_drop_what_is_parked(edge: Edge, monkeypatch: Any) 
     consumer = edge.process("consume", "calls").start()
     edge.await_consumed("calls", 2)
     monkeypatch.setenv("TOKENLEDGER_DATABASE_URL", edge.fresh.service_url)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(terminal.out, "_width", 200)
     run = CliRunner()
     book = ["--book", edge.fresh.book.name]
     with edge.fresh.connect() as connection:
