@@ -19,7 +19,8 @@ help: ## Show the targets
 demo: $(INSTALLED) $(if $(KAFKA),$(BROKER)) ## A simulated day, then serve until Ctrl-C (EXIT=1: stop after it; KAFKA=1: with Kafka)
 	$(BIN)/python -m api demo $(if $(EXIT),--exit) $(if $(KAFKA),--kafka)
 
-test: $(INSTALLED) ## Run the whole test suite (after `make kafka` with a Kafka broker, too)
+test: $(INSTALLED) ## Run the whole test suite
+	@! { command -v java && command -v mvn; } >/dev/null 2>&1 || $(MAKE) --no-print-directory kafka
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 # What needs no database: pure rules, scenarios in memory, golden files, sizes, pages.

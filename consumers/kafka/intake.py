@@ -16,7 +16,6 @@ from queue import Empty, SimpleQueue
 
 import psycopg
 from kafka import (
-    ConsumerRebalanceListener,
     KafkaAdminClient,
     KafkaConsumer,
     KafkaProducer,
@@ -27,8 +26,8 @@ from kafka.structs import OffsetAndMetadata
 
 from consumers.kafka import topics
 from consumers.kafka.inbound import Item, Reader
+from consumers.kafka.membership import IDLE_MS, Reassigned, TopicMadeAnew, group_consumer, poll
 from consumers.kafka.partition_work import Flight, PartitionWork
-from consumers.kafka.positions import keep_fetching
 from consumers.kafka.released import Desk, Released
 from consumers.kafka.replies import Replies, answer_producer
 from consumers.kafka.sources import IntakeSource
@@ -49,31 +48,11 @@ QUEUED_MAX = 4_000
 QUEUED_BYTES_MAX = 33_554_432
 UNANSWERED_MAX = 20_000
 POLL_RECORDS_MAX = 1_000
-IDLE_MS = 100
-METADATA_MS = 10_000
 TEND_EVERY_S = 1.0
 RETRY_S = 0.5
 STOP_WITHIN_S = 10.0
 
 log = logs.get_logger(__name__)
-
-
-class TopicMadeAnew(Exception):
-    """The topic is another incarnation than the one that was claimed."""
-
-
-class Reassigned(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Remembers which partitions came (again); called in the consumer's own thread."""
-
-    def __init__(self) -> None:
-        self.fresh: set[TopicPartition] = set()
-
-    def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
-        """Nothing is lost: what flies either commits under its claim or is taken back."""
-
-    def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
-        """Kafka forgot where we were."""
-        self.fresh.update(assigned)
 
 
 class Intake:
@@ -118,22 +97,12 @@ class Intake:
     @contextmanager
     def _session(self, writer: Writer) -> Iterator["_Session"]:
         options = topics.client_options(self._settings)
-        session_ms = int(self._settings.kafka_session_s * 1_000)
         with self._connect("consumer") as connection:
             admin = KafkaAdminClient(**options)
             topics.ensure(admin, self._settings, self._book.name)
             producer = answer_producer(self._settings)
-            consumer = KafkaConsumer(
-                **options | {"request_timeout_ms": max(10_000, session_ms + 5_000)},
-                group_id=f"{self._topic}.ledger",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                session_timeout_ms=session_ms,
-                heartbeat_interval_ms=session_ms // 3,
-                max_poll_records=POLL_RECORDS_MAX,
-                max_partition_fetch_bytes=4 * topics.MESSAGE_BYTES_MAX,
-                fetch_max_wait_ms=IDLE_MS,
-                metadata_max_age_ms=METADATA_MS,
+            consumer = group_consumer(
+                self._settings, f"{self._topic}.ledger", records_max=POLL_RECORDS_MAX
             )
             signers = Signers(self._book.name, ttl_s=self._settings.key_cache_s)
             reader = Reader(signers, self._source.read, bytes_max=self._settings.body_bytes_max)
@@ -198,8 +167,7 @@ class _Session:
 
     def _fetch(self) -> None:
         busy = any(not part.idle for part in self._parts.values())
-        polled = self._consumer.poll(timeout_ms=5 if busy else IDLE_MS)
-        keep_fetching(self._consumer)
+        polled = poll(self._consumer, 5 if busy else IDLE_MS)
         self._keep_assignment()
         for place, records in polled.items():
             part = self._parts.get(place)

@@ -22,8 +22,7 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from consumers.kafka import topics
-from consumers.kafka.intake import METADATA_MS, Reassigned, TopicMadeAnew
-from consumers.kafka.positions import keep_fetching
+from consumers.kafka.membership import IDLE_MS, Reassigned, TopicMadeAnew, group_consumer, poll
 from ledger import logs
 from ledger.books import Book
 from ledger.failpoints import failpoint
@@ -45,7 +44,6 @@ from projections.engine.runner import Runner
 CONSUMER = "read-models"
 PAGE_EVENTS = 5_000
 DENSE_EVENTS = 20_000
-IDLE_MS = 100
 GATHER_MS = 5
 LEAD_EVERY_S = 0.1
 RETRY_S = 0.5
@@ -138,7 +136,6 @@ class Replica:
     @contextmanager
     def _session(self) -> Iterator["_Membership"]:
         options = topics.client_options(self._settings)
-        session_ms = int(self._settings.kafka_session_s * 1_000)
         with self._connect() as connection:
             admin = KafkaAdminClient(**options)
             found = topics.topic_id(admin, self._topic)
@@ -146,18 +143,8 @@ class Replica:
                 admin.close()
                 raise TopicMadeAnew(self._topic)
             row = connection.execute("SELECT current_database()").fetchone()
-            consumer = KafkaConsumer(
-                **options | {"request_timeout_ms": max(10_000, session_ms + 5_000)},
-                group_id=f"{self._topic}.read-models.{row[0] if row else ''}",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                session_timeout_ms=session_ms,
-                heartbeat_interval_ms=session_ms // 3,
-                max_poll_records=PAGE_EVENTS,
-                max_partition_fetch_bytes=4 * topics.MESSAGE_BYTES_MAX,
-                fetch_max_wait_ms=IDLE_MS,
-                metadata_max_age_ms=METADATA_MS,
-            )
+            group = f"{self._topic}.read-models.{row[0] if row else ''}"
+            consumer = group_consumer(self._settings, group, records_max=PAGE_EVENTS)
             try:
                 yield _Membership(self._topic, found, connection, consumer, self._stop)
             finally:
@@ -213,8 +200,7 @@ class _Membership:
         page: list[Message] = []
         reached: dict[TopicPartition, int] = {}
         while len(page) < PAGE_EVENTS:
-            polled = self._consumer.poll(timeout_ms=GATHER_MS if page else IDLE_MS)
-            keep_fetching(self._consumer)
+            polled = poll(self._consumer, GATHER_MS if page else IDLE_MS)
             if self._keep_assignment() and page:
                 return [], {}  # what came before the group was divided anew comes again
             for place, records in polled.items():
