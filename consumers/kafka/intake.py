@@ -217,6 +217,7 @@ class _Session:
             claim = consumed.claim(self._connection, wanted, proven=True)
         if claim is None:
             return None
+        failpoint("after_claim")
         self._connection.execute(parked.SQL["try_awaiting"], claim.values)
         return PartitionWork(
             claim,

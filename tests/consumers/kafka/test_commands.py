@@ -111,7 +111,10 @@ def test_a_message_delivered_ten_times_has_one_effect_and_one_answer(
     assert Counter("replayed" in copy.headers for copy in copies) == {False: 1, True: 9}
 
 
-@pytest.mark.parametrize("point", ["after_copy", "after_commit", "before_answer", "after_answer"])
+KILLED_AT = ["after_claim", "after_copy", "after_commit", "before_answer", "after_answer"]
+
+
+@pytest.mark.parametrize("point", KILLED_AT)
 def test_a_consumer_is_killed_and_the_next_goes_on(edge: Edge, api_key: str, point: str) -> None:
     edge.send(COMMANDS, tips(edge, 0, 200, api_key))
     consumer = edge.process("consume", "commands").start(f"{point}:SIGKILL")
