@@ -4,7 +4,9 @@ A few threads with a connection each share all books; books that appear later ar
 query tells a thread which of its books have news, and each of those moves by a page in its turn.
 New events are looked for by polling: docs/adr/0013 says what `NOTIFY` would cost the writers. A
 database that goes away, or a connection that breaks, costs nothing but time: the thread drops what
-it had in memory, connects again and goes on from the checkpoints.
+it had in memory, connects again and goes on from the checkpoints. Nothing waits without end: a
+connection that a step keeps waiting is cut, and while a thread hangs all the same the process gives
+no sign of life, so that whoever started it replaces it.
 """
 
 import threading
@@ -18,6 +20,7 @@ from ledger import logs
 from ledger.books import Book, list_books
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection, Database, connect
+from ledger.postgres.deadlines import within
 from projections.catalogue import all_projections
 from projections.engine.install import install
 from projections.engine.projection import Projection
@@ -35,8 +38,14 @@ CONNECTIONS_MAX = 4
 #: they last had news.
 RUNNERS_MAX = 64
 LET_GO_AFTER_S = 30.0
-#: Looking for news may take a twentieth of the time.
+#: Looking for news may take a twentieth of the time; a pause is far shorter than a runner's lease.
 LOOKING_SHARE = 20.0
+PAUSE_MAX_S = 5.0
+#: How long a step with one book may take until its connection is cut, and after how long a thread
+#: that has not come round hangs. Listing the books is a moment's work.
+STEP_S = 60.0
+HANGS_AFTER_S = 90.0
+LIST_S = 2.0
 
 log = logs.get_logger(__name__)
 
@@ -48,12 +57,18 @@ def run(
     books: Collection[str] | None = None,
     projections: Callable[[], Sequence[Projection]] = all_projections,
     connections_max: int = CONNECTIONS_MAX,
+    alive: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve all books, or those named, until `stop` is set; blocks, and survives the database."""
+    """Serve all books, or those named, until `stop` is set; blocks, and survives the database.
+
+    `alive` is called every few seconds, unless a thread hangs.
+    """
     shares = [_Share(database, stop, projections) for _ in range(connections_max)]
     known: set[str] = set()
     books_of = _BookList(database)
     while not stop.is_set():
+        if not any(share.hangs for share in shares):
+            alive()
         for book in books_of.now():
             if book.name not in known and (books is None or book.name in books):
                 known.add(book.name)
@@ -93,6 +108,7 @@ class _Share:
         self._runners: OrderedDict[str, tuple[Runner, float]] = OrderedDict()
         self._resting: dict[str, float] = {}
         self._entered = ""
+        self._came_round = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="projections", daemon=True)
 
     def add(self, book: Book) -> None:
@@ -102,6 +118,11 @@ class _Share:
         if first:
             self._thread.start()
 
+    @property
+    def hangs(self) -> bool:
+        """Whether the thread has not come round for too long."""
+        return self._thread.is_alive() and time.monotonic() - self._came_round > HANGS_AFTER_S
+
     def join(self) -> None:
         """Wait for the thread's end."""
         if self.books:
@@ -110,6 +131,7 @@ class _Share:
     def _run(self) -> None:
         said = ""
         while not self._stop.is_set():
+            self._came_round = time.monotonic()
             try:
                 self._follow()
             except psycopg.Error as error:
@@ -124,30 +146,35 @@ class _Share:
         with connect(
             self._database.service_url, autocommit=True, application="tokenledger-projections"
         ) as connection:
-            connection.execute(SQL["relaxed"])
+            with within(connection, LIST_S):
+                connection.execute(SQL["relaxed"])
             self._runners.clear()
             self._entered = ""
             idle_s = IDLE_FIRST_S
             while not self._stop.is_set():
                 began = time.monotonic()
-                behind = connection.execute(SQL["behind"], (list(self.books), self._models))
-                schemas = [schema for (schema,) in behind]
+                self._came_round = began
+                with within(connection, STEP_S):
+                    behind = connection.execute(SQL["behind"], (list(self.books), self._models))
+                    schemas = [schema for (schema,) in behind]
                 looked_s = time.monotonic() - began
                 moved = sum(self._serve(connection, self.books[schema]) for schema in schemas)
                 self._let_go_idle(connection)
                 idle_s = IDLE_FIRST_S if moved else min(idle_s * 1.2, IDLE_MAX_S)
                 if not moved or looked_s > IDLE_FIRST_S:
-                    self._stop.wait(max(idle_s, LOOKING_SHARE * looked_s))
+                    self._stop.wait(min(max(idle_s, LOOKING_SHARE * looked_s), PAUSE_MAX_S))
 
     def _serve(self, connection: Connection, book: Book) -> int:
         """Move one book by a page; what fails with it, fails alone and rests for a while."""
         if self._stop.is_set() or time.monotonic() < self._resting.get(book.schema, 0.0):
             return 0
+        self._came_round = time.monotonic()
         try:
-            self._enter(connection, book.schema)
-            runner = self._runner(connection, book)
-            runner.take_over()
-            return runner.step()
+            with within(connection, STEP_S):
+                self._enter(connection, book.schema)
+                runner = self._runner(connection, book)
+                runner.take_over()
+                return runner.step()
         except Exception as error:
             if connection.closed:
                 raise
@@ -199,7 +226,10 @@ class _BookList:
 
     def now(self) -> list[Book]:
         try:
-            with connect(self._database.service_url, autocommit=True) as connection:
+            with (
+                connect(self._database.service_url, autocommit=True) as connection,
+                within(connection, LIST_S),
+            ):
                 found = list_books(connection)
         except psycopg.Error as error:
             if not self._away:

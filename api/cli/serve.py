@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -84,8 +84,11 @@ def project(
         ),
     ] = False,
     with_parent: Annotated[
-        bool, typer.Option(hidden=True, help="Exit when standard input ends.")
-    ] = False,
+        int | None,
+        typer.Option(
+            hidden=True, help="Exit when standard input ends; tell this descriptor of life."
+        ),
+    ] = None,
 ) -> None:
     """Keep the read models of all books up to date, until SIGTERM or Ctrl-C.
 
@@ -99,13 +102,14 @@ def project(
     # Waited for by name below; blocked before any thread starts, so that only we receive them.
     signal.pthread_sigmask(signal.SIG_BLOCK, server.STOP_SIGNALS)
     with opened(found, supervise=True) as where:
-        if with_parent:
+        if with_parent is not None:
+            os.set_blocking(with_parent, False)
             threading.Thread(target=_end_with_parent, daemon=True).start()
         collector.relax()
         stop = threading.Event()
         runner = threading.Thread(
             target=_run_engine,
-            args=(where, stop, book, found.projection_connections_max),
+            args=(where, stop, book, found.projection_connections_max, with_parent),
             name="projections",
         )
         runner.start()
@@ -118,10 +122,19 @@ def project(
 
 
 def _run_engine(
-    where: Database, stop: threading.Event, books: list[str] | None, connections_max: int
+    where: Database,
+    stop: threading.Event,
+    books: list[str] | None,
+    connections_max: int,
+    parent: int | None,
 ) -> None:
+    def alive() -> None:
+        if parent is not None:
+            with suppress(OSError):  # a parent that does not listen is no reason to stop
+                os.write(parent, b".")
+
     try:
-        engine.run(where, stop, books=books or None, connections_max=connections_max)
+        engine.run(where, stop, books=books or None, connections_max=connections_max, alive=alive)
     except Exception:
         log.exception("projections died")
         raise

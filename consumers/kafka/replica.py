@@ -11,6 +11,7 @@ runner moves the journal along them, in whichever member leads.
 """
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -39,7 +40,7 @@ from projections.catalogue import all_projections
 from projections.engine.entries import PlacedEntry
 from projections.engine.install import install
 from projections.engine.projection import Projection
-from projections.engine.runner import Runner
+from projections.engine.runner import LEASE_S, LOOK_FOR_STALLED_EVERY_S, Runner
 
 CONSUMER = "read-models"
 PAGE_EVENTS = 5_000
@@ -112,9 +113,14 @@ class Replica:
 
     def _lead_while_it_is_ours(self, connection: Connection) -> None:
         runner: Runner | None = None
+        look_at = 0.0
         while not self._stop.is_set():
             if runner is None and connection.execute(SQL["lead"]).fetchone() == (True,):
                 runner = Runner(connection, _projections(shared=False))
+            elif runner is None and time.monotonic() >= look_at:
+                look_at = time.monotonic() + LOOK_FOR_STALLED_EVERY_S
+                for (pid,) in connection.execute(SQL["end_stalled"], (LEASE_S,)):
+                    log.warning("a leader hangs", book=self._book.name, backend=pid)
             moved = False
             if runner is not None:
                 runner.take_over()

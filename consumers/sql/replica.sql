@@ -28,6 +28,10 @@ COPY event_tags (tag, position) FROM STDIN;
 -- Whether we are the one to move the head and what needs the whole order.
 SELECT pg_try_advisory_lock(hashtextextended('tokenledger.replica.' || current_schema(), 0));
 
+-- name: end_stalled
+-- Ends the session of a leader whose process does nothing any more.
+SELECT tokenledger.end_stalled('tokenledger.replica.' || current_schema(), %s);
+
 -- name: dense
 -- Up to where every event is here: the end of the run that begins after the head.
 SELECT max(position), max(recorded_at) FROM (

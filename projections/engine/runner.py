@@ -1,9 +1,11 @@
 """One book's read models kept up to date over one connection: page in, tables and checkpoint out.
 
 Every projection has a lock of its own, so several processes may share a book's projections, and
-whoever dies is replaced. A page is read and decoded once for all projections that are due; each
-writes it with its new checkpoint in a transaction of its own. A projection that fails stops alone
-at the exact event, and says why in its checkpoint; it never skips.
+whoever dies is replaced. Whoever hangs is, too: the lock is a lease that every statement of its
+session renews, and the session of one that is over is ended by those who stand by. A page is read
+and decoded once for all projections that are due; each writes it with its new checkpoint in a
+transaction of its own. A projection that fails stops alone at the exact event, and says why in its
+checkpoint; it never skips.
 """
 
 import time
@@ -27,6 +29,9 @@ READ_EVENTS = 5_000
 #: Events that become one transaction of a projection that is far behind.
 PAGE_EVENTS_MAX = 16_000
 TAKE_OVER_EVERY_S = 0.5
+#: How long a holder of a lock may ask its session nothing, and how often others look.
+LEASE_S = 15.0
+LOOK_FOR_STALLED_EVERY_S = 5.0
 RETRY_FIRST_S = 5.0
 RETRY_MAX_S = 300.0
 FAILURE_CHARS_MAX = 500
@@ -84,6 +89,7 @@ class Runner:
         self.followers = [Follower(projection) for projection in projections]
         self._connection = connection
         self._take_over_at = 0.0
+        self._look_for_stalled_at = 0.0
 
     def take_over(self) -> None:
         """Take the locks that are free; those of other processes are tried again and again."""
@@ -93,6 +99,18 @@ class Runner:
         for follower in self.followers:
             if not follower.held and self._one(SQL["take"], follower)[0]:
                 self._start(follower)
+        self._end_stalled()
+
+    def _end_stalled(self) -> None:
+        """End the sessions of holders that hang; their locks are free at the next try."""
+        if time.monotonic() < self._look_for_stalled_at:
+            return
+        self._look_for_stalled_at = time.monotonic() + LOOK_FOR_STALLED_EVERY_S
+        for follower in self.followers:
+            if not follower.held:
+                values = follower.projection.checkpoint, LEASE_S
+                for (pid,) in self._connection.execute(SQL["end_stalled"], values):
+                    log.warning("a projector hangs", projection=values[0], backend=pid)
 
     def follow_alone(self) -> None:
         """Start without locks: for tables that nobody else can see."""

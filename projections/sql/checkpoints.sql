@@ -24,6 +24,11 @@ SELECT set_config('search_path', %s, false);
 SELECT pg_try_advisory_lock(
   hashtextextended('tokenledger.projection.' || current_schema() || '.' || %s, 0));
 
+-- name: end_stalled
+-- The lease of the runner's lock: ends the session of a holder whose process does nothing any more.
+SELECT tokenledger.end_stalled(
+  'tokenledger.projection.' || current_schema() || '.' || %s, %s);
+
 -- name: release
 -- The runner's lock, given back.
 SELECT pg_advisory_unlock(

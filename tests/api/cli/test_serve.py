@@ -11,11 +11,17 @@ import httpx
 import psutil
 import pytest
 
+from api.cli.projector_process import RESTART_S, SILENT_S
 from ledger.api_keys import Role, create_key
 from ledger.books import Book
 from ledger.postgres.database import Database, connect
+from projections.verify import verify
 from tests.api.cli.serving import ROOT, served
 from tests.api.conftest import Caller, founded, fresh
+from tests.support.waiting import until
+
+#: A process of ours starts within this, also on a busy machine.
+STARTS_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +83,36 @@ def test_two_services_share_a_book_and_a_dead_projector_is_replaced(
             wallet = second.ask("wallets/shared", min_position=position, prefer="wait=10").json()
             assert wallet["free"]["promo"] == 10
         _until(lambda: bool(psutil.Process(one.pid).children()))
+
+
+@pytest.mark.slow
+def test_a_projector_that_hangs_is_replaced_and_doubles_nothing(
+    database: Database, book: Book, key: str
+) -> None:
+    with served(database) as (one, url), httpx.Client(base_url=url, timeout=60) as http:
+        caller = Caller(http, book.name, key)
+        grant = {"user": "patient", "tokens": 5, "reason_code": "X"}
+        position = caller.send("grant-promo", grant).json()["position"]
+        assert caller.ask("wallets/patient", min_position=position).status_code == 200
+        (hung,) = psutil.Process(one.pid).children()
+        hung.suspend()
+        stopped_at = time.monotonic()
+        position = caller.send("grant-promo", grant).json()["position"]
+        until(
+            lambda: _free(caller, "patient", position) == 10,
+            "the read model after the projector was stopped",
+            timeout_s=SILENT_S + RESTART_S + STARTS_S,
+        )
+        assert time.monotonic() - stopped_at > SILENT_S / 2  # it was the new one
+        assert not hung.is_running()
+        assert len(psutil.Process(one.pid).children()) == 1
+    assert verify(database.service_url, book).sound
+
+
+def _free(caller: Caller, user: str, position: int) -> int | None:
+    """The user's promotional tokens, once the read model has reached a position."""
+    answer = caller.ask(f"wallets/{user}", min_position=position, prefer="wait=1")
+    return answer.json()["free"]["promo"] if answer.status_code == 200 else None
 
 
 def test_a_port_that_is_taken(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,10 @@ from projections.engine.install import install
 from projections.engine.projection import Projection
 from projections.engine.runner import Runner
 from projections.models.earnings import Earnings
+from projections.models.journal import Journal
 from projections.models.wallets import Wallets
 from projections.queries import status, wallet
+from projections.verify import verify
 from tests.conftest import FreshBook
 from tests.projections.following import follow, written
 from tests.scenarios.steps import tip
@@ -165,6 +167,46 @@ def test_one_runner_per_model_and_another_stands_by(stage: WritePath) -> None:
             holder.step()
         assert wallet(second, "ben")["free"]["paid"] == 925
     first.close()
+
+
+def test_a_holder_that_hangs_loses_its_session_and_doubles_nothing(
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LEASE_S", 0.5)
+    monkeypatch.setattr(runner, "LOOK_FOR_STALLED_EVERY_S", 0.1)
+    written(stage)
+    follow(stage.fresh)
+    first = stage.fresh.connect(autocommit=True)
+    with stage.fresh.connect(autocommit=True) as second:
+        hanging, standing_by = Runner(first, [Journal()]), Runner(second, [Journal()])
+        until(lambda: _takes_over(hanging), "the lock")
+        stage.given(tip(1, "ben", "cora"))
+        first.execute("BEGIN")  # and then its process is frozen
+        first.execute("SELECT FROM projections WHERE name = 'journal' FOR UPDATE")
+        until(lambda: _takes_over(standing_by), "the lock of one that hangs", timeout_s=10)
+        assert standing_by.step() == 1
+        with pytest.raises(OperationalError):
+            hanging.step()
+    first.close()
+    assert verify(stage.fresh.service_url, stage.book).sound
+
+
+def test_a_holder_that_works_keeps_its_session(
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LEASE_S", 0.5)
+    monkeypatch.setattr(runner, "LOOK_FOR_STALLED_EVERY_S", 0.0)
+    follow(written(stage).fresh, [Wallets()])
+    with (
+        stage.fresh.connect(autocommit=True) as first,
+        stage.fresh.connect(autocommit=True) as second,
+    ):
+        holder, standing_by = Runner(first, [Wallets()]), Runner(second, [Wallets()])
+        until(lambda: _takes_over(holder), "the lock")
+        for _ in range(10):
+            first.execute("SELECT pg_sleep(0.1)")
+            assert not _takes_over(standing_by)
+        assert holder.step() == 0
 
 
 def _takes_over(waiting: Runner) -> bool:
