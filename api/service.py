@@ -167,6 +167,7 @@ class Service:
             batch_commands_max=self.settings.batch_commands_max,
             batch_bytes_max=self.settings.batch_bytes_max,
             cache_entities=self.settings.cache_entities_max,
+            parked_max=self.settings.parked_notices_max,
         ).start()
         self._writers[book.name] = writer
         return writer

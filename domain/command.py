@@ -28,10 +28,17 @@ class Suspended(msgspec.Struct, frozen=True):
     events: tuple[Event, ...]
 
 
+#: How the tags begin that parked notices await; the last two, only those of earlier releases.
+AWAITED = ("payment:", "refund:", "subscription:", "dispute_notice:", "dispute:", "authorization:")
+
+
 class Parked(msgspec.Struct, frozen=True):
     """A notice about something that has not arrived yet: kept until an event has this tag."""
 
     awaits: str
+
+    def __post_init__(self) -> None:
+        assert self.awaits.startswith(AWAITED), self.awaits
 
 
 class Ignored(msgspec.Struct, frozen=True):
@@ -101,6 +108,8 @@ class Command(BaseModel):
     may_need_two: ClassVar[bool] = False
     #: The fields with free text: kept outside the log, which holds only its salted hash.
     text_fields: ClassVar[tuple[str, ...]] = ()
+    #: Whether it may make a list of a state longer that nothing else bounds.
+    grows: ClassVar[bool] = True
 
     occurred_at: Instant | None = Field(
         default=None,

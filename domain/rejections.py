@@ -227,6 +227,9 @@ PAYOUT_ACCOUNT_NOT_READY = _reason(
 PAYOUT_IN_PROGRESS = _reason(
     "PAYOUT_IN_PROGRESS", 409, "Payout in progress", "payout {payout} of {creator} is on its way"
 )
+LIMIT_REACHED = _reason(
+    "LIMIT_REACHED", 422, "Limit reached", "{subject} would have more than {limit} {what}"
+)
 ACCOUNT_HAS_BALANCE = _reason(
     "ACCOUNT_HAS_BALANCE", 422, "Account has balance", "{subject} still has {what}"
 )

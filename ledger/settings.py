@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     batch_bytes_max: Annotated[int, Field(ge=65_536)] = 8_388_608
     #: Entity states kept in memory per book.
     cache_entities_max: Annotated[int, Field(ge=1)] = 200_000
+    #: Notices of a book that may wait for what they speak of; one more is answered 503.
+    parked_notices_max: Annotated[int, Field(ge=1)] = 100_000
     #: Connections that the writers of all books share, per process.
     write_connections_max: Annotated[int, Field(ge=2)] = 32
     #: After so long without a command a book's writer ends and drops its cache.

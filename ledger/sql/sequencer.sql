@@ -9,7 +9,7 @@ SELECT set_config('lock_timeout', '2s', false),
 
 -- name: lock_head
 -- Takes the sequencer.
-SELECT position, recorded_at, commits, partition_rows FROM head FOR UPDATE;
+SELECT position, recorded_at, commits, partition_rows, parked FROM head FOR UPDATE;
 
 -- name: clock
 -- Read after the lock was taken: before, it could run behind the last event of whoever held it.
@@ -105,16 +105,22 @@ WITH RECURSIVE tags (tag) AS (
 SELECT tag FROM tags WHERE tag IS NOT NULL LIMIT %s;
 
 -- name: parked
--- The notices that wait.
+-- The notices that await one of some tags.
 SELECT processor, processor_ref, command, fields, principal, client, correlation_id, key,
        fingerprint, awaits, received_at
-FROM inbox WHERE state = 'parked' ORDER BY received_at;
+FROM inbox WHERE state = 'parked' AND awaits = ANY (%s::text[]) ORDER BY received_at;
 
--- name: keep_notice
--- A notice that could not simply be applied.
-INSERT INTO inbox (processor, processor_ref, command, fields, principal, client, correlation_id,
-                   key, fingerprint, state, awaits, received_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
+-- name: parked_count
+-- How many notices wait, and since how many seconds the first does.
+SELECT parked, (SELECT extract(epoch FROM clock_timestamp() - received_at)
+                FROM inbox WHERE state = 'parked' ORDER BY received_at LIMIT 1)
+FROM head;
+
+-- name: keep_notices
+-- Notices that could not simply be applied.
+COPY inbox (processor, processor_ref, command, fields, principal, client, correlation_id,
+            key, fingerprint, state, awaits, received_at)
+FROM STDIN (FORMAT binary);
 
 -- name: conclude_notice
 -- What became of a kept notice.

@@ -23,6 +23,8 @@ from domain.rejections import (
     BODY_TOO_LARGE,
     CLOCK_SKEW,
     INTERNAL,
+    LIMIT_REACHED,
+    UNAVAILABLE,
     Rejection,
     reject,
 )
@@ -41,7 +43,7 @@ from ledger.write.encoding import (
     event_rows,
     receipt_rows,
 )
-from ledger.write.inbox import DueNotice, Inbox, NoticeStatus, status_of
+from ledger.write.inbox import TOO_MANY_PARKED, DueNotice, Inbox, NoticeStatus, no_room, status_of
 from ledger.write.labelling import labelled_event
 from ledger.write.policies import PublishedPolicies
 from ledger.write.receipts import KnownAnswers, key_taken
@@ -52,7 +54,7 @@ from ledger.write.texts import Texts, new_salt
 TICK = timedelta(microseconds=1)
 SKEW_MAX = timedelta(seconds=5)
 
-#: What the group under way changed: each entity's state and mark in `touched` as they were.
+#: What a group changed: each entity's state and mark in `touched` as they were.
 Changed = dict[str, tuple[State, tuple[int, int] | None]]
 
 log = logs.get_logger(__name__)
@@ -129,7 +131,7 @@ class Batch:
                 correlation_id=request.correlation_id,
             )
             return self._refused(request, reject(INTERNAL))
-        if not request.key:
+        if not request.key or answer.code == UNAVAILABLE.code:  # that is decided anew next time
             self._answered += len(answer.events)
             return answer
         self.known[request.key] = request.fingerprint, answer
@@ -149,7 +151,7 @@ class Batch:
         except Exception as error:
             raise Unencodable from error
         ready, held = self._receipts, []
-        if self.inbox.due:  # an answer is complete once all that it released is decided
+        if self.inbox.due or self.inbox.unknown:  # answers are complete with what they released
             held = [pair for pair in ready if pair[1].released is not None]
             ready = [pair for pair in ready if pair[1].released is None]
         receipts = receipt_rows(ready)
@@ -169,7 +171,8 @@ class Batch:
             self.inbox.conclude(due, NoticeStatus.PARKED, notice.awaits, self.position)
         else:
             if any(other is due for other in self.inbox.due):
-                self.inbox.conclude(due, status_of(answer.code), None, answer.position)
+                awaits = notice.awaits if answer.code == UNAVAILABLE.code else None
+                self.inbox.conclude(due, status_of(answer.code), awaits, answer.position)
         finally:
             self._applying = None
 
@@ -225,6 +228,8 @@ class Batch:
                 self.touched[key] = mark
 
     def _refused(self, request: Request, rejection: Rejection) -> Answer:
+        if rejection.reason is LIMIT_REACHED and request.command.notice_id() is not None:
+            return no_room(request, rejection.detail, self.position)
         return refused(request, rejection, self.position)
 
     def _decide(self, request: Request) -> Answer:
@@ -261,6 +266,8 @@ class Batch:
             if isinstance(decision, Rejection):
                 return self._refused(request, decision)
             if isinstance(decision, Parked):
+                if self._applying is None and not self.inbox.has_room(decision.awaits):
+                    return no_room(request, TOO_MANY_PARKED, self.position)
                 self._keep(request, NoticeStatus.PARKED, decision.awaits, now)
                 return self._without_events(request, now, 202, AWAITING_REFERENT)
             if isinstance(decision, Ignored):
@@ -341,10 +348,14 @@ class Batch:
         code = context.code
         status, name = 201 if code is None else 202, context.request.name
         answer = Answer(status, position, name, clock - TICK, tuple(recorded), code)
-        if self.inbox.waiting:
-            cause = answer if self._applying is None else self._applying.cause
-            self.inbox.wake((tag for event in events for tag in event.tags()), cause)
+        if self.inbox.parked:
+            self._wake(events, answer)
         return answer
+
+    def _wake(self, events: tuple[Event, ...], answer: Answer) -> None:
+        cause = answer if self._applying is None else self._applying.cause
+        tags = (tag for event in events for tag in event.tags())
+        self.inbox.wake(tags, cause, answer.events[0].event_id)
 
     def _act_beside(self, event: Event, position: int) -> None:
         if isinstance(event, ReleasesNotice):

@@ -15,6 +15,8 @@ class Head(msgspec.Struct, frozen=True):
     recorded_at: datetime
     commits: int
     partition_rows: int
+    #: Notices that wait for their referent.
+    parked: int
     clock: datetime
 
 

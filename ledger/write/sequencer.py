@@ -6,19 +6,19 @@ processes may stand at one sequencer; each keeps its cached states current with 
 appended.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
-from domain.catalogue import InvalidRequest
 from domain.controls.periods import PERIODS
 from domain.controls.policy_changes import POLICIES
 from domain.entity import MissingState
+from domain.rejections import UNAVAILABLE
 from ledger import logs
 from ledger.books import Book
 from ledger.clock import ClockGuard
@@ -33,7 +33,7 @@ from ledger.write.batch import SKEW_MAX, TICK, Batch, Unencodable
 from ledger.write.copy_queue import CopyQueue
 from ledger.write.group import Group
 from ledger.write.head import Head, check_clock
-from ledger.write.inbox import Inbox, Notice, kept_row, parked_notice
+from ledger.write.inbox import PARKED_MAX, Inbox, InboxTable, NoRoomToPark, awaited
 from ledger.write.request import Request
 from ledger.write.state_cache import StateCache, WorkingStates
 from ledger.write.state_loading import (
@@ -86,6 +86,7 @@ class Sequencer:
         cache: StateCache,
         *,
         guard: ClockGuard | None = None,
+        parked_max: int = PARKED_MAX,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.partitions_end = 0
@@ -102,8 +103,7 @@ class Sequencer:
         self._new_id = event_ids()
         self._handed_over: Collection[str] = ()
         self._loaded = 0
-        self._parked: dict[str, tuple[Notice, ...]] = {}
-        self._unreadable: set[str] = set()
+        self._inbox, self._parked_max = InboxTable(), parked_max
         self.work_over(connection)
 
     def work_over(self, connection: Connection) -> None:
@@ -131,6 +131,7 @@ class Sequencer:
             batch.one_by_one = one_by_one
             self._find_room(head, len(requests))
             self._prefetch(batch, requests)
+            self._look_up_parked(batch, awaited(requests, batch.states))
             answers = self._decide(batch, groups)
             self._append(batch)
             written_along = self._write_along(groups, answers)
@@ -197,28 +198,8 @@ class Sequencer:
             with reading_the_log():
                 for position, data in since:
                     self._cache.fold(position, decode(data).event())
-        self._parked = self._read_parked()
         self.position = head.position
         return True
-
-    def _read_parked(self) -> dict[str, tuple[Notice, ...]]:
-        parked: dict[str, tuple[Notice, ...]] = {}
-        for row in self._cursor.execute(SQL["parked"]):
-            try:
-                notice = parked_notice(row)
-            except (InvalidRequest, msgspec.MsgspecError) as error:
-                self._leave_parked(row, error)
-                continue
-            awaits = notice.awaits or ""
-            parked[awaits] = (*parked.get(awaits, ()), notice)
-        return parked
-
-    def _leave_parked(self, row: tuple[Any, ...], error: Exception) -> None:
-        """A notice that this release does not read any more waits on; that must stop nobody."""
-        processor_ref = row[1]
-        if processor_ref not in self._unreadable:
-            self._unreadable.add(processor_ref)
-            log.error("a parked notice cannot be read", ref=processor_ref, error=str(error))
 
     def _new_batch(self, head: Head, states: WorkingStates) -> Batch:
         return Batch(
@@ -227,7 +208,7 @@ class Sequencer:
             position=head.position,
             clock=max(head.clock, head.recorded_at + TICK),
             new_id=self._new_id,
-            inbox=Inbox(self._parked),
+            inbox=Inbox(head.parked, self._parked_max),
         )
 
     def _recall(self, batch: Batch, receipts: Sequence[TupleRow]) -> None:
@@ -252,6 +233,13 @@ class Sequencer:
             if not needed:
                 return
             self._load(batch, needed)
+
+    def _look_up_parked(self, batch: Batch, tags: Iterable[str]) -> None:
+        """Find the notices that await one of `tags`, where any notice waits at all."""
+        found = batch.inbox.to_look_up(tags)
+        if found:
+            self._copies.drain()
+            batch.inbox.looked_up(found, self._inbox.parked(self._cursor, found))
 
     def _load(self, batch: Batch, keys: list[str]) -> None:
         if keys:
@@ -284,7 +272,7 @@ class Sequencer:
                     answered.append(batch.answer(request))
                 except MissingState:
                     answered.append(self._with_states(batch, batch.answer, request))
-                if batch.inbox.due:
+                if batch.inbox.due or batch.inbox.unknown:
                     self._apply_due(batch)
                 decided += 1
                 if decided % PUMP_COMMANDS == 0:
@@ -296,8 +284,11 @@ class Sequencer:
 
     def _apply_due(self, batch: Batch) -> None:
         """Notices that awaited what was just recorded; they may let further ones follow."""
-        while batch.inbox.due:
-            self._with_states(batch, batch.apply_due, batch.inbox.due[0])
+        inbox = batch.inbox
+        while inbox.due or inbox.unknown:
+            self._look_up_parked(batch, inbox.unknown)
+            if inbox.due:
+                self._with_states(batch, batch.apply_due, inbox.due[0])
 
     def _with_states(self, batch: Batch, decide: Callable[[T], R], asked: T) -> R:
         """`decide(asked)`, loading what it misses."""
@@ -309,6 +300,7 @@ class Sequencer:
                 self._send(batch)  # so that the load sees what this batch has decided
                 self._copies.drain()
                 self._load(batch, list(missing.keys))
+                self._look_up_parked(batch, missing.keys)
 
     def _send(self, batch: Batch) -> None:
         """Hand what is decided so far to PostgreSQL: events, their tags, receipts."""
@@ -335,6 +327,8 @@ class Sequencer:
         written = False
         for group, answered in zip(groups, answers, strict=True):
             if group.alongside is not None:
+                if any(answer.code == UNAVAILABLE.code for answer in answered):
+                    raise NoRoomToPark("a notice finds no room")
                 group.alongside(self.connection, answered)
                 written = True
         return written
@@ -356,15 +350,10 @@ class Sequencer:
         except psycopg.OperationalError as error:
             raise OutcomeUnknown(answers) from error
         self._commits, self.position = head.commits + 1, batch.position
-        self._parked = batch.inbox.waiting
 
     def _write_beside(self, batch: Batch) -> None:
         """What is kept beside the log: notices that wait, texts."""
-        for notice in batch.inbox.kept:
-            self._cursor.execute(SQL["keep_notice"], kept_row(notice))
-        for outcome in batch.inbox.outcomes:
-            values = msgspec.structs.asdict(outcome)
-            self._cursor.execute(SQL["conclude_notice"], {**values, "at": batch.recorded_at})
+        self._inbox.write(self._cursor, batch.inbox, batch.recorded_at)
         for text in batch.texts.kept:
             self._cursor.execute(SQL["keep_text"], msgspec.structs.asdict(text))
         if batch.texts.erased:

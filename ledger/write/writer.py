@@ -68,21 +68,18 @@ class Writer:
         batch_commands_max: int = 4_096,
         batch_bytes_max: int = 8_388_608,
         cache_entities: int = 200_000,
+        parked_max: int = 100_000,
     ) -> None:
         self.book = book
         self._own = not isinstance(connections, BookConnections)
-        self._connections = connections_of_writers(connections)
-        self._idle_s = idle_s
+        self._connections, self._idle_s = connections_of_writers(connections), idle_s
         self._queue: deque[Submission] = deque()
-        self._waiting = 0
-        self._waiting_bytes = 0
-        self._queue_max = queue_commands_max
-        self._queue_bytes_max = queue_bytes_max
-        self._batch_max = batch_commands_max
-        self._batch_bytes_max = batch_bytes_max
+        self._waiting = self._waiting_bytes = 0
+        self._queue_max, self._queue_bytes_max = queue_commands_max, queue_bytes_max
+        self._batch_max, self._batch_bytes_max = batch_commands_max, batch_bytes_max
+        self._parked_max = parked_max
         self._wake = threading.Condition()
-        self._stopping = False
-        self._away = False
+        self._stopping = self._away = False
         self._cache = StateCache(cache_entities)
         self._guard = ClockGuard()
         self._give_up_at = 0.0
@@ -365,7 +362,9 @@ class Writer:
             self._taken = self._connections.take(self.book.schema)
         connection = self._taken.connection
         if self._sequencer is None:
-            self._sequencer = Sequencer(self.book, connection, self._cache, guard=self._guard)
+            self._sequencer = Sequencer(
+                self.book, connection, self._cache, guard=self._guard, parked_max=self._parked_max
+            )
         else:
             self._sequencer.work_over(connection)
         return self._sequencer

@@ -7,7 +7,7 @@ import schemathesis
 
 from api.http.queries.catalogue import QUESTIONS
 from domain.catalogue import COMMANDS
-from tests.api.conftest import Tenant, tip
+from tests.api.conftest import Tenant, fresh, tip
 
 
 def test_alive_and_ready(tenant: Tenant) -> None:
@@ -42,6 +42,27 @@ def test_metrics_count_outcomes(tenant: Tenant) -> None:
         "tokenledger_database_up 1.0",
     ):
         assert name in page
+
+
+def test_parked_notices_are_counted(tenant: Tenant) -> None:
+    service = tenant.caller()
+    key = {"Authorization": f"Bearer {service.key}"}
+
+    def parked() -> int:
+        health = tenant.http.get("/health/ready", headers=key).json()["books"][tenant.book.name]
+        notices = health["notices"]
+        assert (notices["status"], notices["parked_max"]) == ("ok", 100_000)
+        assert notices["oldest_s"] >= 0
+        count: int = notices["parked"]
+        return count
+
+    before = parked()
+    fields = {"sale": "none", "cumulative": 1, "processor": "stripe", "processor_ref": fresh("r")}
+    assert service.send("record-refund", fields).status_code == 202
+    assert parked() == before + 1
+    page = tenant.http.get("/metrics").text
+    assert f'tokenledger_parked_notices{{book="{tenant.book.name}"}} {before + 1}.0' in page
+    assert f'tokenledger_parked_notices_oldest_seconds{{book="{tenant.book.name}"}}' in page
 
 
 NOTICES = {

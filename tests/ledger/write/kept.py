@@ -1,6 +1,7 @@
 """What a book keeps beside its log, and what verification finds in it."""
 
 from ledger.log.verify import Difference, verify_log, verify_snapshots
+from tests.scenarios.steps import Sent
 from tests.scenarios.write_path import WritePath
 
 
@@ -15,3 +16,9 @@ def differences(stage: WritePath) -> list[Difference]:
     """What verification finds."""
     with stage.fresh.connect(autocommit=True) as connection:
         return [*verify_log(connection, stage.book), *verify_snapshots(connection)]
+
+
+def refunded(cumulative: int, ref: str = "refund", sale: str = "tip") -> Sent:
+    """A processor's report."""
+    fields = {"sale": sale, "cumulative": cumulative, "processor": "stripe", "processor_ref": ref}
+    return Sent("record-refund", fields)

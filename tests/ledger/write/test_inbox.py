@@ -14,7 +14,7 @@ from ledger.write import batch, sequencer
 from ledger.write.state_cache import StateCache
 from tests.golden.history import FINANCE
 from tests.ledger.random_histories import audit
-from tests.ledger.write.kept import differences, inbox
+from tests.ledger.write.kept import differences, inbox, refunded
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import FAN, Sent, card_tip, policy, purchase, tip
 from tests.scenarios.steps_disputes import disputed, lost
@@ -39,12 +39,6 @@ writer.write([admitted(card_tip(1_000, processor_ref="tip"), "k")])
 @pytest.fixture(autouse=True)
 def _open(stage: WritePath) -> None:
     stage.given(policy(MICRO_UNLOCK))
-
-
-def refunded(cumulative: int, ref: str = "refund", sale: str = "tip") -> Sent:
-    """A processor's report."""
-    fields = {"sale": sale, "cumulative": cumulative, "processor": "stripe", "processor_ref": ref}
-    return Sent("record-refund", fields)
 
 
 def release(ref: str, resolution: str) -> Sent:

@@ -88,12 +88,12 @@ def test_a_parked_notice_that_cannot_be_read_any_more_stops_nobody(stage: WriteP
         for ref, name, fields in (("r1", "send-tip", '{"gone":1}'), ("r2", "gone", "{}")):
             admin.execute(
                 "INSERT INTO inbox VALUES ('psp', %s, %s, convert_to(%s, 'UTF8'), 'a', 'a', 'c',"
-                " '', '', 'parked', 'sale:x', now())",
+                " '', '', 'parked', 'payment:x', now())",
                 [ref, name, fields],
             )
         admin.execute("UPDATE head SET commits = commits + 1")
     with capture_logs() as logged:
-        assert statuses(write(stage, tip(1), tip(2))) == [201, 201]
+        assert statuses(write(stage, purchase("small", 999, ref="x"), tip(2))) == [201, 201]
     told = [line["ref"] for line in logged if line["event"] == "a parked notice cannot be read"]
     assert sorted(told) == ["r1", "r2"]
 
