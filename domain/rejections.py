@@ -126,6 +126,7 @@ UNKNOWN_AUTHORIZATION = _reason(
 UNKNOWN_SUBSCRIPTION = _reason(
     "UNKNOWN_SUBSCRIPTION", 404, "Unknown subscription", "there is no subscription {subscription}"
 )
+UNKNOWN_OFFER = _reason("UNKNOWN_OFFER", 404, "Unknown offer", "there is no offer {offer}")
 UNKNOWN_SALE = _reason("UNKNOWN_SALE", 404, "Unknown sale", "there is no sale {sale}")
 UNKNOWN_PURCHASE = _reason(
     "UNKNOWN_PURCHASE", 404, "Unknown purchase", "there is no purchase {purchase}"
@@ -197,6 +198,15 @@ BELOW_MINIMUM = _reason(
 
 # Offer, state.
 OFFER_EXPIRED = _reason("OFFER_EXPIRED", 422, "Offer expired", "the offer ended at {expired_at}")
+OFFER_NOT_ELIGIBLE = _reason(
+    "OFFER_NOT_ELIGIBLE", 422, "Offer not eligible", "offer {offer} is not for this: {reason}"
+)
+OFFER_EXHAUSTED = _reason(
+    "OFFER_EXHAUSTED",
+    409,
+    "Offer exhausted",
+    "offer {offer} was used {uses} times; it may be used {limit} times",
+)
 REFUND_WINDOW_CLOSED = _reason(
     "REFUND_WINDOW_CLOSED", 422, "Refund window closed", "refunds ended at {refund_until}"
 )
@@ -267,7 +277,7 @@ STALE_FIGURE = "STALE_FIGURE"
 UNKNOWN_PACKAGE = "UNKNOWN_PACKAGE"
 
 
-def reject(reason: Reason, **details: Any) -> Rejection:
+def reject(reason: Reason, /, **details: Any) -> Rejection:
     """The rejection for `reason` with its fields."""
     return Rejection(reason, details)
 

@@ -5,9 +5,17 @@ from projections.models.daily import Daily
 from projections.models.earnings import Earnings
 from projections.models.entitlements import Entitlements
 from projections.models.journal import Journal
+from projections.models.offers import Offers
 from projections.models.wallets import Wallets
 
-PROJECTIONS: tuple[type[Projection], ...] = (Wallets, Earnings, Entitlements, Journal, Daily)
+PROJECTIONS: tuple[type[Projection], ...] = (
+    Wallets,
+    Earnings,
+    Entitlements,
+    Journal,
+    Daily,
+    Offers,
+)
 
 
 def all_projections(suffix: str = "") -> list[Projection]:

@@ -7,6 +7,7 @@ with `as_of_position`, in the shapes of the API's contract; dates and times are 
 from projections.models.daily_figures import daily
 from projections.models.earnings import earnings, top_creators
 from projections.models.entitlements import entitlement, library
+from projections.models.offers import offer, offers
 from projections.models.trial_balance import balance, lines, trial_balance
 from projections.models.wallets import wallet, wallet_totals
 from projections.status import Status, status, wait_for
@@ -19,6 +20,8 @@ __all__ = [
     "entitlement",
     "library",
     "lines",
+    "offer",
+    "offers",
     "status",
     "top_creators",
     "trial_balance",

@@ -12,6 +12,7 @@ from domain.calls import call
 from domain.controls import adjustments, second_persons
 from domain.disputes import dispute
 from domain.holds import hold
+from domain.offers import offer
 from domain.payouts import payout
 from domain.refunds import refund
 from domain.settlements import settlement
@@ -28,6 +29,7 @@ MACHINES = {
     "Authorisations": authorization,
     "Calls": call,
     "Subscriptions": subscription,
+    "Offers": offer,
     "Breaks": settlement,
     "Adjustments": adjustments,
     "Proposals": second_persons,

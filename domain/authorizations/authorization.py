@@ -7,12 +7,15 @@ whatever happens to the creator or the policy afterwards.
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, Due
 from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.money import portion
+from domain.offers.offer import OfferEvent, offer_keys
 from domain.payments.payment import PaymentEvent, PaymentRecord, PaymentStatus, payment_key
 from domain.sales.sale import Sale
 from domain.transitions import EXPIRY, Transitions
@@ -92,6 +95,13 @@ class Authorization(State, frozen=True, kw_only=True):
         return 0 if self.terms is None else self.terms.amount - self.captured
 
     @property
+    def unused_offer(self) -> dict[str, Any]:
+        """The fields by which its end gives back the use of its offer; none after a capture."""
+        if self.terms is None or self.terms.offer_id is None or self.captured:
+            return {}
+        return {"offer_id": self.terms.offer_id, "user": self.terms.user}
+
+    @property
     def expires_at(self) -> datetime | None:
         """Until when it stands (inclusive); None: without an end."""
         if self.extended_to is not None or self.terms is None:
@@ -123,8 +133,13 @@ class PayeeWeight(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 @stored_as("payment.authorized.v1")
-class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=True, kw_only=True):
-    """A card stands for up to `amount` until `expires_at` (inclusive), on these terms."""
+class PaymentAuthorized(
+    AuthorizationEvent, PaymentEvent, OfferEvent, AgendaEvent, frozen=True, kw_only=True
+):
+    """A card stands for up to `amount` until `expires_at` (inclusive), on these terms.
+
+    The price is `amount` and both discounts; of a captured part they are parts in proportion.
+    """
 
     payment_id: str
     session_id: str
@@ -143,6 +158,10 @@ class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=Tr
     frozen_creator_rule: str = "REJECT"
     expires_at: datetime | None = None
     expiry_reason: str = VoidReason.CANCELLED
+    discount: int = 0
+    platform_discount: int = 0
+    #: The offer that the discounts follow from; the authorisation is a use of it.
+    offer_id: str | None = None
 
     @property
     def weights(self) -> tuple[tuple[str, int], ...]:
@@ -151,12 +170,13 @@ class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=Tr
         return shares or ((self.creator, 1),)
 
     def tags(self) -> tuple[str, ...]:
-        """The authorisation, the payment's reference, the session, the agenda."""
+        """The authorisation, the payment's reference, the session, the agenda, the offer."""
         return (
             authorization_key(self.payment_id),
             payment_key(self.processor_ref),
             f"session:{self.session_id}",
             AGENDA,
+            *offer_keys(self.offer_id, self.user),
         )
 
     def agenda(self) -> tuple[str, Due | None]:
@@ -166,6 +186,21 @@ class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=Tr
             return item, None
         fields = {"payment": self.payment_id, "reason_code": self.expiry_reason}
         return item, Due(self.expires_at + TICK, "void", fields, VOID_EVERY_S)
+
+    def uses(self) -> int:
+        """It is a use from now on, not only once it is captured."""
+        return 1
+
+    def parts(self, before: int, after: int) -> tuple[int, int]:
+        """What of both discounts falls on the capture from `before` to `after` of `amount`.
+
+        Each is rounded down cumulatively, so that the last minor unit brings all that is left.
+        """
+        discount, by_platform = (
+            portion(whole, after, self.amount) - portion(whole, before, self.amount)
+            for whole in (self.discount, self.platform_discount)
+        )
+        return discount, by_platform
 
     def in_authorization(self, authorization: Authorization) -> Authorization:
         return Authorization(status=AuthorizationStatus.AUTHORIZED, terms=self)
@@ -179,17 +214,25 @@ class PaymentAuthorized(AuthorizationEvent, PaymentEvent, AgendaEvent, frozen=Tr
         )
 
 
-class AuthorizationEnded(AuthorizationEvent, AgendaEvent, frozen=True, kw_only=True):
-    """An authorisation that ends without a capture: nothing is posted."""
+class AuthorizationEnded(AuthorizationEvent, OfferEvent, AgendaEvent, frozen=True, kw_only=True):
+    """An authorisation that ends without a capture, or without another: nothing is posted."""
 
     payment_id: str
     session_id: str
     amount: int
     reason: str
+    #: The offer of which this was a use by `user`, and is none since nothing was captured.
+    offer_id: str | None = None
+    user: str | None = None
 
     def tags(self) -> tuple[str, ...]:
-        """The authorisation, the session and the agenda."""
-        return authorization_key(self.payment_id), f"session:{self.session_id}", AGENDA
+        """The authorisation, the session, the agenda and the offer."""
+        offer = offer_keys(self.offer_id, self.user or "")
+        return authorization_key(self.payment_id), f"session:{self.session_id}", AGENDA, *offer
+
+    def uses(self) -> int:
+        """One less."""
+        return -1
 
     def agenda(self) -> tuple[str, Due | None]:
         """Nothing is left to do."""
@@ -231,6 +274,10 @@ class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True):
         tags = (*super().tags(), authorization_key(self.payment_id), f"session:{self.session_id}")
         return (*tags, AGENDA) if self.final and AGENDA not in tags else tags
 
+    def uses(self) -> int:
+        """None: its authorisation was one."""
+        return 0
+
     def agenda_items(self) -> tuple[AgendaItem, ...]:
         """After the final one, nothing is left to do but to let the earnings mature."""
         maturing = super().agenda_items()
@@ -240,7 +287,7 @@ class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             authorization,
             status=AuthorizationStatus.CAPTURED if self.final else authorization.status,
-            captured=authorization.captured + self.gross - self.discount,
+            captured=authorization.captured + self.charged,
         )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
@@ -251,5 +298,5 @@ class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             payment,
             further=(*payment.further, self.sale_id),
-            amount=payment.amount + self.gross - self.discount,
+            amount=payment.amount + self.charged,
         )

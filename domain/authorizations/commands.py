@@ -38,6 +38,15 @@ from domain.fields import (
     Reference,
 )
 from domain.money import BPS
+from domain.offers.eligibility import leaves_to_pay, offer_refusal
+from domain.offers.offer import Offer, offer_keys
+from domain.offers.prices import (
+    OfferField,
+    PlatformDiscount,
+    Prices,
+    charged,
+    discount_problems,
+)
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.policy import Policy
 from domain.rejections import (
@@ -49,6 +58,7 @@ from domain.rejections import (
     OFFER_EXPIRED,
     SELF_DEALING,
     UNKNOWN_AUTHORIZATION,
+    UNKNOWN_OFFER,
     UNKNOWN_TIER,
     Rejection,
     reject,
@@ -74,7 +84,8 @@ class Payee(BaseModel):
 class Authorize(Command):
     """Record that a card was authorised for a session.
 
-    Commission, VAT and maturity are fixed now and apply at capture.
+    Commission, VAT, discounts and maturity are fixed now and apply at capture. `amount` is the
+    price; the card stands for what its offer and the platform leave of it.
     """
 
     name = "authorize"
@@ -92,6 +103,8 @@ class Authorize(Command):
         Annotated[tuple[Payee, ...], Field(strict=False, min_length=1, max_length=PAYEES_MAX)]
         | None
     ) = None
+    offer: OfferField = None
+    platform_discount: PlatformDiscount = 0
 
     @property
     def creator(self) -> str:
@@ -119,16 +132,17 @@ class Authorize(Command):
             yield "/payees", "names a creator twice"
         if self.payee not in self.paid:
             yield "/payees", "does not name the payee"
+        yield from discount_problems(self.offer, (self.amount, 0, self.platform_discount))
 
     def subjects(self) -> tuple[str, ...]:
         """The buyer and all creators."""
         return f"wallet:{self.user}", *(f"creator:{creator}" for creator in self.paid)
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The buyer, the creators, the payment's reference."""
+        """The buyer, the creators, the payment's reference, the session and the offer."""
         creators = (f"creator:{creator}" for creator in self.paid)
-        session = session_key(self.session)
-        return f"wallet:{self.user}", *creators, payment_key(self.processor_ref), session
+        more = session_key(self.session), *offer_keys(self.offer, self.user)
+        return f"wallet:{self.user}", *creators, payment_key(self.processor_ref), *more
 
     def decide(self, given: Given) -> Decision:
         """The authorisation, with everything that its capture will need; or a rejection."""
@@ -136,7 +150,13 @@ class Authorize(Command):
         if version is None:
             return reject(NO_POLICY, at=given.now)
         policy = version.policy
-        refusal = self._refusal(given, policy)
+        prices, offer = (self.amount, 0, self.platform_discount), None
+        if self.offer is not None:
+            offer = given.state(Offer, self.offer)
+            if offer.terms is None:
+                return reject(UNKNOWN_OFFER, offer=self.offer)
+            prices = offer.terms.prices(self.amount)
+        refusal = self._refusal(given, policy, offer, prices)
         if refusal is not None:
             return refusal
         country = policy.tax_country(self.country)
@@ -150,7 +170,7 @@ class Authorize(Command):
             creator=self.payee,
             tier=self.tier,
             commission_bps=BPS - policy.revenue_share.of("session", self.tier),
-            amount=self.amount,
+            amount=charged(prices),
             processor=self.processor,
             processor_ref=self.processor_ref,
             country=country,
@@ -161,10 +181,15 @@ class Authorize(Command):
             frozen_creator_rule=policy.frozen_creator_rule,
             expires_at=expires_at,
             expiry_reason=VoidReason.CANCELLED if self.expires_at is None else VoidReason.ABANDONED,
+            discount=prices[1],
+            platform_discount=prices[2],
+            offer_id=self.offer,
         )
         return (event,)
 
-    def _refusal(self, given: Given, policy: Policy) -> Rejection | None:
+    def _refusal(
+        self, given: Given, policy: Policy, offer: Offer | None, prices: Prices
+    ) -> Rejection | None:
         """Tests the tier, then parties, price and offer as for any sale, then the reference."""
         if self.tier not in policy.revenue_share.tiers:
             return reject(UNKNOWN_TIER, tier=self.tier)
@@ -186,6 +211,11 @@ class Authorize(Command):
             return refusal
         if self.expires_at is not None and self.expires_at <= given.now:
             return reject(OFFER_EXPIRED, expired_at=self.expires_at)
+        if offer is not None:
+            refusal = offer_refusal(given, offer, self, wallet, given.now)
+            refusal = refusal or leaves_to_pay(offer, prices)
+            if refusal is not None:
+                return refusal
         status = given.state(PaymentRecord, self.processor_ref).status
         if status is not None:
             return reject(INVALID_TRANSITION, subject=f"payment {self.processor_ref}", state=status)
@@ -202,14 +232,15 @@ class AuthorizationCommand(Command):
     payment: Id
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The authorisation, its parties, and the invoices of its country."""
+        """The authorisation, its parties, the invoices of its country, and its offer."""
         key = authorization_key(self.payment)
         authorization = states.loaded(Authorization, self.payment)
         if authorization is None or authorization.terms is None:
             return (key,)
         terms = authorization.terms
         creators = (f"creator:{creator}" for creator, _ in terms.weights)
-        return key, f"wallet:{terms.user}", *creators, *series_keys(terms.country)
+        offer = offer_keys(terms.offer_id, terms.user)
+        return key, f"wallet:{terms.user}", *creators, *series_keys(terms.country), *offer
 
     def is_allowed(self, status: AuthorizationStatus | None) -> bool:
         """Whether `status` allows this step."""
@@ -222,7 +253,9 @@ class AuthorizationCommand(Command):
 
 @command
 class Capture(AuthorizationCommand):
-    """Charge up to the authorised amount. The rest is voided, unless the capture is not final.
+    """Charge up to what the card stands for. The rest is voided, unless the capture is not final.
+
+    `amount` is what the card pays; the discounts of the authorisation come on top in proportion.
 
     Where the processor allows several captures, each but the last has `final` false; the rest then
     is voided by the final one, or by `void` where no other comes. Each capture is a sale.
@@ -257,19 +290,23 @@ class Capture(AuthorizationCommand):
             held = authorization.left
             return reject(CAPTURE_EXCEEDS_HOLD, requested=self.amount, held=held)
         voided = left if self.final else 0
-        sale = self._sale(given, terms, creators.values(), voided=voided)
+        sale = self._sale(given, authorization, terms, creators.values(), voided=voided)
         return (sale, *for_sale(given, sale))
 
     def _sale(
         self,
         given: Given,
+        authorization: Authorization,
         terms: PaymentAuthorized,
         creators: Iterable[Creator],
         *,
         voided: int,
     ) -> PaymentCaptured:
+        before = authorization.captured
+        discount, by_platform = terms.parts(before, before + self.amount)
+        full = self.amount + by_platform
         amounts = card_amounts(
-            self.amount, terms.weights, bps=BPS - terms.commission_bps, vat_bps=terms.vat_bps
+            full, terms.weights, bps=BPS - terms.commission_bps, vat_bps=terms.vat_bps
         )
         return new_sale(
             PaymentCaptured,
@@ -284,7 +321,10 @@ class Capture(AuthorizationCommand):
             creator=terms.creator,
             product="session",
             funding=Funding.CARD,
-            gross=self.amount,
+            gross=full + discount,
+            discount=discount,
+            platform_discount=by_platform,
+            offer_id=terms.offer_id,
             processor=terms.processor,
             processor_ref=terms.processor_ref,
             country=terms.country,
@@ -319,6 +359,7 @@ class Void(AuthorizationCommand):
             session_id=terms.session_id,
             amount=authorization.left,
             reason=self.reason_code,
+            **authorization.unused_offer,
         )
         return (event,)
 
@@ -334,5 +375,6 @@ def failed_on(given: Given, payment: str, reason: str) -> tuple[PaymentFailed, .
         session_id=terms.session_id,
         amount=authorization.left,
         reason=reason,
+        **authorization.unused_offer,
     )
     return (failed,)

@@ -225,7 +225,7 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     Who bears a loss of `amount`: shares (the creators), `platform_share` (commission of a sale,
     margin of a purchase), `tax`, `released` (deferred revenue of unspent tokens), `breakage` and
     `promo` (which are undone), `debt` (the buyer) and `excess` (the platform). A win after a loss
-    has them all negative.
+    has them all negative. Of a sale `promo` is negative: the platform has back what it had paid.
     """
 
     part: int = 1

@@ -45,6 +45,7 @@ def lost_on(
         tax=moved.tax,
         country=sale.country,
         excess=moved.excess,
+        promo=-moved.promo,
         bounced=record.bounced - after.bounced,
         items=entitled_items(sale) if is_fully_reversed(after) else (),
     )
@@ -74,6 +75,7 @@ def won_on(
         tax=moved.tax,
         country=sale.country,
         excess=moved.excess,
+        promo=-moved.promo,
         bounced=record.bounced - after.bounced,
         after_loss=after_loss,
         items=entitled_items(sale) if back else (),

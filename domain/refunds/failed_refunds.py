@@ -103,6 +103,7 @@ def _reversed(
         platform_share=moved.platform,
         income=sale.income,
         excess=moved.excess,
+        promo_part=moved.promo,
         bounced=after.bounced - record.bounced,
         country=sale.country,
         items=entitled_items(sale) if restored else (),

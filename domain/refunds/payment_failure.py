@@ -36,7 +36,8 @@ class SalePaymentFailed(
 ):
     """The payment of a sale has failed: the processor took `amount`, all that was left of it.
 
-    amount = tax + shares + platform_share (commission) + excess.
+    amount + promo_part (what the platform had paid of the price) = tax + shares
+    + platform_share (commission) + excess.
     """
 
     sale_id: str
@@ -49,6 +50,7 @@ class SalePaymentFailed(
     tax: int = 0
     platform_share: int = 0
     excess: int = 0
+    promo_part: int = 0
     country: str | None = None
     #: The items whose entitlement ends.
     revoked: tuple[str, ...] = ()
@@ -73,6 +75,7 @@ class SalePaymentFailed(
             (self.platform_account, money, self.platform_share),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.BAD_DEBT_EXPENSE, money, self.excess),
+            (accounts.PROMO_EXPENSE, money, -self.promo_part),
             (accounts.processor(self.processor), money, -self.amount),
         )
 
@@ -108,6 +111,7 @@ def failed_on(
         platform_share=moved.platform,
         income=sale.income,
         excess=moved.excess,
+        promo_part=moved.promo,
         country=sale.country,
         revoked=entitled_items(sale) if ended else (),
     )

@@ -13,6 +13,7 @@ from domain.authorizations.authorization import (
 )
 from domain.command import Given, Parked
 from domain.entity import LoadedStates
+from domain.offers.offer import offer_keys
 from domain.payments.payment import PaymentRecord, PaymentStatus, payment_key
 from domain.payments.waiting import Waiting
 from domain.purchases.purchase import PurchaseRecord
@@ -111,7 +112,8 @@ def referent_keys(states: LoadedStates, field: str, name: str) -> tuple[str, ...
         if authorization is None:
             return (key,)
         if authorization.terms is not None:
-            return key, *_payment_keys(states, authorization.terms.processor_ref)
+            payment = _payment_keys(states, authorization.terms.processor_ref)
+            return tuple(dict.fromkeys((*_authorization_keys(states, name), *payment)))
     return _payment_keys(states, name)
 
 
@@ -122,10 +124,22 @@ def _payment_keys(states: LoadedStates, reference: str) -> tuple[str, ...]:
         return (key,)
     if payment.purchase_id is not None:
         return key, *purchase_keys(states, payment.purchase_id)
+    if payment.authorization_id is not None and payment.sale_id is None:
+        return key, *_authorization_keys(states, payment.authorization_id)
     keys = dict.fromkeys(
         each for sale_id in payment.sale_ids for each in sale_keys(states, sale_id)
     )
     return key, *keys
+
+
+def _authorization_keys(states: LoadedStates, payment: str) -> tuple[str, ...]:
+    """An authorisation, and the offer that it is a use of."""
+    key = authorization_key(payment)
+    authorization = states.loaded(Authorization, payment)
+    if authorization is None or authorization.terms is None:
+        return (key,)
+    terms = authorization.terms
+    return key, *offer_keys(terms.offer_id, terms.user)
 
 
 def sale_keys(states: LoadedStates, sale_id: str) -> tuple[str, ...]:

@@ -202,7 +202,8 @@ class RefundRecorded(
 ):
     """`amount` went back to the buyer, `cumulative` in all: minor units (CARD) or tokens (TOKEN).
 
-    CARD: amount - bounced = tax + shares + platform_share (commission) + excess (beyond the sale).
+    CARD: amount - bounced + promo_part (what the platform had paid) = tax + shares
+    + platform_share (commission) + excess (beyond the sale).
     TOKEN: released + promo_part = shares + platform_share (the margin).
     """
 
@@ -281,6 +282,7 @@ class RefundRecorded(
             (self.platform_account, money, self.platform_share),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.BAD_DEBT_EXPENSE, money, self.excess),
+            (accounts.PROMO_EXPENSE, money, -self.promo_part),
             (accounts.processor(self.processor or ""), money, self.bounced - self.amount),
         )
 

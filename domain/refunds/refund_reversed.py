@@ -35,7 +35,7 @@ class RefundReversed(
     """A recorded refund has failed: `amount` of it came back from the buyer's bank.
 
     The sale stands as without it, `cumulative` refunded in all; all parts are negative:
-    amount - bounced = -(tax + shares + platform_share + excess).
+    amount - bounced = promo_part - (tax + shares + platform_share + excess).
     """
 
     sale_id: str
@@ -54,6 +54,7 @@ class RefundReversed(
     tax: int = 0
     platform_share: int = 0
     excess: int = 0
+    promo_part: int = 0
     #: What of `amount` a failed payment takes back instead.
     bounced: int = 0
     country: str | None = None
@@ -93,6 +94,7 @@ class RefundReversed(
             (self.platform_account, money, self.platform_share),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.BAD_DEBT_EXPENSE, money, self.excess),
+            (accounts.PROMO_EXPENSE, money, -self.promo_part),
         )
 
     def in_sale(self, record: SaleRecord) -> SaleRecord:

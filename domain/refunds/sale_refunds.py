@@ -124,6 +124,7 @@ def _recorded(
         platform_share=moved.platform,
         income=sale.income,
         excess=moved.excess,
+        promo_part=moved.promo,
         bounced=record.bounced - after.bounced,
         processor=notice.processor,
         processor_ref=notice.processor_ref,

@@ -13,7 +13,7 @@ import msgspec
 
 from domain.command import Given
 from domain.creators.creator import Creator
-from domain.money import split_among, split_by_weight
+from domain.money import portion, split_among, split_by_weight
 from domain.payments.payment import DisputeBearer, DisputeStatus
 from domain.reversals.clawback import Clawback
 from domain.sales.entitlement import Entitlement, EntitlementEvent
@@ -31,11 +31,13 @@ class Parts(NamedTuple):
 class Reversed(NamedTuple):
     """All that was taken back of a sale so far; `excess` is what the platform pays on top.
 
-    `reserved` is held back from creators for open disputes.
+    `promo` is what the platform had paid of the price and has back, `reserved` what is held back
+    from creators for open disputes.
     """
 
     tax: int
     platform: int
+    promo: int
     excess: int
     clawed: tuple[int, ...]
     reserved: tuple[int, ...]
@@ -46,8 +48,19 @@ class Reversed(NamedTuple):
         return sum(self.clawed)
 
 
+def full_of(sale: Sale, amount: int) -> int:
+    """What of the full price is undone once `amount` of what the card paid has gone back.
+
+    The platform's part of the price goes back in proportion, rounded down, and whole with the last
+    of the card's.
+    """
+    if not sale.platform_discount:
+        return amount
+    return amount + portion(sale.platform_discount, amount, sale.charged)
+
+
 def parts_of(sale: Sale, amount: int) -> Parts:
-    """How the first `amount` minor units of a sale by card are divided.
+    """How the first `amount` minor units of the full price of a sale by card are divided.
 
     Nested two-way splits by the sale's own amounts: tax and net, then creators and platform, then
     the creators one by one in the order of their ids. Ties go to the creators.
@@ -80,13 +93,17 @@ def reversed_so_far(record: SaleRecord) -> Reversed:
     paid, refunded, lost = record.paid, went_back(record), record.disputed(DisputeStatus.LOST)
     borne = refunded + record.disputed(DisputeStatus.LOST, DisputeBearer.CREATOR_PROPORTIONAL)
     disputed = borne + record.disputed(DisputeStatus.OPEN, DisputeBearer.CREATOR_PROPORTIONAL)
-    whole = parts_of(sale, min(paid, refunded + lost))
-    clawed = parts_of(sale, min(paid, borne)).creators
-    claimed = parts_of(sale, min(paid, disputed)).creators
+    back = min(paid, refunded + lost)
+    undone = full_of(sale, back)
+    whole = parts_of(sale, undone)
+    clawed = parts_of(sale, full_of(sale, min(paid, borne))).creators
+    claimed = parts_of(sale, full_of(sale, min(paid, disputed))).creators
+    promo = undone - back
     return Reversed(
         tax=whole.tax,
         platform=whole.platform,
-        excess=refunded + lost - whole.tax - whole.platform - sum(clawed),
+        promo=promo,
+        excess=refunded + lost + promo - whole.tax - whole.platform - sum(clawed),
         clawed=clawed,
         reserved=tuple(claim - taken for claim, taken in zip(claimed, clawed, strict=True)),
     )
@@ -97,6 +114,7 @@ def change(before: Reversed, after: Reversed) -> Reversed:
     return Reversed(
         tax=after.tax - before.tax,
         platform=after.platform - before.platform,
+        promo=after.promo - before.promo,
         excess=after.excess - before.excess,
         clawed=_less(after.clawed, before.clawed),
         reserved=_less(after.reserved, before.reserved),
@@ -163,8 +181,10 @@ def with_dispute(record: SaleRecord, dispute: SaleDispute) -> SaleRecord:
 
 
 def undone_of(record: SaleRecord) -> int:
-    """How much of a sale by card the buyer has back: what documents of its VAT speak of."""
-    return min(record.paid, went_back(record) + record.disputed(DisputeStatus.LOST))
+    """How much of the full price is undone by now: what documents of a sale's VAT speak of."""
+    assert record.sale is not None
+    back = went_back(record) + record.disputed(DisputeStatus.LOST)
+    return full_of(record.sale, min(record.paid, back))
 
 
 def with_refund(record: SaleRecord, cumulative: int) -> SaleRecord:

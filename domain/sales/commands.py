@@ -9,13 +9,23 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from domain.command import Command, Decision, Given
+from domain.command import Command, Decision, Given, Parked
 from domain.creators.creator import Creator
 from domain.entity import LoadedStates
 from domain.fields import Country, Currency, FreezeScope, FundingField, Id, Reference
 from domain.money import AMOUNT_MAX
+from domain.offers.eligibility import offer_refusal
+from domain.offers.offer import Offer, offer_key, offer_keys
+from domain.offers.prices import (
+    OfferField,
+    PlatformDiscount,
+    Prices,
+    charged,
+    discount_problems,
+)
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import other_currency, suspended
 from domain.policy import Policy, SaleTerms, refund_end
@@ -29,6 +39,7 @@ from domain.rejections import (
     PRODUCT_DISABLED,
     SELF_DEALING,
     SUBJECT_ERASED,
+    UNKNOWN_OFFER,
     UNKNOWN_TAX_COUNTRY,
     Rejection,
     out_of_range,
@@ -40,6 +51,7 @@ from domain.sales.sale import CARD, TOKEN, Sale
 from domain.wallets.wallet import Wallet
 
 SPEND, EARN = FreezeScope.SPEND, FreezeScope.EARN
+_CARD_FIELDS = ("processor", "processor_ref")
 
 
 S = TypeVar("S", bound=Sale)
@@ -71,6 +83,8 @@ class SaleCommand(Command):
     processor_ref: Reference | None = None
     country: Country | None = None
     currency: Currency | None = None
+    offer: OfferField = None
+    platform_discount: PlatformDiscount = 0
 
     def notice_id(self) -> tuple[str, str] | None:
         """A card sale is a notice: the card is already charged."""
@@ -82,32 +96,39 @@ class SaleCommand(Command):
         """The processor's fields are mandatory for CARD and have no meaning for TOKEN."""
         if self.funding == CARD:
             return [
-                (f"/{field}", "is required when funding is CARD")
-                for field in ("processor", "processor_ref")
-                if getattr(self, field) is None
+                *(
+                    (f"/{field}", "is required when funding is CARD")
+                    for field in _CARD_FIELDS
+                    if getattr(self, field) is None
+                ),
+                *discount_problems(self.offer, self.prices()),
             ]
         named = self.processor or self.processor_ref or self.country or self.currency
-        if named is None:
+        if not (named or self.platform_discount):
             return ()
         return [
             (f"/{field}", "is only for funding CARD")
-            for field in ("country", "currency", "processor", "processor_ref")
-            if getattr(self, field) is not None
+            for field in ("country", "currency", "platform_discount", *_CARD_FIELDS)
+            if getattr(self, field)
         ]
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The parties; of a sale by card the payment, and the invoices of its country."""
         wallet, creator = f"wallet:{self.user}", f"creator:{self.creator}"
-        if self.processor_ref is None:
+        if self.processor_ref is None and self.offer is None:
             return wallet, creator
-        return wallet, creator, payment_key(self.processor_ref), *series_keys(self.country)
+        offer = offer_keys(self.offer, self.user)
+        if self.processor_ref is None:
+            return wallet, creator, *offer
+        payment = payment_key(self.processor_ref)
+        return wallet, creator, payment, *series_keys(self.country), *offer
 
     def subjects(self) -> tuple[str, ...]:
         """Nobody whom the sale itself does not ask after."""
         return ()
 
-    def prices(self) -> tuple[int, int]:
-        """(price before discount, discount), in tokens or minor units as funded."""
+    def prices(self) -> Prices:
+        """What it costs by its own fields, before any offer."""
         raise NotImplementedError(type(self).__name__)
 
     def refusal(self, given: Given) -> Rejection | None:
@@ -126,14 +147,19 @@ class SaleCommand(Command):
 
     def decide(self, given: Given) -> Decision:
         """The sale, or a rejection; money that a card paid for a rejected sale goes to suspense."""
+        prices, offer = self.prices(), None
+        if self.offer is not None:
+            offer = given.state(Offer, self.offer)
+            if offer.terms is None:
+                return self._without_offer(given, self.offer)
+            prices = offer.terms.prices(prices[0])
         if self.currency is not None and (other := other_currency(self, given)) is not None:
-            price, discount = self.prices()
-            return suspended(self, price - discount, CURRENCY_MISMATCH.code, currency=other)
+            return suspended(self, charged(prices), CURRENCY_MISMATCH.code, currency=other)
         version = given.policy
         if version is None:
             sale: Sale | Rejection = reject(NO_POLICY, at=given.now)
         else:
-            sale = self._sale(given, version.policy)
+            sale = self._sale(given, version.policy, prices, offer)
         if type(sale) is Rejection:
             if self.funding == TOKEN:
                 return sale
@@ -142,28 +168,34 @@ class SaleCommand(Command):
             code = DUPLICATE_PAYMENT
         else:
             return (sale, *for_sale(given, sale))
-        price, discount = self.prices()
-        return suspended(self, price - discount, code)
+        return suspended(self, charged(prices), code)
 
     def _paid_before(self, given: Given) -> bool:
         """Whether another payment has this one's reference."""
         assert self.processor is not None and self.processor_ref is not None
         return given.state(PaymentRecord, self.processor_ref).is_another(self.processor)
 
-    def _sale(self, given: Given, policy: Policy) -> Sale | Rejection:
+    def _sale(
+        self, given: Given, policy: Policy, prices: Prices, offer: Offer | None
+    ) -> Sale | Rejection:
         product, user, payee = self.product, self.user, self.creator
         wallet = given.state(Wallet, user)
         creator = given.state(Creator, payee)
         terms = self.terms(policy)
-        price, discount = self.prices()
+        price, discount, by_platform = prices
         by_token = self.funding == TOKEN
         unit_value = terms.unit_value if by_token else 1
         if by_token and (wallet.erased or creator.erased):
-            return reject(SUBJECT_ERASED, subject=user if wallet.erased else payee)
+            return self._erased(wallet)
         refusal = (
             party_refusal(self, terms, wallet, creator)
             or price_refusal(product, price * unit_value, terms, self.price_field)
             or (None if by_token or price == discount else tax_refusal(policy, self.country))
+            or (
+                None
+                if offer is None
+                else offer_refusal(given, offer, self, wallet, self._at(given))
+            )
             or self.refusal(given)
         )
         if refusal is not None:
@@ -182,9 +214,28 @@ class SaleCommand(Command):
             vat_bps = policy.vat_bps(country)
             amounts = card_amounts(paid, ((payee, 1),), bps=bps, vat_bps=vat_bps)
         gross, discount = price * unit_value, discount * unit_value
-        return self._event(
+        sale = self._event(
             given, creator, terms, amounts, gross=gross, discount=discount, country=country
         )
+        if offer is None and not by_platform:
+            return sale
+        return msgspec.structs.replace(sale, platform_discount=by_platform, offer_id=self.offer)
+
+    def _erased(self, wallet: Wallet) -> Rejection:
+        return reject(SUBJECT_ERASED, subject=self.user if wallet.erased else self.creator)
+
+    def _without_offer(self, given: Given, name: str) -> Rejection | Parked:
+        """The decision while nobody has published the offer `name`: a card waits for it."""
+        if self.funding == CARD:
+            return Parked(offer_key(name))
+        wallet = given.state(Wallet, self.user)
+        if wallet.erased or given.state(Creator, self.creator).erased:
+            return self._erased(wallet)
+        return reject(UNKNOWN_OFFER, offer=name)
+
+    def _at(self, given: Given) -> datetime:
+        """When the buyer agreed: a card may be told of later, a request is made now."""
+        return given.now if self.funding == TOKEN else self.occurred_at or given.now
 
     def _event(
         self,
@@ -293,9 +344,10 @@ def new_sale(
     sold_at: datetime,
     maturity_days: int,
     refund_window_days: int | None,
+    discount: int = 0,
     **fields: Any,
 ) -> S:
-    """A sale without discount, made at `sold_at`; `fields` are those that the product decides.
+    """A sale made at `sold_at`; `fields` are those that the product decides.
 
     The share of all `earners` is in escrow if one of them is frozen. Sales of the hot path, one
     click or one block of a call, name their fields themselves: passing them on costs 1 µs.
@@ -307,7 +359,7 @@ def new_sale(
         escrowed = escrowed or FreezeScope.EARN in creator.frozen
         on_agenda = on_agenda or creator.first_at(mature_at)
     return kind(
-        discount=0,
+        discount=discount,
         tokens_paid=amounts.tokens_paid,
         tokens_promo=amounts.tokens_promo,
         released=amounts.released,

@@ -13,11 +13,12 @@ from domain.command import Given, command
 from domain.entity import LoadedStates
 from domain.event import stored_as
 from domain.fields import Amount, Id, Instant
+from domain.offers.prices import Prices, discount_problems
 from domain.policy import Policy, SaleTerms
 from domain.rejections import ALREADY_ENTITLED, OFFER_EXPIRED, Rejection, reject
 from domain.sales.commands import SaleCommand
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
-from domain.sales.sale import Sale
+from domain.sales.sale import TOKEN, Sale
 
 
 class ItemSold(Sale, EntitlementEvent, frozen=True):
@@ -62,21 +63,26 @@ class BuyItem(SaleCommand):
     )
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """A discount takes at most the whole price."""
+        """A discount takes at most the whole price, and stands beside no offer."""
+        if not self.discount:
+            return super().problems()
+        found = [*super().problems()]
         if self.discount > self.price:
-            return (*super().problems(), ("/discount", "is more than the price"))
-        return super().problems()
+            found.append(("/discount", "is more than the price"))
+        elif self.offer is not None and self.funding == TOKEN:
+            found += discount_problems(self.offer, self.prices())
+        return found
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """Those of a sale, and the entitlement."""
         user = self.user
-        if self.processor_ref is None:
+        if self.processor_ref is None and self.offer is None:
             return f"wallet:{user}", f"creator:{self.creator}", entitlement_key(user, self.item)
         return *super().prefetch(states), entitlement_key(user, self.item)
 
-    def prices(self) -> tuple[int, int]:
-        """Price and discount as quoted."""
-        return self.price, self.discount
+    def prices(self) -> Prices:
+        """Price and discounts as quoted."""
+        return self.price, self.discount, self.platform_discount
 
     def refusal(self, given: Given) -> Rejection | None:
         """The offer must still stand, and the item must not be the buyer's already."""

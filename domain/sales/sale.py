@@ -18,6 +18,7 @@ from domain.creators.creator import Bucket, Creator, CreatorEvent
 from domain.entity import State, entity
 from domain.event import Event
 from domain.fields import Funding
+from domain.offers.offer import OfferEvent, offer_keys
 from domain.payments.payment import (
     DisputeStatus,
     PaymentEvent,
@@ -146,7 +147,7 @@ class SaleRecord(State, frozen=True, kw_only=True):
             return 0
         if self.sale.funding == TOKEN:
             return self.sale.tokens_paid + self.sale.tokens_promo
-        return self.sale.gross - self.sale.discount
+        return self.sale.charged
 
     def disputed(self, status: DisputeStatus, bearer: str | None = None) -> int:
         """The amount of its disputes with this status, of every bearer or of one."""
@@ -189,11 +190,18 @@ class SaleRecord(State, frozen=True, kw_only=True):
 
 
 class Sale(
-    WalletEvent, CreatorEvent, SaleEvent, PaymentEvent, AgendaEvent, frozen=True, kw_only=True
+    WalletEvent,
+    CreatorEvent,
+    SaleEvent,
+    PaymentEvent,
+    OfferEvent,
+    AgendaEvent,
+    frozen=True,
+    kw_only=True,
 ):
     """The body every sale shares. Amounts in minor units, tokens in tokens.
 
-    CARD: gross - discount = tax + creator_share + platform_share.
+    CARD: gross - discount = tax + creator_share + platform_share = charged + platform_discount.
     TOKEN: released + promo parts = creator_share + platform_share (the margin).
     """
 
@@ -229,6 +237,15 @@ class Sale(
     on_agenda: bool = False
     #: The class of the item, where it was sold as one of a class.
     item_class: str | None = None
+    #: CARD: what the platform pays of the price after discount.
+    platform_discount: int = 0
+    #: The offer that its discounts follow from.
+    offer_id: str | None = None
+
+    @property
+    def charged(self) -> int:
+        """Minor units that the buyer pays: the price after both discounts."""
+        return self.gross - self.discount - self.platform_discount
 
     @property
     def bucket(self) -> str:
@@ -255,6 +272,8 @@ class Sale(
             tags.append(payment_key(self.processor_ref))
         if self.on_agenda:
             tags.append(AGENDA)
+        if self.offer_id is not None:
+            tags += offer_keys(self.offer_id, self.buyer)
         return tuple(tags)
 
     def agenda_items(self) -> tuple[AgendaItem, ...]:
@@ -273,9 +292,9 @@ class Sale(
             account = accounts.creator(payee.creator, bucket)
             credits.append((account, money, -payee.share))
         if self.funding == CARD:
-            paid = self.gross - self.discount
             return (
-                (accounts.processor(self.processor or ""), money, paid),
+                (accounts.processor(self.processor or ""), money, self.charged),
+                (accounts.PROMO_EXPENSE, money, self.platform_discount),
                 (accounts.vat(self.country or ""), money, -self.tax),
                 *credits,
                 (self.income or accounts.COMMISSION_REVENUE, money, -self.platform_share),
@@ -298,8 +317,12 @@ class Sale(
         return changes_of(self.buyer, self.lots, Cause.SPENT)
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """The buyer's lots are consumed; a card sale leaves the wallet alone."""
-        return wallet.without(self.lots) if self.lots else wallet
+        """The buyer's lots are consumed; of a card sale it only remembers that there was one."""
+        if self.lots:
+            return wallet.without(self.lots)
+        if wallet.has_bought or self.gross == self.discount:
+            return wallet
+        return msgspec.structs.replace(wallet, has_bought=True)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """The share is earned into the sale's bucket."""
@@ -317,5 +340,9 @@ class Sale(
             status=PaymentStatus.APPLIED,
             sale_id=self.sale_id,
             processor=self.processor or "",
-            amount=self.gross - self.discount,
+            amount=self.charged,
         )
+
+    def uses(self) -> int:
+        """The sale uses its offer, if it names one."""
+        return 1

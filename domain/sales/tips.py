@@ -3,6 +3,7 @@
 from domain.command import command
 from domain.event import stored_as
 from domain.fields import PositiveAmount
+from domain.offers.prices import Prices
 from domain.sales.commands import SaleCommand
 from domain.sales.sale import Sale
 
@@ -23,6 +24,6 @@ class SendTip(SaleCommand):
 
     amount: PositiveAmount
 
-    def prices(self) -> tuple[int, int]:
-        """The amount; a tip has no discount."""
-        return self.amount, 0
+    def prices(self) -> Prices:
+        """The amount; only an offer takes some of it off."""
+        return self.amount, 0, self.platform_discount

@@ -19,6 +19,15 @@ from domain.fields import (
     PositiveAmount,
     Reference,
 )
+from domain.offers.eligibility import offer_refusal
+from domain.offers.offer import Offer, offer_key, offer_keys
+from domain.offers.prices import (
+    OfferField,
+    PlatformDiscount,
+    Prices,
+    charged,
+    discount_problems,
+)
 from domain.payments.payment import PaymentRecord, payment_key
 from domain.payments.suspense import other_currency, suspended
 from domain.policy import Policy
@@ -165,46 +174,68 @@ class ChargePeriod(PeriodNotice):
     period_end: Instant
     price: PositiveAmount
     country: Country | None = None
+    offer: OfferField = None
+    platform_discount: PlatformDiscount = 0
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        """The subscription, its parties, what stands under the reference, and the invoices."""
+        """The subscription, its parties, what stands under the reference, invoices, the offer."""
         payment = payment_key(self.processor_ref)
-        return *super().prefetch(states), payment, *series_keys(self.country)
+        keys = *super().prefetch(states), payment, *series_keys(self.country)
+        if self.offer is None:
+            return keys
+        subscription = states.loaded(Subscription, self.subscription)
+        if subscription is None or subscription.status is None:
+            return *keys, offer_key(self.offer)
+        return *keys, *offer_keys(self.offer, subscription.user)
 
     def problems(self) -> Iterable[tuple[str, str]]:
-        """A period ends after it begins."""
+        """A period ends after it begins, and something is left for the card."""
         if self.period_end <= self.period_start:
             yield "/period_end", "is not after period_start"
+        yield from discount_problems(self.offer, (self.price, 0, self.platform_discount))
 
     def decide(self, given: Given) -> Decision:
         """The sale, under the policy in force when the processor was paid; else suspense."""
+        prices, offer = (self.price, 0, self.platform_discount), None
+        if self.offer is not None:
+            offer = given.state(Offer, self.offer)
+            if offer.terms is None:
+                return Parked(offer_key(self.offer))
+            prices = offer.terms.prices(self.price)
+        paid = charged(prices)
         other = other_currency(self, given)
         if other is not None:
-            return suspended(self, self.price, CURRENCY_MISMATCH.code, currency=other)
+            return suspended(self, paid, CURRENCY_MISMATCH.code, currency=other)
         subscription = given.state(Subscription, self.subscription)
         if subscription.status is None:
             return Parked(subscription_key(self.subscription))
         version = given.policy_at(self.occurred_at or given.now)
         if version is None:
-            return suspended(self, self.price, NO_POLICY.code)
+            return suspended(self, paid, NO_POLICY.code)
         deal = Subscribed(subscription.user, subscription.creator)
         refusal = deal.refusal(given, version.policy, self.price)
         refusal = refusal or tax_refusal(version.policy, self.country)
+        if offer is not None and refusal is None:
+            wallet = given.state(Wallet, deal.user)
+            refusal = offer_refusal(given, offer, deal, wallet, self.occurred_at or given.now)
         if refusal is not None:
-            return suspended(self, self.price, refusal.reason.code)
+            return suspended(self, paid, refusal.reason.code)
         if given.state(PaymentRecord, self.processor_ref).is_another(self.processor):
-            return suspended(self, self.price, DUPLICATE_PAYMENT)
+            return suspended(self, paid, DUPLICATE_PAYMENT)
         if self.period_start in subscription.periods:
-            return suspended(self, self.price, DUPLICATE_PERIOD)
+            return suspended(self, paid, DUPLICATE_PERIOD)
         if subscription.ended_at is not None and self.period_start >= subscription.ended_at:
-            return suspended(self, self.price, INVALID_TRANSITION.code)
-        sale = self._sale(given, version.policy, deal)
+            return suspended(self, paid, INVALID_TRANSITION.code)
+        sale = self._sale(given, version.policy, deal, prices)
         return (sale, *for_sale(given, sale))
 
-    def _sale(self, given: Given, policy: Policy, deal: Subscribed) -> PeriodCharged:
+    def _sale(
+        self, given: Given, policy: Policy, deal: Subscribed, prices: Prices
+    ) -> PeriodCharged:
+        price, discount, by_platform = prices
         country = policy.tax_country(self.country)
         amounts = card_amounts(
-            self.price,
+            price - discount,
             ((deal.creator, 1),) if deal.creator else (),
             bps=policy.revenue_share.of(deal.product) if deal.creator else 0,
             vat_bps=policy.vat_bps(country),
@@ -222,7 +253,10 @@ class ChargePeriod(PeriodNotice):
             creator=deal.creator,
             product=deal.product,
             funding=Funding.CARD,
-            gross=self.price,
+            gross=price,
+            discount=discount,
+            platform_discount=by_platform,
+            offer_id=self.offer,
             item_id=self.subscription,
             processor=self.processor,
             processor_ref=self.processor_ref,

@@ -139,7 +139,7 @@ class Wallet(State, frozen=True, kw_only=True):
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
-    FOLD_VERSION = 6
+    FOLD_VERSION = 7
 
     lots: tuple[Lot, ...] = ()
     frozen: tuple[str, ...] = ()
@@ -157,6 +157,8 @@ class Wallet(State, frozen=True, kw_only=True):
     risk: BuyerRisk | None = None
     #: The purchases that a bank or a processor has taken back, or tries to, in part or whole.
     contested: tuple[str, ...] = ()
+    #: Whether this user has ever paid for a sale, whatever became of it.
+    has_bought: bool = False
 
     def spendable(self, now: datetime) -> int:
         """Free tokens that have not expired at `now`; expiry is exclusive."""
@@ -190,7 +192,7 @@ class Wallet(State, frozen=True, kw_only=True):
         return None if tokens else tuple(uses)
 
     def without(self, uses: tuple[LotUse, ...]) -> "Wallet":
-        """The wallet after `uses` were taken from its lots."""
+        """The wallet after a sale took `uses` from its lots."""
         taken = {use.lot: use.tokens for use in uses}
         lots = []
         for lot in self.lots:
@@ -207,6 +209,7 @@ class Wallet(State, frozen=True, kw_only=True):
             risk=self.risk,
             contested=self.contested,
             frozen_for=self.frozen_for,
+            has_bought=True,
         )
 
     def owing(self, debt: int) -> "Wallet":

@@ -55,6 +55,14 @@ def as_it_stands(record: SaleRecord) -> Sequence[SaleLine]:
     return list(_divided(sale, left))
 
 
+def revenue_of(record: SaleRecord) -> int:
+    """What is left of a sale's price after discount, in minor units, all payees together."""
+    sale = record.sale
+    if sale is None:
+        return 0
+    return (_left_of_card if sale.funding == CARD else _left_of_tokens)(sale, record).paid
+
+
 def _left_of_card(sale: Sale, record: SaleRecord) -> _Left:
     """What refunds and lost disputes did not take; what is only reserved is not taken."""
     taken = reversed_so_far(record)

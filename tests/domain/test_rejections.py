@@ -26,6 +26,7 @@ STATUSES = {
         "REQUEST_IN_FLIGHT",
         "BATCH_ABORTED",
         "SUBJECT_ERASED",
+        "OFFER_EXHAUSTED",
     },
     410: {"ANSWER_ARCHIVED"},
     413: {"BODY_TOO_LARGE"},

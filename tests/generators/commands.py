@@ -18,11 +18,14 @@ from tests.generators.spending import (
     amounts,
     countries,
     creators,
+    discounted,
     merged,
     numbers,
+    offers,
     paid_by_card,
     people,
     reasons,
+    reductions,
     ref,
     seconds,
     some,
@@ -74,9 +77,40 @@ def _given(amount: int) -> st.SearchStrategy[list[list[Any]]]:
     )
 
 
+_offers: dict[str, Fields] = {
+    "publish-offer": merged(
+        some(
+            {
+                "max_uses": st.integers(1, 3),
+                "max_uses_per_user": st.integers(1, 2),
+                "eligible": some(
+                    {
+                        "first_purchase": st.booleans(),
+                        "users": st.lists(people, min_size=1, max_size=2),
+                    }
+                ),
+            },
+            offer=offers,
+            products=st.lists(
+                st.sampled_from(["unlock", "message", "ticket", "tip", "subscription", "session"]),
+                min_size=2,
+                unique=True,
+            ),
+            starts_at=st.builds(Later, st.sampled_from([-3_600, -1, 0, 60])),
+            ends_at=st.builds(Later, st.sampled_from([61, 3_600, 90_000, 3_000_000])),
+        ),
+        st.one_of(
+            fixed({"discount": amounts}),
+            fixed({"discount_bps": st.sampled_from([1, 1_000, 3_333, 10_000])}),
+            some({"discount_bps": st.just(1_500)}, platform_discount=amounts),
+        ),
+    ),
+    "withdraw-offer": fixed({"offer": offers}),
+}
 _sessions: dict[str, Fields] = {
     "authorize": some(
         {
+            **reductions,
             "expires_at": later,
             "country": countries,
             "payees": st.sampled_from(
@@ -92,7 +126,7 @@ _sessions: dict[str, Fields] = {
         tier=st.sampled_from(["STANDARD", "STANDARD", "EXPERT"]),
         amount=amounts,
         **paid_by_card,
-    ),
+    ).map(discounted),
     "capture": some({"final": st.booleans()}, payment=ref("authorization"), amount=amounts),
     "start-session": fixed({"payment": ref("authorization")}),
     "extend-authorization": fixed({"payment": ref("authorization"), "expires_at": later}),
@@ -117,13 +151,13 @@ _subscriptions: dict[str, Fields] = {
         {"subscription": subscriptions, "plan": plans, "price": amounts, "from_period": starts}
     ),
     "charge-period": some(
-        {"country": countries},
+        {"country": countries, **reductions},
         subscription=subscriptions,
         period_start=starts,
         period_end=st.just("2027-01-01T00:00:00Z"),
         price=amounts,
         **paid_by_card,
-    ),
+    ).map(discounted),
     "fail-period": fixed({"subscription": subscriptions, "period_start": starts, **paid_by_card}),
     "cancel-subscription": fixed({"subscription": subscriptions}),
     "lapse-subscription": fixed({"subscription": subscriptions}),
@@ -244,6 +278,7 @@ _more: dict[str, Fields] = {
 FIELDS: dict[str, Fields] = {
     **SPENDING,
     **_more,
+    **_offers,
     **_sessions,
     **_subscriptions,
     **_calls,

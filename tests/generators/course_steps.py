@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Any
 
-from tests.generators.spending import Ref, Token
+from tests.generators.spending import Later, Ref, Token
 
 Step = tuple[str, dict[str, Any], str]
 
@@ -88,6 +88,13 @@ def bounced(**what: Any) -> Step:
     """The last payment failed after all."""
     fields = {**(what or {"payment_ref": Ref("payment", 0)}), **REASON, **STRIPE}
     return ("fail-payment", fields, "amy")
+
+
+def offered(**terms: Any) -> Step:
+    """An offer called `coupon` stands for an hour, for whatever a fan may buy."""
+    products = ["unlock", "tip", "session", "subscription"]
+    times = {"starts_at": Later(0), "ends_at": Later(3_600)}
+    return ("publish-offer", {"offer": "coupon", "products": products, **times, **terms}, "amy")
 
 
 def capture(amount: int, **more: Any) -> Step:

@@ -221,8 +221,20 @@ def some(optional: dict[str, st.SearchStrategy[Any]], **mandatory: Any) -> Field
 
 
 def discounted(fields: dict[str, Any]) -> dict[str, Any]:
-    """A discount that is never more than the price."""
-    return {**fields, "discount": min(fields["discount"], fields["price"])}
+    """Discounts that leave something to pay, or else an offer, from which they follow."""
+    price = fields.get("price", fields.get("amount", 0))
+    discount, ours = min(fields.get("discount", 0), price), fields.get("platform_discount", 0)
+    if "offer" in fields or fields.get("funding") == "TOKEN" or price - discount < 2:
+        ours = 0
+    if "offer" in fields:
+        discount = 0
+    ours = max(0, min(ours, price - discount - 1))
+    reduced = {**fields, "discount": discount, "platform_discount": ours}
+    return {n: v for n, v in reduced.items() if v or n not in ("discount", "platform_discount")}
+
+
+offers = st.sampled_from(["spring", "first", "coupon", "few"])
+reductions = {"offer": offers, "platform_discount": st.sampled_from([1, 30, 99, 1_500])}
 
 
 _item = merged(
@@ -234,7 +246,7 @@ _item = merged(
             "price": prices,
             "discount": st.sampled_from([0, 0, 0, 1, 50, 10**12]),
         },
-        optional={"item_class": st.sampled_from(["micro", "other"])},
+        optional={"item_class": st.sampled_from(["micro", "other"]), **reductions},
     ),
     token | card,
 ).map(discounted)
@@ -260,9 +272,9 @@ SPENDING: dict[str, Fields] = {
         {"user": people, "tokens": st.integers(1, 500), "reason_code": st.just("GIFT")}
     ),
     "send-tip": merged(
-        st.fixed_dictionaries({"user": people, "creator": creators, "amount": st.integers(1, 400)}),
+        some(reductions, user=people, creator=creators, amount=st.integers(1, 400)),
         token | card,
-    ),
+    ).map(discounted),
     "unlock": _item,
     "unlock-message": _item,
     "buy-ticket": _item,

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.golden.offering import offering
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import (
     CREATOR,
@@ -53,7 +54,7 @@ POLICY: dict[str, Any] = {
 def play(stage: WritePath) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
     sales = (calling, holding, refunding, reversing, disputing, taking_back, booking, subscribing)
-    for chapter in (spending, earning, *sales, payouts, adjusting, settling, closing):
+    for chapter in (spending, earning, *sales, offering, payouts, adjusting, settling, closing):
         chapter(stage)
     stage.check()
 

@@ -12,12 +12,13 @@ ACCOUNT = {"pending": "pending", "available": "available", "escrow": "reserved"}
 
 
 class Earnings(Wallets):
-    """Sales by id, their earnings, and who is entitled to what by them."""
+    """Sales by id, their earnings, who bought, and who is entitled to what by that."""
 
     def __init__(self, book: str) -> None:
         super().__init__(book)
         self.sales: dict[str, Sale] = {}
         self.owned: dict[tuple[str, str], dict[str, datetime | None]] = defaultdict(dict)
+        self.bought: set[str] = set()
 
     def sold(self, sale: Sale, fields: dict[str, Any]) -> Sale:
         """Remember a sale; its earnings are posted by `earn`. It entitles to its items."""
@@ -35,12 +36,15 @@ class Earnings(Wallets):
             self.entitle(sale, item)
         if sale["funding"] == "CARD":
             ref, paid = fields["processor_ref"], sale["paid"]
+            if paid:
+                self.bought.add(sale["buyer"])
             sale["processor"] = fields["processor"]
             self.payment(ref).update(
                 state="applied", sale=sale["id"], processor=fields["processor"], amount=paid
             )
             self.money(
                 (f"psp.{fields['processor']}", paid),
+                ("exp.promo", sale["ours"]),
                 (f"vat.{sale['country'] or ''}", -sale["tax"]),
                 (sale.get("income", "rev.commission"), -sale["platform"]),
                 *self.earn(sale),

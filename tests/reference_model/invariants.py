@@ -138,14 +138,15 @@ class Witness:
         parts = body["tax"] + body["creator_share"] + body["platform_share"]
         payees = body.get("payees", ())
         promo = sum(payee.get("promo_part", 0) for payee in payees)
-        paid = body["gross"] - body["discount"]
+        paid, ours = body["gross"] - body["discount"], body.get("platform_discount", 0)
+        assert 0 <= ours < max(1, paid), body
         assert parts == (paid if body["funding"] == "CARD" else body["released"] + promo), body
         assert body["creator_share"] == sum(payee["share"] for payee in body.get("payees", ())), (
             body
         )
         tokens = body["tokens_paid"] + body["tokens_promo"]
         self.sales[body["sale_id"]] = {
-            "paid": paid if body["funding"] == "CARD" else tokens,
+            "paid": paid - ours if body["funding"] == "CARD" else tokens,
             "refunded": 0,
             "shares": {payee["creator"]: payee["share"] for payee in payees},
             "taken": defaultdict(int),

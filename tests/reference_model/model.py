@@ -62,6 +62,7 @@ class Auditor(Settlements):
             return False
         named = {(kind, fields[field]) for field, kind in NAMING.items() if field in fields}
         named |= {("creator", payee["creator"]) for payee in fields.get("payees", ())}
+        named |= {("wallet", user) for user in fields.get("eligible", {}).get("users", ())}
         if command in ("freeze", "unfreeze"):
             named.add((fields["kind"], fields["subject"]))
         for account, *_ in fields.get("postings", ()):

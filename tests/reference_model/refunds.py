@@ -160,12 +160,17 @@ class Refunds(Holds):
         return back >= paid > 0
 
     def divided(self, sale: Sale, amount: int) -> tuple[int, list[int], int]:
-        """Tax, creators and platform of the first so many cents of a sale by card."""
-        paid, shares = sale["paid"], [one["share"] for one in sale["earnings"]]
-        net = nearest(Fraction(amount * (paid - sale["tax"]), paid)) if paid else 0
+        """Tax, creators and platform of the first so many cents of the price of a sale by card."""
+        full, shares = sale["paid"] + sale["ours"], [one["share"] for one in sale["earnings"]]
+        net = nearest(Fraction(amount * (full - sale["tax"]), full)) if full else 0
         both = sale["share"] + sale["platform"]
         creators = nearest(Fraction(net * sale["share"], both)) if both else 0
         return amount - net, in_turn(creators, shares), net - creators
+
+    def undone(self, sale: Sale, back: int) -> int:
+        """How much of the price is undone with so many cents of the card's."""
+        paid = sale["paid"]
+        return floor(Fraction(back * (paid + sale["ours"]), paid)) if paid else 0
 
     def standing(self, sale: Sale) -> dict[str, Any]:
         """All that is taken back by now, whatever happened in whatever order."""
@@ -173,14 +178,17 @@ class Refunds(Holds):
         back = sale["refunded"] + self.bounced(sale)
         borne = back + self.disputed(sale, "LOST", "CREATOR_PROPORTIONAL")
         claimed = borne + self.disputed(sale, "OPEN", "CREATOR_PROPORTIONAL")
-        tax, _, platform = self.divided(sale, min(paid, back + lost))
-        clawed = self.divided(sale, min(paid, borne))[1]
+        undone = self.undone(sale, min(paid, back + lost))
+        ours = undone - min(paid, back + lost)
+        tax, _, platform = self.divided(sale, undone)
+        clawed = self.divided(sale, self.undone(sale, min(paid, borne)))[1]
         return {
             "tax": tax,
             "platform": platform,
+            "ours": ours,
             "clawed": clawed,
-            "claimed": self.divided(sale, min(paid, claimed))[1],
-            "excess": back + lost - tax - platform - sum(clawed),
+            "claimed": self.divided(sale, self.undone(sale, min(paid, claimed)))[1],
+            "excess": back + lost + ours - tax - platform - sum(clawed),
         }
 
     def moved(self, sale: Sale, before: dict[str, Any]) -> list[tuple[str, int]]:
@@ -196,4 +204,5 @@ class Refunds(Holds):
             (sale.get("income", "rev.commission"), after["platform"] - before["platform"]),
             (f"vat.{sale['country'] or ''}", after["tax"] - before["tax"]),
             ("exp.baddebt", after["excess"] - before["excess"]),
+            ("exp.promo", before["ours"] - after["ours"]),
         ]

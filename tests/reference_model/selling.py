@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 from tests.reference_model.books import instant
-from tests.reference_model.earnings import Earnings, Sale
+from tests.reference_model.earnings import Sale
+from tests.reference_model.offers import Offers
 from tests.reference_model.verdicts import (
     NOTHING,
     Verdict,
@@ -26,7 +27,7 @@ PRODUCTS = {
 TERMS = ("maturity_days", "refund_window_days", "frozen_creator_rule")
 
 
-class Selling(Earnings):
+class Selling(Offers):
     """Everything that a buyer pays a creator for, calls aside."""
 
     def __init__(self, book: str) -> None:
@@ -37,13 +38,19 @@ class Selling(Earnings):
     def sale(self, command: str, fields: dict[str, Any]) -> Verdict:
         """A tip or an item."""
         product, policy, by_card = PRODUCTS[command], self.policy(), fields["funding"] == "CARD"
-        price, discount = fields.get("amount", fields.get("price", 0)), fields.get("discount", 0)
+        price = fields.get("amount", fields.get("price", 0))
+        off = self.off(fields, price)
+        if off is None:
+            return parked() if by_card else rejected("UNKNOWN_OFFER")
+        discount, ours = off
         paid = price - discount
-        code = "NO_POLICY" if policy is None else self._against(policy, product, price, fields)
+        code = (
+            "NO_POLICY" if policy is None else self._against(policy, product, price, paid, fields)
+        )
         if by_card and code is None and self.is_taken(fields):
             code = "DUPLICATE_PAYMENT"
         if by_card and code is not None:
-            return suspended(code, paid)
+            return suspended(code, paid - ours)
         if code is not None:
             return rejected(code)
         assert policy is not None
@@ -60,22 +67,25 @@ class Selling(Earnings):
             "items": [fields["item"]] if "item" in fields else [],
             "until": instant(fields["access_until"]) if "access_until" in fields else None,
         }
+        self.redeem(fields, buyer)
         if by_card:
             bps = self.share(policy, product)
-            sale |= self.by_card(paid, {creator: 1}, bps, *self.vat(policy, fields))
+            sale |= self.by_card(paid, {creator: 1}, bps, *self.vat(policy, fields), ours=ours)
             return self.counted(self.sold(sale, fields))
         bps, unit = self.share(policy, product), policy["unit_value"]
         return self.spent(sale, creator, paid, bps, unit)
 
     def _against(
-        self, policy: dict[str, Any], product: str, price: int, fields: dict[str, Any]
+        self, policy: dict[str, Any], product: str, price: int, paid: int, fields: dict[str, Any]
     ) -> str | None:
         user, funding = fields["user"], fields["funding"]
         worth = price * policy["unit_value"] if funding == "TOKEN" else price
         code = self.parties(policy, user, fields["creator"], product, funding)
         code = code or self.price(policy, product, worth, fields.get("item_class"))
-        if code is None and funding == "CARD" and price > fields.get("discount", 0):
+        if code is None and funding == "CARD" and paid:
             code = self.untaxed(policy, fields)
+        at = self.happened(fields) if funding == "CARD" else self.now
+        code = code or self.not_offered(fields, user, product, funding, at)
         offer = fields.get("offer_expires_at")
         if code is None and offer and instant(offer) <= self.now:
             return "OFFER_EXPIRED"
@@ -97,17 +107,25 @@ class Selling(Earnings):
         }
 
     def by_card(
-        self, paid: int, payees: dict[str, int], bps: int, country: str | None, rate: int
+        self,
+        full: int,
+        payees: dict[str, int],
+        bps: int,
+        country: str | None,
+        rate: int,
+        *,
+        ours: int = 0,
     ) -> Sale:
-        """Tax first, then the creators, and the platform has the rest."""
-        tax = nearest(Fraction(paid * rate, 10_000 + rate))
-        share = of(paid - tax, bps)
+        """Tax first, then the creators, and the platform has the rest; `ours` is its to pay."""
+        tax = nearest(Fraction(full * rate, 10_000 + rate))
+        share = of(full - tax, bps)
         return {
-            "paid": paid,
+            "paid": full - ours,
+            "ours": ours,
             "tax": tax,
             "country": country,
             "share": share,
-            "platform": paid - tax - share,
+            "platform": full - tax - share,
             "earnings": self.weighed(share, payees),
         }
 
@@ -117,6 +135,7 @@ class Selling(Earnings):
             "creator_share": sale["share"],
             "platform_share": sale["platform"],
             "tax": sale["tax"],
+            "platform_discount": sale.get("ours", 0),
         }
         return Verdict("accepted", numbers=numbers)
 
@@ -140,6 +159,8 @@ class Selling(Earnings):
         paid_part = nearest(Fraction(share * kinds["PAID"], tokens)) if tokens else share
         for kind, count in kinds.items():
             self.supply(buyer, kind, -count)
+        if tokens:
+            self.bought.add(buyer)
         sale |= {
             "paid": tokens,
             "tax": 0,
@@ -196,13 +217,19 @@ class Selling(Earnings):
         known, price = self.subscriptions.get(fields["subscription"]), fields["price"]
         if known is None:
             return parked()
+        off = self.off(fields, price)
+        if off is None:
+            return parked()
+        discount, ours = off
+        full = price - discount
         at = self.happened(fields)
         policy, user, creator = self.policy(at), known["user"], known["creator"]
         if policy is None:
-            return suspended("NO_POLICY", price)
+            return suspended("NO_POLICY", full - ours)
         code = self._subscribes(policy, user, creator)
         code = code or self.price(policy, "subscription", price)
         code = code or self.untaxed(policy, fields)
+        code = code or self.not_offered(fields, user, "subscription", "CARD", at)
         start, end = instant(fields["period_start"]), instant(fields["period_end"])
         if code is None and self.is_taken(fields):
             code = "DUPLICATE_PAYMENT"
@@ -211,7 +238,8 @@ class Selling(Earnings):
         if code is None and known["ended"] is not None and start >= known["ended"]:
             code = "INVALID_TRANSITION"
         if code is not None:
-            return suspended(code, price)
+            return suspended(code, full - ours)
+        self.redeem(fields, user)
         known["starts"].add(start)
         known["until"] = max(known["until"] or end, end)
         if known["state"] == "grace":
@@ -226,8 +254,9 @@ class Selling(Earnings):
             "items": [fields["subscription"], creator] if creator else [fields["subscription"]],
             "until": end,
             "income": "rev.commission" if creator else "rev.subscription",
-            **self.by_card(price, {creator: 1} if creator else {}, bps, *self.vat(policy, fields)),
         }
+        payees = {creator: 1} if creator else {}
+        sale |= self.by_card(full, payees, bps, *self.vat(policy, fields), ours=ours)
         return self.counted(self.sold(sale, fields))
 
     def change_subscription(self, fields: dict[str, Any]) -> Verdict:

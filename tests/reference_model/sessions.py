@@ -1,6 +1,8 @@
 """Sessions: a card is authorised, then captured, voided, failed or too old; the first one wins."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from fractions import Fraction
+from math import floor
 from typing import Any
 
 from tests.reference_model.books import instant
@@ -18,6 +20,10 @@ class Sessions(Selling):
         payees = payees or {fields["payee"]: 1}
         if policy is None:
             return rejected("NO_POLICY")
+        off = self.off(fields, fields["amount"])
+        if off is None:
+            return rejected("UNKNOWN_OFFER")
+        discount, ours = off
         if fields["tier"] not in policy["revenue_share"].get("tiers", {}):
             return rejected("UNKNOWN_TIER")
         codes = [
@@ -28,13 +34,12 @@ class Sessions(Selling):
         code = next((one for one in order if one in codes), None)
         code = code or self.price(policy, "session", fields["amount"])
         code = code or self.untaxed(policy, fields)
-        expires = None
-        if policy.get("hold_expiry_hours"):
-            expires = self.now + timedelta(hours=policy["hold_expiry_hours"])
-        if "expires_at" in fields:
-            expires = instant(fields["expires_at"])
+        expires = self._expires(policy, fields)
         if code is None and expires is not None and expires <= self.now:
             code = "OFFER_EXPIRED"
+        code = code or self.not_offered(fields, user, "session", "CARD", self.now)
+        if code is None and discount + ours >= fields["amount"]:
+            code = "OFFER_NOT_ELIGIBLE"
         if code is None and fields["processor_ref"] in self.payments:
             code = "INVALID_TRANSITION"
         standing = [
@@ -47,10 +52,13 @@ class Sessions(Selling):
             code = "INVALID_TRANSITION"
         if code is not None:
             return rejected(code)
+        self.redeem(fields, user)
         country, rate = self.vat(policy, fields)
         self.sessions[self.new_id] = {
             "state": "authorized",
             "captured": 0,
+            "stands_for": fields["amount"] - discount - ours,
+            "ours": ours,
             "policy": policy,
             "bps": policy["revenue_share"]["tiers"][fields["tier"]],
             "country": country,
@@ -65,6 +73,13 @@ class Sessions(Selling):
         known["authorization"] = self.new_id
         return Verdict("accepted")
 
+    def _expires(self, policy: dict[str, Any], fields: dict[str, Any]) -> datetime | None:
+        """Until when it stands: as it says, else as long as all do."""
+        if "expires_at" in fields:
+            return instant(fields["expires_at"])
+        hours = policy.get("hold_expiry_hours")
+        return self.now + timedelta(hours=hours) if hours else None
+
     def capture(self, fields: dict[str, Any]) -> Verdict:
         """The card is charged on the terms of its authorisation."""
         known = self.sessions.get(fields["payment"])
@@ -76,10 +91,13 @@ class Sessions(Selling):
         if known["state"] != "authorized" or self._too_old(known):
             return rejected("HOLD_NOT_OPEN")
         amount, asked = fields["amount"], known["fields"]
-        left = asked["amount"] - known["captured"]
+        left = known["stands_for"] - known["captured"]
         if amount > left:
             return rejected("CAPTURE_EXCEEDS_HOLD", held=left)
+        ours = -self._ours(known)
         known["captured"] += amount
+        ours += self._ours(known)
+        payees, bps, full = known["payees"], known["bps"], amount + ours
         known["state"] = "captured" if fields.get("final", True) else "authorized"
         sale = {
             "id": self.new_id,
@@ -87,7 +105,7 @@ class Sessions(Selling):
             "funding": "CARD",
             **self.terms(known["policy"], self.now, late=False),
             "escrow": frozen,
-            **self.by_card(amount, known["payees"], known["bps"], known["country"], known["rate"]),
+            **self.by_card(full, payees, bps, known["country"], known["rate"], ours=ours),
         }
         known = self.payment(asked["processor_ref"])
         if "sale" not in known:
@@ -97,6 +115,17 @@ class Sessions(Selling):
         known.setdefault("further", []).append(sale["id"])
         known |= {"sale": first, "amount": before + amount}
         return verdict
+
+    def _ours(self, known: dict[str, Any]) -> int:
+        """What of the part that is captured by now is ours to pay."""
+        return floor(Fraction(known["ours"] * known["captured"], known["stands_for"]))
+
+    def _ends(self, known: dict[str, Any], state: str) -> Verdict:
+        """It ends without another capture; without any, its offer was not used."""
+        known["state"] = state
+        if not known["captured"]:
+            self.redeem(known["fields"], known["fields"]["user"], -1)
+        return Verdict("accepted")
 
     def start_session(self, fields: dict[str, Any]) -> Verdict:
         """From now on it may run for some hours."""
@@ -137,13 +166,11 @@ class Sessions(Selling):
             return rejected("UNKNOWN_AUTHORIZATION")
         if known["state"] != "authorized":
             return rejected("HOLD_NOT_OPEN")
-        known["state"] = "voided"
-        return Verdict("accepted")
+        return self._ends(known, "voided")
 
     def withdrawn(self, payment: str) -> Verdict:
         """The processor withdrew it; after its end that changes nothing."""
         known = self.sessions[payment]
         if known["state"] != "authorized":
             return NOTHING
-        known["state"] = "failed"
-        return Verdict("accepted")
+        return self._ends(known, "failed")

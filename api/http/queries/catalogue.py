@@ -12,6 +12,7 @@ from api.http.queries import (
     earnings,
     entitlements,
     events,
+    offers,
     parked_messages,
     trial_balance,
     wallets,
@@ -27,6 +28,7 @@ QUESTIONS: tuple[Question, ...] = (
     *trial_balance.QUESTIONS,
     *daily.QUESTIONS,
     *events.QUESTIONS,
+    *offers.QUESTIONS,
     *parked_messages.QUESTIONS,
 )
 

@@ -72,7 +72,7 @@ def test_expired_promotional_tokens_are_not_revived() -> None:
     place.later(days=1)
     (event,) = place.happens("refund", sale=sale.sale_id, amount=100, reason_code="ASKED")
     assert isinstance(event, RefundRecorded)
-    assert place.states["wallet:ann"] == Wallet()
+    assert place.states["wallet:ann"] == Wallet(has_bought=True)
     assert balances(place.history)["exp.promo", "USD"] == 0
     assert balances(place.history)["supply", "demo.PROMO"] == 0
 

@@ -269,4 +269,4 @@ def test_lots_release_exactly_their_price_whatever_is_spent_when(
             left, released = left - tokens, released + event.released
     assert left == 0
     assert released == 2 * price
-    assert place.states["wallet:ann"] == Wallet()
+    assert place.states["wallet:ann"] == Wallet(has_bought=True)
