@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     headers_within_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     #: How long a client may take for the body of a request.
     body_within_s: Annotated[float, Field(gt=0, le=3_600)] = 60.0
+    #: How long a single command waits for its commit until its client is told 503: retry.
+    answer_within_s: Annotated[float, Field(gt=0, le=60)] = 3.0
     #: Bytes of bodies that may be held at a time, of those that do not come with their headers.
     bodies_bytes_max: Annotated[int, Field(ge=1_024)] = 268_435_456
     #: Questions of one key that may wait for `min_position` at a time.

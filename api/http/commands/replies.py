@@ -12,9 +12,11 @@ from functools import partial
 from ledger.write.answer import Answer
 from ledger.write.group import Group
 from ledger.write.unavailable import Unavailable
-from ledger.write.writer import Writer
+from ledger.write.writer import NOT_KNOWN, Writer
 
 Outcome = list[Answer] | Unavailable
+
+LOOK_EVERY_S = 0.25
 
 
 class ReplyDispatcher:
@@ -26,6 +28,8 @@ class ReplyDispatcher:
         self._loop: asyncio.AbstractEventLoop
         self._arrived: deque[tuple[asyncio.Future[list[Answer]], Outcome]] = deque()
         self._scheduled = False
+        #: What must be answered by when, in seconds of the loop's clock, the first first.
+        self._due: deque[tuple[float, asyncio.Future[list[Answer]]]] = deque()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Set the loop that waits for the answers."""
@@ -36,6 +40,32 @@ class ReplyDispatcher:
         future: asyncio.Future[list[Answer]] = self._loop.create_future()
         writer.submit(group, partial(self._arrive, future))
         return future
+
+    def submit_within(
+        self, writer: Writer, group: Group, within_s: float
+    ) -> asyncio.Future[list[Answer]]:
+        """The same, and after `within_s`, which never changes, the future raises Unavailable.
+
+        The group stays on its way: its outcome is what a retry with the same key learns.
+        """
+        future = self.submit(writer, group)
+        if not self._due:
+            self._loop.call_later(LOOK_EVERY_S, self._give_up)
+        self._due.append((self._loop.time() + within_s, future))
+        return future
+
+    def _give_up(self) -> None:
+        """One timer looks after all: thousands a second would end before they are over."""
+        now = self._loop.time()
+        while self._due:
+            over_at, future = self._due[0]
+            if not future.done():
+                if over_at > now:
+                    break
+                future.set_exception(Unavailable(f"the commit takes long; {NOT_KNOWN}"))
+            self._due.popleft()
+        if self._due:
+            self._loop.call_later(LOOK_EVERY_S, self._give_up)
 
     def _arrive(self, future: asyncio.Future[list[Answer]], outcome: Outcome) -> None:
         """Runs in a writer's thread."""
@@ -51,7 +81,7 @@ class ReplyDispatcher:
         while self._arrived:
             future, outcome = self._arrived.popleft()
             commands += len(outcome) if isinstance(outcome, list) else 0
-            if future.done():  # its client went away
+            if future.done():  # its client went away, or was told that it takes long
                 continue
             if isinstance(outcome, Unavailable):
                 future.set_exception(outcome)

@@ -87,7 +87,8 @@ class CommandHandler:
     async def _execute(self, book: Book, group: Group) -> Answer:
         begun = time.perf_counter()
         writer = self._service.writer(book)
-        (answer,) = await self._replies.submit(writer, group)
+        within_s = self._service.settings.answer_within_s
+        (answer,) = await self._replies.submit_within(writer, group, within_s)
         self._metrics.answer_s.observe(time.perf_counter() - begun)
         return answer
 

@@ -81,6 +81,27 @@ def test_stopped_and_back(doomed: embedded.Server, monkeypatch: pytest.MonkeyPat
         assert _back(lambda: client.get("/health/ready")).status_code == 200
 
 
+def test_a_command_is_answered_soon_whatever_its_commit_takes(doomed: embedded.Server) -> None:
+    """PostgreSQL stands still for less than a batch may take: a retry learns what became of it."""
+    where = Database(doomed.url(user=SERVICE_ROLE), doomed.url(), doomed)
+    provisioning = Provisioning(
+        profile_document("micro-unlock"), "1970-01-01T00:00:00Z", "ann", "bob"
+    )
+    book = provision_book(where, "Doomed", provisioning)
+    settings = Settings(answer_within_s=0.5, key_cache_s=60)
+    with serving(where, settings) as url, httpx.Client(base_url=url, timeout=20) as client:
+        tenant = Tenant(client, where, book)
+        service, user = tenant.caller(), tenant.funded()
+        assert service.send("send-tip", tip(user, "c1")).status_code == 201
+        head, _ = tenant.written()
+        with stopped(doomed):
+            _told(lambda: service.send("send-tip", tip(user, "c1"), key="slow"))
+            _told(lambda: service.send("send-tip", tip(user, "c1"), key="slow"))
+        again = _back(lambda: service.send("send-tip", tip(user, "c1"), key="slow"))
+        assert again.status_code == 201
+        assert tenant.written()[0] == head + 1
+
+
 def _told(ask: Callable[[], httpx.Response], within_s: float = TOLD_WITHIN_S) -> None:
     begun = time.monotonic()
     answer = ask()
