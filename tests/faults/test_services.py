@@ -5,13 +5,13 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from ledger.log.verify import verify_log, verify_snapshots
 from ledger.postgres import embedded
 from tests.conftest import FreshBook
+from tests.faults.commands import command
 from tests.faults.conftest import SOON_S, until
 from tests.scenarios.write_path import WritePath
 from tests.support.service import Client, Reply, Service
@@ -19,23 +19,6 @@ from tests.support.service import Client, Reply, Service
 THREADS = 8
 #: The workers' tests retry everything; here the last ones, around the fault, are enough.
 RETRIED = 300
-
-
-def command(number: int) -> tuple[str, dict[str, Any], str]:
-    """Command, fields and key number `number`."""
-    user, creator = f"fan-{number % 7}", f"creator-{number % 3}"
-    match number % 5:
-        case 0:
-            paid = {"processor": "stripe", "processor_ref": f"paid-{number}"}
-            return "record-purchase", {"user": user, "package": "small", "price": 999, **paid}, "-"
-        case 1:
-            item = {"item": f"item-{number}", "price": 99, "funding": "TOKEN"}
-            return "unlock", {"user": user, "creator": creator, **item}, f"key-{number}"
-        case 2:
-            tip = {"user": user, "creator": creator, "funding": "TOKEN", "amount": 10**9}
-            return "send-tip", tip, f"key-{number}"
-    tip = {"user": user, "creator": creator, "funding": "TOKEN", "amount": 1 + number % 90}
-    return "send-tip", tip, f"key-{number}"
 
 
 class Load:
