@@ -68,8 +68,9 @@ class Given(msgspec.Struct, frozen=True):
     today: date = date.min
     #: Drawn anew for a command that brings texts along: what hashes them with.
     salt: str = ""
-    #: Who sent the command, with a key of their own.
+    #: Who sent the command, with a key of their own, and in which role; "" where nobody did.
     principal: str = ""
+    role: str = ""
 
     def state(self, kind: type[S], key: str) -> S:
         """The current state of the entity `key`, whose id stands without its kind."""
@@ -159,8 +160,8 @@ class Command(BaseModel):
         """
         return tuple(f"{kind}:{getattr(self, field)}" for field, kind in self.subject_fields)
 
-    def second_person(self, given: Given, limits: SecondPerson) -> bool:
-        """Whether what was decided needs somebody else's approval."""
+    def second_person(self, given: Given, limits: SecondPerson, events: tuple[Event, ...]) -> bool:
+        """Whether what was decided, at least one event, needs somebody else's approval."""
         raise NotImplementedError(type(self).__name__)
 
     def decide(self, given: Given) -> Decision:

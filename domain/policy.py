@@ -107,9 +107,17 @@ class Tier(_Part):
 
 
 class SecondPerson(_Part):
-    """What two people do: one sends the command, another approves it."""
+    """What two people do: one sends the command, another approves it; null: one person does."""
 
-    close_period: bool = False
+    #: Money that leaves suspense, in minor units.
+    release_payment_above: Amount | None = None
+    #: The difference, or the money in suspense, that a break is about, in minor units.
+    resolve_break_above: Amount | None = None
+    #: Promotional tokens that one sender grants on one day of the book.
+    grant_per_day: Amount | None = None
+    close_period: bool | None = None
+    #: Lifting a freeze that finance has set.
+    lift_finance_freeze: bool | None = None
 
 
 class SaleTerms(msgspec.Struct, frozen=True, gc=False):

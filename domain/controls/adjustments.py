@@ -7,7 +7,6 @@ balances, lots and open days may have changed in between.
 
 from collections.abc import Iterable
 from datetime import date
-from enum import StrEnum
 from itertools import chain
 from typing import Annotated
 
@@ -21,21 +20,29 @@ from domain.command import Command, Decision, Given, command
 from domain.controls import adjustment_postings as corrections
 from domain.controls.adjustment_postings import Effect
 from domain.controls.periods import PERIODS, Day, Periods
+from domain.controls.proposals import (
+    P,
+    ProposalApproved,
+    ProposalCommand,
+    ProposalEvent,
+    ProposalRejected,
+    ProposalStatus,
+    Proposed,
+    transitions,
+)
 from domain.creators.creator import Creator, CreatorEvent
-from domain.entity import LoadedStates, State, entity
+from domain.entity import LoadedStates, entity
 from domain.event import Event, stored_as
 from domain.fields import Code, Id
 from domain.money import AMOUNT_MAX
 from domain.payouts.payout import cancelled_by
 from domain.rejections import (
     CLOCK_SKEW,
-    INVALID_TRANSITION,
     UNKNOWN_ADJUSTMENT,
     Rejection,
     reject,
 )
 from domain.texts import Text, sealed
-from domain.transitions import Transitions
 from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import Lot, LotUse, Wallet, WalletEvent
 
@@ -47,39 +54,19 @@ Leg = Annotated[tuple[Name, Name, Moved], Field(strict=False)]
 Legs = Annotated[tuple[Leg, ...], Field(strict=False, min_length=2, max_length=LEGS_MAX)]
 
 
-class AdjustmentStatus(StrEnum):
-    """Whether a correction is decided."""
-
-    PROPOSED = "proposed"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-
-
-TRANSITIONS: Transitions[AdjustmentStatus] = {
-    (None, "propose-adjustment"): AdjustmentStatus.PROPOSED,
-    (AdjustmentStatus.PROPOSED, "approve-adjustment"): AdjustmentStatus.APPROVED,
-    (AdjustmentStatus.PROPOSED, "reject-adjustment"): AdjustmentStatus.REJECTED,
-}
+TRANSITIONS = transitions("adjustment", "propose-adjustment")
 
 
 @entity
-class Adjustment(State, frozen=True, kw_only=True):
+class Adjustment(Proposed, frozen=True, kw_only=True):
     """One adjustment; `status` is None where there is none."""
 
     KIND = "adjustment"
-    CACHED = False
+    FOLD_VERSION = 2
 
-    status: AdjustmentStatus | None = None
     legs: tuple[Posting, ...] = ()
     reason: str = ""
-    proposer: str = ""
     effective_on: date | None = None
-    sender: str | None = None
-
-    def apply(self, key: str, event: Event) -> "Adjustment":
-        """The adjustment after `event`: every event in its life says how."""
-        assert isinstance(event, AdjustmentEvent)
-        return event.in_adjustment(self)
 
 
 def parties(legs: tuple[Posting, ...]) -> tuple[str, ...]:
@@ -88,7 +75,7 @@ def parties(legs: tuple[Posting, ...]) -> tuple[str, ...]:
     return *wallets, *(f"creator:{creator}" for creator in corrections.creators(legs))
 
 
-class AdjustmentEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
+class AdjustmentEvent(ProposalEvent, WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     """An event in the life of an adjustment; `legs` are its postings."""
 
     adjustment_id: str
@@ -99,10 +86,6 @@ class AdjustmentEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     def tags(self) -> tuple[str, ...]:
         """The adjustment, and every wallet and creator whose account it names."""
         return f"adjustment:{self.adjustment_id}", *parties(self.legs)
-
-    def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
-        """The adjustment after this event."""
-        raise NotImplementedError(type(self).__name__)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """Nothing moves before the approval."""
@@ -118,9 +101,10 @@ class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True):
     #: Who sent the proposal on the proposer's behalf, if somebody did.
     sender: str | None = None
 
-    def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
-        return Adjustment(
-            status=AdjustmentStatus.PROPOSED,
+    def in_proposal(self, proposal: P) -> P:
+        return replace(
+            proposal,
+            status=ProposalStatus.PROPOSED,
             legs=self.legs,
             reason=self.reason,
             proposer=self.proposer,
@@ -130,7 +114,7 @@ class AdjustmentProposed(AdjustmentEvent, frozen=True, kw_only=True):
 
 
 @stored_as("adjustment.approved.v1")
-class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True):
+class AdjustmentApproved(ProposalApproved, AdjustmentEvent, frozen=True, kw_only=True):
     """Somebody other than the proposer agreed: the postings are booked."""
 
     approver: str
@@ -145,9 +129,6 @@ class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True):
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """As proposed."""
         return self.legs
-
-    def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
-        return replace(adjustment, status=AdjustmentStatus.APPROVED)
 
     def lot_changes(self) -> tuple[LotChange, ...]:
         """Lots are taken, then made."""
@@ -167,13 +148,10 @@ class AdjustmentApproved(AdjustmentEvent, frozen=True, kw_only=True):
 
 
 @stored_as("adjustment.rejected.v1")
-class AdjustmentRejected(AdjustmentEvent, frozen=True, kw_only=True):
+class AdjustmentRejected(ProposalRejected, AdjustmentEvent, frozen=True, kw_only=True):
     """An approver declined: nothing is booked."""
 
     code: str
-
-    def in_adjustment(self, adjustment: Adjustment) -> Adjustment:
-        return replace(adjustment, status=AdjustmentStatus.REJECTED)
 
 
 @command
@@ -229,11 +207,10 @@ class ProposeAdjustment(Command):
         return (event,)
 
 
-class AdjustmentCommand(Command):
+class AdjustmentCommand(ProposalCommand):
     """A decision on the proposed adjustment `adjustment`."""
 
-    roles = frozenset({"approver"})
-    for_people = True
+    transitions = TRANSITIONS
 
     adjustment: Id
 
@@ -251,13 +228,11 @@ class AdjustmentCommand(Command):
         adjustment = given.state(Adjustment, self.adjustment)
         if adjustment.status is None:
             return reject(UNKNOWN_ADJUSTMENT, adjustment=self.adjustment)
-        refusal = self.actor_refusal(given, adjustment)
-        if refusal is not None:
-            return refusal
-        if (adjustment.status, self.name) not in TRANSITIONS:
-            subject = f"adjustment {self.adjustment}"
-            return reject(INVALID_TRANSITION, subject=subject, state=adjustment.status)
-        return adjustment
+        return (
+            self.actor_refusal(given, adjustment)
+            or self.step_refusal(adjustment, f"adjustment {self.adjustment}")
+            or adjustment
+        )
 
     def actor_refusal(self, given: Given, adjustment: Adjustment) -> Rejection | None:
         """Rejection if this person may not decide."""

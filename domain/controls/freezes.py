@@ -1,6 +1,7 @@
 """Freezes: what a wallet or a creator may not do until somebody lifts it.
 
-A creator who may not earn any more is in no call from that moment on.
+A creator who may not earn any more is in no call from that moment on. Which freezes finance set is
+known, for a policy may want two people to lift those.
 """
 
 import msgspec
@@ -9,10 +10,28 @@ from domain.calls.call import Call
 from domain.calls.metering import stopped
 from domain.command import Command, Decision, Given, command
 from domain.creators.creator import Creator, CreatorEvent
-from domain.entity import LoadedStates
-from domain.event import stored_as
+from domain.entity import LoadedStates, State, entity
+from domain.event import Event, stored_as
 from domain.fields import Code, FreezeScope, Id, ScopeField, SubjectKind, SubjectKindField
+from domain.policy import SecondPerson
 from domain.wallets.wallet import Wallet, WalletEvent
+
+FINANCE = "finance"
+
+
+@entity
+class FinanceFreezes(State, frozen=True, kw_only=True):
+    """The scopes of a wallet or a creator that finance has frozen; named `freeze:KIND:SUBJECT`."""
+
+    KIND = "freeze"
+    CACHED = False
+
+    scopes: tuple[str, ...] = ()
+
+    def apply(self, key: str, event: Event) -> "FinanceFreezes":
+        """The scopes after `event`, which is about one that finance froze."""
+        assert isinstance(event, FreezeEvent)
+        return FinanceFreezes(scopes=event.scopes(self.scopes))
 
 
 class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
@@ -24,6 +43,8 @@ class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
     reason: str
     #: The purchase whose loss is the reason.
     purchase: str | None = None
+    #: Whether finance set the freeze.
+    of_finance: bool = False
 
     @property
     def cause(self) -> str:
@@ -31,8 +52,9 @@ class FreezeEvent(WalletEvent, CreatorEvent, frozen=True, kw_only=True):
         return "" if self.purchase is None else f"{self.reason}:{self.purchase}"
 
     def tags(self) -> tuple[str, ...]:
-        """The wallet or creator, as `kind` says."""
-        return (f"{self.kind}:{self.subject}",)
+        """The wallet or creator, as `kind` says, and what finance froze of it."""
+        subject = f"{self.kind}:{self.subject}"
+        return (subject, f"freeze:{subject}") if self.of_finance else (subject,)
 
     def scopes(self, before: tuple[str, ...]) -> tuple[str, ...]:
         """The frozen scopes afterwards."""
@@ -91,11 +113,16 @@ class FreezeCommand(Command):
     reason_code: Code
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
-        return (f"{self.kind}:{self.subject}",)
+        subject = f"{self.kind}:{self.subject}"
+        return subject, f"freeze:{subject}"
 
     def subjects(self) -> tuple[str, ...]:
         """The subject."""
         return (f"{self.kind}:{self.subject}",)
+
+    def frozen_by_finance(self, given: Given) -> bool:
+        """Whether finance has frozen the scope."""
+        return self.scope in given.state(FinanceFreezes, f"{self.kind}:{self.subject}").scopes
 
     def is_frozen(self, given: Given) -> bool:
         """Whether the scope is frozen at present."""
@@ -104,16 +131,21 @@ class FreezeCommand(Command):
         )
         return self.scope in given.state(kind, self.subject).frozen
 
-    def changed(self, event: type[FreezeEvent]) -> tuple[FreezeEvent, ...]:
+    def changed(self, event: type[FreezeEvent], *, of_finance: bool) -> FreezeEvent:
         """The event of this command."""
-        return (
-            event(subject=self.subject, kind=self.kind, scope=self.scope, reason=self.reason_code),
+        return event(
+            subject=self.subject,
+            kind=self.kind,
+            scope=self.scope,
+            reason=self.reason_code,
+            of_finance=of_finance,
         )
 
 
 @command
 class Freeze(FreezeCommand):
-    """Freeze a wallet or a creator; nothing happens to one that is frozen already.
+    """Freeze a wallet or a creator; nothing happens to one that is frozen already, but that what
+    finance freezes too is finance's from then on.
 
     The calls of a creator frozen for EARN end, and blocks that were complete go to the reserve.
     """
@@ -133,9 +165,11 @@ class Freeze(FreezeCommand):
         return keys
 
     def decide(self, given: Given) -> Decision:
-        if self.is_frozen(given) and not self._only_for_purchases(given):
+        of_finance = given.role == FINANCE
+        becomes_finances = of_finance and not self.frozen_by_finance(given)
+        if self.is_frozen(given) and not becomes_finances and not self._only_for_purchases(given):
             return ()
-        (frozen,) = self.changed(AccountFrozen)
+        frozen = self.changed(AccountFrozen, of_finance=of_finance)
         if (self.kind, self.scope) != (str(SubjectKind.CREATOR), str(FreezeScope.EARN)):
             return (frozen,)
         creator = frozen.in_creator(given.state(Creator, self.subject), self.subject)
@@ -153,6 +187,12 @@ class Unfreeze(FreezeCommand):
     """Lift a freeze; nothing happens where there is none."""
 
     name = "unfreeze"
+    may_need_two = True
+
+    def second_person(self, given: Given, limits: SecondPerson, events: tuple[Event, ...]) -> bool:
+        return bool(limits.lift_finance_freeze) and self.frozen_by_finance(given)
 
     def decide(self, given: Given) -> Decision:
-        return self.changed(AccountUnfrozen) if self.is_frozen(given) else ()
+        if not self.is_frozen(given):
+            return ()
+        return (self.changed(AccountUnfrozen, of_finance=self.frozen_by_finance(given)),)

@@ -82,8 +82,8 @@ class ClosePeriod(Command):
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         return (PERIODS,)
 
-    def second_person(self, given: Given, limits: SecondPerson) -> bool:
-        return limits.close_period
+    def second_person(self, given: Given, limits: SecondPerson, events: tuple[Event, ...]) -> bool:
+        return bool(limits.close_period)
 
     def decide(self, given: Given) -> Decision:
         following = month_after(self.period)

@@ -5,7 +5,6 @@ asked about what cannot be done, and again when somebody else approves it, becau
 changed in between. A command says by `second_person` whether the policy asks for one.
 """
 
-from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -13,77 +12,64 @@ import msgspec
 from domain import people
 from domain.command import COMMANDS, Command, Decision, Given, command
 from domain.controls import erasure
-from domain.entity import LoadedStates, State, entity
-from domain.event import Event, stored_as
+from domain.controls.proposals import (
+    P,
+    ProposalApproved,
+    ProposalCommand,
+    ProposalEvent,
+    ProposalRejected,
+    ProposalStatus,
+    Proposed,
+    transitions,
+)
+from domain.entity import LoadedStates, entity
+from domain.event import stored_as
 from domain.fields import Code, Id
 from domain.labels import labelled
 from domain.payments.suspense import kept_fields
-from domain.rejections import INVALID_TRANSITION, UNKNOWN_PROPOSAL, Rejection, reject
-from domain.transitions import Transitions
+from domain.rejections import UNKNOWN_PROPOSAL, Rejection, reject
 
-
-class ProposalStatus(StrEnum):
-    """Whether a proposal is decided."""
-
-    PROPOSED = "proposed"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-
-
-TRANSITIONS: Transitions[ProposalStatus] = {
-    (None, "close-period"): ProposalStatus.PROPOSED,
-    (ProposalStatus.PROPOSED, "approve-proposal"): ProposalStatus.APPROVED,
-    (ProposalStatus.PROPOSED, "reject-proposal"): ProposalStatus.REJECTED,
-}
+TRANSITIONS = transitions(
+    "proposal", "close-period", "release-payment", "resolve-break", "grant-promo", "unfreeze"
+)
 
 
 @entity
-class ProposedCommand(State, frozen=True, kw_only=True):
+class ProposedCommand(Proposed, frozen=True, kw_only=True):
     """One proposed command; `status` is None where there is none."""
 
     KIND = "proposal"
-    CACHED = False
+    FOLD_VERSION = 2
 
-    status: ProposalStatus | None = None
     command: str = ""
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
-    proposer: str = ""
-    sender: str | None = None
-
-    def apply(self, key: str, event: Event) -> "ProposedCommand":
-        """The proposal after `event`: every event in its life says how."""
-        assert isinstance(event, ProposalEvent)
-        return event.in_proposal(self)
 
     def proposed(self) -> Command:
         """The command as it was proposed."""
         return COMMANDS[self.command].model_validate(self.fields)
 
 
-class ProposalEvent(Event, frozen=True, kw_only=True):
-    """An event in the life of a proposal."""
+class ProposedCommandEvent(ProposalEvent, frozen=True, kw_only=True):
+    """An event in the life of a proposed command."""
 
     proposal: str
+    command: str
+    proposer: str
 
     def tags(self) -> tuple[str, ...]:
         return (f"proposal:{self.proposal}",)
 
-    def in_proposal(self, proposal: ProposedCommand) -> ProposedCommand:
-        """The proposal after this event."""
-        raise NotImplementedError(type(self).__name__)
-
 
 @stored_as("command.proposed.v1")
-class CommandProposed(ProposalEvent, frozen=True, kw_only=True):
+class CommandProposed(ProposedCommandEvent, frozen=True, kw_only=True):
     """A command waits for a second person. `sender`: who sent it on their behalf, if so."""
 
-    command: str
     fields: dict[str, Any]
-    proposer: str
     sender: str | None = None
 
-    def in_proposal(self, proposal: ProposedCommand) -> ProposedCommand:
-        return ProposedCommand(
+    def in_proposal(self, proposal: P) -> P:
+        return msgspec.structs.replace(
+            proposal,
             status=ProposalStatus.PROPOSED,
             command=self.command,
             fields=self.fields,
@@ -93,34 +79,23 @@ class CommandProposed(ProposalEvent, frozen=True, kw_only=True):
 
 
 @stored_as("command.approved.v1")
-class CommandApproved(ProposalEvent, frozen=True, kw_only=True):
+class CommandApproved(ProposalApproved, ProposedCommandEvent, frozen=True, kw_only=True):
     """Somebody other than the proposer agreed: the events that follow are what it does."""
 
-    command: str
-    proposer: str
     approver: str
-
-    def in_proposal(self, proposal: ProposedCommand) -> ProposedCommand:
-        return msgspec.structs.replace(proposal, status=ProposalStatus.APPROVED)
 
 
 @stored_as("command.rejected.v1")
-class CommandRejected(ProposalEvent, frozen=True, kw_only=True):
+class CommandRejected(ProposalRejected, ProposedCommandEvent, frozen=True, kw_only=True):
     """An approver declined: nothing is done."""
 
-    command: str
-    proposer: str
     code: str
 
-    def in_proposal(self, proposal: ProposedCommand) -> ProposedCommand:
-        return msgspec.structs.replace(proposal, status=ProposalStatus.REJECTED)
 
+class ProposedCommandDecision(ProposalCommand):
+    """A decision on the proposed command `proposal`."""
 
-class ProposalCommand(Command):
-    """A decision on the proposal `proposal`."""
-
-    roles = frozenset({"approver"})
-    for_people = True
+    transitions = TRANSITIONS
 
     proposal: Id
 
@@ -129,17 +104,15 @@ class ProposalCommand(Command):
         proposal = given.state(ProposedCommand, self.proposal)
         if proposal.status is None:
             return reject(UNKNOWN_PROPOSAL, proposal=self.proposal)
-        refusal = people.self_approval(given, proposal.proposer, proposal.sender)
-        if refusal is not None:
-            return refusal
-        if (proposal.status, self.name) not in TRANSITIONS:
-            subject = f"proposal {self.proposal}"
-            return reject(INVALID_TRANSITION, subject=subject, state=proposal.status)
-        return proposal
+        return (
+            people.self_approval(given, proposal.proposer, proposal.sender)
+            or self.step_refusal(proposal, f"proposal {self.proposal}")
+            or proposal
+        )
 
 
 @command
-class ApproveProposal(ProposalCommand):
+class ApproveProposal(ProposedCommandDecision):
     """Approve a command that somebody else proposed; it is done now, as its proposer's."""
 
     name = "approve-proposal"
@@ -174,7 +147,7 @@ class ApproveProposal(ProposalCommand):
 
 
 @command
-class RejectProposal(ProposalCommand):
+class RejectProposal(ProposedCommandDecision):
     """Reject a proposed command; nothing is done."""
 
     name = "reject-proposal"
@@ -202,7 +175,9 @@ def decide(command: Command, given: Given) -> Decision:
     decision = erasure.decide(command, given)
     if not command.may_need_two or not isinstance(decision, tuple) or not decision:
         return decision
-    if given.policy is None or not command.second_person(given, given.policy.policy.second_person):
+    if given.policy is None:
+        return decision
+    if not command.second_person(given, given.policy.policy.second_person, decision):
         return decision
     event = CommandProposed(
         proposal=given.new_id,

@@ -33,6 +33,7 @@ from domain.payments.payment import (
     payment_key,
 )
 from domain.payments.waiting import Waiting
+from domain.policy import SecondPerson
 from domain.rejections import (
     AWAITING_REFERENT,
     INVALID_TRANSITION,
@@ -85,10 +86,11 @@ def suspended(
 
 
 def kept_fields(command: Command) -> dict[str, Any]:
-    """The fields of a command as JSON values."""
+    """The fields of a command as JSON values, by the names that clients give them."""
     encoded = msgspec.json.encode(explicit_fields(command), enc_hook=explicit_fields)
     fields: dict[str, Any] = msgspec.json.decode(encoded)
-    return fields
+    declared = type(command).model_fields
+    return {declared[name].alias or name: value for name, value in fields.items()}
 
 
 @command
@@ -102,6 +104,7 @@ class ReleasePayment(Command):
 
     name = "release-payment"
     roles = frozenset({"finance"})
+    may_need_two = True
 
     payment_ref: Reference
     resolution: ResolutionField
@@ -116,6 +119,16 @@ class ReleasePayment(Command):
         return tuple(
             dict.fromkeys((key, *_again(waiting.command, waiting.notice).prefetch(states)))
         )
+
+    def second_person(self, given: Given, limits: SecondPerson, events: tuple[Event, ...]) -> bool:
+        """Above the limit, or in a currency that no limit is in. What is applied posts in full,
+        however much of it has left suspense already."""
+        limit = limits.release_payment_above
+        waiting = given.state(PaymentRecord, self.payment_ref).waiting[0]
+        if limit is None or waiting.currency is not None:
+            return limit is not None
+        applied = self.resolution == SuspenseResolution.APPLY
+        return max(abs(waiting.left), waiting.amount if applied else 0) > limit
 
     def decide(self, given: Given) -> Decision:
         """The release, and what the notices do now if it is to be applied."""

@@ -45,6 +45,12 @@ class BreakResolved(SettlementEvent, frozen=True, kw_only=True):
         """Whether it is of a line that was imported by its number."""
         return self.break_id in (None, self.payment_ref)
 
+    @property
+    def at_stake(self) -> int:
+        """The minor units that somebody decides about: the difference, or what is in suspense."""
+        in_suspense = self.gross if self.code == BreakCode.MISSING_IN_LEDGER else 0
+        return max(abs(in_suspense), abs(self.difference))
+
     def tags(self) -> tuple[str, ...]:
         """The break, and what lines say about its reference."""
         reference = self.payment_ref or ""

@@ -10,6 +10,7 @@ from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Code, Id
 from domain.payments.payment import PaymentRecord, payment_key
+from domain.policy import SecondPerson
 from domain.rejections import (
     CURRENCY_MISMATCH,
     INVALID_TRANSITION,
@@ -148,9 +149,15 @@ class ResolveBreak(BreakCommand):
 
     name = "resolve-break"
     roles = frozenset({"finance"})
+    may_need_two = True
 
     resolution: ResolutionField
     reason_code: Code
+
+    def second_person(self, given: Given, limits: SecondPerson, events: tuple[Event, ...]) -> bool:
+        limit, resolved = limits.resolve_break_above, events[0]
+        assert isinstance(resolved, BreakResolved)
+        return limit is not None and resolved.at_stake > limit
 
     def decide(self, given: Given) -> Decision:
         """The end of the break; of a match that does not make it up, a break of what is left."""

@@ -1,16 +1,46 @@
-"""Promotional tokens: given, not sold. They release nothing; the platform bears their cost."""
+"""Promotional tokens: given, not sold. They release nothing; the platform bears their cost.
 
-from datetime import datetime
+Where the policy bounds what one sender grants in a day, whoever holds the key is counted, for whom
+they act may be anybody.
+"""
+
+from datetime import date, datetime
+
+import msgspec
 
 from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, AgendaItem, ending
 from domain.command import Command, Decision, Given, command
-from domain.entity import LoadedStates
-from domain.event import stored_as
+from domain.entity import LoadedStates, State, entity
+from domain.event import Event, stored_as
 from domain.fields import Code, Funding, Id, Instant, PositiveAmount
+from domain.policy import Policy, SecondPerson
 from domain.rejections import NO_POLICY, OFFER_EXPIRED, PRODUCT_DISABLED, reject
 from domain.wallets.lot_changes import Cause, LotChange
 from domain.wallets.wallet import Lot, TokenClass, WalletEvent
+
+
+class DaysGrants(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What `sender` has granted on `day` of the book, this grant included."""
+
+    sender: str
+    day: date
+    tokens: int
+
+
+@entity
+class Granter(State, frozen=True, kw_only=True):
+    """What one sender granted on the last day on which they granted anything."""
+
+    KIND = "granter"
+
+    day: date | None = None
+    tokens: int = 0
+
+    def apply(self, key: str, event: Event) -> "Granter":
+        """The sums stand in the event."""
+        assert isinstance(event, PromoTokensGranted) and event.of_day is not None
+        return Granter(day=event.of_day.day, tokens=event.of_day.tokens)
 
 
 @stored_as("promo_tokens.granted.v1")
@@ -24,11 +54,13 @@ class PromoTokensGranted(WalletEvent, AgendaEvent, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     #: Whether the agenda has to learn of their end.
     on_agenda: bool = False
+    #: Where the policy says how much one sender grants in a day.
+    of_day: DaysGrants | None = None
 
     def tags(self) -> tuple[str, ...]:
-        """The wallet, and the agenda if the tokens end by themselves."""
-        wallet = f"wallet:{self.user}"
-        return (wallet, AGENDA) if self.on_agenda else (wallet,)
+        """The wallet, the agenda if the tokens end by themselves, whose grants are counted."""
+        tags = (f"wallet:{self.user}", AGENDA) if self.on_agenda else (f"wallet:{self.user}",)
+        return tags if self.of_day is None else (*tags, f"granter:{self.of_day.sender}")
 
     def agenda_items(self) -> tuple[AgendaItem, ...]:
         """What is left of them expires."""
@@ -53,6 +85,7 @@ class GrantPromo(Command):
 
     name = "grant-promo"
     roles = frozenset({"service", "finance"})
+    may_need_two = True
 
     user: Id
     tokens: PositiveAmount
@@ -61,6 +94,12 @@ class GrantPromo(Command):
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         return (f"wallet:{self.user}",)
+
+    def second_person(self, given: Given, limits: SecondPerson, events: tuple[Event, ...]) -> bool:
+        (granted,) = events
+        assert isinstance(granted, PromoTokensGranted)
+        limit, counted = limits.grant_per_day, granted.of_day
+        return limit is not None and counted is not None and counted.tokens > limit
 
     def decide(self, given: Given) -> Decision:
         """The grant, or a rejection where the policy knows no tokens."""
@@ -79,5 +118,14 @@ class GrantPromo(Command):
             reason=self.reason_code,
             expires_at=expires_at,
             on_agenda=expires_at is not None,
+            of_day=self._of_day(given, version.policy),
         )
         return (event,)
+
+    def _of_day(self, given: Given, policy: Policy) -> DaysGrants | None:
+        """What the sender has granted today, if that is bounded."""
+        if policy.second_person.grant_per_day is None:
+            return None
+        before = given.state(Granter, given.principal)
+        earlier = before.tokens if before.day == given.today else 0
+        return DaysGrants(given.principal, given.today, earlier + self.tokens)

@@ -112,6 +112,7 @@ def admit(
         fingerprint(command, idempotency_key or ""),
         *first_needs(command),
         former_key(notice),
+        str(role),
     )
 
 

@@ -259,6 +259,7 @@ class Batch:
             self._today,
             salt,
             request.principal,
+            request.role,
         )
         decision = decide(command, given)
         code = None

@@ -45,6 +45,8 @@ class Request(msgspec.Struct, frozen=True):
     looks_ahead: bool
     #: Of a notice: the key of its receipt where one was written before the command was part of it.
     former_key: bytes = b""
+    #: What the sender is to the book; "" for the service itself, and for notices kept for later.
+    role: str = ""
 
     @property
     def actor(self) -> str:

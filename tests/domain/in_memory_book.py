@@ -89,7 +89,11 @@ class InMemoryBook:
         return self.decide_on(read_command(name, fields), actor)
 
     def decide_on(
-        self, command: Command, actor: str = "backend", principal: str | None = None
+        self,
+        command: Command,
+        actor: str = "backend",
+        principal: str | None = None,
+        role: str = "",
     ) -> Decision:
         """What is decided, with nothing changed by it."""
         assert all(kind_of(key) for key in command.prefetch(self.states)), "a key of no kind"
@@ -111,6 +115,7 @@ class InMemoryBook:
                 self.now.date(),
                 "salt",
                 principal or actor,
+                role,
             ),
         )
         if isinstance(decision, tuple):

@@ -369,21 +369,24 @@ def stripe(ref: str) -> dict[str, str]:
 
 
 def closing(stage: WritePath) -> None:
-    """A month is closed, by two people in the end, and somebody who has nothing here is erased."""
-    for_two = {**POLICY, "second_person": {"close_period": True}}
+    """A month is closed, somebody who has nothing here is erased, and two people are needed."""
+    for_two = {**POLICY, "second_person": {"close_period": True, "grant_per_day": 1_000}}
+    frozen = freeze("odd", "wallet", "SPEND")
     stage.given(
         Sent("close-period", {"period": "2020-02"}, *FINANCE),
         Sent("erase-subject", {"subject": "stranger", "kind": "wallet"}, "admin", "alice"),
         Sent("propose-policy", {**SINCE, "body": for_two}, "admin", "alice"),
         Sent("approve-policy", {"version": 2}, *APPROVER),
     )
-    for answer, more in (
-        ("reject-proposal", {"reason_code": "TOO_SOON"}),
-        ("approve-proposal", {}),
-    ):
+    for answer, more in (("reject-proposal", {"reason_code": "SOON"}), ("approve-proposal", {})):
         stage.when(Sent("close-period", {"period": "2020-03"}, *FINANCE))
         proposal = sold(stage, "command.proposed.v1")["proposal"]
         stage.given(Sent(answer, {"proposal": proposal, **more}, *APPROVER))
+    stage.given(
+        grant(10, user="odd"),
+        Sent("freeze", frozen.fields, *FINANCE),
+        Sent("unfreeze", frozen.fields, *FINANCE),
+    )
 
 
 def step(command: str, who: tuple[str, str], **fields: str) -> Sent:
