@@ -16,6 +16,18 @@ CARD = {"funding": "CARD", "processor": "stripe", "processor_ref": "paid"}
 SALES: dict[str, Notice] = {
     "tip": ("send-tip", {"user": "cid", "creator": "carl", "amount": 399, **CARD}),
     "unlock": ("unlock", {"user": "cid", "creator": "cora", "item": "x", "price": 399, **CARD}),
+    "coupon": (
+        "unlock",
+        {
+            "user": "cid",
+            "creator": "cora",
+            "item": "x",
+            "price": 499,
+            "discount": 7,
+            "platform_discount": 93,
+            **CARD,
+        },
+    ),
 }
 SUSPENSE = ("suspense", "USD")
 PURCHASE: Notice = (

@@ -111,16 +111,7 @@ def sources(rows: Rows) -> dict[str, Counter[str]]:
         body, net = sale["body"], sale["net"]
         if not body.get("payees"):
             continue  # sold by the platform itself: no creator earns
-        if body["funding"] == "CARD":
-            paid, tokens = sale["tax"] + sale["commission"] + net, 0
-        else:
-            whole = body["tokens_paid"] + body["tokens_promo"]
-            left = Fraction(whole - sale["refunded"], whole or 1)
-            value = (body["gross"] - body["discount"]) * left if whole else Fraction(0)
-            paid, tokens = _nearest(value), whole - sale["refunded"]
-            if sale["charged"]:
-                kept = Fraction(net, net + sale["charged"])
-                paid, tokens = _nearest(paid * kept), _nearest(tokens * kept)
+        paid, tokens = _left(sale)
         found[body["product"]].update(
             count=1,
             paid=paid,
@@ -130,6 +121,43 @@ def sources(rows: Rows) -> dict[str, Counter[str]]:
             tokens=tokens,
         )
     return dict(found)
+
+
+def offers(rows: Rows) -> dict[str, Counter[str]]:
+    """By offer: uses, revenue, discount, and what the platform paid."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for entry in entries(rows):
+        body, kind = entry["body"], entry["type"]
+        if kind == "offer.published.v1":
+            found[body["offer_id"]].update(uses=0)
+        elif "offer_id" in body and kind in {"payment.voided.v1", "payment.failed.v1"}:
+            found[body["offer_id"]]["uses"] -= 1
+        elif "offer_id" in body and kind not in {"payment.captured.v1", "offer.withdrawn.v1"}:
+            found[body["offer_id"]]["uses"] += 1
+    for sale in _sales(rows).values():
+        body = sale["body"]
+        if "offer_id" in body:
+            paid, _ = _left(sale)
+            ours = body.get("platform_discount", 0)
+            found[body["offer_id"]].update(
+                revenue=paid, discount=body["discount"], platform_discount=ours
+            )
+    return dict(found)
+
+
+def _left(sale: dict[str, Any]) -> tuple[int, int]:
+    """What is left of a sale: of its price after discount, and of its tokens."""
+    body, net = sale["body"], sale["net"]
+    if body["funding"] == "CARD":
+        return sale["tax"] + sale["commission"] + net, 0
+    whole = body["tokens_paid"] + body["tokens_promo"]
+    left = Fraction(whole - sale["refunded"], whole or 1)
+    value = (body["gross"] - body["discount"]) * left if whole else Fraction(0)
+    paid, tokens = _nearest(value), whole - sale["refunded"]
+    if sale["charged"]:
+        kept = Fraction(net, net + sale["charged"])
+        paid, tokens = _nearest(paid * kept), _nearest(tokens * kept)
+    return paid, tokens
 
 
 def _sales(rows: Rows) -> dict[str, dict[str, Any]]:

@@ -10,16 +10,35 @@ from typing import Any
 
 from tests.golden.history import APPROVER, FINANCE, POLICY, play, sold, stripe
 from tests.scenarios.steps import Sent, card_tip, card_unlock, grant, policy, purchase, tip, unlock
+from tests.scenarios.steps_offers import offer
 from tests.scenarios.write_path import WritePath
 
 
 def live_through(stage: WritePath) -> WritePath:
     """All of it, one after the other."""
     play(stage)
-    undone = (tokens_back, too_late, sharing, contested, charged_back, twice_disputed, much_spent)
+    undone = (
+        discounted,
+        tokens_back,
+        too_late,
+        sharing,
+        contested,
+        charged_back,
+        twice_disputed,
+        much_spent,
+    )
     for chapter in (*undone, resubscribing, corrected, bear_losses, contested, charged_back):
         chapter(stage)
     return stage
+
+
+def discounted(stage: WritePath) -> None:
+    """Tokens are saved by an offer, and some of the sale comes back, as of a sale by card."""
+    stage.given(purchase("small", 999, "sam"), offer("tokens", discount_bps=3_333))
+    stage.when(unlock(400, "saved", "sam").but(offer="tokens"))
+    stage.given(refund(stage.outcomes[0].event["sale_id"], 100))
+    stage.when(card_tip(1_000, "sam", "cora", offer="tokens"))
+    stage.given(returned(stage.outcomes[0].event["sale_id"], 333))
 
 
 def tokens_back(stage: WritePath) -> None:

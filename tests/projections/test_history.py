@@ -142,6 +142,38 @@ def test_nothing_is_left_of_what_went_back(rows: sums.Rows, reader: Connection) 
         assert line["net"] <= line["gross"] - line["commission"]
 
 
+def test_offers(rows: sums.Rows, reader: Connection) -> None:
+    expected = sums.offers(rows)
+    found = {}
+    after: int | None = None
+    while True:  # two at a time, the first one first
+        page = queries.offers(reader, "USD", after=after, limit=2, descending=False)
+        found |= {item["id"]: item for item in page["items"]}
+        if not page["has_more"]:
+            break
+        after = int(page["next_cursor"])
+    assert {name: figures(item) for name, item in found.items()} == {
+        name: {each: sums[each] for each in FIGURES} for name, sums in expected.items()
+    }
+    assert {"spring", "first", "tokens"} <= set(found)
+    assert all(item["uses"] for item in found.values())
+    assert (found["spring"]["status"], found["first"]["status"]) == ("WITHDRAWN", "PUBLISHED")
+    newest = queries.offers(reader, "USD", after=None, limit=1, descending=True)["items"]
+    assert [item["id"] for item in newest] == [list(found)[-1]]
+    assert queries.offer(reader, "USD", "spring") == {
+        **found["spring"], "as_of_position": len(rows)
+    }  # fmt: skip
+    assert queries.offer(reader, "USD", "none")["id"] is None
+
+
+FIGURES = ("uses", "revenue", "discount", "platform_discount")
+
+
+def figures(item: dict[str, Any]) -> dict[str, int]:
+    """What an offer has brought."""
+    return {name: item[name] for name in FIGURES}
+
+
 def test_entitlements(rows: sums.Rows, reader: Connection) -> None:
     expected = sums.entitled(rows)
     asked = {

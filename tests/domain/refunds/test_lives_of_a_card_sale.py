@@ -26,11 +26,14 @@ FREEZE = {"subject": "ann", "kind": "wallet", "scope": "SPEND", "reason_code": "
 
 
 class Life:
-    """One payment, as its processor and the fan see it; and the book that hears of it."""
+    """One payment of `price`, as its processor and the fan see it, and of `ours` that the platform
+    pays on top; and the book that hears of it.
+    """
 
-    def __init__(self, price: int, bearer: str, vat: int) -> None:
+    def __init__(self, price: int, bearer: str, vat: int, ours: int) -> None:
         self.book = world(bearer, vat={"DE": vat}, vat_elsewhere=0, price_bounds={})
         self.price, self.bearer = price, bearer
+        self.ours = ours
         self.refunds: dict[str, int] = {}
         self.disputes: dict[str, tuple[int, str]] = {}
         self.asked: dict[str, int] = {}
@@ -40,7 +43,8 @@ class Life:
 
     def begins(self, *, suspended: bool) -> None:
         """The card is charged; the fan may be frozen, so that the money waits."""
-        notice = {**SALE, "price": self.price, "country": "DE"}
+        price = {"price": self.price + self.ours, "platform_discount": self.ours}
+        notice = {**SALE, **price, "country": "DE"}
         if suspended:
             self.book.happens("freeze", **FREEZE)
         self._hears(("unlock", notice))
@@ -165,6 +169,9 @@ class Life:
             assert found.get("exp.baddebt", 0) == excess
             return
         assert found.get("suspense", 0) == beyond
+        back = min(price, borne + lost + bounced)
+        undone = back * (price + self.ours) // price - back
+        assert found.get("exp.promo", 0) == self.ours - undone
         if self.bearer == "CREATOR_PROPORTIONAL":
             assert found.get("exp.baddebt", 0) == excess
         entitled = self.book.states["entitlement:ann:photo"] != Entitlement()
@@ -189,6 +196,7 @@ class Life:
 
 amounts = st.integers(1, 1_300)
 numbers = st.integers(0, 5)
+coupons = st.sampled_from([0, 0, 1, 99, 333, 1_500])
 steps = st.one_of(
     st.tuples(st.just("asks"), amounts),
     st.tuples(st.just("refunds_by"), amounts),
@@ -206,13 +214,19 @@ bearers = st.sampled_from(["CREATOR_PROPORTIONAL", "PLATFORM"])
     price=st.integers(1, 1_200) | st.just(1_000),
     bearer=bearers,
     vat=st.sampled_from([0, 1_900, 2_500]),
+    ours=coupons,
     suspended=st.booleans(),
     course=st.lists(steps, max_size=9),
 )
 def test_money_back_never_exceeds_money_in_and_what_does_is_told_to_the_cent(
-    price: int, bearer: str, vat: int, suspended: bool, course: list[tuple[Any, ...]]
+    price: int,
+    bearer: str,
+    vat: int,
+    ours: int,
+    suspended: bool,
+    course: list[tuple[Any, ...]],
 ) -> None:
-    life = Life(price, bearer, vat)
+    life = Life(price, bearer, vat, ours)
     life.begins(suspended=suspended)
     life.agrees()
     for name, *arguments in course:
@@ -271,7 +285,9 @@ def test_equal_sets_of_notices_end_alike_in_any_order_suspended_or_not(data: st.
     refunds = draw(st.lists(st.tuples(amounts, st.booleans()), max_size=3))
     outcomes = st.sampled_from(["", "WON", "LOST"])
     disputes = draw(st.lists(st.tuples(amounts, outcomes), max_size=2))
-    sale = ("unlock", {**SALE, "price": 1_000, "country": "DE"})
+    ours = draw(coupons)
+    price = {"price": 1_000 + ours, "platform_discount": ours}
+    sale = ("unlock", {**SALE, **price, "country": "DE"})
     notices = [sale, *of_refunds(refunds), *of_disputes(disputes)]
     if draw(st.booleans()):
         notices.append(told("fail-payment", "b", payment_ref="paid", reason_code="RETURNED"))
