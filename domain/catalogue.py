@@ -12,7 +12,7 @@ import msgspec
 from pydantic import ValidationError
 
 import domain
-from domain.command import COMMANDS, Command
+from domain.command import COMMANDS, FORMER, Command, FormerRequest
 from domain.event import EVENTS, Event
 
 for _module in walk_packages(domain.__path__, "domain."):
@@ -63,6 +63,17 @@ def read_command(name: str, fields: dict[str, Any]) -> Command:
     if problems := tuple(command.problems()):
         raise InvalidRequest([Problem(*problem) for problem in problems])
     return command
+
+
+def read_former(name: str, fields: dict[str, Any]) -> FormerRequest | None:
+    """A request of an earlier release, whose fields the command has no more; None: it is none."""
+    model = FORMER.get(name)
+    if model is None:
+        return None
+    try:
+        return model.model_validate(fields)
+    except ValidationError:
+        return None
 
 
 class UnknownEventType(LookupError):

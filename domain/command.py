@@ -183,6 +183,23 @@ def command(cls: C) -> C:
     return cls
 
 
+class FormerRequest(Command):
+    """The fields that a command had in an earlier release and has no more.
+
+    It is read only to find the answer that such a request got then; it is never decided.
+    """
+
+
+FORMER: dict[str, type[FormerRequest]] = {}
+F = TypeVar("F", bound=type[FormerRequest])
+
+
+def former(cls: F) -> F:
+    """Register the former fields of a command."""
+    FORMER[cls.name] = cls
+    return cls
+
+
 def explicit_fields(value: Any) -> Any:
     """The explicitly set, validated fields of a model, for encoding."""
     if isinstance(value, BaseModel):

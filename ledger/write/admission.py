@@ -7,7 +7,8 @@ What is denied here was never decided and leaves no receipt.
 import re
 from typing import Any, Protocol
 
-from domain.catalogue import InvalidRequest, Problem, read_command
+from domain.catalogue import InvalidRequest, Problem, read_command, read_former
+from domain.command import Command
 from domain.rejections import (
     INVALID_REQUEST,
     ROLE_FORBIDDEN,
@@ -82,12 +83,18 @@ def admit(
 ) -> Request:
     """A request to execute the command `name` with `fields`; raises Denied.
 
-    In this order: the fields, the sender, the sender's role.
+    In this order: the fields, the sender, the sender's role. Fields of an earlier release that the
+    command has no more make a request that is answered only if it was answered then.
     """
+    command: Command
+    refused = b""
     try:
         command = read_command(name, fields)
     except InvalidRequest as error:
-        raise invalid(*error.problems) from None
+        denied, before = invalid(*error.problems), read_former(name, fields)
+        if before is None:
+            raise denied from None
+        command, refused = before, denied.document(before.correlation_id or correlation_id)
     notice = command.notice_id()
     if notice is None:
         _check_idempotency_key(idempotency_key)
@@ -113,6 +120,7 @@ def admit(
         *first_needs(command),
         former_key(notice),
         str(role),
+        refused,
     )
 
 

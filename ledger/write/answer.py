@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain.rejections import AWAITING_REFERENT, STALE_FIGURE, Rejection
+from domain.rejections import AWAITING_REFERENT, INVALID_REQUEST, STALE_FIGURE, Rejection
 from ledger.write.request import Request
 
 
@@ -128,6 +128,12 @@ def refused(request: Request, rejection: Rejection, position: int) -> Answer:
         code=rejection.reason.code,
         rendered=problem(rejection, request.correlation_id),
     )
+
+
+def malformed(request: Request, position: int) -> Answer:
+    """What a request is told whose fields its command has no more: it leaves no receipt."""
+    status, code = INVALID_REQUEST.status, INVALID_REQUEST.code
+    return Answer(status, position, request.name, code=code, rendered=request.refused)
 
 
 def own_outcome(answers: list[list[Answer]], in_doubt: list[list[Answer]]) -> list[list[Answer]]:

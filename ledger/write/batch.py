@@ -34,7 +34,7 @@ from ledger.books import Book
 from ledger.log.copy_rows import microseconds
 from ledger.log.entry import ENTRY_BYTES_MAX
 from ledger.log.event_ids import EventId
-from ledger.write.answer import Answer, AnsweredEvent, refused
+from ledger.write.answer import Answer, AnsweredEvent, malformed, refused
 from ledger.write.business_days import BusinessDays
 from ledger.write.encoding import (
     CommandContext,
@@ -114,6 +114,8 @@ class Batch:
             if fingerprint == request.fingerprint:
                 return answer.again()
             return self._refused(request, key_taken(request))
+        if request.refused:
+            return malformed(request, self.position)
         try:
             answer = self._decide(request)
         except MissingState:

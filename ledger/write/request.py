@@ -47,6 +47,8 @@ class Request(msgspec.Struct, frozen=True):
     former_key: bytes = b""
     #: What the sender is to the book; "" for the service itself, and for notices kept for later.
     role: str = ""
+    #: Of a request whose fields the command has no more: the refusal, unless a receipt knows it.
+    refused: bytes = b""
 
     @property
     def actor(self) -> str:
