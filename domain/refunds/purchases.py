@@ -1,7 +1,7 @@
 """Refunds of token purchases: what is unspent of the tokens goes back, and its money with it.
 
-The bonus that came with them is cancelled; what of it was used, by sales, holds or corrections, is
-deducted at its worth.
+The bonus that came with them is cancelled; what of it was used, by sales, holds or corrections, or
+waits in holds to be used, is deducted at its worth. It is given back when that bonus comes back.
 """
 
 import msgspec
@@ -25,7 +25,12 @@ from domain.rejections import (
     Rejection,
     reject,
 )
-from domain.reversals.purchase_loss import deducted_for, lots_of, rounding_in_margin
+from domain.reversals.purchase_loss import (
+    bonus_in_holds,
+    deducted_for,
+    lots_of,
+    rounding_in_margin,
+)
 from domain.reversals.purchase_usage import PurchaseUsage, bonus_spent
 from domain.sales.invoices import Document, credit_note, series_keys
 from domain.wallets.lot_changes import Cause, LotChange, changes_of
@@ -118,7 +123,13 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
 
 @command
 class RefundPurchase(Command):
-    """Refund what is unspent of a purchase of tokens."""
+    """Refund what is unspent of a purchase of tokens.
+
+    Its bonus is cancelled; what of that was used, or is in a hold, is deducted, and given back by
+    another refund once it is free again. The money leaves the processor's account at once: a
+    processor that reports this refund, too, does so by a `cumulative` figure, in which it is
+    included. An `amount` would be another refund.
+    """
 
     name = "refund-purchase"
     roles = frozenset({"service", "finance"})
@@ -169,7 +180,8 @@ class RefundPurchase(Command):
         released = sum(lot.released(lot.free) for lot in mine)
         tokens = sum(lot.free for lot in mine if lot.kind == TokenClass.PAID)
         tax = _tax(record, released)
-        bonus_spent, deducted = _deduction(record, _bonus_spent(given, record), unit_value)
+        spent = _bonus_spent(given, record, wallet)
+        bonus_spent, deducted = _deduction(record, spent, unit_value)
         settled = rounding = 0
         if tokens:
             settled, rounding = record.debt, rounding_in_margin(given, record, wallet)
@@ -233,9 +245,10 @@ def _tax(record: PurchaseRecord, released: int) -> int:
     return max(0, min(left, cumulative - record.refunded_tax))
 
 
-def _bonus_spent(given: Given, record: PurchaseRecord) -> int:
-    """Bonus tokens of the purchase that were used; a purchase without any needs no look at it."""
+def _bonus_spent(given: Given, record: PurchaseRecord, wallet: Wallet) -> int:
+    """Bonus tokens of the purchase that were used, or are in holds to be used."""
     if not record.bonus:
         return 0
     usage = given.state(PurchaseUsage, f"{record.user}:{record.purchase_id}")
-    return bonus_spent(record.purchase_id or "", usage, usage.sales())
+    spent = bonus_spent(record.purchase_id or "", usage, usage.sales())
+    return spent + bonus_in_holds(record, wallet)

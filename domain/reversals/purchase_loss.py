@@ -109,7 +109,10 @@ class LossAllocation(msgspec.Struct, frozen=True):
 
 
 def spent_of(
-    given: Given, record: PurchaseRecord, later: Mapping[str, SaleRecord] | None = None
+    given: Given,
+    record: PurchaseRecord,
+    wallet: Wallet,
+    later: Mapping[str, SaleRecord] | None = None,
 ) -> Spent:
     """What the tokens of a purchase were spent for; `later` are sales as they stand after this.
 
@@ -122,7 +125,16 @@ def spent_of(
     purchase = record.purchase_id or ""
     sales = {**usage.sales(), **(later or {})}
     paid = tuple(paid_by(purchase, each) for each in sales.values()) if traced else ()
-    return Spent(paid, usage.lapsed, bonus_spent(purchase, usage, sales))
+    bonus = bonus_spent(purchase, usage, sales) + bonus_in_holds(record, wallet)
+    return Spent(paid, usage.lapsed, bonus)
+
+
+def bonus_in_holds(record: PurchaseRecord, wallet: Wallet) -> int:
+    """Bonus tokens of the purchase in holds: whoever set them aside may use them yet, so refunds
+    deduct them like spent ones, and give that back once they are free again.
+    """
+    promo = (lot for lot in lots_of(record, wallet) if lot.kind == TokenClass.PROMO)
+    return sum(lot.held - record.held.get(lot.lot, 0) for lot in promo)
 
 
 def allocation(
@@ -142,7 +154,7 @@ def allocation(
     moved, worth = priced(
         lots, record.cancelled, moved, worth=record.lost_net, limit=max(0, lost - tax)
     )
-    spent = spent_of(given, after, later)
+    spent = spent_of(given, after, wallet, later)
     unspent = _unspent(record, lots)
     part = _part_of_the_rest(after, unspent, worth)
     returned_bonus = after.deducted - deducted_for(after, spent.bonus)
@@ -196,7 +208,7 @@ def rounding_in_margin(given: Given, record: PurchaseRecord, wallet: Wallet) -> 
     lost = record.lost_amount
     if not lost or record.bearer != DisputeBearer.CREATOR_PROPORTIONAL:
         return 0
-    spent, unspent = spent_of(given, record), _unspent(record, lots_of(record, wallet))
+    spent, unspent = spent_of(given, record, wallet), _unspent(record, lots_of(record, wallet))
     part = _part_of_the_rest(record, unspent, record.lost_net)
     borne = record.lost_tax + record.lost_net + record.lost_promo + record.lost_breakage
     borne += record.debt + _part(spent.released, part)

@@ -8,6 +8,7 @@ between them, end in the same balances in any order.
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -223,10 +224,9 @@ class Life:
         assert not {one for one in left if one.startswith(("cr.", "fan_debt", "rev.m"))}
         tokens = {key for key in found if key[0].startswith("w.")}
         if tokens:
-            # A refund by command takes what is free; what was in a hold then and is released later
-            # is free again (6.1). Bonus tokens alone pay nothing, and paid ones nothing where they
-            # are worth no more than is deducted for the bonus that batches used: then a refund is
-            # refused, and these tokens stay with the buyer.
+            # A refund by command takes what is free. Bonus tokens pay nothing, and paid ones
+            # nothing where they are worth no more than is deducted for the bonus that batches used:
+            # then a refund is refused, and these tokens stay with the buyer.
             assert not refunded
             assert {account for account, _ in tokens} == {"w.ann.free"}
             assert -found.get(("deferred", "USD"), 0) <= self.bonus_used
@@ -306,16 +306,36 @@ def test_6_1_money_back_never_exceeds_money_in(setting: str, life: list[Step], d
     found.is_undone(refunded=found.does(("refund_purchase",)))
 
 
-def test_6_1_a_bonus_held_when_its_purchase_is_refunded_is_free_again() -> None:
+@pytest.mark.parametrize("held", [1, 4, 9, 10])
+def test_6_1_a_bonus_held_when_its_purchase_is_refunded_is_deducted_until_it_is_back(
+    held: int,
+) -> None:
     found = Life("A", days=0)
-    found.does(("hold", 1))
+    found.does(("hold", held))
     assert found.does(("refund_purchase",))
+    assert found.by_command == found.price - held
     found.does(("release", 0))
     assert found.accounts() == {
-        ("w.ann.free", "demo.PROMO"): -1,
-        ("supply", "demo.PROMO"): 1,
+        ("psp.stripe", "USD"): held,
+        ("exp.promo", "USD"): -held,
+        ("w.ann.free", "demo.PROMO"): -held,
+        ("supply", "demo.PROMO"): held,
     }
-    found.is_undone(refunded=found.does(("refund_purchase",)))
+    assert found.does(("refund_purchase",))
+    found.is_undone(refunded=True)
+    assert not found.accounts()
+
+
+@pytest.mark.parametrize("used", [1, 4, 9, 10])
+def test_6_1_nobody_keeps_a_bonus_for_nothing_by_holding_it(used: int) -> None:
+    found = Life("A", days=0)
+    found.does(("hold", 10))
+    assert found.does(("refund_purchase",))
+    found.does(("use", 0, used))
+    found.does(("release", 0))
+    assert found.does(("refund_purchase",)) == (used < 10)
+    assert found.by_command == found.price - used
+    assert not {key for key in found.accounts() if key[0].startswith("w.")}
 
 
 @examples(600)

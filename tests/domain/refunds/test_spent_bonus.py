@@ -89,14 +89,17 @@ def test_a_bonus_that_was_used_by_a_hold_after_its_end_is_deducted() -> None:
     assert (event.bonus_spent, event.bonus_cancelled, event.amount) == (50, 0, 1150)
 
 
-def test_another_refund_does_not_deduct_it_again() -> None:
+@pytest.mark.parametrize("used", [70, 1, 99, 100])
+def test_another_refund_does_not_deduct_it_again(used: int) -> None:
     place, purchase = place_with_bonus()
     spent = held(place, 600)
-    settled(place, spent, 70)
-    assert refunded(place, purchase).bonus_spent == 70
+    settled(place, spent, used)
+    first = refunded(place, purchase)
+    assert (first.bonus_spent, first.amount) == (100, 500)
     place.happens("release-hold", **spent)
     ends(place, posted=False)
-    assert refunded(place, purchase).bonus_spent == 0
+    second = refunded(place, purchase)
+    assert (second.bonus_spent, second.amount) == (used - 100, 700 - used)
 
 
 @given(
