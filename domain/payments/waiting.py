@@ -26,6 +26,14 @@ class Drawn(msgspec.Struct, frozen=True, array_like=True, gc=False):
     failed: bool = False
 
 
+class Claimed(NamedTuple):
+    """A dispute of money in suspense: what the bank took, the fee, and if that came back."""
+
+    amount: int
+    fee: int
+    won: bool
+
+
 class Outflow(NamedTuple):
     """What left a payment in suspense: out of suspense itself, and beyond it at our cost."""
 
@@ -87,6 +95,26 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
             borne + disputed - taken,
             sum(one.fee for one in self.drawn),
         )
+
+    @property
+    def bounced(self) -> int:
+        """What its failure took: all that nothing else had."""
+        paid = max(0, self.amount)
+        disputed = sum(one.disputed for one in self.drawn)
+        return max(0, paid - min(self.refunded, paid) - disputed) if self.failed else 0
+
+    @property
+    def claimed(self) -> dict[str, Claimed]:
+        """Its disputes, by the references of the notices that opened them."""
+        found: dict[str, Claimed] = {}
+        for one in self.drawn:
+            if one.command == "open-dispute":
+                found[one.ref] = Claimed(one.disputed, one.fee, won=False)
+            elif one.command == "close-dispute":
+                opened = found[one.notice["dispute"]]
+                won = opened.won or one.disputed < 0
+                found[one.notice["dispute"]] = Claimed(opened.amount, opened.fee + one.fee, won)
+        return found
 
     @property
     def left(self) -> int:

@@ -186,6 +186,8 @@ class Piece:
         expected = None
         if line.subject is not None:
             expected = self._recorded.expected(line.kind, line.subject)
+            if expected is None and before.with_processor:
+                expected = 0
         difference = before.gross + line.gross - before.resolved - (expected or 0)
         common: dict[str, Any] = {
             "file_sha256": self._sent.file_sha256,
@@ -238,12 +240,13 @@ class Piece:
         """What of a fee disputes have posted and no line has cleared yet, or to be given back."""
         if line.kind == LineKind.CHARGEBACK_REVERSAL and fee > 0:
             return
-        for dispute, posted in self._recorded.dispute_fees(line.kind, line.subject).items():
-            left = posted - self._states.state(DisputeFee, dispute).cleared
+        for claim in self._recorded.dispute_fees(line.kind, line.subject):
+            paid = sum(self._states.state(DisputeFee, key).cleared for key in claim.fee_keys)
+            left = claim.fee - paid
             part = max(0, min(fee, left)) if fee > 0 else min(0, max(fee, left))
             if part:
                 fee -= part
-                yield FeeCleared(dispute, part)
+                yield FeeCleared(claim.fee_keys[0], part)
 
     def _payout(self, amount: int, **place: Any) -> Iterator[Event]:
         """A control figure, and a break where the movements it is for make another amount."""

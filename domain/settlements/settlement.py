@@ -162,6 +162,11 @@ class Settled(State, frozen=True, kw_only=True):
     code: str = ""
     difference: int = 0
 
+    @property
+    def with_processor(self) -> int:
+        """What of it the ledger knew, so that it went to the processor's account."""
+        return self.gross - self.resolved - self.suspense
+
     def apply(self, key: str, event: Event) -> "Settled":
         """The sums after `event`."""
         assert isinstance(event, SettlementEvent)
@@ -239,7 +244,10 @@ class Break(State, frozen=True, kw_only=True):
 
 
 class FeeCleared(msgspec.Struct, frozen=True, gc=False):
-    """What of a dispute's fee a line paid; negative where it gives one back."""
+    """What of a dispute's fee a line paid; negative where it gives one back.
+
+    A dispute of money in suspense has no id: it is called by its processor and reference.
+    """
 
     dispute_id: str
     amount: int

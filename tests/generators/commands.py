@@ -300,6 +300,32 @@ _names = [
     *_rare,
 ]
 Drawn = tuple[str, dict[str, Any], str]
+
+#: Notices that may name the currency of their figures; sales do where a card pays them.
+_FIGURES = {
+    *("record-purchase", "charge-period", "fail-period", "record-refund", "fail-refund"),
+    *("fail-payment", "open-dispute", "close-dispute"),
+}
+_SALES = {"send-tip", "unlock", "unlock-message", "buy-ticket"}
+_currencies = st.sampled_from([None] * 14 + ["USD", "EUR"])
+_labels = st.sampled_from([None] * 5 + [{"stream": "s1"}, {"stream": "s2", "campaign": "c7"}])
+
+
+def _with_more(
+    name: str, fields: dict[str, Any], currency: str | None, labels: dict[str, str] | None
+) -> dict[str, Any]:
+    """The fields, some of them with labels or a currency."""
+    by_card = name in _SALES and fields["funding"] == "CARD"
+    more: dict[str, Any] = {} if labels is None else {"labels": labels}
+    if currency is not None and (by_card or name in _FIGURES):
+        more["currency"] = currency
+    return {**fields, **more}
+
+
 anything: st.SearchStrategy[Drawn] = st.sampled_from(_names).flatmap(
-    lambda name: st.tuples(st.just(name), FIELDS[name], ACTORS)
+    lambda name: st.tuples(
+        st.just(name),
+        st.builds(_with_more, st.just(name), FIELDS[name], _currencies, _labels),
+        ACTORS,
+    )
 )

@@ -123,7 +123,9 @@ def witnessed(stage: WritePath, entries: list[Entry], auditor: Auditor) -> None:
     """The witness has seen nothing wrong, and the books are the auditor's."""
     witness = Witness()
     for entry in entries:
-        witness.sees(entry.type, msgspec.json.decode(entry.body), entry.postings)
+        body = msgspec.json.decode(entry.body)
+        witness.sees(entry.type, body, entry.postings)
+        witness.finds_labels(entry.type, body, entry.labels, None)
     witness.finds_all_tax_documented()
     balances = {key: amount for key, amount in stage.balances().items() if amount}
     assert balances == {key: amount for key, amount in auditor.accounts.items() if amount}

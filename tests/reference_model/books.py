@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from tests.reference_model.verdicts import Verdict, nearest, of, rejected
+from tests.reference_model.verdicts import OURS, Verdict, nearest, of, rejected
 
 LIMIT = 10**12
 EVER = datetime.max.replace(tzinfo=UTC)
@@ -44,7 +44,12 @@ class Books:
 
     def money(self, *legs: tuple[str, int]) -> None:
         """One double entry in the book's currency."""
-        self.post("USD", *legs)
+        self.post(OURS, *legs)
+
+    def other_currency(self, fields: dict[str, Any], own: str | None = None) -> str | None:
+        """The currency of a notice's figures, where that is not that of what it is about."""
+        named: str | None = fields.get("currency")
+        return None if named in (None, own or OURS) else named
 
     def policy(self, at: datetime | None = None) -> dict[str, Any] | None:
         """The policy in force: of those begun, the one published last."""
@@ -129,10 +134,11 @@ class Books:
     def suspend(self, command: str, fields: dict[str, Any], verdict: Verdict) -> None:
         """Money waits, with what was said about it; the first under a reference gives it a name."""
         processor, amount = fields["processor"], verdict.amount
-        self.money((f"psp.{processor}", amount), ("suspense", -amount))
+        money = verdict.currency
+        self.post(money or OURS, (f"psp.{processor}", amount), ("suspense", -amount))
         known = self.payment(fields["processor_ref"])
         waiting = {"processor": processor, "amount": amount, "notice": (command, fields)}
-        known["waiting"].append(waiting)
+        known["waiting"].append({**waiting, "currency": money})
         if known["state"] in (None, "released"):
             known |= {"state": "suspended", "processor": processor, "amount": amount}
 

@@ -7,7 +7,7 @@ auditor holds it against what was bought, what each creator has, and what the ba
 from typing import Any
 
 from tests.reference_model.purchase_losses import PurchaseLosses
-from tests.reference_model.verdicts import ACCEPTED, NOTHING, Verdict, parked, suspended
+from tests.reference_model.verdicts import ACCEPTED, NOTHING, Verdict, foreign, parked, suspended
 
 #: More than can be lost.
 EVERMORE = 10**18
@@ -31,6 +31,8 @@ class Disputes(PurchaseLosses):
         kind, found = self.about(fields)
         if kind in ("nothing", "authorized"):
             return parked()
+        if (other := self.of_another_currency(fields, kind, found)) is not None:
+            return foreign(-amount - fee, other)
         if kind == "suspense":
             return self._suspense_disputed(fields, *found)
         about = [found[1]] if kind == "purchase" else found
@@ -46,6 +48,7 @@ class Disputes(PurchaseLosses):
                 "about": one,
                 "amount": part,
                 "posted": 0 if parts else fee,
+                "told": None if parts or not fee else ref,
                 "fee": fee if policy.get("dispute_fee_refundable") and not parts else 0,
                 "bearer": policy["dispute_bearer"],
                 "processor": fields["processor"],
@@ -126,6 +129,9 @@ class Disputes(PurchaseLosses):
             return NOTHING
         if dispute["state"] == "WON":
             return suspended("INVALID_TRANSITION", 0)
+        kind = "suspense" if "suspense" in dispute else "parts"
+        if self.of_another_currency(fields, kind, dispute.get("suspense")) is not None:
+            return suspended("CURRENCY_MISMATCH", 0)
         if "suspense" in dispute:
             return self._suspense_closed(dispute, fields, won=won)
         after_loss = dispute["state"] == "LOST"

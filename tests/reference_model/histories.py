@@ -36,6 +36,9 @@ TIMES = ("expires_at", "bonus_expires_at", "lapses_at", "mature_at", "refund_unt
 
 Sent = tuple[str, dict[str, Any], str]
 
+#: What they lead to has the labels of what was sent at first.
+DO_ANOTHERS = ("release-payment", "approve-proposal")
+
 
 def told(events: tuple[Event, ...]) -> list[tuple[str, dict[str, Any]]]:
     """Events as the log shows them: names and bodies."""
@@ -131,7 +134,7 @@ class Histories(RuleBasedStateMachine):
         holds(verdict, outcome, code, details=details, bodies=bodies)
         if isinstance(decision, Parked):
             self.waiting.append((decision.awaits, sent))
-        self.happen(events)
+        self.happen(events, sent)
 
     def verdict(self, sent: Sent, events: tuple[Event, ...]) -> Verdict:
         """What the auditor says."""
@@ -145,12 +148,15 @@ class Histories(RuleBasedStateMachine):
             told=told(events),
         )
 
-    def happen(self, events: tuple[Event, ...]) -> None:
+    def happen(self, events: tuple[Event, ...], sent: Sent) -> None:
         """Events have happened: what awaited one of their tags is decided again."""
         for event, (kind, body) in zip(self.world.record(*events), told(events), strict=True):
             self.known.learn(body)
             self.times |= {instant(body[name]) for name in TIMES if body.get(name)}
             self.witness.sees(kind, body, balanced(event.postings(ASSETS)))
+            if sent[0] not in DO_ANOTHERS:
+                own = sent[1].get("labels", {})
+                self.witness.finds_labels(kind, body, event.labels, own)
         if events:
             self.witness.finds_all_tax_documented()
         tags = {tag for event in events for tag in event.tags()}

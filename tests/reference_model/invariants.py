@@ -27,6 +27,7 @@ class Witness:
         self.sales: dict[str, dict[str, Any]] = {}
         self.documents: Counter[str] = Counter()
         self.taxed: Counter[str] = Counter()
+        self.labels: dict[str, dict[str, str]] = {}
 
     def sees(self, kind: str, body: dict[str, Any], postings: Iterable[Posting]) -> None:
         """The next event of the log."""
@@ -44,6 +45,24 @@ class Witness:
                 follow(name, body)
         if name in (*LOSSES, "sale_payment.failed"):
             self._closed(body)
+
+    def finds_labels(
+        self,
+        kind: str,
+        body: dict[str, Any],
+        labels: dict[str, str] | None,
+        own: dict[str, str] | None,
+    ) -> None:
+        """What undoes or documents something sold has its labels, and its own under other keys.
+
+        `own` are those that its command brought; None where that is not known.
+        """
+        subject = body.get("sale_id") or body.get("purchase_id")
+        if kind.startswith("payment.suspended") or subject is None:
+            return
+        found = labels or {}
+        inherited = self.labels.setdefault(subject, found)
+        assert found == {**(found if own is None else own), **inherited}, (kind, body, labels)
 
     def _post(self, postings: Iterable[Posting]) -> None:
         sums: Counter[str] = Counter()

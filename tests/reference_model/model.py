@@ -12,7 +12,7 @@ from typing import Any
 from tests.reference_model.payouts import STEPS
 from tests.reference_model.selling import PRODUCTS
 from tests.reference_model.settlements import Settlements
-from tests.reference_model.verdicts import Verdict, rejected
+from tests.reference_model.verdicts import OURS, Verdict, rejected
 
 #: What is told by processors about somebody holds whoever it names.
 NOTICES = ("record-purchase", "charge-period", "fail-period")
@@ -92,7 +92,8 @@ class Auditor(Settlements):
             self.notes(first).append(sent)
             payment.setdefault("returned", []).append(first)
         self.name_by_what_waits(payment)
-        self.money(("suspense", left), (f"psp.{processor}", -left))
+        money = first["currency"] or OURS
+        self.post(money, ("suspense", left), (f"psp.{processor}", -left))
         if applied:
             back = ("exp.baddebt", -bad), ("exp.dispute", -fees)
             self.money(*back, (f"psp.{processor}", bad + fees))

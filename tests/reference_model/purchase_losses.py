@@ -104,7 +104,9 @@ class PurchaseLosses(Reports):
         for body in self._told_as("purchase_loss.restated.v1"):
             purchase = self.purchases[body["purchase_id"]]
             assert self._settled(purchase) or self.disputed(purchase, "OPEN"), body
-            assert body.get("debt", 0) <= 0 <= body.get("released", 0), body
+            # But for a cent: a token that comes back may be worth less than the average one.
+            assert body.get("debt", 0) <= 1, body
+            assert body.get("released", 0) >= -1, body
             assert body.get("released", 0) == self._tokens(purchase, body), body
             self.debts[purchase["user"]] += body.get("debt", 0)
             purchase["debt"] = purchase.get("debt", 0) + body.get("debt", 0)
@@ -289,9 +291,9 @@ class PurchaseLosses(Reports):
         return Verdict("accepted", numbers={"released": released, "amount": amount})
 
     def _bonus_used(self, purchase: dict[str, Any]) -> int:
-        """What is neither left of the bonus nor gone without a use."""
+        """What is neither free of the bonus nor gone without a use: holds may use it yet."""
         bonus = [lot for lot in self.lots_of(purchase) if lot["kind"] == "PROMO"]
-        left = sum(lot["tokens"] - lot["used"] for lot in bonus)
+        left = sum(self.free(lot) for lot in bonus)
         used: int = purchase["bonus"] - purchase["unused"] - left
         return used
 

@@ -5,14 +5,21 @@ from datetime import datetime
 from typing import Any
 
 from tests.reference_model.earnings import Sale
-from tests.reference_model.refunds import Refunds
-from tests.reference_model.verdicts import NOTHING, Verdict, ignored, parked, suspended
+from tests.reference_model.suspense import SuspendedMoney
+from tests.reference_model.verdicts import (
+    NOTHING,
+    Verdict,
+    foreign,
+    ignored,
+    parked,
+    suspended,
+)
 
 Fields = dict[str, Any]
 NAMES = ("payment", "sale", "purchase", "payment_ref")
 
 
-class Reports(Refunds):
+class Reports(SuspendedMoney):
     """Refunds as they were told, by sale and by payment in suspense."""
 
     def __init__(self, book: str) -> None:
@@ -20,6 +27,8 @@ class Reports(Refunds):
         self.beyond: dict[str, int] = {}
         self.notices: dict[tuple[str, str], tuple[str, Any]] = {}
         self.noticed: Counter[tuple[str, str]] = Counter()
+        #: What refunds in other currencies told of a sale or a purchase.
+        self.foreign: Counter[tuple[str, str]] = Counter()
 
     def about(self, fields: Fields) -> tuple[str, Any]:
         """What a notice is about: sales, a purchase, suspense, an authorisation, or nothing yet."""
@@ -51,24 +60,33 @@ class Reports(Refunds):
             return "authorized", payment["authorization"]
         return "nothing", None
 
-    def in_suspense(self, payment: Fields, processor: str) -> Fields | None:
-        """This processor's money under the reference, waiting or sent back."""
-        for entry in [*payment["waiting"], *payment.get("returned", [])]:
-            if entry["processor"] == processor and entry["amount"] > 0:
-                found: Fields = entry
-                return found
-        return None
-
     def record_refund(self, fields: Fields) -> Verdict:
         """Money went back."""
         kind, found = self.about(fields)
         if kind in ("nothing", "authorized"):
             return parked()
+        if (other := self.of_another_currency(fields, kind, found)) is not None:
+            return self._foreign_refund(fields, kind, found, other)
         if kind == "purchase":
             return self._of_purchase(fields, *found)
         if kind == "suspense":
             return self._out_of_suspense(fields, *found)
         return self._of_sales(fields, found)
+
+    def of_another_currency(self, fields: Fields, kind: str, found: Any) -> str | None:
+        """The currency of a notice's figures, where what it is about has another one."""
+        own = found[1].get("currency") if kind == "suspense" else None
+        return self.other_currency(fields, own)
+
+    def _foreign_refund(self, fields: Fields, kind: str, found: Any, currency: str) -> Verdict:
+        """It waits in its own currency; a cumulative figure goes on from those before it."""
+        if kind == "suspense":
+            new = self._new(fields, 0)
+        else:
+            subject = found[0] if kind == "purchase" else found[0]["id"]
+            new = self._new(fields, self.foreign[subject, currency])
+            self.foreign[subject, currency] += new or 0
+        return ignored() if new is None else foreign(-new, currency)
 
     def _of_purchase(self, fields: Fields, name: str, purchase: Fields) -> Verdict:
         raise NotImplementedError
@@ -166,6 +184,8 @@ class Reports(Refunds):
     def fail_refund(self, fields: Fields) -> Verdict:
         """It never went back."""
         name = fields["refund"]
+        if name in self.refunds and self.other_currency(fields) is not None:
+            return suspended("CURRENCY_MISMATCH", 0)
         if name in self.refunds:
             sales = [
                 sale
@@ -179,6 +199,8 @@ class Reports(Refunds):
         kind, found = self.notices.get((fields["processor"], name), ("nothing", None))
         if kind == "nothing":
             return parked()
+        if self.of_another_currency(fields, kind, found) is not None:
+            return suspended("CURRENCY_MISMATCH", 0)
         if kind == "purchase":
             key = fields["processor"], name
             self.notices[key] = "failed", None
@@ -252,30 +274,25 @@ class Reports(Refunds):
         self.money((f"psp.{processor}", back), ("suspense", -back))
         payment = self.payment(ref)
         for entry in list(payment["waiting"]):
-            if entry["amount"] < 0 and entry["processor"] == processor:
+            ours = entry["processor"] == processor and entry["currency"] is None
+            if entry["amount"] < 0 and ours:
                 part = min(back, -entry["amount"])
                 entry["amount"] += part
                 back -= part
                 if not entry["amount"]:
                     payment["waiting"].remove(entry)
         if back:
-            notice = ("fail-refund", fields)
-            payment["waiting"].append({"processor": processor, "amount": back, "notice": notice})
+            entry = {"processor": processor, "amount": back, "notice": ("fail-refund", fields)}
+            payment["waiting"].append({**entry, "currency": None})
         self.name_by_what_waits(payment)
-
-    def name_by_what_waits(self, payment: Fields) -> None:
-        """A payment that became nothing is called by what waits longest."""
-        if payment["state"] not in (None, "suspended", "released"):
-            return
-        left = payment["waiting"]
-        payment["state"] = "suspended" if left else "released"
-        payment |= {name: left[0][name] for name in ("processor", "amount") if left}
 
     def fail_payment(self, fields: Fields) -> Verdict:
         """A payment failed, perhaps after it had succeeded."""
         kind, found = self.about(fields)
         if kind == "nothing":
             return parked()
+        if self.of_another_currency(fields, kind, found) is not None:
+            return suspended("CURRENCY_MISMATCH", 0)
         if kind == "authorized":
             return self.withdrawn(found)
         if kind == "purchase":
@@ -306,47 +323,6 @@ class Reports(Refunds):
         if self.over(sale):
             self.revoke(sale)
 
-    # Money in suspense.
-
-    def notes(self, entry: Fields) -> list[Fields]:
-        """What was told of it while it waited."""
-        found: list[Fields] = entry.setdefault("notes", [])
-        return found
-
-    def left(self, entry: Fields) -> tuple[int, int, int]:
-        """What of it is in suspense, what it cost beyond, and the fees."""
-        notes = self.notes(entry)
-        refunded = sum(note.get("refunded", 0) for note in notes)
-        disputed = sum(note.get("disputed", 0) for note in notes)
-        paid = max(0, entry["amount"])
-        rest = paid - min(refunded, paid)
-        beyond = refunded - (paid - rest)
-        bad = max(0, disputed - rest)
-        rest -= disputed - bad
-        if any(note.get("failed") for note in notes):
-            rest = 0
-        return rest - beyond, bad, sum(note.get("fee", 0) for note in notes)
-
-    def note(
-        self, payment: Fields, entry: Fields, fields: Fields, command: str, **more: Any
-    ) -> None:
-        """One more thing was told, and its money moves."""
-        before = self.left(entry)
-        self.notes(entry).append({"command": command, "fields": fields, **more})
-        after = self.left(entry)
-        taken, bad, fee = before[0] - after[0], after[1] - before[1], after[2] - before[2]
-        self.money(
-            ("suspense", taken),
-            ("exp.baddebt", bad),
-            ("exp.dispute", fee),
-            (f"psp.{entry['processor']}", -taken - bad - fee),
-        )
-        returned = payment.get("returned", [])
-        if any(one is entry for one in returned):
-            payment["returned"] = [one for one in returned if one is not entry]
-            payment["waiting" if after[0] else "returned"].append(entry)
-            self.name_by_what_waits(payment)
-
     def _out_of_suspense(self, fields: Fields, payment: Fields, entry: Fields) -> Verdict:
         notes = self.notes(entry)
         refunded = sum(note.get("refunded", 0) for note in notes)
@@ -369,12 +345,7 @@ class Reports(Refunds):
         return Verdict("accepted")
 
     def _into_suspense(self, fields: Fields, payment: Fields, entry: Fields) -> Verdict:
-        name, back = fields["refund"], 0
-        for note in self.notes(entry):
-            if note["command"] == "record-refund" and note["fields"]["processor_ref"] == name:
-                back += note["refunded"] - note["unconfirmed"]
-            if note["command"] == "fail-refund" and note["fields"]["refund"] == name:
-                back += note["refunded"]
+        back = self.refunded_under(entry, fields["refund"])
         if not back:
             return NOTHING
         self.note(payment, entry, fields, "fail-refund", refunded=-back)

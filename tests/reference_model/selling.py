@@ -11,6 +11,7 @@ from tests.reference_model.offers import Offers
 from tests.reference_model.verdicts import (
     NOTHING,
     Verdict,
+    foreign,
     nearest,
     of,
     parked,
@@ -44,6 +45,8 @@ class Selling(Offers):
             return parked() if by_card else rejected("UNKNOWN_OFFER")
         discount, ours = off
         paid = price - discount
+        if by_card and (other := self.other_currency(fields)) is not None:
+            return foreign(paid - ours, other)
         code = (
             "NO_POLICY" if policy is None else self._against(policy, product, price, paid, fields)
         )
@@ -214,6 +217,8 @@ class Selling(Offers):
 
     def charge_period(self, fields: dict[str, Any]) -> Verdict:
         """A period was paid."""
+        if (other := self.other_currency(fields)) is not None:
+            return foreign(fields["price"], other)
         known, price = self.subscriptions.get(fields["subscription"]), fields["price"]
         if known is None:
             return parked()
@@ -276,6 +281,8 @@ class Selling(Offers):
 
     def fail_period(self, fields: dict[str, Any]) -> Verdict:
         """A period could not be charged."""
+        if self.other_currency(fields) is not None:
+            return suspended("CURRENCY_MISMATCH", 0)
         known = self.subscriptions.get(fields["subscription"])
         if known is None:
             return parked()

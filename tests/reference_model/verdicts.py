@@ -8,18 +8,22 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
+OURS = "USD"
+
 
 @dataclass
 class Verdict:
     """What must come of a command: accepted, nothing, rejected, suspended, parked or ignored.
 
-    `amount` goes to suspense if it is suspended; `numbers` must stand in the answer.
+    `amount` goes to suspense if it is suspended, of `currency` where that is not the book's;
+    `numbers` must stand in the answer.
     """
 
     outcome: str
     code: str | None = None
     numbers: dict[str, Any] = field(default_factory=dict)
     amount: int = 0
+    currency: str | None = None
 
 
 ACCEPTED = Verdict("accepted")
@@ -31,9 +35,14 @@ def rejected(code: str, **numbers: Any) -> Verdict:
     return Verdict("rejected", code, numbers)
 
 
-def suspended(code: str, amount: int) -> Verdict:
+def suspended(code: str, amount: int, currency: str | None = None) -> Verdict:
     """A contradiction; the money waits."""
-    return Verdict("suspended", code, amount=amount)
+    return Verdict("suspended", code, amount=amount, currency=currency)
+
+
+def foreign(amount: int, currency: str) -> Verdict:
+    """It is told in another currency; what moves is of that one."""
+    return suspended("CURRENCY_MISMATCH", amount, None if currency == OURS else currency)
 
 
 def parked() -> Verdict:

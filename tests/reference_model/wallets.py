@@ -7,7 +7,7 @@ from math import floor
 from typing import Any
 
 from tests.reference_model.books import EVER, Books, instant
-from tests.reference_model.verdicts import NOTHING, Verdict, nearest, rejected, suspended
+from tests.reference_model.verdicts import NOTHING, Verdict, foreign, nearest, rejected, suspended
 
 Lot = dict[str, Any]
 Uses = list[dict[str, Any]]
@@ -104,6 +104,8 @@ class Wallets(Books):
     def record_purchase(self, fields: dict[str, Any]) -> Verdict:
         """Tokens for money."""
         paid_at, price = self.happened(fields), fields["price"]
+        if (other := self.other_currency(fields)) is not None:
+            return foreign(price, other)
         if self.is_taken(fields):
             return suspended("DUPLICATE_PAYMENT", price)
         policy = self.policy(paid_at)
