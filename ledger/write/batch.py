@@ -121,11 +121,9 @@ class Batch:
         except MissingState:
             raise
         except EntryTooLarge as error:
-            size = error.args[0]
-            return self._refused(
-                request,
-                reject(BODY_TOO_LARGE, what="the entry", bytes=size, limit=ENTRY_BYTES_MAX),
-            )
+            size, limit = error.args[0], ENTRY_BYTES_MAX
+            large = reject(BODY_TOO_LARGE, what="the entry", bytes=size, limit=limit)
+            return self._refused(request, large)
         except Exception:
             log.exception(
                 "decision failed",
