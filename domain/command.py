@@ -29,7 +29,10 @@ class Suspended(msgspec.Struct, frozen=True):
 
 
 #: How the tags begin that parked notices await; the last two, only those of earlier releases.
-AWAITED = ("payment:", "refund:", "subscription:", "dispute_notice:", "dispute:", "authorization:")
+AWAITED = (
+    *("payment:", "refund:", "subscription:", "dispute_notice:", "offer:"),
+    *("dispute:", "authorization:"),
+)
 
 
 class Parked(msgspec.Struct, frozen=True):
