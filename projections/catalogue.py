@@ -1,6 +1,7 @@
 """Every read model there is. A new one is a class in its own module, and a line here."""
 
 from projections.engine.projection import Projection
+from projections.models.account_classes import AccountClasses
 from projections.models.daily import Daily
 from projections.models.earnings import Earnings
 from projections.models.entitlements import Entitlements
@@ -13,6 +14,7 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     Earnings,
     Entitlements,
     Journal,
+    AccountClasses,
     Daily,
     Offers,
 )

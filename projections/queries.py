@@ -4,6 +4,7 @@ Each takes a connection with the book's schema on its search path and answers pl
 with `as_of_position`, in the shapes of the API's contract; dates and times are still objects.
 """
 
+from projections.models.class_balances import trial_balance_by_class
 from projections.models.daily_figures import daily
 from projections.models.earnings import earnings, top_creators
 from projections.models.entitlements import entitlement, library
@@ -25,6 +26,7 @@ __all__ = [
     "status",
     "top_creators",
     "trial_balance",
+    "trial_balance_by_class",
     "wait_for",
     "wallet",
     "wallet_totals",

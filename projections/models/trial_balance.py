@@ -5,9 +5,11 @@ the single balance of an account is signed, debit positive. By position and by r
 answer never changes again; by effective date, a late fact may still change it.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
+from domain.accounts import CLASSES, class_of
 from ledger.log.reading import position_at
 from ledger.postgres.database import Connection
 from projections.engine.projection import bound
@@ -22,12 +24,10 @@ def trial_balance(
     position: int | None = None,
     recorded_at: datetime | None = None,
     effective_on: date | None = None,
-    roll_up: bool = False,
 ) -> dict[str, Any]:
-    """Every account's net balance on its side, and totals per asset.
+    """Every account's net balance on its side, with its class, and totals per asset.
 
-    At most one of the three moments. `roll_up` sums the accounts of all wallets to `w.*.free`
-    and `w.*.held`, those of all creators to `cr.*.available` and so on.
+    At most one of the three moments.
     """
     if recorded_at is not None:
         position = position_at(connection, recorded_at)
@@ -38,20 +38,8 @@ def trial_balance(
     else:
         cursor = connection.execute(SQL["at_head"])
     rows = cursor.fetchall()
-    balances: dict[tuple[str, str], int] = {}
-    for _, account, asset, amount in rows:
-        if amount is not None:
-            key = (_family(account) if roll_up else account), asset
-            balances[key] = balances.get(key, 0) + amount
-    on_sides = [
-        {"account": account, "asset": asset, "debit": max(net, 0), "credit": max(-net, 0)}
-        for (account, asset), net in sorted(balances.items())
-    ]
-    return {
-        "rows": on_sides,
-        "totals": _totals(on_sides),
-        "as_of_position": rows[0][0] if rows else 0,
-    }
+    named = [(account, asset, amount) for _, account, asset, amount in rows if amount is not None]
+    return with_totals(named, rows[0][0] if rows else 0)
 
 
 def balance(
@@ -86,12 +74,22 @@ def lines(
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _family(account: str) -> str:
-    """The name under which an account's balance is rolled up: its own, unless it is a person's."""
-    parts = account.split(".")
-    if len(parts) == 3 and parts[0] in {"w", "cr"}:
-        return f"{parts[0]}.*.{parts[2]}"
-    return f"{parts[0]}.*" if parts[0] == "fan_debt" else account
+def with_totals(balances: Iterable[tuple[str, str, int]], as_of: int) -> dict[str, Any]:
+    """The answer of a trial balance from (account or class, asset, net, debit positive)."""
+    rows = [
+        {"account": account, **_class_of(account), "asset": asset}
+        | {"debit": max(net, 0), "credit": max(-net, 0)}
+        for account, asset, net in balances
+    ]
+    return {"rows": rows, "totals": _totals(rows), "as_of_position": as_of}
+
+
+def _class_of(account: str) -> dict[str, Any]:
+    pattern = class_of(account)
+    found = CLASSES.get(pattern) or CLASSES.get(account)
+    if found is None:
+        return {"class": pattern, "number": None, "name": account, "type": None}
+    return {"class": found.pattern, "number": found.number, "name": found.name, "type": found.type}
 
 
 def _totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

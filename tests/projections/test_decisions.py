@@ -21,6 +21,7 @@ from ledger.log.entry import decode
 from projections.catalogue import PROJECTIONS
 from projections.engine.dispatch import ByClass, Undecided
 from projections.engine.projection import Projection
+from projections.models.account_classes import AccountClasses
 from projections.models.earnings import Earnings
 from projections.models.journal import Journal
 from projections.models.wallets import Wallets
@@ -32,7 +33,7 @@ BRANCHES: dict[type[Projection], ByClass[Any]] = {
 #: Read models of which a part is what the postings on such accounts leave.
 ACCOUNTS: dict[type[Projection], str] = {Wallets: "w.", Earnings: "cr."}
 #: Read models that look at postings alone.
-BY_POSTINGS = {Journal}
+BY_POSTINGS = {AccountClasses, Journal}
 #: Whose life an event with such a tag is part of.
 FACETS: dict[str, type[Event]] = {
     "wallet": WalletEvent,

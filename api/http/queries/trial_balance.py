@@ -1,25 +1,45 @@
 """The accounts' balances, all of them or one, at any moment."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.http.queries.access import Readers
 from api.http.queries.parameters import AtMoment
 from api.http.queries.question import Answered, Asked, Question, not_before
 from api.http.schemas import AsOf
-from projections.queries import balance, trial_balance
+from domain.accounts import AccountType
+from projections.queries import balance, trial_balance, trial_balance_by_class
 
 _Account = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 _Asset = Annotated[str, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 _READERS = Readers("the books' balances")
 
 
+class By(StrEnum):
+    """What a row of the trial balance stands for."""
+
+    ACCOUNT = "account"
+    CLASS = "class"
+
+
+_By = Annotated[By, Query(description="a row for each account, or for each class of accounts")]
+_OfAsset = Annotated[
+    str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="only of this asset")
+]
+_Nonzero = Annotated[bool, Query(description="without balances of zero")]
+
+
 class TrialBalanceRow(BaseModel):
-    """An account's net balance on its side."""
+    """An account's or a class's net balance on its side; by class, `account` is the class."""
 
     account: str
+    class_: str = Field(alias="class")
+    number: int | None
+    name: str
+    type: Annotated[AccountType, Field(strict=False)] | None
     asset: str
     debit: int
     credit: int
@@ -34,7 +54,7 @@ class TrialBalanceTotal(BaseModel):
 
 
 class TrialBalance(AsOf):
-    """Every account."""
+    """Every account, or every class."""
 
     rows: list[TrialBalanceRow]
     totals: list[TrialBalanceTotal]
@@ -48,10 +68,21 @@ class AccountBalance(AsOf):
     balance: int
 
 
-def read_trial_balance(asked: Asked, moment: AtMoment) -> Answered:
-    """Each account's net balance on its side, and totals by asset."""
+def read_trial_balance(
+    asked: Asked,
+    moment: AtMoment,
+    by: _By = By.ACCOUNT,
+    asset: _OfAsset = None,
+    nonzero: _Nonzero = False,
+) -> Answered:
+    """Each account's or class's net balance on its side, and totals by asset."""
     until = asked.until(moment)
-    answered = trial_balance(asked.connection, position=until, effective_on=moment.effective_on)
+    ask = trial_balance_by_class if by is By.CLASS else trial_balance
+    answered = ask(asked.connection, position=until, effective_on=moment.effective_on)
+    for part in ("rows", "totals"):
+        answered[part] = [row for row in answered[part] if asset in {None, row["asset"]}]
+    if nonzero:
+        answered["rows"] = [row for row in answered["rows"] if row["debit"] or row["credit"]]
     return not_before(until or 0, answered)
 
 

@@ -125,6 +125,11 @@ def test_trial_balance_now_and_then(service: Caller, told: dict[str, Any]) -> No
     rows = {(row["account"], row["asset"]): row["credit"] for row in then["rows"]}
     assert rows[account, asset] == 900
     assert service.ask("trial-balance", effective_on="2020-01-01").json()["rows"] == []
+    classes = service.ask("trial-balance", by="class", nonzero=True).json()
+    assert classes["totals"] == now["totals"]
+    assert {row["class"] for row in classes["rows"]} >= {"psp.*", "w.*.free", "deferred"}
+    dollars = service.ask("trial-balance", by="class", asset="USD").json()
+    assert {row["asset"] for row in dollars["rows"] + dollars["totals"]} == {"USD"}
     early = service.ask("trial-balance", position=10**9, prefer="wait=0")
     assert early.status_code == 503
 

@@ -9,11 +9,18 @@ import pytest
 
 from ledger.log.reading import position_at
 from ledger.postgres.database import Connection
-from projections.queries import balance, lines, trial_balance
+from projections.models.account_classes import AccountClasses
+from projections.queries import balance, lines, trial_balance, trial_balance_by_class
 from tests.projections import expected as sums
 from tests.projections.following import follow, written
 from tests.scenarios.steps import tip
 from tests.scenarios.write_path import WritePath
+
+
+@pytest.fixture(autouse=True)
+def _many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that a short log passes."""
+    monkeypatch.setattr(AccountClasses, "step_events", 4)
 
 
 @pytest.fixture
@@ -77,15 +84,35 @@ def test_at_effective_dates(followed: WritePath, reader: Connection, day: str) -
         assert dated["balance"] == amount
 
 
-def test_rolled_up(followed: WritePath, reader: Connection) -> None:
-    found = {
-        (row["account"], row["asset"]): row for row in trial_balance(reader, roll_up=True)["rows"]
-    }
-    whole = sums.balances(followed.rows())
-    creators = sum(amount for (account, _), amount in whole.items() if account.startswith("cr."))
-    assert found["cr.*.available", "USD"]["credit"] == -creators
-    assert not any(account.startswith("w.ann") for account, _ in found)
-    assert found["w.*.free", f"{followed.book.name}.PAID"]["credit"] > 0
+def test_by_class_at_every_position(followed: WritePath, reader: Connection) -> None:
+    rows = followed.rows()
+    for upto in (*range(len(rows) + 1), None):
+        found = trial_balance_by_class(reader, position=upto)
+        whole = sums.balances(rows) if upto is None else sums.balances(rows, upto=upto)
+        assert _signed(found) == _by_class(whole)
+        assert found["as_of_position"] == (len(rows) if upto is None else upto)
+        assert all(total["debit"] == total["credit"] for total in found["totals"])
+        numbers = [row["number"] for row in found["rows"]]
+        assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize("day", ["2025-12-31", "2026-01-02", "2026-01-31", "2999-01-01"])
+def test_by_class_at_effective_dates(followed: WritePath, reader: Connection, day: str) -> None:
+    expected = sums.balances(followed.rows(), effective_on=day)
+    found = trial_balance_by_class(reader, effective_on=date.fromisoformat(day))
+    assert _signed(found) == _by_class(expected)
+
+
+def _by_class(balances: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    summed: Counter[tuple[str, str]] = Counter()
+    for (account, asset), amount in balances.items():
+        family, *parts = account.split(".")
+        if family in {"w", "cr"}:
+            parts = ["*", parts[1]]
+        elif family in {"psp", "vat", "withheld", "fan_debt"}:
+            parts = ["*"]
+        summed[".".join([family, *parts]), asset] += amount
+    return summed
 
 
 def test_the_lines_of_an_account(followed: WritePath, reader: Connection) -> None:

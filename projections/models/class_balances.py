@@ -1,0 +1,65 @@
+"""The trial balance by class of accounts: now, at a position, at a date."""
+
+from datetime import date
+from typing import Any
+
+from domain.accounts import CLASSES, class_of
+from ledger.log import reading
+from ledger.postgres.database import Connection
+from projections.engine.entries import decoded
+from projections.engine.projection import bound
+from projections.models.account_classes import AccountClasses
+from projections.models.trial_balance import trial_balance, with_totals
+
+SQL = bound("class_balances", AccountClasses.tables)
+
+
+def trial_balance_by_class(
+    connection: Connection, *, position: int | None = None, effective_on: date | None = None
+) -> dict[str, Any]:
+    """Every class's net balance on its side, with its number, name and type, and totals by asset.
+
+    At most one of the two moments. A row's `account` is its class.
+    """
+    if position is not None:
+        return _at_position(connection, position)
+    if effective_on is not None:
+        found = connection.execute(SQL["at_date"], (effective_on,)).fetchall()
+    else:
+        found = connection.execute(SQL["at_head"]).fetchall()
+    as_of = found[0][0] if found else 0
+    return _shown({row[1:3]: row[3] for row in found if row[3] is not None}, as_of)
+
+
+def _at_position(connection: Connection, position: int) -> dict[str, Any]:
+    """The balances of the step before, and what the log holds since."""
+    found = connection.execute(SQL["at_step"], (position,)).fetchall()
+    as_of = found[0][0] if found else 0
+    step = as_of - as_of % AccountClasses.step_events
+    since = reading.page(connection, step, as_of)
+    if len(since) < as_of - step:  # archived: the journal knows
+        return _summed(trial_balance(connection, position=as_of))
+    balances: dict[tuple[str, str], int] = {row[1:3]: row[3] for row in found if row[3] is not None}
+    for entry in decoded(since, bodies=False):
+        for account, asset, amount in entry.postings:
+            key = class_of(account), asset
+            balances[key] = balances.get(key, 0) + amount
+    return _shown(balances, as_of)
+
+
+def _summed(by_account: dict[str, Any]) -> dict[str, Any]:
+    balances: dict[tuple[str, str], int] = {}
+    for row in by_account["rows"]:
+        key = row["class"], row["asset"]
+        balances[key] = balances.get(key, 0) + row["debit"] - row["credit"]
+    return _shown(balances, by_account["as_of_position"])
+
+
+def _shown(balances: dict[tuple[str, str], int], as_of: int) -> dict[str, Any]:
+    def place(key: tuple[str, str]) -> tuple[int, str, str]:
+        known = CLASSES.get(key[0])
+        return known.number if known else 0, *key
+
+    return with_totals(
+        [(key[0], key[1], balances[key]) for key in sorted(balances, key=place)], as_of
+    )
