@@ -39,7 +39,7 @@ class TrialBalanceRow(BaseModel):
     class_: str = Field(alias="class")
     number: int | None
     name: str
-    type: Annotated[AccountType, Field(strict=False)] | None
+    type: AccountType | None
     asset: str
     debit: int
     credit: int

@@ -1,6 +1,7 @@
 """Questions: the contract's shapes, reading one's own writes, cursors, and moments of the past."""
 
 import os
+import json
 import time
 from hashlib import sha256
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from tests.api.conftest import Caller, Tenant, founded, fresh, tip
 
 def shaped(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
     """Check that an answer has exactly the documented fields."""
-    model.model_validate(body, strict=True)
+    model.model_validate_json(json.dumps(body), strict=True)
     assert set(body) == set(model.model_fields)
     return body
 
