@@ -37,6 +37,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         """Its double entry, summing to zero per asset; none unless the event moves value."""
         return ()
 
+    def unposted(self) -> int:
+        """What it adds to sums of read models where it posts nothing; never below zero."""
+        return 0
+
 
 EVENTS: dict[str, type[Event]] = {}
 E = TypeVar("E", bound=type[Event])

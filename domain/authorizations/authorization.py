@@ -169,6 +169,9 @@ class PaymentAuthorized(
         shares = tuple((share.creator, share.weight) for share in self.payees)
         return shares or ((self.creator, 1),)
 
+    def unposted(self) -> int:
+        return self.amount
+
     def tags(self) -> tuple[str, ...]:
         """The authorisation, the payment's reference, the session, the agenda, the offer."""
         return (
@@ -224,6 +227,9 @@ class AuthorizationEnded(AuthorizationEvent, OfferEvent, AgendaEvent, frozen=Tru
     #: The offer of which this was a use by `user`, and is none since nothing was captured.
     offer_id: str | None = None
     user: str | None = None
+
+    def unposted(self) -> int:
+        return self.amount
 
     def tags(self) -> tuple[str, ...]:
         """The authorisation, the session, the agenda and the offer."""

@@ -303,6 +303,9 @@ class CallBlockWrittenOff(CallEvent, frozen=True, kw_only=True):
     cost: int
     active_to: datetime
 
+    def unposted(self) -> int:
+        return self.cost
+
     def tags(self) -> tuple[str, ...]:
         return (f"call:{self.call_id}",)
 

@@ -146,7 +146,7 @@ class PlainLog(BookLog):
             clock += TICK
         _copy(connection, SQL["copy_events"], packed)
         connection.execute(SQL["index_tags"], (before, position))
-        connection.execute(LOG["advance_head"], (position, clock - TICK))
+        connection.execute(LOG["advance_head"], (position, clock - TICK, 0))
         return position, partition_rows
 
 

@@ -41,21 +41,29 @@ class NoConnectionFree(Exception):
 
 
 class BookConnection:
-    """A connection on loan, in the schema of the book that took it."""
+    """A connection on loan, in the schema of the book that took it.
 
-    __slots__ = ("books", "connection", "free_since", "schema")
+    `timeline`: the server's. What is known over a connection of another one may not be true there:
+    the server may be a standby that was promoted before it had everything.
+    """
+
+    __slots__ = ("books", "connection", "free_since", "schema", "timeline")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.schema = ""
         self.books = 0
         self.free_since = 0.0
+        self.timeline = 0
 
     def enter(self, schema: str) -> None:
         """Make the book's schema the first on the search path."""
         if self.schema != schema:
             with within(self.connection, ENTER_S):
-                self.connection.execute(SQL["enter"], [f'"{schema}",tokenledger'])
+                path = f'"{schema}",tokenledger'
+                row = self.connection.execute(SQL["enter"], [path]).fetchone()
+            assert row is not None
+            self.timeline = row[0]
             self.schema = schema
             self.books += 1
 

@@ -9,7 +9,7 @@ SELECT set_config('lock_timeout', '2s', false),
 
 -- name: lock_head
 -- Takes the sequencer.
-SELECT position, recorded_at, commits, partition_rows, parked FROM head FOR UPDATE;
+SELECT position, recorded_at, commits, partition_rows, parked, volume FROM head FOR UPDATE;
 
 -- name: clock
 -- Read after the lock was taken: before, it could run behind the last event of whoever held it.
@@ -17,7 +17,8 @@ SELECT clock_timestamp();
 
 -- name: advance_head
 -- The new head; commits also count those that wrote receipts only.
-UPDATE head SET position = %s, recorded_at = %s, commits = commits + 1;
+UPDATE head
+SET position = %s, recorded_at = %s, volume = volume + %s, commits = commits + 1;
 
 -- name: receipts
 -- What was already answered, by key; the keys come as one string of 16 bytes each.

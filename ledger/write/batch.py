@@ -20,7 +20,6 @@ from domain.policy import in_force
 from domain.rejections import (
     AWAITING_REFERENT,
     BATCH_ABORTED,
-    BODY_TOO_LARGE,
     CLOCK_SKEW,
     INTERNAL,
     LIMIT_REACHED,
@@ -32,7 +31,6 @@ from domain.texts import ErasesTexts
 from ledger import logs
 from ledger.books import Book
 from ledger.log.copy_rows import microseconds
-from ledger.log.entry import ENTRY_BYTES_MAX
 from ledger.log.event_ids import EventId
 from ledger.write.answer import Answer, AnsweredEvent, malformed, refused
 from ledger.write.business_days import BusinessDays
@@ -50,6 +48,7 @@ from ledger.write.receipts import KnownAnswers, key_taken
 from ledger.write.request import Request
 from ledger.write.state_cache import WorkingStates
 from ledger.write.texts import Texts, new_salt
+from ledger.write.volume import VOLUME_MAX, VolumeExceeded, limit_of, raised
 
 TICK = timedelta(microseconds=1)
 SKEW_MAX = timedelta(seconds=5)
@@ -73,11 +72,12 @@ class Batch:
         states: WorkingStates,
         *,
         position: int,
+        volume: int,
         clock: datetime,
         new_id: Callable[[int], EventId],
         inbox: Inbox,
     ) -> None:
-        self.position = position
+        self.position, self.volume = position, volume
         self.states = states
         self.known = KnownAnswers()
         #: Encode each command before its effects are merged, so that it can fail alone.
@@ -120,10 +120,8 @@ class Batch:
             answer = self._decide(request)
         except MissingState:
             raise
-        except EntryTooLarge as error:
-            size, limit = error.args[0], ENTRY_BYTES_MAX
-            large = reject(BODY_TOO_LARGE, what="the entry", bytes=size, limit=limit)
-            return self._refused(request, large)
+        except (EntryTooLarge, VolumeExceeded) as error:
+            return self._refused(request, error.rejection)
         except Exception:
             log.exception(
                 "decision failed",
@@ -147,14 +145,15 @@ class Batch:
     def take_rows(self) -> tuple[list[bytes], list[bytes]]:
         """Rows of events and receipts decided since the last call; may raise Unencodable."""
         try:
-            events = self._event_rows + event_rows(self._pending)
+            rows, moved = event_rows(self._pending)
+            self.volume = raised(self.volume, moved, VOLUME_MAX)
         except Exception as error:
             raise Unencodable from error
         ready, held = self._receipts, []
         if self.inbox.due or self.inbox.unknown:  # answers are complete with what they released
             held = [pair for pair in ready if pair[1].released is not None]
             ready = [pair for pair in ready if pair[1].released is None]
-        receipts = receipt_rows(ready)
+        events, receipts = self._event_rows + rows, receipt_rows(ready)
         self._pending, self._event_rows, self._receipts = [], [], held
         return events, receipts
 
@@ -178,7 +177,7 @@ class Batch:
 
     def answer_all_or_none(self, requests: Sequence[Request]) -> list[Answer]:
         """Decide requests that stand or fall together; may raise MissingState."""
-        before = (self.position, self.clock, self._clock_us, self._answered)
+        before = (self.position, self.clock, self._clock_us, self._answered, self.volume)
         pending, rows, receipts = len(self._pending), len(self._event_rows), len(self._receipts)
         inbox, texts = self.inbox.save(), self.texts.save()
         changed = self._changed = {}  # not a copy of all states: many small groups share a batch
@@ -196,7 +195,7 @@ class Batch:
         finally:
             self._changed = None
             if len(answers) < len(requests) or not all(a.accepted for a in answers[-1:]):
-                self.position, self.clock, self._clock_us, self._answered = before
+                self.position, self.clock, self._clock_us, self._answered, self.volume = before
                 self._put_back(changed)
                 for request, _ in self._receipts[receipts:]:
                     del self.known[request.key]
@@ -329,12 +328,13 @@ class Batch:
             pending.append(
                 PendingEvent(event, tags, context, fact, raw, clock, occurred_us, recorded_us)
             )
-            clock += TICK
-            recorded_us += 1
+            clock, recorded_us = clock + TICK, recorded_us + 1
             if position - self.position < len(events):
                 event_id = self._new_id(recorded_us)
         if self.one_by_one:
-            self._event_rows += event_rows(pending)
+            rows, moved = event_rows(pending)
+            self.volume = raised(self.volume, moved, limit_of(context.request.command))
+            self._event_rows += rows
         else:
             self._pending += pending
         touched, count = self.touched, len(events)

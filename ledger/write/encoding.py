@@ -12,6 +12,7 @@ import msgspec
 
 from domain.accounts import Assets, Posting, balanced
 from domain.event import Event
+from domain.rejections import BODY_TOO_LARGE, Rejection, reject
 from ledger.log.copy_rows import event_row, receipt_row
 from ledger.log.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, body_of, canonical, leaf_hash
 from ledger.write.answer import Answer, AnsweredEvent
@@ -20,6 +21,12 @@ from ledger.write.request import Request
 
 class EntryTooLarge(ValueError):
     """An entry over the limit that proofs can carry; its argument is its size in bytes."""
+
+    @property
+    def rejection(self) -> Rejection:
+        """Why its command is refused."""
+        size = self.args[0]
+        return reject(BODY_TOO_LARGE, what="the entry", bytes=size, limit=ENTRY_BYTES_MAX)
 
 
 class CommandContext(msgspec.Struct, frozen=True, gc=False):
@@ -50,8 +57,8 @@ class PendingEvent(msgspec.Struct, frozen=True, gc=False):
     recorded_us: int
 
 
-def event_rows(events: Sequence[PendingEvent]) -> list[bytes]:
-    """Rows of `events`; sets the body of each recorded event on the way.
+def event_rows(events: Sequence[PendingEvent]) -> tuple[list[bytes], int]:
+    """Rows of `events`, and their volume; sets the body of each recorded event on the way.
 
     Raises Unbalanced if postings do not add up, and EntryTooLarge.
     """
@@ -62,10 +69,12 @@ def event_rows(events: Sequence[PendingEvent]) -> list[bytes]:
     for entry in entries:
         if len(entry) > ENTRY_BYTES_MAX:
             raise EntryTooLarge(len(entry))
+    volume = sum(leg[2] for legs in postings for leg in legs if leg[2] > 0)
+    volume += sum(one.unposted() for one, legs in zip(decided, postings, strict=True) if not legs)
     hashes = map(leaf_hash, entries)
     for pending, body in zip(events, bodies, strict=True):
         pending.recorded.body = body
-    return [
+    rows = [
         event_row(
             pending.recorded.position,
             pending.event_id,
@@ -78,6 +87,7 @@ def event_rows(events: Sequence[PendingEvent]) -> list[bytes]:
         )
         for pending, data, leaf in zip(events, entries, hashes, strict=True)
     ]
+    return rows, volume
 
 
 def receipt_rows(answered: Iterable[tuple[Request, Answer]]) -> list[bytes]:

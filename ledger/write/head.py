@@ -17,6 +17,8 @@ class Head(msgspec.Struct, frozen=True):
     partition_rows: int
     #: Notices that wait for their referent.
     parked: int
+    #: All debits that were ever posted.
+    volume: int
     clock: datetime
 
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TypeVar
 
-import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
@@ -104,10 +103,17 @@ class Sequencer:
         self._handed_over: Collection[str] = ()
         self._loaded = 0
         self._inbox, self._parked_max = InboxTable(), parked_max
+        self.timeline = 0
         self.work_over(connection)
 
-    def work_over(self, connection: Connection) -> None:
-        """Go on over another connection, between batches; what is known of the book stays."""
+    def work_over(self, connection: Connection, timeline: int = 0) -> None:
+        """Go on over another connection, between batches; what is known of the book stays.
+
+        But not on another timeline: a promoted standby may have another history.
+        """
+        if timeline != self.timeline:
+            self.timeline, self._commits = timeline, -1
+            self._cache.drop()
         self.connection = connection
         self._cursor = connection.cursor()
         self._copies = CopyQueue(connection)
@@ -206,6 +212,7 @@ class Sequencer:
             self._book,
             states,
             position=head.position,
+            volume=head.volume,
             clock=max(head.clock, head.recorded_at + TICK),
             new_id=self._new_id,
             inbox=Inbox(head.parked, self._parked_max),
@@ -340,9 +347,12 @@ class Sequencer:
             self.connection.execute("ROLLBACK")
             self._commits, self.position = head.commits, head.position
             return
-        self._write_beside(batch)
+        self._inbox.write(self._cursor, batch.inbox, batch.recorded_at)
+        batch.texts.write(self._cursor)
         recorded_at = batch.recorded_at if batch.position > head.position else head.recorded_at
-        self._cursor.execute(SQL["advance_head"], (batch.position, recorded_at))
+        self._cursor.execute(
+            SQL["advance_head"], (batch.position, recorded_at, batch.volume - head.volume)
+        )
         failpoint("after_copy")
         try:
             self._cursor.execute("COMMIT")
@@ -350,14 +360,6 @@ class Sequencer:
         except psycopg.OperationalError as error:
             raise OutcomeUnknown(answers) from error
         self._commits, self.position = head.commits + 1, batch.position
-
-    def _write_beside(self, batch: Batch) -> None:
-        """What is kept beside the log: notices that wait, texts."""
-        self._inbox.write(self._cursor, batch.inbox, batch.recorded_at)
-        for text in batch.texts.kept:
-            self._cursor.execute(SQL["keep_text"], msgspec.structs.asdict(text))
-        if batch.texts.erased:
-            self._cursor.execute(SQL["erase_texts"], (batch.texts.erased,))
 
     def _find_room(self, head: Head, commands: int) -> None:
         """See in good time how far the log reaches; what needs more is found when it is sent."""

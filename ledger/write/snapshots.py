@@ -34,6 +34,8 @@ class Snapshotter:
         self._connections = connections
         self._schema = schema
         self._due: dict[str, Snapshot] = {}
+        #: Of the server whose history they are of.
+        self._timeline = 0
         self._long: dict[str, None] = {}
         self._partitions_due = False
         self._stopping = False
@@ -45,9 +47,16 @@ class Snapshotter:
         self._thread = threading.Thread(target=self._run, name="snapshotter", daemon=True)
         self._thread.start()
 
-    def offer(self, snapshots: list[Snapshot]) -> None:
-        """Queue snapshots; what is beyond the bound is dropped."""
+    def offer(self, snapshots: list[Snapshot], timeline: int) -> None:
+        """Queue snapshots of what was committed on `timeline`; what is beyond the bound is dropped.
+
+        They are written on no other timeline: after a failover that lost some of it, they would
+        tell of what never happened.
+        """
         with self._wake:
+            if timeline != self._timeline:
+                self._due.clear()
+                self._timeline = timeline
             room = SNAPSHOTS_MAX - len(self._due)
             self._due.update((snapshot.entity, snapshot) for snapshot in snapshots[:room])
             self._wake.notify()
@@ -87,9 +96,10 @@ class Snapshotter:
                     return
                 key = next(iter(self._long), None)
                 due = [self._due.pop(key) for key in list(self._due)[:CHUNK]]
+                timeline = self._timeline
                 partitions, self._partitions_due = self._partitions_due, False
             try:
-                self._work(due, key, partitions=partitions)
+                self._work(due, timeline, key, partitions=partitions)
             except Exception as error:  # noqa: BLE001 -- whatever it is, the next ones may succeed
                 log.warning("snapshots or partitions not written", error=repr(error))
                 if key is not None:
@@ -97,8 +107,13 @@ class Snapshotter:
                 if self._stopping:
                     return
 
-    def _work(self, due: list[Snapshot], key: str | None, *, partitions: bool) -> None:
+    def _work(
+        self, due: list[Snapshot], timeline: int, key: str | None, *, partitions: bool
+    ) -> None:
         taken = self._connections.take(self._schema)
+        if due and taken.timeline != timeline:
+            log.info("snapshots dropped after a failover", count=len(due))
+            due = []
         try:
             with within(taken.connection, WRITE_S):
                 self._write(taken.connection, due, partitions=partitions)

@@ -9,10 +9,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+import psycopg
+from psycopg.rows import TupleRow
 
 from domain.command import Command
 from domain.event import Event
 from domain.texts import ErasesTexts
+from ledger.postgres import sql_files
+
+SQL = sql_files.load("sequencer")
 
 SALT_BYTES = 16
 
@@ -50,6 +55,13 @@ class Texts:
     def erase(self, event: ErasesTexts) -> None:
         """Erase the texts about the event's subject."""
         self.erased.append(event.erased())
+
+    def write(self, cursor: psycopg.Cursor[TupleRow]) -> None:
+        """Write and erase them."""
+        for text in self.kept:
+            cursor.execute(SQL["keep_text"], msgspec.structs.asdict(text))
+        if self.erased:
+            cursor.execute(SQL["erase_texts"], (self.erased,))
 
     def save(self) -> tuple[Any, ...]:
         """What `restore` needs to undo all that follows."""

@@ -115,7 +115,8 @@ class Writer:
 
     def _rest(self) -> None:
         """Write snapshots of what is in memory, and forget it."""
-        self._snapshotter.offer(self._cache.flush())
+        if self._sequencer is not None:
+            self._snapshotter.offer(self._cache.flush(), self._sequencer.timeline)
         self._snapshotter.stop()
         self._connections.close_idle()
 
@@ -365,8 +366,7 @@ class Writer:
             self._sequencer = Sequencer(
                 self.book, connection, self._cache, guard=self._guard, parked_max=self._parked_max
             )
-        else:
-            self._sequencer.work_over(connection)
+        self._sequencer.work_over(connection, self._taken.timeline)
         return self._sequencer
 
     def _leave(self, *, broken: bool = False) -> None:
@@ -392,7 +392,7 @@ class Writer:
         """Queue what follows a commit and nobody waits for: snapshots, and partitions ahead."""
         due = self._cache.take_due()
         if due:
-            self._snapshotter.offer(due)
+            self._snapshotter.offer(due, sequencer.timeline)
         if sequencer.partition_rows and (
             sequencer.position + sequencer.partition_rows > sequencer.partitions_end
         ):

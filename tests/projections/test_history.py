@@ -10,11 +10,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from domain.event import EVENTS
 from ledger.books import create_book
 from ledger.postgres.database import Connection, Database
 from projections import queries
+from projections.catalogue import PROJECTIONS
 from projections.rebuild import rebuild
 from projections.verify import verify
 from tests.conftest import FreshBook
@@ -52,6 +54,16 @@ def reader(lived: WritePath) -> Iterator[Connection]:
 
 def test_everything_happens(rows: sums.Rows) -> None:
     assert {entry["type"] for entry in sums.entries(rows)} == set(EVENTS)
+
+
+def test_no_figure_is_above_the_volume(reader: Connection) -> None:
+    """So none leaves 64 bits before the ledger refuses what would take it there."""
+    row = reader.execute("SELECT volume FROM head").fetchone()
+    assert row is not None and row[0] > 0
+    for table in (table for kind in PROJECTIONS for table in kind.tables):
+        for figures in reader.execute(SQL("SELECT * FROM {}").format(Identifier(table.name))):
+            numbers = [figure for figure in figures if isinstance(figure, int)]
+            assert max(map(abs, numbers), default=0) <= row[0], (table.name, figures)
 
 
 def test_wallets(rows: sums.Rows, reader: Connection) -> None:

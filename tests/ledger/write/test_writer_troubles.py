@@ -16,6 +16,7 @@ from domain.sales.tips import SendTip
 from domain.wallets.wallet import PAID, Lot, Wallet
 from ledger.books import create_book
 from ledger.log.event_ids import event_ids
+from ledger.postgres.book_connections import BookConnections
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
 from ledger.write.connections import connections_of_writers
@@ -26,6 +27,7 @@ from ledger.write.state_cache import CachedState, Snapshot
 from ledger.write.unavailable import Unavailable
 from ledger.write.writer import Writer
 from tests.conftest import FreshBook
+from tests.ledger.states import cached
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import FAN, Sent, events, grant, policy, purchase, tip, wallet
 from tests.scenarios.write_path import WritePath
@@ -317,21 +319,58 @@ def snapshots(count: int) -> list[Snapshot]:
     return [Snapshot(f"creator:c{n}", 1, Creator.FOLD_VERSION, b"\x90") for n in range(count)]
 
 
+def timeline(connections: BookConnections, stage: WritePath) -> int:
+    taken = connections.take(stage.book.schema)
+    connections.give_back(taken)
+    return taken.timeline
+
+
+def written_snapshots(stage: WritePath) -> int:
+    with stage.fresh.connect() as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM snapshots WHERE entity LIKE 'creator:c%%'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_snapshots_queued_before_a_failover_are_not_written_after_it(stage: WritePath) -> None:
+    connections = connections_of_writers(lambda: stage.fresh.connect(autocommit=True))
+    here = timeline(connections, stage)
+    assert here > 0
+    for committed_on, kept in ((here - 1, 0), (here, 5)):
+        snapshotter = Snapshotter(connections, stage.book.schema)
+        snapshotter.offer(snapshots(25), committed_on + 1)
+        snapshotter.offer(snapshots(5), committed_on)
+        snapshotter.start()
+        snapshotter.stop()
+        assert written_snapshots(stage) == kept
+    connections.close_idle(0)
+
+
+def test_what_is_in_memory_is_not_believed_on_another_timeline(stage: WritePath) -> None:
+    """A promoted standby may have another history, of as many commits as ours."""
+    sequencer = stage.writer._sequencer
+    assert sequencer is not None and cached(stage.writer)
+    sequencer.work_over(sequencer.connection, sequencer.timeline)
+    assert cached(stage.writer)
+    sequencer.work_over(sequencer.connection, sequencer.timeline - 1)
+    assert not cached(stage.writer)
+    stage.given(tip(1))
+    stage.check()
+
+
 def test_of_too_many_snapshots_those_are_kept_that_fit(
     stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.write.snapshots.SNAPSHOTS_MAX", 10)
     connections = connections_of_writers(lambda: stage.fresh.connect(autocommit=True))
     snapshotter = Snapshotter(connections, stage.book.schema)
-    snapshotter.offer(snapshots(25))
+    snapshotter.offer(snapshots(25), timeline(connections, stage))
     snapshotter.start()
     snapshotter.stop()
     connections.close_idle(0)
-    with stage.fresh.connect() as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM snapshots WHERE entity LIKE 'creator:c%%'"
-        ).fetchone()
-    assert row == (10,)
+    assert written_snapshots(stage) == 10
 
 
 @pytest.mark.parametrize("error", [psycopg.OperationalError("away"), OSError("no more files")])
@@ -344,7 +383,7 @@ def test_stopping_does_not_insist_on_snapshots(error: Exception) -> None:
         raise error
 
     snapshotter = Snapshotter(connections_of_writers(nowhere), "book_none")
-    snapshotter.offer(snapshots(20_000))
+    snapshotter.offer(snapshots(20_000), 1)
     snapshotter._stopping = True
     snapshotter.start()
     snapshotter.stop()
