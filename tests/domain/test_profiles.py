@@ -148,3 +148,30 @@ def test_a_day_of_session_booking() -> None:
     day.world.later(days=3)
     day.pays_out("tina", 7_000, scheduled=True)
     assert day.books()["bank"] == -7_000
+
+
+def test_monthly_plans_of_session_booking() -> None:
+    day = Day("session-booking")
+    plan = {"subscription": "s1", "plan": "monthly"}
+    day("start-subscription", **plan, user="cleo", creator="tina", price=4_900)
+    month = {"period_start": "2026-11-01T00:00:00Z", "period_end": "2026-12-01T00:00:00Z"}
+    day.card("charge-period", subscription="s1", price=4_900, **month)
+    since = {"from_period": "2026-12-01T00:00:00Z"}
+    day("change-subscription", **{**plan, "plan": "plus"}, price=5_900, **since)
+    books = day.books()
+    assert (books["psp.stripe"], books["vat.DE"]) == (4_900, -782)
+    assert (books["cr.tina.pending"], books["rev.commission"]) == (-2_883, -1_235)
+
+
+def test_a_referral_of_session_booking_is_the_platforms_to_pay() -> None:
+    day = Day("session-booking")
+    booked = {"session": "s1", "user": "cleo", "payee": "tina", "tier": "STANDARD"}
+    first = {"first_purchase": True}
+    times = {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2027-01-01T00:00:00Z"}
+    terms = {"products": ["session"], "platform_discount": 1_000, "eligible": first, **times}
+    day("publish-offer", offer="friend", **terms)
+    authorized = day.card("authorize", **booked, amount=5_950, offer="friend")
+    day("capture", payment=authorized.payment_id, amount=4_950)  # type: ignore[attr-defined]
+    books = day.books()
+    assert (books["psp.stripe"], books["exp.promo"], books["vat.DE"]) == (4_950, 1_000, -950)
+    assert (books["cr.tina.pending"], books["rev.commission"]) == (-3_500, -1_500)

@@ -36,10 +36,10 @@ def tip(user: str, amount: int, **more: Any) -> Step:
     return ("send-tip", fields, "amy")
 
 
-def period(start: str, end: str) -> Step:
+def period(start: str, end: str, **more: Any) -> Step:
     """A period of the subscription was charged."""
     times = {"period_start": f"{start}T00:00:00Z", "period_end": f"{end}T00:00:00Z"}
-    return ("charge-period", {**SUBSCRIPTION, **times, "price": 999, **STRIPE}, "amy")
+    return ("charge-period", {**SUBSCRIPTION, **times, "price": 999, **STRIPE, **more}, "amy")
 
 
 def closed(outcome: str) -> Step:
@@ -92,7 +92,7 @@ def bounced(**what: Any) -> Step:
 
 def offered(**terms: Any) -> Step:
     """An offer called `coupon` stands for an hour, for whatever a fan may buy."""
-    products = ["unlock", "tip", "session", "subscription"]
+    products = ["unlock", "message", "ticket", "tip", "session", "subscription"]
     times = {"starts_at": Later(0), "ends_at": Later(3_600)}
     return ("publish-offer", {"offer": "coupon", "products": products, **times, **terms}, "amy")
 
