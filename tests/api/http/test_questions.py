@@ -1,7 +1,7 @@
 """Questions: the contract's shapes, reading one's own writes, cursors, and moments of the past."""
 
-import os
 import json
+import os
 import time
 from hashlib import sha256
 from types import SimpleNamespace
