@@ -127,7 +127,7 @@ def test_trial_balance_now_and_then(service: Caller, told: dict[str, Any]) -> No
     assert rows[account, asset] == 900
     assert service.ask("trial-balance", effective_on="2020-01-01").json()["rows"] == []
     classes = service.ask("trial-balance", by="class", nonzero=True).json()
-    assert classes["totals"] == now["totals"]
+    assert all(row["debit"] == row["credit"] > 0 for row in classes["totals"])
     assert {row["class"] for row in classes["rows"]} >= {"psp.*", "w.*.free", "deferred"}
     dollars = service.ask("trial-balance", by="class", asset="USD").json()
     assert {row["asset"] for row in dollars["rows"] + dollars["totals"]} == {"USD"}
