@@ -22,7 +22,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     labels: dict[str, str] | None = None
 
     def labelled_by(self) -> str | None:
-        """The tag of the sale or purchase that it undoes or documents, whose labels it carries."""
+        """The tag of the sale or purchase that it undoes or documents, or of the call or the
+        authorisation that it is a sale of: it carries the labels of that."""
         return None
 
     def tags(self) -> tuple[str, ...]:

@@ -90,6 +90,11 @@ class Authorization(State, frozen=True, kw_only=True):
     extended_to: datetime | None = None
 
     @property
+    def labels(self) -> dict[str, str] | None:
+        """Those that it was noted with."""
+        return None if self.terms is None else self.terms.labels
+
+    @property
     def left(self) -> int:
         """What of the authorised amount was not captured."""
         return 0 if self.terms is None else self.terms.amount - self.captured
@@ -274,6 +279,10 @@ class PaymentCaptured(Sale, AuthorizationEvent, frozen=True, kw_only=True):
     final: bool = True
     #: What it is a fee for, where the session did not take place.
     reason: str | None = None
+
+    def labelled_by(self) -> str:
+        """The authorisation."""
+        return authorization_key(self.payment_id)
 
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, the authorisation, the session and the agenda."""

@@ -96,6 +96,11 @@ class Call(State, frozen=True, kw_only=True):
     reason: str | None = None
 
     @property
+    def labels(self) -> dict[str, str] | None:
+        """Those that it was started with."""
+        return None if self.terms is None else self.terms.labels
+
+    @property
     def idle_at(self) -> datetime:
         """When the call ends by itself, if nobody starts, pauses or resumes it before."""
         assert self.touched_at is not None
@@ -284,6 +289,10 @@ class CallBlockCharged(Sale, CallEvent, frozen=True, kw_only=True):
     active_from: datetime
     active_to: datetime
     seconds: int = 0
+
+    def labelled_by(self) -> str:
+        """The call."""
+        return f"call:{self.call_id}"
 
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, and the call."""

@@ -119,17 +119,21 @@ class InMemoryBook:
             ),
         )
         if isinstance(decision, tuple):
-            return tuple(self._labelled(event, command) for event in decision)
+            return self._labelled(decision, command)
         if isinstance(decision, Suspended):
-            events = tuple(self._labelled(event, command) for event in decision.events)
-            return Suspended(decision.code, events)
+            return Suspended(decision.code, self._labelled(decision.events, command))
         return decision
 
-    def _labelled(self, event: Event, command: Command) -> Event:
-        """The event as the ledger would record it."""
-        origin = event.labelled_by()
-        sold = None if origin is None else self.states[origin]
-        return labelled(event, command.labels, sold)  # type: ignore[arg-type]
+    def _labelled(self, events: tuple[Event, ...], command: Command) -> tuple[Event, ...]:
+        """The events as the ledger would record them."""
+        found: list[Event] = []
+        for event in events:
+            tag = event.labelled_by()
+            origin: Any = None if tag is None else self.states[tag]
+            if tag is not None and origin == type(origin)():  # this command itself has sold it
+                origin = next((each for each in found if tag in each.tags()), None)
+            found.append(labelled(event, command.labels, origin))
+        return tuple(found)
 
     def _versions(self) -> tuple[PolicyVersion, ...]:
         """The versions of the policy, read once for as long as they are the same."""

@@ -5,10 +5,20 @@ from typing import Any
 import pytest
 
 from ledger.log.entry import Entry
-from tests.scenarios.policies import MICRO_UNLOCK
+from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK, SESSION_BOOKING
 from tests.scenarios.pure import Pure
 from tests.scenarios.stage import Stage, plays_on
-from tests.scenarios.steps import Sent, card_tip, policy, purchase, tip
+from tests.scenarios.steps import Sent, card_tip, freeze, grant, policy, purchase, tip
+from tests.scenarios.steps_products import (
+    at,
+    authorize,
+    call,
+    capture,
+    meter,
+    named,
+    turn,
+    verified,
+)
 from tests.scenarios.write_path import WritePath
 
 pytestmark = plays_on(Pure, WritePath)
@@ -108,3 +118,74 @@ def test_6_13_an_entry_without_labels_says_nothing_of_them(stage: Stage) -> None
         assert b"labels" not in bytes(entry.body)
         if isinstance(entry, Entry):
             assert entry.labels == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        (None, SALE),
+        ({"desk": "d"}, {**SALE, "desk": "d"}),
+        ({"stream": "other"}, SALE),
+        ({f"k{n}": "v" for n in range(8)}, {**SALE, **{f"k{n}": "v" for n in range(8)}}),
+    ],
+)
+def test_6_13_a_block_has_the_labels_of_its_call(
+    stage: Stage, own: dict[str, str] | None, found: dict[str, str]
+) -> None:
+    proposal, approval = policy(LIVE_CALL)
+    stage.given(proposal, approval.but(version=2), verified(), grant(100)).later(hours=1)
+    extra = {} if own is None else {"labels": own}
+    stage.given(call(25).but(labels=SALE))
+    at(stage, 60).given(meter(**extra), turn("end"))
+    assert labels(stage, -4) == [
+        ("call.started.v1", SALE),
+        ("call_block.charged.v1", found),
+        ("call_block.charged.v1", found),
+        ("call.ended.v1", None),
+    ]
+
+
+def test_6_13_a_block_that_a_freeze_charges_has_them_too(stage: Stage) -> None:
+    proposal, approval = policy(LIVE_CALL)
+    stage.given(proposal, approval.but(version=2), verified(), grant(100)).later(hours=1)
+    stage.given(call(25).but(labels=SALE))
+    at(stage, 30).given(freeze("creator", "creator", "EARN"))
+    assert ("call_block.charged.v1", SALE) in labels(stage)
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [(None, SALE), ({"desk": "d"}, {**SALE, "desk": "d"}), ({"stream": "other"}, SALE)],
+)
+def test_6_13_a_capture_has_the_labels_of_its_authorisation(
+    stage: Stage, own: dict[str, str] | None, found: dict[str, str]
+) -> None:
+    proposal, approval = policy({**SESSION_BOOKING, "vat": {"DE": 1900}, "vat_elsewhere": 0})
+    stage.given(proposal, approval.but(version=2))
+    stage.given(authorize(10_000, "STANDARD", "pi-1", country="DE", labels=SALE))
+    payment = named(stage, "payment_id")
+    extra = {} if own is None else {"labels": own}
+    stage.given(capture(payment, 4_000).but(final=False), capture(payment, 6_000).but(**extra))
+    stage.given(notice("record-refund", "r:1", payment_ref="pi-1", amount=500))
+    assert labels(stage, -6) == [
+        ("payment.captured.v1", SALE),
+        ("invoice.issued.v1", SALE),
+        ("payment.captured.v1", found),
+        ("invoice.issued.v1", found),
+        ("refund.recorded.v1", found),
+        ("credit_note.issued.v1", found),
+    ]
+
+
+@pytest.mark.parametrize("inherited", [0, 1, 8])
+def test_6_13_there_are_at_most_16_labels(stage: Stage, inherited: int) -> None:
+    proposal, approval = policy(SESSION_BOOKING)
+    stage.given(proposal, approval.but(version=2))
+    first = {f"a{n}": "v" for n in range(inherited)}
+    second, third = ({f"{name}{n}": "v" for n in range(8)} for name in "bc")
+    stage.given(authorize(10_000, "STANDARD", "pi-1", labels=first))
+    stage.given(capture(named(stage, "payment_id"), 10_000).but(labels=second))
+    stage.given(notice("record-refund", "r:1", payment_ref="pi-1", amount=1, labels=third))
+    left = 8 - inherited
+    kept = {f"c{n}": "v" for n in range(left)}
+    assert labels(stage)[-1] == ("refund.recorded.v1", {**first, **second, **kept})
