@@ -3,10 +3,14 @@
 from projections.engine.projection import Projection
 from projections.models.account_classes import AccountClasses
 from projections.models.daily import Daily
+from projections.models.disputes import Disputes
 from projections.models.earnings import Earnings
 from projections.models.entitlements import Entitlements
 from projections.models.journal import Journal
+from projections.models.notices import Notices
 from projections.models.offers import Offers
+from projections.models.payouts import Payouts
+from projections.models.risk import Risk
 from projections.models.wallets import Wallets
 
 PROJECTIONS: tuple[type[Projection], ...] = (
@@ -17,6 +21,10 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     AccountClasses,
     Daily,
     Offers,
+    Notices,
+    Payouts,
+    Disputes,
+    Risk,
 )
 
 

@@ -6,24 +6,57 @@ with `as_of_position`, in the shapes of the API's contract; dates and times are 
 
 from projections.models.class_balances import trial_balance_by_class
 from projections.models.daily_figures import daily
+from projections.models.disputes import STATUSES as DISPUTE_STATUSES
+from projections.models.disputes import DisputeFilter, dispute, disputes
 from projections.models.earnings import earnings, top_creators
 from projections.models.entitlements import entitlement, library
+from projections.models.notice_list import (
+    STATUSES,
+    NoticeFilter,
+    NoticePlace,
+    SuspendedCount,
+    notice,
+    notices,
+    place_of,
+    suspended_count,
+)
 from projections.models.offers import offer, offers
+from projections.models.payouts import STATUSES as PAYOUT_STATUSES
+from projections.models.payouts import PayoutFilter, payout, payouts
+from projections.models.risk import RiskFilter, risk
 from projections.models.trial_balance import balance, lines, trial_balance
 from projections.models.wallets import wallet, wallet_totals
 from projections.status import Status, status, wait_for
 
 __all__ = [
+    "DISPUTE_STATUSES",
+    "PAYOUT_STATUSES",
+    "STATUSES",
+    "DisputeFilter",
+    "NoticeFilter",
+    "NoticePlace",
+    "PayoutFilter",
+    "RiskFilter",
     "Status",
+    "SuspendedCount",
     "balance",
     "daily",
+    "dispute",
+    "disputes",
     "earnings",
     "entitlement",
     "library",
     "lines",
+    "notice",
+    "notices",
     "offer",
     "offers",
+    "payout",
+    "payouts",
+    "place_of",
+    "risk",
     "status",
+    "suspended_count",
     "top_creators",
     "trial_balance",
     "trial_balance_by_class",

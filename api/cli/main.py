@@ -15,6 +15,7 @@ from api.cli.import_maps import maps
 from api.cli.keys import keys
 from api.cli.maintenance import rebuild_projections, verify_books, write_snapshots
 from api.cli.meter import meter
+from api.cli.notices import notices
 from api.cli.parked import messages
 from api.cli.send import send
 from api.cli.serve import migrate_database, project, serve
@@ -44,6 +45,7 @@ app.command()(meter)
 app.command(context_settings=PASSED_ON)(relay)
 app.command(context_settings=PASSED_ON)(consume)
 app.add_typer(messages, name="parked")
+app.add_typer(notices, name="notices")
 app.command("rebuild")(rebuild_projections)
 app.command("verify")(verify_books)
 app.command("snapshot")(write_snapshots)

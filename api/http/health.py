@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from api.http import openapi
 from api.http.headers import headers_of
 from api.http.metrics import Metrics
+from api.http.notice_metrics import NoticeGauges, OverdueAlarm, waiting_notices
 from api.http.problems import RETRY_AFTER_S
 from api.http.stream_metrics import StreamMetrics, streams
 from api.service import DatabaseAway, Service
@@ -29,7 +30,6 @@ from ledger.log import reading
 from ledger.settings import Settings
 from ledger.write.admission import Denied
 from ledger.write.condition import TROUBLED_S
-from ledger.write.inbox import ParkedCount, parked_count
 from ledger.write.writer import Writer
 from projections.queries import Status, status
 
@@ -37,8 +37,6 @@ from projections.queries import Status, status
 LAG_MAX_S = 30.0
 #: A clock further behind the log than this does so, too.
 CLOCK_BEHIND_MAX_S = 5.0
-#: The part of the room for parked notices whose use makes it say so, too.
-PARKED_WARN = 0.8
 #: How long the database may take to answer.
 READY_WITHIN_S = 2.0
 #: How long the database counts as answering once it has answered.
@@ -152,7 +150,7 @@ def _book_status(service: Service, book: Book) -> dict[str, Any]:
         models = status(connection)
         head = models[0].head if models else reading.head(connection)
         beside = streams(connection)
-        beside["notices"] = _shown_notices(parked_count(connection), service.settings)
+        beside["notices"] = waiting_notices(connection, service.settings)
     return {"head": head, "projections": [_shown(model) for model in models], **beside}
 
 
@@ -167,18 +165,6 @@ def _writing(service: Service) -> bool:
     conditions = [writer.condition for writer in service.writers]
     lately = any((each.idle_s or TROUBLED_S) < TROUBLED_S for each in conditions)
     return lately or all(each.trouble is None for each in conditions)
-
-
-def _shown_notices(parked: ParkedCount, settings: Settings) -> dict[str, Any]:
-    """How many notices wait for their referent, and whether there is room for more."""
-    limit = settings.parked_notices_max
-    status = "ok" if parked.notices < limit * PARKED_WARN else "filling"
-    return {
-        "status": status if parked.notices < limit else "full",
-        "parked": parked.notices,
-        "parked_max": limit,
-        "oldest_s": round(parked.oldest_s, 3),
-    }
 
 
 def _shown_writer(writer: Writer) -> dict[str, Any]:
@@ -219,6 +205,7 @@ class ProjectionMetrics(Collector):
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._overdue = OverdueAlarm()
 
     def describe(self) -> Iterator[Metric]:
         """Nothing, so that registering needs no database."""
@@ -238,14 +225,7 @@ class ProjectionMetrics(Collector):
             "tokenledger_projection_failed", "Whether a projection has stopped", labels=labels
         )
         head = GaugeMetricFamily("tokenledger_head", "Last position of a book", labels=["book"])
-        parked = GaugeMetricFamily(
-            "tokenledger_parked_notices", "Notices that wait for their referent", labels=["book"]
-        )
-        oldest = GaugeMetricFamily(
-            "tokenledger_parked_notices_oldest_seconds",
-            "How long the first of the notices that wait has waited",
-            labels=["book"],
-        )
+        notices = NoticeGauges()
         try:
             books = projections_by_book(self._service)
         except DatabaseAway:
@@ -255,11 +235,11 @@ class ProjectionMetrics(Collector):
         up.add_metric([], 1)
         for book, shown in books.items():
             head.add_metric([book], shown["head"])
-            parked.add_metric([book], shown["notices"]["parked"])
-            oldest.add_metric([book], shown["notices"]["oldest_s"])
+            notices.add(book, shown["notices"])
+            self._overdue.look(book, shown["notices"])
             for projection in shown["projections"]:
                 place = [book, projection["name"]]
                 position.add_metric(place, projection["position"])
                 lag.add_metric(place, projection["lag_s"])
                 failed.add_metric(place, projection["status"] == "failed")
-        yield from (up, head, parked, oldest, position, lag, failed)
+        yield from (up, head, *notices, position, lag, failed)

@@ -56,6 +56,10 @@ class PaymentEvent(Event, frozen=True):
         raise NotImplementedError(type(self).__name__)
 
 
+class SuspenseEvent(PaymentEvent, frozen=True):
+    """An event that changes what waits in suspense under the reference of its payment."""
+
+
 class ReleasesNotice(Event, frozen=True):
     """An event with which a kept notice has been dealt with."""
 
@@ -135,7 +139,7 @@ class PaymentRecord(State, frozen=True, kw_only=True):
 
 
 @stored_as("payment.suspended.v1")
-class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
+class PaymentSuspended(SuspenseEvent, frozen=True, kw_only=True):
     """A processor took `amount` minor units that no rule accepts; a person decides.
 
     `code` says what was contradicted; `command` and `notice` what the processor had reported.
@@ -201,7 +205,7 @@ class PaymentSuspended(PaymentEvent, frozen=True, kw_only=True):
 
 
 @stored_as("payment.released.v1")
-class PaymentReleased(PaymentEvent, ReleasesNotice, frozen=True, kw_only=True):
+class PaymentReleased(SuspenseEvent, ReleasesNotice, frozen=True, kw_only=True):
     """A person took a payment out of suspense: APPLY its notice anew, or RETURN the money."""
 
     processor: str

@@ -5,7 +5,7 @@ from typing import Any
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.event import stored_as
-from domain.payments.payment import PaymentEvent, PaymentRecord, payment_key
+from domain.payments.payment import PaymentRecord, SuspenseEvent, payment_key
 from domain.payments.waiting import Drawn
 
 #: The kind of a dispute by its processor and the reference of the notice that opened it.
@@ -18,7 +18,7 @@ def dispute_notice_key(processor: str, processor_ref: str) -> str:
 
 
 @stored_as("suspense.drawn.v1")
-class SuspenseDrawn(PaymentEvent, frozen=True, kw_only=True):
+class SuspenseDrawn(SuspenseEvent, frozen=True, kw_only=True):
     """A processor told of a payment in suspense: a refund, a failure, a dispute or its end.
 
     `suspense`, `bad_debt` and `fee` say who bears what the processor took; negative: gave back.

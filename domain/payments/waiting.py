@@ -67,6 +67,11 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     currency: str | None = None
 
     @property
+    def notice_id(self) -> tuple[str, str, str]:
+        """By what its notice is known: processor, command, the processor's reference."""
+        return self.processor, self.command, self.notice["processor_ref"]
+
+    @property
     def refunded(self) -> int:
         """Minor units that went back to the buyer."""
         return sum(one.refunded for one in self.drawn)

@@ -39,6 +39,15 @@ def head(connection: Connection) -> int:
     return position
 
 
+def latest_time(connection: Connection) -> datetime:
+    """A time that nothing recorded so far is after: now, or a second after the book's own time
+    where that is ahead of the clock."""
+    row = connection.execute(SQL["latest_time"]).fetchone()
+    assert row is not None
+    at: datetime = row[0]
+    return at
+
+
 def page(connection: Connection, after: int, until: int) -> list[Placed]:
     """Every entry after one position and up to another; the caller bounds the range."""
     return connection.execute(SQL["page"], (after, until), binary=True).fetchall()

@@ -2,6 +2,11 @@
 -- The last position of the log, read without the sequencer's lock.
 SELECT position FROM head;
 
+-- name: latest_time
+-- A time that nothing recorded is after: the database's clock, or the book's own time where that is
+-- ahead of it.
+SELECT greatest(clock_timestamp(), recorded_at + interval '1 second') FROM head;
+
 -- name: page
 -- Every entry after one position and up to another.
 SELECT position, data FROM events WHERE position > %s AND position <= %s ORDER BY position;

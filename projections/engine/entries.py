@@ -24,6 +24,7 @@ class PlacedEntry(msgspec.Struct, kw_only=True, gc=False):
     body: msgspec.Raw
     position: int = 0
     event: Event | None = None
+    labels: dict[str, str] | None = None
 
 
 _entries = msgspec.json.Decoder(PlacedEntry)
@@ -41,6 +42,9 @@ def decoded(rows: Iterable[tuple[int, bytes]], *, bodies: bool) -> list[PlacedEn
             decoder = _bodies[entry.type] = msgspec.json.Decoder(event_class(entry.type))
         entry.position = position
         if bodies:
-            entry.event = decoder.decode(entry.body)
+            event = decoder.decode(entry.body)
+            if entry.labels is not None:
+                event = msgspec.structs.replace(event, labels=entry.labels)
+            entry.event = event
         page.append(entry)
     return page

@@ -2,12 +2,14 @@
 
 Balances come from the postings on the accounts `cr.<creator>.<bucket>`, so they hold for every
 event. The sources come from sales, net of what refunds and lost disputes take back. An adjustment
-changes a balance and is earned with nothing, so it is in no source.
+changes a balance and is earned with nothing, so it is in no source. Sales with labels are also
+summed by each of their labels; what undoes a sale counts under the labels of that sale.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from psycopg import Cursor
 
 from domain.creators.creator import CreatorEvent
@@ -53,14 +55,19 @@ class Earnings(Projection):
     """Money by creator."""
 
     name = "earnings"
-    version = 3
+    version = 4
     branches = branches
-    tables = (Table("creators", ("creator",)), Table("creator_sources", ("creator", "source")))
+    tables = (
+        Table("creators", ("creator",)),
+        Table("creator_sources", ("creator", "source")),
+        Table("creator_labels", ("creator", "key", "value", "source")),
+    )
 
     def forget(self) -> None:
         """Drop the sums."""
         self._balances: dict[str, list[int]] = {}
-        self._sources: dict[tuple[str, str], list[int]] = {}
+        self._sources: dict[tuple[str, ...], list[int]] = {}
+        self._labels: dict[tuple[str, ...], list[int]] = {}
         self._reversed: dict[str, int] = {}
         self._end = 0
 
@@ -87,22 +94,19 @@ class Earnings(Projection):
             buckets = zip(*(self._balances[creator] for creator in creators), strict=True)
             cursor.execute(self.sql["add_balances"], (texts(creators), *map(integers, buckets)))
             self._balances = {}
-        if self._sources:
-            keys = sorted(self._sources)
-            names = [texts(column) for column in zip(*keys, strict=True)]
-            figures = zip(*(self._sources[key] for key in keys), strict=True)
-            cursor.execute(self.sql["add_sources"], (*names, *map(integers, figures)))
-            self._sources = {}
+        self._sources = _added(cursor, self.sql["add_sources"], self._sources)
+        self._labels = _added(cursor, self.sql["add_labels"], self._labels)
 
-    def add(self, line: SaleLine, sign: int = 1) -> None:
-        """Add a creator's part of a sale to its source, or with -1 take it out."""
-        source = self.source(line.creator, line.source)
-        source[0] += sign * line.count
-        source[1] += sign * line.paid
-        source[2] += sign * line.tax
-        source[3] += sign * line.commission
-        source[4] += sign * line.net
-        source[5] += sign * line.tokens
+    def add(self, line: SaleLine, labels: Mapping[str, str] | None, sign: int = 1) -> None:
+        """Add a creator's part of a sale to its source and labels, or with -1 take it out."""
+        _, _, *figures = msgspec.structs.astuple(line)
+        sums = [self.source(line.creator, line.source)]
+        for label in (labels or {}).items():
+            key = line.creator, *label, line.source
+            sums.append(self._labels.setdefault(key, [0] * 6))
+        for each in sums:
+            for column, figure in enumerate(figures):
+                each[column] += sign * figure
 
     def source(self, creator: str, name: str) -> list[int]:
         """What the page adds to a source: sales, amount paid, tax, commission, net, tokens."""
@@ -129,20 +133,33 @@ class Earnings(Projection):
             if tag in unseen and position >= self._reversed[tag.removeprefix(_TAG)]:
                 unseen.remove(tag)
                 for line in as_it_stands(records[tag]):
-                    self.add(line, -1)
+                    self.add(line, records[tag].labels, -1)
             assert entry.event is not None
             records[tag] = records[tag].apply(tag, entry.event)
         for tag in tags:
             for line in as_it_stands(records[tag]):
-                self.add(line)
+                self.add(line, records[tag].labels)
         self._reversed = {}
+
+
+Sums = dict[tuple[str, ...], list[int]]
+
+
+def _added(cursor: Cursor[Any], query: bytes, sums: Sums) -> Sums:
+    """Add `sums` to their table; answers an empty dictionary for the next page."""
+    if sums:
+        keys = sorted(sums)
+        names = [texts(column) for column in zip(*keys, strict=True)]
+        figures = zip(*(sums[key] for key in keys), strict=True)
+        cursor.execute(query, (*names, *map(integers, figures)))
+    return {}
 
 
 @branches.branch(Sale)
 def _sold(earnings: Earnings, event: Sale, _position: int) -> None:
-    if len(event.payees) != 1:
+    if event.labels is not None or len(event.payees) != 1:
         for line in as_sold(event):
-            earnings.add(line)
+            earnings.add(line, event.labels)
         return
     paid, net = event.gross - event.discount, event.creator_share
     source = earnings.source(event.payees[0].creator, event.product)
@@ -165,10 +182,38 @@ def _reversed(earnings: Earnings, event: Reversal, position: int) -> None:
 SQL = Earnings().sql
 
 
-def earnings(connection: Connection, creator: str, currency: str) -> dict[str, Any]:
-    """What `creator` earned, in minor units of the book's `currency`; zeros if never seen."""
-    row = connection.execute(SQL["earnings"], (creator,)).fetchone()
-    position, pending, available, reserved, in_payout, sources = row or (0, *[None] * 5)
+_FIGURES = ("count", "gross", "tax", "commission", "net", "tokens")
+#: Values of a label that one answer tells apart.
+GROUPS_MAX = 1_000
+
+
+def earnings(
+    connection: Connection,
+    creator: str,
+    currency: str,
+    *,
+    label: tuple[str, str] | None = None,
+    group_by: str | None = None,
+) -> dict[str, Any]:
+    """What `creator` earned, in minor units of the book's `currency`; zeros if never seen.
+
+    `label`, a key and a value, narrows `by_source` and `groups`, and not what is owed or was earned
+    in all. `group_by`: source, or a label's key as `label.KEY`.
+    """
+    key, value = label or (None, None)
+    group = (group_by or "").partition("label.")[2]
+    named = {"creator": creator, "key": key, "value": value}
+    limits = {"group": group, "groups": GROUPS_MAX}
+    row = connection.execute(SQL["earnings"], named | limits).fetchone()
+    position, pending, available, reserved, in_payout, *lists = row or (0, *[None] * 7)
+    everything, labelled, groups = (found or [] for found in lists)
+    shown = everything if label is None else labelled
+    if group_by is None:
+        groups = []
+    elif not group:
+        groups = shown
+    else:
+        groups = _adding_up(groups, f"label.{group}", everything)
     return {
         "creator": creator,
         "currency": currency,
@@ -176,10 +221,23 @@ def earnings(connection: Connection, creator: str, currency: str) -> dict[str, A
         "available": available or 0,
         "reserved": reserved or 0,
         "in_payout": in_payout or 0,
-        "lifetime_earned": sum(source["net"] for source in sources or ()),
-        "by_source": sources or [],
+        "lifetime_earned": sum(source["net"] for source in everything),
+        "by_source": shown,
+        "groups": groups,
         "as_of_position": position,
     }
+
+
+def _adding_up(
+    groups: list[dict[str, Any]], name: str, everything: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Groups by a label's values, and under None what they lack of everything."""
+    found = [{name: group.pop("value"), **group} for group in groups]
+    rest = {
+        each: sum(source[each] for source in everything) - sum(group[each] for group in found)
+        for each in _FIGURES
+    }
+    return [*found, {name: None, **rest}] if any(rest.values()) else found
 
 
 def top_creators(connection: Connection, limit: int) -> list[dict[str, Any]]:

@@ -19,7 +19,21 @@ CREATE TABLE {creator_sources} (
   tokens     bigint NOT NULL,
   PRIMARY KEY (creator, source)
 ) WITH (fillfactor = 70);
-GRANT SELECT ON {creators}, {creator_sources} TO tokenledger_auditor;
+-- The same of sales with labels, by each of them.
+CREATE TABLE {creator_labels} (
+  creator    text COLLATE "C",
+  key        text COLLATE "C",
+  value      text COLLATE "C",
+  source     text COLLATE "C",
+  count      bigint NOT NULL,
+  paid       bigint NOT NULL,
+  tax        bigint NOT NULL,
+  commission bigint NOT NULL,
+  net        bigint NOT NULL,
+  tokens     bigint NOT NULL,
+  PRIMARY KEY (creator, key, value, source)
+) WITH (fillfactor = 70);
+GRANT SELECT ON {creators}, {creator_sources}, {creator_labels} TO tokenledger_auditor;
 
 -- name: indexes
 -- Every index comes with its table.
@@ -48,16 +62,47 @@ ON CONFLICT (creator, source) DO UPDATE SET
   net = s.net + excluded.net,
   tokens = s.tokens + excluded.tokens;
 
+-- name: add_labels
+-- What a page adds to each creator's sources by label.
+INSERT INTO {creator_labels} AS l (
+  creator, key, value, source, count, paid, tax, commission, net, tokens)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],
+                     %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+ON CONFLICT (creator, key, value, source) DO UPDATE SET
+  count = l.count + excluded.count,
+  paid = l.paid + excluded.paid,
+  tax = l.tax + excluded.tax,
+  commission = l.commission + excluded.commission,
+  net = l.net + excluded.net,
+  tokens = l.tokens + excluded.tokens;
+
 -- name: earnings
--- One creator's balances and sources with the position they stand for.
+-- One creator's balances and sources with the position they stand for; of the sales with one
+-- label the sources, and of one label's key the values, those that brought most first.
 SELECT p.position, c.pending, c.available, c.reserved, c.in_payout,
        (SELECT json_agg(json_build_object(
                  'source', s.source, 'count', s.count, 'gross', s.paid,
                  'tax', s.tax, 'commission', s.commission, 'net', s.net, 'tokens', s.tokens)
                ORDER BY s.source)
-        FROM {creator_sources} s WHERE s.creator = k.creator)
+        FROM {creator_sources} s WHERE s.creator = k.creator),
+       (SELECT json_agg(json_build_object(
+                 'source', l.source, 'count', l.count, 'gross', l.paid,
+                 'tax', l.tax, 'commission', l.commission, 'net', l.net, 'tokens', l.tokens)
+               ORDER BY l.source)
+        FROM {creator_labels} l
+        WHERE l.creator = k.creator AND l.key = %(key)s AND l.value = %(value)s),
+       (SELECT json_agg(json_build_object(
+                 'value', g.value, 'count', g.count, 'gross', g.gross,
+                 'tax', g.tax, 'commission', g.commission, 'net', g.net, 'tokens', g.tokens)
+               ORDER BY g.gross DESC, g.value)
+        FROM (
+          SELECT l.value, sum(l.count) AS count, sum(l.paid) AS gross, sum(l.tax) AS tax,
+                 sum(l.commission) AS commission, sum(l.net) AS net, sum(l.tokens) AS tokens
+          FROM {creator_labels} l WHERE l.creator = k.creator AND l.key = %(group)s
+          GROUP BY l.value ORDER BY gross DESC, l.value LIMIT %(groups)s
+        ) g)
 FROM projections p
-CROSS JOIN (SELECT %s::text COLLATE "C" AS creator) k
+CROSS JOIN (SELECT %(creator)s::text COLLATE "C" AS creator) k
 LEFT JOIN {creators} c ON c.creator = k.creator
 WHERE p.name = 'earnings';
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from pydantic import BaseModel
 
 from api.cli.books import profile_document
 from api.http import server as http_server
@@ -34,6 +36,13 @@ SETTINGS = Settings(body_bytes_max=100_000, bulk_body_bytes_max=2_000_000, key_c
 def fresh(kind: str) -> str:
     """A name that no other test uses."""
     return f"{kind}-{next(_numbers)}"
+
+
+def shaped(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
+    """Check that an answer has exactly the documented fields."""
+    model.model_validate_json(msgspec.json.encode(body), strict=True)
+    assert set(body) == set(model.model_fields)
+    return body
 
 
 @dataclass

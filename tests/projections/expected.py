@@ -104,6 +104,19 @@ def nets(rows: Rows) -> Counter[tuple[str, str]]:
     return found
 
 
+def nets_by_label(rows: Rows) -> Counter[tuple[str, str, str]]:
+    """By creator, key and value: what sales with a label brought and what was taken back of them,
+    by what was posted to the creator. Purchases that are lost take from sales of any label."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for entry in entries(rows):
+        undone = entry["type"] in TAKES_BACK and "purchase_id" not in entry["body"]
+        if is_sale(entry) or undone:
+            for key, value in entry.get("labels", {}).items():
+                for creator, _, _, credit in legs(entry, "cr"):
+                    found[creator, key, value] += credit
+    return found
+
+
 def sources(rows: Rows) -> dict[str, Counter[str]]:
     """By source, all creators together: count, paid, tax, commission, net and tokens."""
     found: dict[str, Counter[str]] = defaultdict(Counter)

@@ -26,6 +26,7 @@ def live_through(stage: WritePath) -> WritePath:
         charged_back,
         twice_disputed,
         much_spent,
+        marked,
     )
     for chapter in (*undone, resubscribing, corrected, bear_losses, contested, charged_back):
         chapter(stage)
@@ -39,6 +40,18 @@ def discounted(stage: WritePath) -> None:
     stage.given(refund(stage.outcomes[0].event["sale_id"], 100))
     stage.when(card_tip(1_000, "sam", "cora", offer="tokens"))
     stage.given(returned(stage.outcomes[0].event["sale_id"], 333))
+
+
+def marked(stage: WritePath) -> None:
+    """Sales with labels by card and in tokens; some are undone, in part or whole."""
+    for stream, price in (("s1", 700), ("s1", 1_001), ("s2", 399)):
+        stage.when(card_tip(price, "cay", "lea").but(labels={"stream": stream, "campaign": "c7"}))
+        sale = stage.outcomes[0].event["sale_id"]
+        stage.given(returned(sale, 333))
+    stage.given(dispute({"sale": sale}, 50, new("dispute")), close(last("dispute"), "LOST"))
+    stage.given(card_tip(250, "cay", "lea"), purchase("small", 999, "lars"))
+    stage.when(tip(90, "lars", "lea").but(labels={"stream": "s3"}))
+    stage.given(refund(stage.outcomes[0].event["sale_id"], 31))
 
 
 def tokens_back(stage: WritePath) -> None:

@@ -137,6 +137,33 @@ def test_sources(rows: sums.Rows, reader: Connection) -> None:
     assert totals == expected
 
 
+def test_6_13_earnings_by_label(rows: sums.Rows, reader: Connection) -> None:
+    nets = sums.nets_by_label(rows)
+    assert {(creator, key) for creator, key, _ in nets} >= {("lea", "stream"), ("lea", "campaign")}
+    for creator, key in {(creator, key) for creator, key, _ in nets}:
+        whole = queries.earnings(reader, creator, "USD")
+        found = queries.earnings(reader, creator, "USD", group_by=f"label.{key}")["groups"]
+        for name in ("count", "gross", "tax", "commission", "net", "tokens"):
+            total = sum(line[name] for line in whole["by_source"])
+            assert sum(group[name] for group in found) == total
+        by_value = {group[f"label.{key}"]: group["net"] for group in found}
+        by_value.pop(None, None)
+        expected = {
+            value: net for (name, k, value), net in nets.items() if (name, k) == (creator, key)
+        }
+        assert by_value == expected
+        for value, net in expected.items():
+            narrowed = queries.earnings(reader, creator, "USD", label=(key, value))
+            assert sum(line["net"] for line in narrowed["by_source"]) == net
+            assert narrowed["lifetime_earned"] == whole["lifetime_earned"]
+    (rest,) = [
+        group
+        for group in queries.earnings(reader, "lea", "USD", group_by="label.stream")["groups"]
+        if group["label.stream"] is None
+    ]
+    assert (rest["count"], rest["gross"]) == (1, 250)
+
+
 def test_6_12_breakdowns_add_up_in_the_answer(rows: sums.Rows, reader: Connection) -> None:
     taxed = 0
     for creator in sums.buckets(rows):

@@ -79,7 +79,8 @@ def test_a_rebuild_needs_nothing_to_be_there(database: Database, stage: WritePat
     seen: list[tuple[int, int]] = []
     rebuild(database, stage.book, progress=lambda done, total: seen.append((done, total)))
     head = len(stage.rows())
-    assert seen[-1] == (5 * head, 5 * head)
+    work = head * len(PROJECTIONS)
+    assert seen[-1] == (work, work)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     with stage.fresh.connect() as connection:
         assert {model.position for model in status(connection)} == {head}

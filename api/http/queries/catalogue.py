@@ -9,11 +9,15 @@ from starlette.responses import Response
 from api.http import openapi
 from api.http.queries import (
     daily,
+    disputes,
     earnings,
     entitlements,
     events,
+    notices,
     offers,
     parked_messages,
+    payouts,
+    risk,
     trial_balance,
     wallets,
 )
@@ -29,6 +33,10 @@ QUESTIONS: tuple[Question, ...] = (
     *daily.QUESTIONS,
     *events.QUESTIONS,
     *offers.QUESTIONS,
+    *notices.QUESTIONS,
+    *risk.QUESTIONS,
+    *payouts.QUESTIONS,
+    *disputes.QUESTIONS,
     *parked_messages.QUESTIONS,
 )
 

@@ -1,11 +1,17 @@
 """Creators' earnings."""
 
-from pydantic import BaseModel
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import BaseModel, Field
 
 from api.http.queries.access import CREATOR_OR_READERS
+from api.http.queries.listing import Labels
 from api.http.queries.parameters import Subject
 from api.http.queries.question import Answered, Asked, Question
 from api.http.schemas import AsOf
+from domain.catalogue import Problem
+from ledger.write.admission import invalid
 from projections.queries import earnings
 
 
@@ -32,11 +38,29 @@ class Earnings(AsOf):
     in_payout: int
     lifetime_earned: int
     by_source: list[EarningsBySource]
+    groups: list[dict[str, Any]] = Field(
+        description="what `group_by` asks for: its name and value, and figures as in `by_source`"
+    )
 
 
-def read_earnings(asked: Asked, creator: Subject) -> Answered:
-    """Net of refunds and clawbacks; a creator never seen has zeros."""
-    return earnings(asked.connection, creator, asked.book.currency)
+_GroupBy = Annotated[
+    str | None,
+    Query(description="source, or label.KEY", pattern=r"^(source|label\.[A-Za-z0-9_-]{1,64})$"),
+]
+
+
+def read_earnings(
+    asked: Asked, creator: Subject, labels: Labels, group_by: _GroupBy = None
+) -> Answered:
+    """Net of refunds and clawbacks; a creator never seen has zeros.
+
+    `label.KEY=VALUE` narrows `by_source` and `groups` to sales with that label. Groups by a label
+    are those that brought most, at most 1,000; what they lack of all sales stands under null.
+    """
+    if len(labels) > 1 or (labels and group_by is not None and group_by != "source"):
+        raise invalid(Problem("", "give one label, as label.KEY=VALUE or in group_by"))
+    label = next(iter(labels.items()), None)
+    return earnings(asked.connection, creator, asked.book.currency, label=label, group_by=group_by)
 
 
 QUESTIONS = (

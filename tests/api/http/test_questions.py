@@ -1,6 +1,5 @@
 """Questions: the contract's shapes, reading one's own writes, cursors, and moments of the past."""
 
-import json
 import os
 import time
 from hashlib import sha256
@@ -9,7 +8,6 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from pydantic import BaseModel
 from starlette.requests import Request
 
 from api.http.queries import daily, earnings, entitlements, events, trial_balance, wallets
@@ -17,14 +15,7 @@ from api.http.queries.reader import QueryReader
 from api.service import Service
 from ledger.postgres.database import connect
 from ledger.settings import Settings
-from tests.api.conftest import Caller, Tenant, founded, fresh, tip
-
-
-def shaped(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
-    """Check that an answer has exactly the documented fields."""
-    model.model_validate_json(json.dumps(body), strict=True)
-    assert set(body) == set(model.model_fields)
-    return body
+from tests.api.conftest import Caller, Tenant, founded, fresh, shaped, tip
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,28 @@ QUESTIONS = (
     "analytics/daily?from=2026-01-01&to=2026-01-02",
     "events",
     "events/1",
+    "offers",
+    "offers/none",
+    "notices",
+    "notices/stripe:record-purchase:nobody-s",
+    "risk",
+    "payouts",
+    "payouts/none",
+    "disputes",
+    "disputes/none",
     "parked-messages",
     "parked-messages/commands:0:1",
 )
 READERS = (Role.SERVICE, Role.FINANCE, Role.ADMIN, Role.APPROVER, Role.AUDITOR)
 #: What a reader is told who asks for something that nobody has or that is not there.
-ABSENT = {"entitlements/fan-1/i1": 402, "parked-messages/commands:0:1": 404}
+ABSENT = {
+    "entitlements/fan-1/i1": 402,
+    "parked-messages/commands:0:1": 404,
+    "offers/none": 404,
+    "payouts/none": 404,
+    "disputes/none": 404,
+    "notices/stripe:record-purchase:nobody-s": 404,
+}
 PERSONAL = {
     (Role.FAN, "wallets/fan-1"): 200,
     (Role.FAN, "entitlements/fan-1/i1"): 402,

@@ -46,7 +46,7 @@ def test_a_book_is_noticed_and_followed(stage: WritePath) -> None:
     written(stage)
     head = len(stage.rows())
     with stage.fresh.connect(autocommit=True) as connection:
-        for name in ("wallets", "earnings", "entitlements", "journal", "daily"):
+        for name in ("wallets", "earnings", "entitlements", "journal", "daily", "notices", "risk"):
             assert wait_for(connection, name, head, 20)
         assert all(model.healthy and not model.lag_events for model in status(connection))
         assert wallet(connection, "ben")["as_of_position"] == head

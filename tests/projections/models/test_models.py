@@ -87,6 +87,7 @@ def test_earnings(followed: WritePath, reader: Connection) -> None:
                 "tokens": 20,
             }
         ],
+        "groups": [],
         "as_of_position": position,
     }
     for creator in {name for name, _ in nets}:

@@ -1,0 +1,240 @@
+"""Lists walk along an index, whatever is asked for: no answer reads a growing table whole."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from ledger.books import create_book
+from ledger.postgres.database import Connection, Database
+from projections import queries
+from projections.models import notice_list
+from projections.queries import DisputeFilter, NoticeFilter, NoticePlace, PayoutFilter, RiskFilter
+from tests.conftest import FreshBook
+from tests.projections.following import follow
+
+NOW = datetime.now(UTC)
+GROWING = {
+    "notices", "inbox", "buyer_risks", "wallet_freezes", "creator_labels", "creator_sources",
+    "payouts",
+    "disputes",
+}  # fmt: skip
+ROWS = 60_000
+FILLED = f"""
+INSERT INTO notices
+SELECT 'p' || n, 'stripe' || n % 3, 'send-tip', 'p' || n,
+       CASE WHEN n % 1000 = 0 THEN 'SUSPENDED' ELSE 'APPLIED' END, 'PRICE_OUT_OF_RANGE', 1, 0,
+       NULL, '{{}}', 'backend', now() - n * interval '1 s', NULL, NULL, n, n
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO inbox
+SELECT 'stripe' || n % 3, CASE WHEN n % 2 = 0 THEN 'p' ELSE 'q' END || n, 'send-tip', '{{}}',
+       'backend', 'backend', 'c', '\\x00', '\\x00',
+       (ARRAY['parked', 'ignored', 'suspended', 'applied'])[1 + least(n % 1000, 3)], NULL,
+       now() - n * interval '1 s'
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO buyer_risks
+SELECT 'u' || n, n % 3, n, now() - n * interval '1 s', n FROM generate_series(1, {ROWS}) n;
+INSERT INTO wallet_freezes SELECT 'u' || n, 'SPEND' FROM generate_series(1, {ROWS}) n;
+INSERT INTO creator_labels
+SELECT 'c' || n % 500, 'stream', 's' || n, 'tip', 1, 1, 0, 0, 1, 0
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO creator_sources
+SELECT 'c' || n, 'tip', 1, 1, 0, 0, 1, 0 FROM generate_series(1, {ROWS}) n;
+INSERT INTO payouts
+SELECT 'p' || n, (ARRAY['REQUESTED', 'SUBMITTED', 'PAID'])[1 + least(n % 1000, 2)], 'c' || n % 500,
+       'fay', NULL, n, 0, 0, n, 'DE', false, 'amy', 'stripe', 'r' || n, NULL, NULL,
+       CASE WHEN n % 2 = 0 THEN '{{"run": "r1"}}' END, now(), now(), n, n
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO disputes
+SELECT 'd' || n, (ARRAY['OPEN', 'WON', 'LOST'])[1 + least(n % 1000, 2)], 'u' || n % 500,
+       CASE WHEN n % 2 = 0 THEN 's' || n END, CASE WHEN n % 2 = 1 THEN 'b' || n END, n, 0,
+       'PLATFORM', 'stripe', 'r' || n, NULL, now(), now(), n, n
+FROM generate_series(1, {ROWS}) n;
+ANALYZE
+"""
+
+
+@pytest.fixture(scope="module")
+def reader(database: Database) -> Iterator[Connection]:
+    """A reader of a book with many rows."""
+    book = create_book(database.admin_url, "Walked", currency="USD", time_zone="UTC")
+    fresh = FreshBook(book, database.service_url, database.admin_url)
+    follow(fresh)
+    with fresh.connect_admin(autocommit=True) as admin:
+        admin.execute(FILLED.encode())
+    with fresh.connect(autocommit=True) as connection:
+        yield connection
+
+
+class Explaining:
+    """A connection that explains what it is asked, as a prepared plan for any values, too."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.scanned: set[str] = set()
+        self.rows = 0
+
+    def execute(self, query: Any, values: Any = None, **more: Any) -> Any:
+        """Answer the query, and keep which tables it reads whole."""
+        raw = query if isinstance(query, bytes) else query.as_bytes(None)
+        for mode in ("force_custom_plan", "force_generic_plan"):
+            self.connection.execute(f"SET plan_cache_mode = {mode}".encode())
+            (plan,) = self.connection.execute(
+                b"EXPLAIN (ANALYZE, FORMAT JSON) " + raw, values, prepare=True
+            ).fetchone() or ({},)
+            self._look(plan[0]["Plan"])
+        return self.connection.execute(raw, values, **more)
+
+    def _look(self, node: dict[str, Any]) -> None:
+        if node["Node Type"] == "Seq Scan":
+            self.scanned.add(node["Relation Name"])
+        if "Relation Name" in node:
+            self.rows += node["Actual Rows"] * node["Actual Loops"]
+        for child in node.get("Plans", ()):
+            self._look(child)
+
+
+FILTERS = [
+    {},
+    {"statuses": ("PARKED", "SUSPENDED")},
+    {"statuses": ("SUSPENDED",)},
+    {"code": "PRICE_OUT_OF_RANGE"},
+    {"processor": "stripe1"},
+    {"command": "send-tip"},
+    {"statuses": ("APPLIED",), "processor": "stripe2", "command": "send-tip"},
+]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("wanted", FILTERS)
+def test_a_page_of_notices(
+    reader: Connection, wanted: dict[str, Any], *, newest_first: bool
+) -> None:
+    middle = NoticePlace(NOW - timedelta(seconds=ROWS // 2), "stripe1", "p", "send-tip")
+    for after in (None, middle):
+        explaining = Explaining(reader)
+        items, _ = queries.notices(
+            explaining,  # type: ignore[arg-type]
+            NoticeFilter(**wanted),
+            until=NOW + timedelta(days=1),
+            after=after,
+            newest_first=newest_first,
+            limit=20,
+        )
+        assert len(items) == 20
+        assert not explaining.scanned & GROWING
+        assert explaining.rows < 2_000
+
+
+def test_one_notice_and_how_many_wait(reader: Connection) -> None:
+    explaining = Explaining(reader)
+    one = notice_list.notice(explaining, "stripe1", "send-tip", "p1")  # type: ignore[arg-type]
+    assert one["id"] == "stripe1:send-tip:p1"
+    waiting = notice_list.suspended_count(explaining)  # type: ignore[arg-type]
+    assert waiting.notices == ROWS // 1_000
+    assert not explaining.scanned & GROWING
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("wanted", [{}, {"min_disputes": 2}, {"min_amount": 9}, {"user": "u7"}])
+def test_a_page_of_buyers_at_risk(
+    reader: Connection, wanted: dict[str, Any], *, newest_first: bool
+) -> None:
+    explaining = Explaining(reader)
+    items, _ = queries.risk(
+        explaining,  # type: ignore[arg-type]
+        RiskFilter(**wanted),
+        "USD",
+        newest_first=newest_first,
+        limit=20,
+    )
+    assert len(items) == (1 if "user" in wanted else 20)
+    assert not explaining.scanned & GROWING
+
+
+def test_earnings_by_label(reader: Connection) -> None:
+    explaining = Explaining(reader)
+    found = queries.earnings(
+        explaining,  # type: ignore[arg-type]
+        "c7",
+        "USD",
+        label=("stream", "s7"),
+    )
+    assert [line["count"] for line in found["by_source"]] == [1]
+    grouped = queries.earnings(
+        explaining,  # type: ignore[arg-type]
+        "c7",
+        "USD",
+        group_by="label.stream",
+    )
+    assert len(msgspec.json.encode(grouped["groups"])) > 1_000
+    assert not explaining.scanned & GROWING
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"statuses": ("REQUESTED",)},
+        {"creator": "c7"},
+        {"creator": "c7", "statuses": ("PAID",)},
+        {"requested_by": "fay"},
+        {"processor": "stripe"},
+        {"processor_ref": "r7"},
+        {"min_amount": 10},
+        {"labels": {"run": "r1"}},
+    ],
+)
+def test_a_page_of_payouts(
+    reader: Connection, wanted: dict[str, Any], *, newest_first: bool
+) -> None:
+    for after in (None, ROWS // 2):
+        explaining = Explaining(reader)
+        items, _ = queries.payouts(
+            explaining,  # type: ignore[arg-type]
+            PayoutFilter(**wanted),
+            "USD",
+            until=ROWS - 1,
+            after=after,
+            newest_first=newest_first,
+            limit=20,
+        )
+        if "processor_ref" not in wanted:
+            assert len(items) == 20
+            assert explaining.rows < 5_000
+        assert not explaining.scanned & GROWING
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"statuses": ("OPEN",)},
+        {"user": "u7"},
+        {"processor": "stripe"},
+        {"processor_ref": "r7"},
+        {"sale": "s8"},
+        {"purchase": "b7"},
+        {"min_amount": 10},
+    ],
+)
+def test_a_page_of_disputes(
+    reader: Connection, wanted: dict[str, Any], *, newest_first: bool
+) -> None:
+    explaining = Explaining(reader)
+    items, _ = queries.disputes(
+        explaining,  # type: ignore[arg-type]
+        DisputeFilter(**wanted),
+        "USD",
+        until=ROWS - 1,
+        newest_first=newest_first,
+        limit=20,
+    )
+    one = wanted.keys() & {"processor_ref", "sale", "purchase"}
+    assert len(items) == (1 if one else 20)
+    assert explaining.rows < 5_000
+    assert not explaining.scanned & GROWING
