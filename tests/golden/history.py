@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.golden.offering import offering
+from tests.golden.seldom import other_terms, seldom
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.steps import (
     CREATOR,
@@ -54,8 +55,10 @@ POLICY: dict[str, Any] = {
 def play(stage: WritePath) -> None:
     """Let it all happen; every step must be accepted or, once, suspended."""
     sales = (calling, holding, refunding, reversing, disputing, taking_back, booking, subscribing)
-    for chapter in (spending, earning, *sales, offering, payouts, adjusting, settling, closing):
+    others = (offering, payouts, adjusting, settling, seldom, closing)
+    for chapter in (spending, earning, *sales, *others):
         chapter(stage)
+    other_terms(stage, POLICY)
     stage.check()
 
 
@@ -150,9 +153,8 @@ def holding(stage: WritePath) -> None:
     stage.given(purchase("small", price=999, user="tenant"))
     stage.when(Sent("hold-credits", {"user": "tenant", "tokens": 300}))
     hold = {"hold": stage.outcomes[0].event["hold_id"]}
-    stage.given(
-        Sent("settle-batch", {**hold, "batch_no": 1, "used": 200}), Sent("release-hold", hold)
-    )
+    stage.given(Sent("settle-batch", {**hold, "batch_no": 1, "used": 200}))
+    stage.given(Sent("release-hold", hold))
 
 
 def adjusting(stage: WritePath) -> None:
@@ -203,10 +205,9 @@ def disputing(stage: WritePath) -> None:
         tip(400, user="buyer"),
         Sent("open-dispute", {**stripe("dispute"), **DISPUTED}),
     )
-    closed = {"dispute": "dispute", "processor": "stripe"}
     for outcome in ("LOST", "WON"):
-        reference = {"outcome": outcome, "processor_ref": f"dispute-{outcome}"}
-        stage.given(Sent("close-dispute", {**closed, **reference}))
+        closed = {"dispute": "dispute", "outcome": outcome, **stripe(f"dispute-{outcome}")}
+        stage.given(Sent("close-dispute", closed))
     stage.when(purchase("small", price=999).but(**{**buyer, "user": "sorry"}))
     bought = sold(stage, "tokens.purchased.v1")["purchase_id"]
     stage.given(tip(40, user="sorry"))

@@ -1,15 +1,18 @@
 """Nothing that was ever written or answered may read differently later: stored examples of all."""
 
+import inspect
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from domain.accounts import Assets, balanced
 from domain.catalogue import read_command, read_former
 from domain.controls.adjustments import AdjustmentApproved
-from domain.event import EVENTS
+from domain.event import EVENTS, Event
 from domain.rejections import INSUFFICIENT_TOKENS, INVALID_REQUEST, reject
 from domain.wallets.wallet import WalletEvent
 from ledger.log.entry import body_of, canonical, decode, faults, leaf_hash
@@ -28,6 +31,38 @@ def test_every_event_has_a_stored_example_and_every_example_is_known() -> None:
     assert not missing, "let it happen in tests/golden/history.py, then: python -m tests.golden"
     assert not kinds - set(EVENTS), "what was written once must be read for ever"
     assert set(LEAVES) == files
+
+
+#: Who sends these sends them for nobody else: only services act on somebody's behalf.
+NEVER_WRITTEN = {("AdjustmentProposed", "sender"), ("PolicyProposed", "sender")}
+
+
+def declared(kind: type[Event]) -> Iterator[tuple[str, str]]:
+    """(class, field) of every optional field of a type of event, by the class that declares it.
+
+    What several types inherit is written alike for all of them, so an example of one will do.
+    """
+    for field in msgspec.structs.fields(kind):
+        if not field.required and field.name != "labels":  # those stand in the envelope
+            owner = next(each for each in reversed(kind.__mro__) if field.name in declares(each))
+            yield owner.__name__, field.name
+
+
+def declares(owner: type) -> dict[str, object]:
+    """The fields that a class declares itself."""
+    return inspect.get_annotations(owner)
+
+
+def test_every_optional_field_has_a_stored_example() -> None:
+    written: set[tuple[str, str]] = set()
+    for name in STORED:
+        kind, body = EVENTS[kind_of(name)], json.loads(bytes(decode(stored(name)).body))
+        written |= {(owner, field) for owner, field in declared(kind) if field in body}
+    known = {pair for kind in EVENTS.values() for pair in declared(kind)}
+    missing = sorted(known - written - NEVER_WRITTEN)
+    assert not missing, "let it happen in tests/golden/history.py, then: python -m tests.golden"
+    assert known >= NEVER_WRITTEN, "a field that is no more"
+    assert not written & NEVER_WRITTEN
 
 
 @pytest.mark.parametrize("name", STORED)
