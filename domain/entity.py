@@ -27,6 +27,9 @@ class State(
     #: entity's events say about something, for a decision that is seldom taken. `view:id:more`
     #: is folded from the events tagged `entity:id`.
     FOLDED_FROM: ClassVar[str | None] = None
+    #: How long each of its lists may become by a request; by notices, which are facts, twice as
+    #: long.
+    LISTS: ClassVar[dict[str, int]] = {}
 
     def apply(self, key: str, event: Event) -> "State":
         """The state after `event`, which touches this entity under the tag `key`."""

@@ -8,7 +8,7 @@ What a block costs and how it is shared is fixed when the call starts.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -59,9 +59,9 @@ TRANSITIONS: Transitions[CallStatus] = {
 
 #: Without a start, pause or resume for that long a call is over, however often it is metered.
 IDLE_AFTER = timedelta(hours=4)
-#: After its end a call may be metered for that long; then what is unpaid is written off.
-LATE_WITHIN = timedelta(minutes=15)
 
+#: Pauses of a call between two blocks that are paid.
+PAUSES_MAX = 1_000
 LATE_EVERY_S = 300
 PAUSED_EVERY_S = 3_600
 
@@ -82,6 +82,7 @@ class Call(State, frozen=True, kw_only=True):
     """One call. `paid_to` is when the last block that was dealt with was complete."""
 
     KIND = "call"
+    LISTS: ClassVar = {"pauses": PAUSES_MAX}
 
     status: CallStatus | None = None
     terms: "CallStarted | None" = None
@@ -269,7 +270,8 @@ class CallEnded(CallTurn, WalletEvent, CreatorEvent, frozen=True, kw_only=True):
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """The fan is in no call."""
-        return msgspec.structs.replace(wallet, call=None)
+        until = self.at if wallet.called_until is None else max(wallet.called_until, self.at)
+        return msgspec.structs.replace(wallet, call=None, called_until=until)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """The creator is not in this call any more."""

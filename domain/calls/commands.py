@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import field_validator
 
 from domain.calls.call import (
+    PAUSES_MAX,
     TRANSITIONS,
     Call,
     CallEnded,
@@ -34,6 +35,7 @@ from domain.rejections import (
     INSUFFICIENT_TOKENS,
     INVALID_AMOUNT,
     INVALID_TRANSITION,
+    LIMIT_REACHED,
     NO_POLICY,
     UNKNOWN_CALL,
     Rejection,
@@ -181,6 +183,8 @@ def _before(given: Given, fan: str) -> Call | None:
 class TurnCommand(CallCommand):
     """What pausing, resuming and ending share."""
 
+    grows = False
+
     def not_allowed(self, call: Call) -> Rejection | None:
         """Rejection if the call's status does not allow this step."""
         if (call.status, self.name) in TRANSITIONS:
@@ -227,6 +231,9 @@ class PauseCall(TurnCommand):
             return found
         call, terms = found
         rejection = self.not_allowed(call) or self.ended(call, given.now)
+        if rejection is None and len(call.pauses) >= PAUSES_MAX:
+            subject = f"call {self.call}"
+            return reject(LIMIT_REACHED, subject=subject, what="pauses", limit=PAUSES_MAX)
         return rejection or (turn(CallPaused, terms, given.now),)
 
 

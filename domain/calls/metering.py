@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from domain.calls.call import (
-    LATE_WITHIN,
     Call,
     CallBlockCharged,
     CallBlockWrittenOff,
@@ -34,7 +33,7 @@ from domain.rejections import (
 )
 from domain.sales.amounts import token_amounts
 from domain.sales.commands import maturity
-from domain.wallets.wallet import Wallet
+from domain.wallets.wallet import LATE_WITHIN, Wallet
 
 AHEAD_MAX = timedelta(seconds=5)
 #: Blocks that one command charges at most; the next one goes on where it stopped.
@@ -46,6 +45,7 @@ class MeterCall(CallCommand):
     """Charge the complete blocks of a call up to `as_of`, by default up to now."""
 
     name = "meter-call"
+    grows = False
 
     as_of: Instant | None = None
 

@@ -17,7 +17,7 @@ from domain.fields import Id
 from domain.wallets.expiry import end_of_lot
 from domain.wallets.wallet import NEVER, Lot, TokenClass, Wallet, WalletEvent
 
-LOTS_MAX = 200
+ENDED_MAX = 200
 
 
 class ExpiryCommand(Command):
@@ -57,7 +57,7 @@ class ExpiryCommand(Command):
         lots = [
             lot for lot in wallet.lots if lot.kind == self.kind and lot.free and _end(lot) <= now
         ]
-        return lots[:LOTS_MAX]
+        return lots[:ENDED_MAX]
 
 
 def _end(lot: Lot) -> datetime:

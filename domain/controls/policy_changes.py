@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -41,6 +41,7 @@ class Policies(State, frozen=True, kw_only=True):
     """All versions of a book's policy."""
 
     KIND = "policy"
+    LISTS: ClassVar = {"proposed": 50, "published": 1_000}
 
     proposed: tuple[Proposal, ...] = ()
     published: tuple[tuple[int, datetime, dict[str, Any]], ...] = ()

@@ -11,7 +11,7 @@ import msgspec
 
 from domain import people
 from domain.command import COMMANDS, Command, Decision, Given, command
-from domain.controls import erasure
+from domain.controls import limits
 from domain.controls.proposals import (
     P,
     ProposalApproved,
@@ -134,7 +134,7 @@ class ApproveProposal(ProposedCommandDecision):
         as_proposer = msgspec.structs.replace(
             given, actor=proposal.proposer, principal=proposal.sender or proposal.proposer
         )
-        decision = erasure.decide(proposed, as_proposer)
+        decision = limits.decide(proposed, as_proposer)
         if not isinstance(decision, tuple):
             return decision
         approved = CommandApproved(
@@ -172,7 +172,7 @@ class RejectProposal(ProposedCommandDecision):
 
 def decide(command: Command, given: Given) -> Decision:
     """What is decided on `command`; a proposal where it needs a second person."""
-    decision = erasure.decide(command, given)
+    decision = limits.decide(command, given)
     if not command.may_need_two or not isinstance(decision, tuple) or not decision:
         return decision
     if given.policy is None:

@@ -9,7 +9,7 @@ but no release of escrow touches it.
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -46,6 +46,7 @@ class Creator(State, frozen=True, kw_only=True):
 
     KIND = "creator"
     FOLD_VERSION = 3
+    LISTS: ClassVar = {"calls": 1_000}
 
     available: int = 0
     reserved: int = 0

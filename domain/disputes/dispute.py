@@ -48,6 +48,7 @@ class DisputeRecord(State, frozen=True, kw_only=True):
     KIND = "dispute"
     FOLD_VERSION = 2
     CACHED = False
+    LISTS: ClassVar = {"further": 500}
 
     status: DisputeStatus | None = None
     opened: "DisputeOpened | None" = None

@@ -12,7 +12,15 @@ from domain.command import Command, Decision, Given, command
 from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, FreezeScope, Funding, Id, Instant, PositiveAmount
-from domain.holds.hold import TRANSITIONS, CreditsHeld, Hold, HoldReleased, HoldSettled, HoldStatus
+from domain.holds.hold import (
+    BATCHES_MAX,
+    TRANSITIONS,
+    CreditsHeld,
+    Hold,
+    HoldReleased,
+    HoldSettled,
+    HoldStatus,
+)
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds.purchase_freezes import with_freezes
 from domain.rejections import (
@@ -21,6 +29,7 @@ from domain.rejections import (
     HOLD_NOT_OPEN,
     INSUFFICIENT_TOKENS,
     INVALID_TRANSITION,
+    LIMIT_REACHED,
     NO_POLICY,
     OFFER_EXPIRED,
     PRODUCT_DISABLED,
@@ -39,6 +48,7 @@ class HoldCredits(Command):
     """Set tokens aside until `expires_at`, or for as long as the policy lets holds stand."""
 
     name = "hold-credits"
+    grows = False
 
     user: Id
     tokens: PositiveAmount
@@ -82,6 +92,8 @@ class HoldCredits(Command):
 
 class HoldCommand(Command):
     """What commands about a hold carry."""
+
+    grows = False
 
     hold: Id
 
@@ -129,6 +141,9 @@ class SettleBatch(HoldCommand):
             return self.not_open(status)
         if self.used > hold.held:
             return reject(CAPTURE_EXCEEDS_HOLD, requested=self.used, held=hold.held)
+        if len(hold.batches) >= BATCHES_MAX:
+            subject = f"hold {self.hold}"
+            return reject(LIMIT_REACHED, subject=subject, what="batches", limit=BATCHES_MAX)
         uses = hold.first(self.used, given.state(Wallet, hold.user))
         event = HoldSettled(
             hold_id=self.hold,

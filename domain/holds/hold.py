@@ -30,6 +30,8 @@ class HoldStatus(StrEnum):
 
 
 RELEASE_EVERY_S = 60
+#: Batches of one hold: that of a million messages has 200.
+BATCHES_MAX = 5_000
 TICK = timedelta(microseconds=1)
 
 
@@ -68,6 +70,7 @@ class Hold(State, frozen=True, kw_only=True):
     """What is still held, of which lots, and which batches are settled with how much."""
 
     KIND = "hold"
+    LISTS: ClassVar = {"batches": BATCHES_MAX}
 
     status: HoldStatus | None = None
     user: str = ""

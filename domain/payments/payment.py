@@ -1,7 +1,7 @@
 """A payment, known by its processor's reference: what it became, and what waits in suspense."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -79,6 +79,7 @@ class PaymentRecord(State, frozen=True, kw_only=True):
     KIND = "payment"
     FOLD_VERSION = 2
     CACHED = False
+    LISTS: ClassVar = {"waiting": 50, "further": 500, "returned": 50, "drawn": 500}
 
     status: PaymentStatus | None = None
     sale_id: str | None = None
@@ -92,6 +93,11 @@ class PaymentRecord(State, frozen=True, kw_only=True):
     authorization_id: str | None = None
     #: What was sent back from suspense: notices may still tell of it.
     returned: tuple[Waiting, ...] = ()
+
+    @property
+    def drawn(self) -> tuple[Drawn, ...]:
+        """What was told of all that waits, or was sent back."""
+        return tuple(each for one in (*self.waiting, *self.returned) for each in one.drawn)
 
     @property
     def sale_ids(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Token purchases: a processor has charged a card for a package of tokens.
 
 A notice: it is never rejected. What contradicts the policy goes to suspense, and no tokens are
-given. A frozen buyer is still credited; spending stays frozen.
+given. A frozen buyer is still credited; spending stays frozen. A wallet that holds as many lots as
+it may takes no more: the money waits in suspense until some are spent and a person releases it.
 """
 
 from domain.command import Command, Decision, Given, Suspended, command
@@ -14,12 +15,14 @@ from domain.purchases.purchase import TokensPurchased
 from domain.rejections import (
     CURRENCY_MISMATCH,
     DUPLICATE_PAYMENT,
+    LIMIT_REACHED,
     NO_POLICY,
     PRICE_MISMATCH,
     UNKNOWN_PACKAGE,
     UNKNOWN_TAX_COUNTRY,
 )
 from domain.sales.invoices import Document, invoice, series_keys
+from domain.wallets.wallet import LOTS_MAX, TokenClass, Wallet
 
 
 @command
@@ -62,6 +65,9 @@ class RecordPurchase(Command):
             return self._suspend(UNKNOWN_PACKAGE)
         if package.price != self.price:
             return self._suspend(PRICE_MISMATCH)
+        lots = 1 + (package.bonus > 0 and policy.bonus_class == TokenClass.PROMO)
+        if len(given.state(Wallet, self.user).lots) + lots > LOTS_MAX:
+            return self._suspend(LIMIT_REACHED.code)
         if not policy.knows_tax(self.country):
             return self._suspend(UNKNOWN_TAX_COUNTRY.code)
         country = policy.tax_country(self.country)

@@ -6,6 +6,7 @@ Folded from the log when a decision asks for it; nothing that sells or spends ev
 from collections import Counter
 from datetime import datetime
 from fractions import Fraction
+from typing import ClassVar
 
 import msgspec
 
@@ -24,7 +25,7 @@ from domain.payments.payment import (
 )
 from domain.purchases.disputed_lots import LotCancelled, LotMovements
 from domain.wallets.lot_changes import Cause, LotChange
-from domain.wallets.wallet import Lot, TokenClass, WalletEvent
+from domain.wallets.wallet import LOTS_MAX, Lot, TokenClass, WalletEvent
 
 
 class PurchaseDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -42,6 +43,12 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
     KIND = "purchase"
     FOLD_VERSION = 2
     CACHED = False
+    LISTS: ClassVar = {
+        "disputes": 200,
+        "recorded": 200,
+        "held": LOTS_MAX,
+        "cancelled": LOTS_MAX,
+    }
 
     purchase_id: str | None = None
     user: str = ""

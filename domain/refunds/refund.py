@@ -5,6 +5,7 @@ processor confirms it; what is in flight counts as refunded until the processor 
 """
 
 from enum import StrEnum
+from typing import ClassVar
 
 import msgspec
 
@@ -66,6 +67,7 @@ class RefundRecord(State, frozen=True, kw_only=True):
     KIND = "refund"
     FOLD_VERSION = 2
     CACHED = False
+    LISTS: ClassVar = {"further": 500}
 
     status: RefundStatus | None = None
     sale_id: str = ""

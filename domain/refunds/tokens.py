@@ -16,7 +16,7 @@ from domain.refunds.refund import RefundRecorded
 from domain.reversals.card_sales import clawbacks
 from domain.reversals.purchase_loss import LossAllocation
 from domain.reversals.purchase_loss_events import restated, restatement
-from domain.reversals.token_sales import TokenRefund, ends, token_refund
+from domain.reversals.token_sales import TokenRefund, ends, joining, token_refund
 from domain.sales.sale import Charge, Sale, SaleRecord
 from domain.wallets.wallet import Wallet, WalletEvent
 
@@ -35,6 +35,8 @@ def refund_of_tokens(
     `revoked`: the items whose entitlement ends if nothing of the sale is left.
     """
     back = token_refund(record, amount, given.new_id, given.now)
+    buyer = given.state(Wallet, sale.buyer)
+    back = msgspec.structs.replace(back, lots=joining(back.lots, buyer, given.now))
     cumulative = record.refunded + amount
     refund = RefundRecorded(
         refund_id=given.new_id,
@@ -51,7 +53,7 @@ def refund_of_tokens(
         on_agenda=bool(ends(sale.buyer, [lot for lot in back.lots if not lot.lapsed])),
     )
     refund = _uncharged(given, sale, refund, back, ())
-    wallet = refund.in_wallet(given.state(Wallet, sale.buyer), sale.buyer)
+    wallet = refund.in_wallet(buyer, sale.buyer)
     losses: list[Event] = []
     purchases = dict.fromkeys(use.purchase for use in sale.lots)
     for purchase in given.states_of(PurchaseRecord, purchases).values():

@@ -15,7 +15,7 @@ from domain.agenda import AgendaItem, ending
 from domain.money import portion, split_by_weight
 from domain.reversals.card_sales import among_payees
 from domain.sales.sale import Sale, SaleRecord
-from domain.wallets.wallet import Lot, LotUse, TokenClass
+from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet
 
 
 class LotReturned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -51,12 +51,38 @@ def returned_lot(use: LotUse, by: str, nth: int, *, tokens: int, price: int) -> 
     )
 
 
+def joining(
+    lots: tuple[LotReturned, ...], wallet: Wallet, now: datetime
+) -> tuple[LotReturned, ...]:
+    """`lots`, as parts of returned lots of the same purchase where there are many in `wallet`.
+
+    At one place, with one end: they differ in nothing, and what they release adds up.
+    """
+    if not wallet.may_join(now):
+        return lots
+    known = {_place(lot): lot.lot for lot in wallet.lots if "_" in lot.lot}
+    return tuple(
+        lot
+        if lot.lapsed
+        else msgspec.structs.replace(lot, lot=known.setdefault(_place(lot), lot.lot))
+        for lot in lots
+    )
+
+
+def _place(lot: "EndingLot") -> tuple[str, str, str, datetime | None]:
+    return lot.lot.partition("_")[0], lot.purchase, lot.kind, lot.expires_at
+
+
 class EndingLot(Protocol):
     """Tokens of one class that have one end."""
 
     @property
     def lot(self) -> str:
         """Its lot."""
+
+    @property
+    def purchase(self) -> str:
+        """What the lot came in with."""
 
     @property
     def kind(self) -> str:

@@ -70,6 +70,8 @@ class Attribution(BaseModel):
 class SaleCommand(Command):
     """What every command that sells something carries."""
 
+    grows = False
+
     product: ClassVar[str]
     event: ClassVar[type[Sale]]
     #: What the command calls its price.

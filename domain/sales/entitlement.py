@@ -31,11 +31,16 @@ class Grant(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.valid_until or NEVER
 
 
+#: Grants of one item that are remembered: those that end last.
+GRANTS_MAX = 200
+
+
 @entity
 class Entitlement(State, frozen=True, kw_only=True):
     """The grants of all sales that were not undone, in the order of the sales."""
 
     KIND = "entitlement"
+    FOLD_VERSION = 2
     CACHED = False
 
     grants: tuple[Grant, ...] = ()
@@ -55,7 +60,11 @@ class Entitlement(State, frozen=True, kw_only=True):
     def granted(self, sale_id: str, valid_until: datetime | None) -> "Entitlement":
         """The entitlement with what a sale grants."""
         others = self.without(sale_id).grants if self.grants else ()
-        return Entitlement(grants=(*others, Grant(sale_id, valid_until)))
+        grants = (*others, Grant(sale_id, valid_until))
+        if len(grants) > GRANTS_MAX:
+            first = min(grants, key=lambda grant: grant.end)
+            grants = tuple(one for one in grants if one is not first)
+        return Entitlement(grants=grants)
 
     def without(self, sale_id: str | None) -> "Entitlement":
         """The entitlement once a sale was undone."""

@@ -8,6 +8,7 @@ then creator and platform split the rest.
 """
 
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -103,6 +104,7 @@ class SaleRecord(State, frozen=True, kw_only=True):
     KIND = "sale"
     FOLD_VERSION = 3
     CACHED = False
+    LISTS: ClassVar = {"in_flight": 500, "disputes": 500, "recorded": 500, "foreign": 50}
 
     sale: "Sale | None" = None
     #: Minor units (CARD) or tokens (TOKEN) refunded so far.

@@ -222,7 +222,7 @@ class ChargePeriod(PeriodNotice):
             return suspended(self, paid, refusal.reason.code)
         if given.state(PaymentRecord, self.processor_ref).is_another(self.processor):
             return suspended(self, paid, DUPLICATE_PAYMENT)
-        if self.period_start in subscription.periods:
+        if subscription.is_paid(self.period_start):
             return suspended(self, paid, DUPLICATE_PERIOD)
         if subscription.ended_at is not None and self.period_start >= subscription.ended_at:
             return suspended(self, paid, INVALID_TRANSITION.code)
@@ -281,7 +281,7 @@ class FailPeriod(PeriodNotice):
         subscription = given.state(Subscription, self.subscription)
         if subscription.status is None:
             return Parked(subscription_key(self.subscription))
-        if self.period_start in subscription.periods:
+        if subscription.is_paid(self.period_start):
             return suspended(self, 0, INVALID_TRANSITION.code)
         if (subscription.status, self.name) not in TRANSITIONS:
             return ()

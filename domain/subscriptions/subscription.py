@@ -64,8 +64,9 @@ class SubscriptionEvent(Event, frozen=True):
         raise NotImplementedError(type(self).__name__)
 
 
-#: Changes of plan that a subscription remembers.
+#: Changes of plan that a subscription remembers, and periods.
 PLANS_MAX = 16
+PERIODS_MAX = 500
 
 
 class Plan(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -81,17 +82,37 @@ class Subscription(State, frozen=True, kw_only=True):
     """Who subscribed to whom, which periods are paid, and until when."""
 
     KIND = "subscription"
-    FOLD_VERSION = 2
+    FOLD_VERSION = 3
 
     status: SubscriptionStatus | None = None
     user: str = ""
     creator: str = ""
-    #: The beginnings of the periods that are paid.
+    #: The beginnings of the periods that are paid; of very many, the last ones.
     periods: tuple[datetime, ...] = ()
     paid_until: datetime | None = None
     ended_at: datetime | None = None
     #: What it is sold as, from which period on; the last ones, in the order of the periods.
     plans: tuple[Plan, ...] = ()
+    #: A period that begins by then may be paid without standing in `periods` any more.
+    forgotten: datetime | None = None
+
+    def is_paid(self, period_start: datetime) -> bool:
+        """Whether the period that begins then is paid, or may be: what is forgotten counts so."""
+        if self.forgotten is not None and period_start <= self.forgotten:
+            return True
+        return period_start in self.periods
+
+    def with_period(self, period_start: datetime) -> "Subscription":
+        """The subscription with one more period paid."""
+        periods = (*self.periods, period_start)
+        if len(periods) <= PERIODS_MAX:
+            return msgspec.structs.replace(self, periods=periods)
+        first = min(periods)
+        return msgspec.structs.replace(
+            self,
+            periods=tuple(start for start in periods if start != first),
+            forgotten=first if self.forgotten is None else max(first, self.forgotten),
+        )
 
     def plan_at(self, period_start: datetime) -> str | None:
         """The plan of the period that begins then."""
@@ -195,9 +216,8 @@ class PeriodCharged(Sale, EntitlementEvent, SubscriptionEvent, frozen=True, kw_o
         """Paid for longer; what had failed is made good."""
         until = subscription.paid_until
         return msgspec.structs.replace(
-            subscription,
+            subscription.with_period(self.period_start),
             status=after(subscription.status, "charge-period"),
-            periods=(*subscription.periods, self.period_start),
             paid_until=self.period_end if until is None else max(until, self.period_end),
         )
 

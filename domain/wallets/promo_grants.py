@@ -17,7 +17,7 @@ from domain.fields import Code, Funding, Id, Instant, PositiveAmount
 from domain.policy import Policy, SecondPerson
 from domain.rejections import NO_POLICY, OFFER_EXPIRED, PRODUCT_DISABLED, reject
 from domain.wallets.lot_changes import Cause, LotChange
-from domain.wallets.wallet import Lot, TokenClass, WalletEvent
+from domain.wallets.wallet import Lot, TokenClass, Wallet, WalletEvent
 
 
 class DaysGrants(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -45,7 +45,10 @@ class Granter(State, frozen=True, kw_only=True):
 
 @stored_as("promo_tokens.granted.v1")
 class PromoTokensGranted(WalletEvent, AgendaEvent, frozen=True, kw_only=True):
-    """`tokens` given to `user`, to be spent before `expires_at` (exclusive)."""
+    """`tokens` given to `user`, to be spent before `expires_at` (exclusive).
+
+    `lot_id` is a lot of their own, or one of other grants with the same end that they join.
+    """
 
     lot_id: str
     user: str
@@ -72,11 +75,22 @@ class PromoTokensGranted(WalletEvent, AgendaEvent, frozen=True, kw_only=True):
         return self.token_postings(assets)
 
     def lot_changes(self) -> tuple[LotChange, ...]:
-        """A new promotional lot."""
+        """A new promotional lot, or a larger one."""
         lot = Lot(
             self.lot_id, self.lot_id, TokenClass.PROMO, self.tokens, 0, expires_at=self.expires_at
         )
         return (LotChange(self.user, lot, self.tokens, Cause.GRANTED),)
+
+
+def _joined(wallet: Wallet, expires_at: datetime | None, now: datetime) -> str | None:
+    """The lot of earlier grants that further tokens with this end may join."""
+    if not wallet.may_join(now):
+        return None
+    for lot in wallet.lots:
+        granted = lot.kind == TokenClass.PROMO and lot.purchase == lot.lot
+        if granted and lot.expires_at == expires_at:
+            return lot.lot
+    return None
 
 
 @command
@@ -111,8 +125,9 @@ class GrantPromo(Command):
         expires_at = self.expires_at or version.policy.promo_expiry(given.now)
         if expires_at is not None and expires_at <= given.now:
             return reject(OFFER_EXPIRED, expired_at=expires_at)
+        wallet = given.state(Wallet, self.user)
         event = PromoTokensGranted(
-            lot_id=given.new_id,
+            lot_id=_joined(wallet, expires_at, given.now) or given.new_id,
             user=self.user,
             tokens=self.tokens,
             reason=self.reason_code,

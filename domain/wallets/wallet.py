@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -32,6 +32,12 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 #: The milliseconds since 1970 and the microsecond within the last one, in an event's id.
 _EVENT_ID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Lots in a wallet: so many that one entry can speak of all of them, whatever happens to them.
+LOTS_MAX = 150
+#: After its end a call may be metered for that long; then what is unpaid is written off.
+LATE_WITHIN = timedelta(minutes=15)
+#: From so many lots on, tokens that come in join a lot that differs in nothing from them.
+JOIN_FROM = 32
 
 
 class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=False):
@@ -98,6 +104,18 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=F
             held=self.held,
         )
 
+    def joined_by(self, tokens: int, price: int) -> "Lot":
+        """What is left of it and `tokens` more, which have `price` to release, as one lot."""
+        return Lot(
+            self.lot,
+            self.purchase,
+            self.kind,
+            self.left + tokens,
+            self.released(self.left) + price,
+            expires_at=self.expires_at,
+            held=self.held,
+        )
+
     def order(self) -> tuple[bool, datetime, str]:
         """Place in the spending order; ids are ordered by time."""
         if self.kind == PROMO:
@@ -139,7 +157,13 @@ class Wallet(State, frozen=True, kw_only=True):
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
-    FOLD_VERSION = 7
+    FOLD_VERSION = 8
+    LISTS: ClassVar = {
+        "lots": LOTS_MAX,
+        "frozen_for": 200,
+        "subscriptions": 1_000,
+        "contested": 500,
+    }
 
     lots: tuple[Lot, ...] = ()
     frozen: tuple[str, ...] = ()
@@ -159,6 +183,8 @@ class Wallet(State, frozen=True, kw_only=True):
     contested: tuple[str, ...] = ()
     #: Whether this user has ever paid for a sale, whatever became of it.
     has_bought: bool = False
+    #: When the last call ended that this user was in as the fan.
+    called_until: datetime | None = None
 
     def spendable(self, now: datetime) -> int:
         """Free tokens that have not expired at `now`; expiry is exclusive."""
@@ -210,6 +236,7 @@ class Wallet(State, frozen=True, kw_only=True):
             contested=self.contested,
             frozen_for=self.frozen_for,
             has_bought=True,
+            called_until=self.called_until,
         )
 
     def owing(self, debt: int) -> "Wallet":
@@ -236,6 +263,10 @@ class Wallet(State, frozen=True, kw_only=True):
                 assert isinstance(named, LotPrice), named
                 lots[named.lot] = lot.repriced(named.price)
                 continue
+            if lot is not None and _joins(cause, named.kind):
+                assert isinstance(named, Lot), named
+                lots[named.lot] = lot.joined_by(tokens, named.price)
+                continue
             if lot is None:
                 assert isinstance(named, Lot), named
                 lot = named.after(named.left)
@@ -247,6 +278,15 @@ class Wallet(State, frozen=True, kw_only=True):
         left = sorted((lot for lot in lots.values() if lot.left), key=Lot.order)
         return msgspec.structs.replace(self, lots=tuple(left))
 
+    def may_join(self, now: datetime) -> bool:
+        """Whether tokens that come in at `now` may join a lot that came in before.
+
+        Not while a block of a call may still be paid that ended before they came.
+        """
+        if len(self.lots) < JOIN_FROM or self.call is not None:
+            return False
+        return self.called_until is None or now > self.called_until + LATE_WITHIN
+
     def lot(self, lot_id: str) -> Lot | None:
         """The lot called `lot_id`, if anything of it is left."""
         return next((lot for lot in self.lots if lot.lot == lot_id), None)
@@ -255,6 +295,14 @@ class Wallet(State, frozen=True, kw_only=True):
         """The wallet after `event`: every event with wallets among its parties says how."""
         after: Wallet = event.in_wallet(self, key[7:])
         return after
+
+
+def _joins(cause: Cause, kind: str) -> bool:
+    """Whether tokens that come into a lot that is there are more than it ever was.
+
+    The bonus of a purchase is in its lot from the first where it is paid tokens.
+    """
+    return cause is Cause.RETURNED or (cause is Cause.GRANTED and kind == PROMO)
 
 
 class WalletEvent(Event, frozen=True):

@@ -100,7 +100,7 @@ class Witness:
             self._made(body["purchase_id"], tokens, body["price"] - body["tax"])
             self._made(f"{body['purchase_id']}b", promo, 0)
         elif name == "promo_tokens.granted":
-            self._made(body["lot_id"], body["tokens"], 0)
+            self._came(body["lot_id"], body["tokens"], 0)
         elif name in SPENDING:
             self._used(body["lot_id"], body["tokens"], body.get("released", 0))
         elif name == "refund.recorded":
@@ -133,10 +133,19 @@ class Witness:
             assert lot not in self.lots, lot
             self.lots[lot] = {"tokens": tokens, "price": price, "used": 0, "released": 0}
 
+    def _came(self, name: str, tokens: int, price: int) -> None:
+        """Granted and returned tokens are a lot, or join one of which something is left."""
+        before = self.lots.pop(name, None)
+        if before is not None:
+            left = before["tokens"] - before["used"]
+            assert left > 0, (name, before)
+            tokens, price = left + tokens, before["price"] - before["released"] + price
+        self._made(name, tokens, price)
+
     def _back(self, lots: list[dict[str, Any]]) -> None:
         for lot in lots:
             if not lot.get("lapsed"):
-                self._made(lot["lot"], lot["tokens"], lot["price"])
+                self._came(lot["lot"], lot["tokens"], lot["price"])
 
     def _uses(self, uses: list[dict[str, Any]]) -> None:
         for use in uses:
