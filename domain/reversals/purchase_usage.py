@@ -4,8 +4,8 @@ Only a dispute or the refund of the purchase asks for it, so no sale carries a t
 it: usage is folded from all that happened to the wallet, when a decision needs it.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, assert_never
+from collections.abc import Mapping
+from typing import assert_never
 
 import msgspec
 
@@ -18,15 +18,26 @@ from domain.wallets.lot_changes import Cause
 from domain.wallets.wallet import TokenClass, WalletEvent
 
 
+class PaidSale(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A sale that tokens of the purchase paid, as it stands."""
+
+    sale_id: str
+    record: SaleRecord
+
+
 @entity
 class PurchaseUsage(State, frozen=True, kw_only=True):
-    """`trail:user:purchase`: the events of sales that its tokens paid, as a chain, newest first."""
+    """`trail:user:purchase`: the sales that its tokens paid, in the order in which they were made.
+
+    Every token pays at most one of them.
+    """
 
     KIND = "trail"
+    FOLD_VERSION = 2
     CACHED = False
     FOLDED_FROM = "wallet"
 
-    newest: Any = None
+    paid: tuple[PaidSale, ...] = ()
     #: Bonus tokens of the purchase that were used without a sale.
     bonus_used: int = 0
     #: Minor units of its price that lapsed.
@@ -38,7 +49,8 @@ class PurchaseUsage(State, frozen=True, kw_only=True):
         if isinstance(event, Sale):
             if all(use.purchase != purchase for use in event.lots):
                 return self
-            return msgspec.structs.replace(self, newest=(event, self.newest))
+            sale = PaidSale(event.sale_id, _plain(event).in_sale(SaleRecord()))
+            return msgspec.structs.replace(self, paid=(*self.paid, sale))
         assert isinstance(event, WalletEvent)
         if isinstance(event, TokensLapsed):
             mine = event.lot_id.partition("_")[0] == purchase
@@ -51,27 +63,30 @@ class PurchaseUsage(State, frozen=True, kw_only=True):
             and is_used_without_sale(change.cause)
             and change.lot.kind == TokenClass.PROMO
         )
-        newest = (event, self.newest) if isinstance(event, SaleEvent) else self.newest
-        return msgspec.structs.replace(self, newest=newest, bonus_used=self.bonus_used + used)
+        after = self.after(event) if isinstance(event, SaleEvent) else self
+        return msgspec.structs.replace(after, bonus_used=self.bonus_used + used) if used else after
+
+    def after(self, event: SaleEvent) -> "PurchaseUsage":
+        """The usage once its sales are as `event` leaves them."""
+        named = {tag.removeprefix("sale:") for tag in event.tags() if tag.startswith("sale:")}
+        if named.isdisjoint(one.sale_id for one in self.paid):
+            return self
+        return msgspec.structs.replace(
+            self,
+            paid=tuple(
+                PaidSale(one.sale_id, event.in_sale(one.record)) if one.sale_id in named else one
+                for one in self.paid
+            ),
+        )
 
     def sales(self) -> dict[str, SaleRecord]:
         """The sales that the purchase's tokens paid, in the order in which they were made."""
-        records: dict[str, SaleRecord] = {}
-        for event in reversed(list(self._chain())):
-            if isinstance(event, Sale):
-                records[event.sale_id] = event.in_sale(SaleRecord())
-                continue
-            for tag in event.tags():
-                sale_id = tag.removeprefix("sale:")
-                if sale_id in records:
-                    records[sale_id] = event.in_sale(records[sale_id])
-        return records
+        return {one.sale_id: one.record for one in self.paid}
 
-    def _chain(self) -> Iterator[Any]:
-        link = self.newest
-        while link is not None:
-            event, link = link
-            yield event
+
+def _plain(sale: Sale) -> Sale:
+    """What all sales have of it: a snapshot keeps no more."""
+    return Sale(**{field: getattr(sale, field) for field in Sale.__struct_fields__})
 
 
 class Paid(msgspec.Struct, frozen=True):

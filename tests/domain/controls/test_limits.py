@@ -48,6 +48,7 @@ BOUNDED_OTHERWISE = {
     "session.payments": "sixteen",
     "subscription.periods": "the last ones are remembered",
     "subscription.plans": "the last ones are remembered",
+    "trail.paid": "each sale takes a token of the purchase",
     "wallet.frozen": "a scope each",
 }
 

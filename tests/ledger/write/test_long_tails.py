@@ -1,5 +1,6 @@
 """Work under the lock on the head is bounded: a long history without a snapshot stops nobody."""
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ from ledger.write.new_folds import write_snapshots
 from ledger.write.state_loading import TAIL_MAX
 from ledger.write.unavailable import Unavailable
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.steps import FAN, grant, policy, tip, wallet
+from tests.scenarios.steps import FAN, Sent, grant, policy, purchase, tip, wallet
 from tests.scenarios.write_path import WritePath
 from tests.support.waiting import until_available
 
@@ -95,6 +96,25 @@ def test_an_atomic_group_waits_as_a_whole(stage: WritePath) -> None:
         stage.writer.write(requests, atomic=True)
     answers = until_available(lambda: stage.writer.write(requests, atomic=True))
     assert [answer.status for answer in answers] == [201, 201]
+
+
+def test_a_purchase_of_somebody_with_a_long_history_is_refunded(stage: WritePath) -> None:
+    """What its tokens paid is a view of the whole wallet: its snapshots can be read again."""
+    bought = stage.request(purchase("small", price=999, ref="p1"))
+    (answer,) = until_available(lambda: stage.writer.write([bought]))
+    purchase_id = json.loads(answer.body)["events"][0]["body"]["purchase_id"]
+    spent = [stage.request(tip(each)) for each in (20 + LONG + 100 + 30, *(1,) * 20)]
+    assert {one.status for one in stage.writer.write(spent)} == {201}
+    refund = stage.request(
+        Sent("refund-purchase", {"purchase": purchase_id, "reason_code": "ASKED"})
+    )
+    (answer,) = until_available(lambda: stage.writer.write([refund]), timeout_s=30)
+    assert (answer.status, answer.code) == (201, None)
+    assert snapshots(stage)[f"trail:{FAN}:{purchase_id}"] > LONG
+    stage.then(wallet(0))
+    stage.close()
+    with stage.fresh.connect(autocommit=True) as connection:
+        assert list(verify_snapshots(connection)) == []
 
 
 def test_too_much_for_one_batch_is_loaded_in_parts(
