@@ -379,15 +379,22 @@ def new_sale(
     )
 
 
+#: The days of maturity up to which earnings mature on the hour.
+HOURLY_DAYS = 31
+
+
 def maturity(sold_at: datetime, days: int, now: datetime | None = None) -> datetime | None:
     """When the earnings of a sale mature, if not at once: `days` later, at the next full hour.
 
     Full hours keep what a creator's state holds of unmatured earnings within days × 24 sums,
-    however many sales there are. A late fact may be mature already at `now`.
+    however many sales there are; of more than HOURLY_DAYS days, the next full day of UTC keeps it
+    within one sum a day. A late fact may be mature already at `now`.
     """
     if not days:
         return None
     exact = sold_at + timedelta(days=days)
-    hour = exact.replace(minute=0, second=0, microsecond=0)
-    matures_at = hour if hour == exact else hour + timedelta(hours=1)
+    start, step = exact.replace(minute=0, second=0, microsecond=0), timedelta(hours=1)
+    if days > HOURLY_DAYS:
+        start, step = start.replace(hour=0), timedelta(days=1)
+    matures_at = start if start == exact else start + step
     return None if now is not None and matures_at <= now else matures_at

@@ -11,6 +11,7 @@ import pytest
 from domain.calls.call import PAUSES_MAX
 from domain.command import Decision, Suspended
 from domain.controls.limits import ROOM_FOR_NOTICES
+from domain.creators.creator import Creator
 from domain.entity import KINDS, State
 from domain.holds.hold import BATCHES_MAX
 from domain.rejections import LIMIT_REACHED, Rejection
@@ -32,9 +33,9 @@ EVENTS = 10_000
 BOUNDED_OTHERWISE = {
     "adjustment.legs": "one command names them",
     "call.terms": "one event",
-    "creator.escrow_maturing": "an hour each, up to the policy's days of maturity",
+    "creator.escrow_maturing": "an hour each up to 31 days, else a day each up to ten years",
     "creator.frozen": "a scope each",
-    "creator.maturing": "an hour each, up to the policy's days of maturity",
+    "creator.maturing": "an hour each up to 31 days, else a day each up to ten years",
     "dispute.opened": "one event",
     "dispute_notice.opened": "one event",
     "entitlement.grants": "those that end last are remembered",
@@ -196,8 +197,20 @@ def calls_of_a_creator() -> tuple[Book, str]:
     return book, "creator:carl"
 
 
-def card_tip(book: Book, amount: int) -> str:
-    paid = {"funding": "CARD", "processor": "stripe", "processor_ref": "tip"}
+def earnings_that_mature_after_years() -> tuple[Book, str]:
+    book = Book({**MICRO_UNLOCK, "maturity_days": 3_650})
+    for nth in range(EVENTS):
+        book.later(hours=1)
+        card_tip(book, 1, f"tip{nth}")
+    creator = book.states["creator:carl"]
+    assert isinstance(creator, Creator)
+    assert creator.pending > 0
+    assert len(creator.maturing) <= EVENTS // 24 + 2
+    return book, "creator:carl"
+
+
+def card_tip(book: Book, amount: int, ref: str = "tip") -> str:
+    paid = {"funding": "CARD", "processor": "stripe", "processor_ref": ref}
     sale = book.happens("send-tip", user="ann", creator="carl", amount=amount, **paid)[0]
     sale_id: str = sale.sale_id  # type: ignore[attr-defined]
     return sale_id
@@ -264,6 +277,7 @@ COURSES: list[Callable[[], tuple[Book, str]]] = [
     batches,
     calls_of_a_creator,
     captures,
+    earnings_that_mature_after_years,
     grants_of_access,
     grants_with_an_end_each,
     pauses,

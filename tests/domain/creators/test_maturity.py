@@ -83,6 +83,18 @@ def test_a_late_fact_that_is_mature_already_is_available_at_once() -> None:
     assert tip(place, 1_000, occurred_at="2026-11-19T00:00:00Z").mature_at is not None
 
 
+@pytest.mark.parametrize(
+    ("days", "mature_at"),
+    [(31, datetime(2026, 12, 21, 13, tzinfo=UTC)), (32, datetime(2026, 12, 23, tzinfo=UTC))],
+)
+def test_earnings_mature_on_the_hour_and_after_a_month_on_the_day(
+    days: int, mature_at: datetime
+) -> None:
+    place = world(maturity_days=days)
+    place.later(minutes=1)
+    assert tip(place, 100).mature_at == mature_at
+
+
 def test_maturity_continues_during_a_freeze() -> None:
     place = world()
     tip(place, 1_000)
