@@ -24,6 +24,7 @@ from domain.disputes.risk import with_marks
 from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, Currency, Id, PositiveAmount, Reference
+from domain.payments.early_fees import EarlyFee, early_fee_key
 from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
 from domain.payments.suspense import other_currency, suspended
 from domain.payments.suspense_drawn import dispute_notice_key
@@ -61,6 +62,7 @@ class OpenDispute(PaymentNotice):
         return (
             f"dispute:{self.processor_ref}",
             dispute_notice_key(self.processor, self.processor_ref),
+            early_fee_key(self.processor, self.processor_ref),
             *super().prefetch(states),
         )
 
@@ -80,7 +82,12 @@ class OpenDispute(PaymentNotice):
             return suspended(self, paid, CURRENCY_MISMATCH.code, currency=money)
         if isinstance(found, InSuspense):
             return in_suspense.opened_on(
-                self, found, amount=self.amount, fee=self.fee, final=self.final
+                self,
+                found,
+                amount=self.amount,
+                fee=self.fee,
+                fee_paid=0 if found.waiting.currency else self._paid_early(given),
+                final=self.final,
             )
         disputed = (found,) if isinstance(found, PurchaseRecord) else found.records
         if not any(map(_disputable, disputed)):
@@ -96,6 +103,13 @@ class OpenDispute(PaymentNotice):
                 events += _lost_at_once(given, record, opened, notes=notes(events))
         return with_cancelled_payouts(given, with_marks(given, tuple(events)))
 
+    def _paid_early(self, given: Given) -> int:
+        """What lines have paid of the fee already, and the dispute has not taken over: it may have,
+        while it was one of money in suspense.
+        """
+        early = given.state(EarlyFee, f"{self.processor}:{self.processor_ref}")
+        return min(max(0, self.fee - early.used), early.left)
+
     def _opened(
         self, given: Given, disputed: Disputed, amount: int, nth: int, policy: Policy
     ) -> DisputeOpened:
@@ -110,6 +124,7 @@ class OpenDispute(PaymentNotice):
             fee=0 if nth else self.fee,
             fee_refundable=policy.dispute_fee_refundable,
             by_processor=True,
+            fee_paid=0 if nth else self._paid_early(given),
         )
         if isinstance(disputed, PurchaseRecord):
             wallet = given.state(Wallet, disputed.user)

@@ -15,6 +15,7 @@ from domain.agenda import AGENDA, AgendaEvent, AgendaItem
 from domain.command import Given
 from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.payments.early_fees import EarlyFee, EarlyFeeEvent, early_fee_key
 from domain.payments.payment import DisputeStatus
 from domain.payments.suspense_drawn import REPORTED, SuspenseDrawn, dispute_notice_key
 from domain.purchases.disputed_lots import LotCancelled, LotMovements
@@ -190,20 +191,37 @@ class DisputeEvent(
 
 
 @stored_as("dispute.opened.v1")
-class DisputeOpened(DisputeEvent, frozen=True, kw_only=True):
+class DisputeOpened(DisputeEvent, EarlyFeeEvent, frozen=True, kw_only=True):
     """A bank took back `amount` and the processor charged `fee`; nobody has lost anything yet."""
 
     status = DisputeStatus.OPEN
 
     fee_refundable: bool = False
+    #: What of `fee` lines of settlement files had paid before, as the processor's cost.
+    fee_paid: int = 0
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of any dispute, and what was paid early for it."""
+        early = (early_fee_key(self.processor, self.dispute_ref),) if self.fee_paid else ()
+        return (*super().tags(), *early)
+
+    def in_early_fee(self, early: EarlyFee) -> EarlyFee:
+        return early.with_used(self.fee_paid)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """`disputed -> psp`, `exp.dispute -> psp`, `cr.* -> cr.reserved`, `w.free -> w.held`."""
+        """`disputed -> psp`, `exp.dispute -> psp`, `cr.* -> cr.reserved`, `w.free -> w.held`; a fee
+        that is paid already `exp.dispute -> exp.processor`.
+        """
         money = assets.currency
         return (
             (accounts.DISPUTED, money, self.amount),
             (accounts.DISPUTE_EXPENSE, money, self.fee),
-            (accounts.processor(self.processor), money, -self.amount - self.fee),
+            (accounts.PROCESSOR_EXPENSE, money, -self.fee_paid),
+            (
+                accounts.processor(self.processor),
+                money,
+                self.fee_paid - self.amount - self.fee,
+            ),
             *self.creator_legs(assets),
             *self.token_postings(assets),
         )

@@ -10,7 +10,7 @@ from domain.refunds.referents import InSuspense
 
 
 def opened_on(
-    notice: Command, found: InSuspense, *, amount: int, fee: int, final: bool
+    notice: Command, found: InSuspense, *, amount: int, fee: int, fee_paid: int, final: bool
 ) -> tuple[Event, ...]:
     """The dispute takes what is left, the rest is bad debt; nothing the second time."""
     _, ref = notice.notice_id() or ("", "")
@@ -18,7 +18,8 @@ def opened_on(
         return ()
     drawn = Drawn(notice.name, ref, kept_fields(notice), disputed=amount, fee=fee)
     status = DisputeStatus.LOST if final else DisputeStatus.OPEN
-    return (drawn_on(found, drawn, dispute=ref, dispute_status=status),)
+    opened = drawn_on(found, drawn, dispute=ref, dispute_status=status, fee_paid=fee_paid)
+    return (opened,)
 
 
 def closed_on(

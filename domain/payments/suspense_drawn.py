@@ -5,6 +5,7 @@ from typing import Any
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.event import stored_as
+from domain.payments.early_fees import EarlyFee, EarlyFeeEvent, early_fee_key
 from domain.payments.payment import PaymentRecord, SuspenseEvent, payment_key
 from domain.payments.waiting import Drawn
 
@@ -18,7 +19,7 @@ def dispute_notice_key(processor: str, processor_ref: str) -> str:
 
 
 @stored_as("suspense.drawn.v1")
-class SuspenseDrawn(SuspenseEvent, frozen=True, kw_only=True):
+class SuspenseDrawn(SuspenseEvent, EarlyFeeEvent, frozen=True, kw_only=True):
     """A processor told of a payment in suspense: a refund, a failure, a dispute or its end.
 
     `suspense`, `bad_debt` and `fee` say who bears what the processor took; negative: gave back.
@@ -45,6 +46,8 @@ class SuspenseDrawn(SuspenseEvent, frozen=True, kw_only=True):
     currency: str | None = None
     #: Whether its dispute is known by processor and reference, and not by the reference alone.
     by_processor: bool = False
+    #: What of `fee` lines of settlement files had paid before, as the processor's cost.
+    fee_paid: int = 0
 
     def tags(self) -> tuple[str, ...]:
         """The payment, and the refund or the dispute by the processor's reference."""
@@ -53,21 +56,29 @@ class SuspenseDrawn(SuspenseEvent, frozen=True, kw_only=True):
             own = (f"dispute:{self.dispute}",)
             if self.by_processor:
                 own = (*own, dispute_notice_key(self.processor, self.dispute))
+            if self.fee_paid:
+                own = (*own, early_fee_key(self.processor, self.dispute))
         elif self.refund is not None:
             own = (f"refund:{self.processor}:{self.refund}",)
         return (payment_key(self.ref), *own)
 
+    def in_early_fee(self, early: EarlyFee) -> EarlyFee:
+        return early.with_used(self.fee_paid)
+
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """`suspense + exp.baddebt + exp.dispute -> psp`."""
+        """`suspense + exp.baddebt + exp.dispute -> psp`; a fee that is paid already
+        `exp.dispute -> exp.processor`.
+        """
         money = self.currency or assets.currency
         return (
             (accounts.SUSPENSE, money, self.suspense),
             (accounts.BAD_DEBT_EXPENSE, money, self.bad_debt),
             (accounts.DISPUTE_EXPENSE, money, self.fee),
+            (accounts.PROCESSOR_EXPENSE, money, -self.fee_paid),
             (
                 accounts.processor(self.processor),
                 money,
-                -self.suspense - self.bad_debt - self.fee,
+                self.fee_paid - self.suspense - self.bad_debt - self.fee,
             ),
         )
 

@@ -11,6 +11,7 @@ import msgspec
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.event import stored_as
+from domain.payments.early_fees import EarlyFee, EarlyFeeEvent, early_fee_key
 from domain.payments.payment import PaymentEvent, PaymentRecord, payment_key
 from domain.settlements.settlement import (
     Break,
@@ -33,13 +34,16 @@ from domain.settlements.settlement import (
 )
 
 
-class FeeEvent(SettlementEvent, frozen=True, kw_only=True):
+class FeeEvent(SettlementEvent, EarlyFeeEvent, frozen=True, kw_only=True):
     """An event that may pay fees of disputes; what it pays beyond them is the processor's cost."""
 
     processor: str
+    payment_ref: str | None = None
     fee: int = 0
     #: What of `fee` disputes have posted already.
     cleared: tuple[FeeCleared, ...] = ()
+    #: What of `fee` is paid under a reference that is nobody's yet: perhaps a dispute's to come.
+    early: int = 0
 
     @property
     def cleared_fees(self) -> int:
@@ -47,8 +51,12 @@ class FeeEvent(SettlementEvent, frozen=True, kw_only=True):
         return sum(part.amount for part in self.cleared)
 
     def fee_tags(self) -> tuple[str, ...]:
-        """The disputes whose fees it pays."""
-        return tuple(dispute_fee_key(part.dispute_id) for part in self.cleared)
+        """The disputes whose fees it pays, or the one that may come."""
+        early = (early_fee_key(self.processor, self.payment_ref or ""),) if self.early else ()
+        return (*(dispute_fee_key(part.dispute_id) for part in self.cleared), *early)
+
+    def in_early_fee(self, early: EarlyFee) -> EarlyFee:
+        return early.with_paid(self.early)
 
     def in_dispute_fee(self, fee: DisputeFee, dispute_id: str) -> DisputeFee:
         """So much more of it is paid."""
@@ -66,7 +74,6 @@ class LineEvent(PaymentEvent, FeeEvent, frozen=True, kw_only=True):
     file_sha256: str
     gross: int
     line: int = 0
-    payment_ref: str | None = None
     difference: int = 0
     kind: str = LineKind.PAYMENT
     line_ref: str | None = None
@@ -210,7 +217,6 @@ class SettlementFeeRecorded(FeeEvent, frozen=True, kw_only=True):
     file_sha256: str
     line: int = 0
     line_ref: str | None = None
-    payment_ref: str | None = None
     value_date: date | None = None
     #: Whether control figures count it; those of before there were any do not.
     controlled: bool = False

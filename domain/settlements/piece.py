@@ -172,8 +172,7 @@ class Piece:
                 file_sha256=self._sent.file_sha256,
                 processor=self._sent.processor,
                 payment_ref=line.processor_ref,
-                fee=fee,
-                cleared=tuple(self._cleared(line, fee)),
+                **self._fees(line, fee),
                 controlled=True,
                 **place,
             )
@@ -195,8 +194,7 @@ class Piece:
             "payment_ref": line.subject,
             "kind": line.kind,
             "gross": line.gross,
-            "fee": line.fee,
-            "cleared": tuple(self._cleared(line, line.fee)),
+            **self._fees(line, line.fee),
             "suspense": line.gross if expected is None else -before.suspense,
             **place,
         }
@@ -235,6 +233,12 @@ class Piece:
         return settled.with_numbered(
             self._states.state(SettledByNumber, line.subject), self._sent.processor
         )
+
+    def _fees(self, line: Line, fee: int) -> dict[str, Any]:
+        """A fee, what of it disputes have posted, and what may be that of a dispute to come."""
+        unknown = self._recorded.may_be_dispute(line.kind, line.subject)
+        cleared = tuple(self._cleared(line, fee))
+        return {"fee": fee, "cleared": cleared, "early": fee if unknown else 0}
 
     def _cleared(self, line: Line, fee: int) -> Iterator[FeeCleared]:
         """What of a fee disputes have posted and no line has cleared yet, or to be given back."""

@@ -16,6 +16,7 @@ from domain.disputes.dispute import (
     ReportedDispute,
     known_dispute,
 )
+from domain.payments.early_fees import EarlyFee
 from domain.payments.payment import DisputeStatus, PaymentRecord, PaymentStatus, payment_key
 from domain.payments.suspense_drawn import dispute_notice_key
 from domain.payments.waiting import Waiting
@@ -93,6 +94,7 @@ class Recorded:
         )
         by_id = dict.fromkeys(one.dispute for record in disputed for one in record.disputes)
         self._by_id = given.states_of(DisputeRecord, by_id)
+        self._early = given.states_of(EarlyFee, dict.fromkeys(self._names_of_disputes()))
         claims = (claim for kind, ref in named for claim in self._claims(kind, ref))
         keys = dict.fromkeys(key for claim in claims for key in claim.fee_keys)
         self._fees = given.states_of(DisputeFee, keys)
@@ -117,6 +119,13 @@ class Recorded:
         """The disputes whose fees a line of this kind may pay."""
         return [] if reference is None else self._claims(kind, reference)
 
+    def may_be_dispute(self, kind: str, reference: str | None) -> bool:
+        """Whether nobody knows the reference of a line that may pay a dispute's fee."""
+        if reference is None or kind not in (LineKind.CHARGEBACK, LineKind.FEE):
+            return False
+        payment = self._payments[reference]
+        return not (self._claims(kind, reference) or self._is_own(payment) or payment.waiting)
+
     def _claims(self, kind: str, reference: str) -> list[DisputeClaim]:
         """The dispute of this reference, else those of the payment of this reference."""
         if kind not in DISPUTED:
@@ -127,6 +136,14 @@ class Recorded:
         payment = self._payments[reference]
         waiting = (claim for one in self._waiting(reference) for claim in self._of_waiting(one))
         return [*self._of_payment(payment), *waiting]
+
+    def _names_of_disputes(self) -> Iterator[str]:
+        """The references of all disputes that claims may be made of."""
+        known = (*self._disputes.values(), *self._by_id.values())
+        yield from (self._own(part.dispute_ref) for found in known for part in found.parts)
+        for payment in self._payments.values():
+            for one in (*payment.waiting, *payment.returned):
+                yield from (self._own(ref) for ref in one.claimed)
 
     def _own(self, reference: str) -> str:
         return notice_key(self._processor, reference)
@@ -219,13 +236,15 @@ class Recorded:
         if opened.fee:  # which may have been paid while it was a dispute of money in suspense
             keys = (*keys, self._own(opened.dispute_ref))
         fee = 0 if won and opened.fee_refundable else opened.fee
-        return DisputeClaim(opened.amount, won, fee, keys)
+        early = self._early[self._own(opened.dispute_ref)].used if opened.fee else 0
+        return DisputeClaim(opened.amount, won, fee - early, keys)
 
     def _of_waiting(self, waiting: Waiting, dispute: str | None = None) -> Iterator[DisputeClaim]:
         """Its disputes, or the one of this reference."""
         for ref, claimed in waiting.claimed.items():
             if dispute in (None, ref):
-                yield DisputeClaim(claimed.amount, claimed.won, claimed.fee, (self._own(ref),))
+                fee = claimed.fee - self._early[self._own(ref)].used
+                yield DisputeClaim(claimed.amount, claimed.won, fee, (self._own(ref),))
 
     def _kept(self, reference: str, command: str) -> Iterator[Waiting]:
         """The notices of `command` that wait in suspense under their own reference."""

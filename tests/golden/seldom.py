@@ -21,6 +21,7 @@ def seldom(stage: WritePath) -> None:
     _in_suspense(stage)
     _moved(stage)
     _settled(stage)
+    _paid_early(stage)
 
 
 def other_terms(stage: WritePath, document: dict[str, Any]) -> None:
@@ -196,6 +197,19 @@ def _moved(stage: WritePath) -> None:
     stage.when(Sent("propose-adjustment", proposal, *FINANCE))
     proposed = {"adjustment": stage.outcomes[0].event["adjustment_id"]}
     stage.given(Sent("approve-adjustment", proposed, "approver", "bob"))
+
+
+def _paid_early(stage: WritePath) -> None:
+    """Lines pay the fees of disputes that come later, of a sale and of money in suspense."""
+    lines = [
+        {"line_ref": f"e_{ref}", "kind": "FEE", "processor_ref": ref, "gross": -15}
+        for ref in ("d-soon", "d-later")
+    ]
+    file = {"processor": "stripe", "file_sha256": "ef" * 32, "lines": lines}
+    stage.given(Sent("import-settlement", file, *FINANCE), card_tip(700, processor_ref="soon"))
+    stage.when(purchase("small", price=998, user="careful", ref="later"))
+    assert stage.outcomes[0].code == "PRICE_MISMATCH"
+    stage.given(_disputed("soon", "d-soon", 300), _disputed("later", "d-later", 300))
 
 
 def _settled(stage: WritePath) -> None:

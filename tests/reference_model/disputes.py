@@ -4,6 +4,7 @@ How the loss of a purchase falls on the sales that its tokens paid is the produc
 auditor holds it against what was bought, what each creator has, and what the bank took.
 """
 
+from collections import Counter
 from typing import Any
 
 from tests.reference_model.purchase_losses import PurchaseLosses
@@ -20,6 +21,9 @@ class Disputes(PurchaseLosses):
         super().__init__(book)
         self.disputes: dict[str | tuple[str, str], dict[str, Any]] = {}
         self.marks: dict[str, list[int]] = {}
+        #: Fees that lines paid before their disputes were heard of, and those taken over.
+        self.early_fees: Counter[tuple[str, str]] = Counter()
+        self.used_fees: Counter[tuple[str, str]] = Counter()
 
     def open_dispute(self, fields: dict[str, Any]) -> Verdict:
         """A bank takes back what was paid, and what it takes beyond that is lost to us."""
@@ -41,6 +45,7 @@ class Disputes(PurchaseLosses):
         policy = self.policy(self.happened(fields))
         if policy is None:
             return suspended("NO_POLICY", -amount - fee)
+        self._takes_over(fields)
         parts: list[dict[str, Any]] = []
         for one, part in self._spread(about, amount):
             dispute = {
@@ -68,6 +73,14 @@ class Disputes(PurchaseLosses):
         if fields.get("final"):
             self.marked(parts, won=False)
         return Verdict("accepted", numbers={"amount": parts[0]["amount"]})
+
+    def _takes_over(self, fields: dict[str, Any]) -> None:
+        """Of the fee of a dispute that lines have paid before, it takes over what it posts."""
+        ref = (fields["processor"], fields["processor_ref"])
+        paid, used = self.early_fees[ref], self.used_fees[ref]
+        part = min(max(0, fields["fee"] - used), max(0, paid - used))
+        self.used_fees[ref] += part
+        self.money((f"psp.{fields['processor']}", part), ("exp.processor", -part))
 
     def _by_card(self, about: dict[str, Any]) -> int:
         if "price" in about:
@@ -107,6 +120,8 @@ class Disputes(PurchaseLosses):
         notes = self.notes(entry)
         if any(n["command"] == "open-dispute" and n["ref"] == ref for n in notes):
             return NOTHING
+        if entry["currency"] is None:
+            self._takes_over(fields)
         self.note(payment, entry, fields, "open-dispute", disputed=amount, fee=fee, ref=ref)
         state = "LOST" if fields.get("final") else "OPEN"
         self.disputes[fields["processor"], ref] = {

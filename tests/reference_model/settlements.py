@@ -77,16 +77,27 @@ class Settlements(Corrections):
         if line["kind"] == "FEE":
             gross, fee = 0, fee - gross
         self.money(("bank", -fee), ("exp.processor", fee))
+        self._early(processor, line, fee)
         paying = line["kind"] != "CHARGEBACK_REVERSAL" or fee < 0
         for dispute in self._feed(processor, line) if paying else ():
             paid = self.paid_fees[dispute["id"]] + self.paid_fees[dispute["told"]]
-            left = dispute["posted"] - paid
+            left = dispute["posted"] - paid - self.used_fees[dispute["told"]]
             part = sorted((0, fee, left))[1] if fee * left > 0 else 0
             fee -= part
             self.paid_fees[dispute["id"]] += part
             self.money((f"psp.{processor}", part), ("exp.processor", -part))
         if line["kind"] != "FEE":
             self._compared(processor, line, made)
+
+    def _early(self, processor: str, line: Line, fee: int) -> None:
+        """A fee under a reference that nobody knows may be that of a dispute to come."""
+        about = line.get("processor_ref")
+        if about is None or line["kind"] not in ("FEE", "CHARGEBACK"):
+            return
+        payment = self.payments.get(about, {"waiting": []})
+        known = self._is_own(processor, payment) or payment["waiting"]
+        if not known and not self._feed(processor, line):
+            self.early_fees[processor, about] += fee
 
     def _compared(self, processor: str, line: Line, made: int) -> None:
         kind, about, gross = line["kind"], line.get("processor_ref"), line["gross"]
@@ -255,7 +266,8 @@ class Settlements(Corrections):
     def _unposted(self, processor: str, ref: str, amount: int, fee: int) -> dict[str, Any]:
         """A dispute without an id."""
         key = (processor, ref)
-        return {"id": key, "told": None, "amount": amount, "posted": fee, "state": "OPEN"}
+        posted = fee - self.used_fees[key]
+        return {"id": key, "told": None, "amount": amount, "posted": posted, "state": "OPEN"}
 
     def resolve_break(self, fields: dict[str, Any]) -> Verdict:
         """A person decides."""

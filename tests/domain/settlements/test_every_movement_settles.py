@@ -49,8 +49,8 @@ class SettledLife(WalletLife):
             self._moved(fields["processor"], *moved)
             self._settle()
         heard = super()._hears(name, **fields)
-        if name == "open-dispute" and self.early:  # its fee is known once there is a dispute
-            about = fields["processor_ref"]
+        if name == "open-dispute" and self.early and self.by_payment:
+            about = fields["processor_ref"]  # only then it is known which dispute's fee it is
             self._moved(fields["processor"], "FEE", -fields["fee"], about)
         if moved is not None and not self.early:
             self._moved(fields["processor"], *moved)
@@ -68,7 +68,7 @@ class SettledLife(WalletLife):
             return "REFUND", one.taken[failed], one.ref if self.by_payment else failed
         if name == "open-dispute":
             about = one.ref if self.by_payment else own
-            fee = 0 if self.early else fields["fee"]
+            fee = 0 if self.early and self.by_payment else fields["fee"]
             return "CHARGEBACK", -fields["amount"], about, fee
         if name == "close-dispute" and fields["outcome"] == "WON":
             dispute = fields["dispute"]
