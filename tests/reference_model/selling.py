@@ -217,16 +217,16 @@ class Selling(Offers):
 
     def charge_period(self, fields: dict[str, Any]) -> Verdict:
         """A period was paid."""
-        if (other := self.other_currency(fields)) is not None:
-            return foreign(fields["price"], other)
         known, price = self.subscriptions.get(fields["subscription"]), fields["price"]
-        if known is None:
-            return parked()
         off = self.off(fields, price)
         if off is None:
             return parked()
         discount, ours = off
         full = price - discount
+        if (other := self.other_currency(fields)) is not None:
+            return foreign(full - ours, other)
+        if known is None:
+            return parked()
         at = self.happened(fields)
         policy, user, creator = self.policy(at), known["user"], known["creator"]
         if policy is None:
