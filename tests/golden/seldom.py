@@ -25,7 +25,7 @@ def seldom(stage: WritePath) -> None:
 
 
 def other_terms(stage: WritePath, document: dict[str, Any]) -> None:
-    """Under a policy with other terms the same says more."""
+    """Under a policy with other terms the same says more; then the terms are as before."""
     terms = {
         **document,
         "dispute_bearer": "PLATFORM",
@@ -37,12 +37,10 @@ def other_terms(stage: WritePath, document: dict[str, Any]) -> None:
         "payout_schedule": "DAILY",
         "second_person": {"grant_per_day": 100},
     }
-    since = {"body": terms, "effective_from": "1970-01-01T00:00:00Z"}
     call = {"call": "windowed", "user": "terms", "creator": CREATOR, "rate": 60}
     for_long = {"expires_at": "2096-01-01T00:00:00Z"}
     stage.given(
-        Sent("propose-policy", since, "admin", "alice"),
-        Sent("approve-policy", {"version": 3}, "approver", "bob"),
+        *_published(terms, 3),
         purchase("small", price=999, user="terms", ref="terms"),
         Sent("start-call", call),
         Sent("end-call", {"call": "windowed"}),
@@ -65,6 +63,16 @@ def other_terms(stage: WritePath, document: dict[str, Any]) -> None:
     given = {"user": "terms", "tokens": 500, "reason_code": "WELCOME", "on_behalf_of": "eve"}
     stage.given(Sent("grant-promo", given))
     _paid_out(stage)
+    stage.given(_published({**document, "second_person": {"close_period": True}}, 4))
+
+
+def _published(document: dict[str, Any], version: int) -> list[Sent]:
+    """Alice proposes the document, Bob approves it."""
+    since = {"body": document, "effective_from": "1970-01-01T00:00:00Z"}
+    return [
+        Sent("propose-policy", since, "admin", "alice"),
+        Sent("approve-policy", {"version": version}, "approver", "bob"),
+    ]
 
 
 def _paid_out(stage: WritePath) -> None:
