@@ -44,17 +44,30 @@ def rebuild_projections(
         raise typer.Exit(_WRONG)
 
 
-def verify_books(*, book: _Book = None) -> None:
-    """Verify the log and everything that is derived from it.
+def verify_books(
+    *,
+    book: _Book = None,
+    decide_after: Annotated[
+        int, typer.Option(min=0, help="Decide again only what came after this position.")
+    ] = 0,
+) -> None:
+    """Verify that the log is true, and everything that is derived from it or kept beside it.
 
-    Recomputes hashes, postings, tags, columns, snapshots and read models, and compares them. Exits
-    with 0 if everything is right, otherwise with 1 and the first difference of each book.
+    Recomputes what stands beside the entries, decides again what was decided, folds snapshots and
+    read models, and compares tables and rights with those of a new book. Exits with 0 if everything
+    is right, otherwise with 1 and the first difference of each book.
     """
     clean = True
     with opened() as where, progress_bar() as bar:
         for each in books_of(where, book):
             task = bar.add_task(f"verify {each.name}", total=None)
-            report = verify(where.service_url, each, progress=_onto(bar, task))
+            report = verify(
+                where.service_url,
+                each,
+                admin_url=where.admin_url,
+                decide_after=decide_after,
+                progress=_onto(bar, task),
+            )
             clean = _reported(each, report) and clean
     if not clean:
         raise typer.Exit(_WRONG)
@@ -108,7 +121,8 @@ def _reported(book: Book, report: Verification) -> bool:
     """Print what one book's verification found; True if everything is right."""
     first = report.first
     if first is None:
-        checked = ", ".join(("log", "snapshots", *report.projections))
+        structure = ("tables and rights",) if report.structure else ()
+        checked = ", ".join((*structure, "log", "snapshots", *report.projections))
         clean = f"{book.name}: [green]clean[/] up to position {report.head} ({checked})"
         out.print(clean, soft_wrap=True)
         return True

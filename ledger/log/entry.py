@@ -90,12 +90,17 @@ def faults(data: bytes) -> Iterator[str]:
     """Everything that contradicts itself inside an entry: its form, types, postings or tags."""
     try:
         entry = decode(data)
-        if canonical(msgspec.json.decode(data)) != data:
-            yield "the entry is not canonical JSON"
         event = entry.event()
     except (msgspec.MsgspecError, LookupError) as error:
         yield f"the entry does not decode: {error}"
         return
+    yield from contradictions(data, entry, event)
+
+
+def contradictions(data: bytes, entry: Entry, event: Event) -> Iterator[str]:
+    """What in `entry`, decoded from `data`, contradicts its own form or its `event`."""
+    if canonical(entry) != data:
+        yield "the entry is not canonical JSON, or holds fields that entries do not have"
     if body_of(event) != bytes(entry.body):
         yield "the body holds fields that its event type does not have"
     if event.tags() != entry.tags:

@@ -7,6 +7,8 @@ bits, drawn anew every millisecond, keep the ids of several books apart.
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 #: 2000-01-01 UTC, from which `rows.microseconds` counts, in Unix milliseconds.
 _EPOCH_MS = 946_684_800_000
@@ -36,3 +38,13 @@ def event_ids() -> Callable[[int], EventId]:
         return f"{before}{_US_TEXT[us]}{after}", head + _US_BYTES[us] + tail
 
     return new_id
+
+
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def time_of(event_id: UUID) -> datetime:
+    """When the event of this id was recorded."""
+    high = event_id.int >> 64
+    return _UNIX_EPOCH + ((high >> 16) * 1_000 + (high & 0xFFF)) * _MICROSECOND

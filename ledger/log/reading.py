@@ -3,7 +3,7 @@
 Each function takes a connection with the book's schema first on its search path. An entry comes
 as its position and the bytes that the log keeps; `ledger.log.entry.decode` makes an `Entry` of
 them. The sequencer loads states by statements of its own, in the round trip that opens a batch,
-and `ledger.log.verify` compares what stands beside an entry.
+and `ledger.verification` compares what stands beside an entry.
 """
 
 from collections.abc import Iterator, Sequence

@@ -14,10 +14,11 @@ import psutil
 import pytest
 
 from ledger.books import create_book
-from ledger.log.verify import verify_log, verify_snapshots
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE
 from ledger.postgres.migrations import migrate
+from ledger.verification.log import verify_log
+from ledger.verification.snapshots import verify_snapshots
 from tests.conftest import FreshBook
 from tests.faults import worker
 from tests.scenarios.policies import MICRO_UNLOCK

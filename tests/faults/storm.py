@@ -25,7 +25,8 @@ import typer
 from rich.progress import track
 
 from ledger.books import create_book
-from ledger.log.verify import verify_log, verify_snapshots
+from ledger.verification.log import verify_log
+from ledger.verification.snapshots import verify_snapshots
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE
 from ledger.postgres.migrations import migrate

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.log.verify import verify_log, verify_snapshots
 from ledger.postgres import embedded
+from ledger.verification.log import verify_log
+from ledger.verification.snapshots import verify_snapshots
 from tests.conftest import FreshBook
 from tests.faults.commands import command
 from tests.faults.conftest import SOON_S, until

@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from domain.command import COMMANDS
 from ledger.books import create_book
-from ledger.log.verify import verify_log, verify_snapshots
 from ledger.postgres.database import Database
+from ledger.verification.log import verify_log
+from ledger.verification.snapshots import verify_snapshots
 from ledger.write.answer import Answer
 from ledger.write.writer import Writer
 from tests.conftest import FreshBook

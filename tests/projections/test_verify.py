@@ -10,7 +10,7 @@ from projections.catalogue import PROJECTIONS
 from projections.models.wallets import Wallets
 from projections.queries import wait_for
 from projections.verify import verify
-from tests.ledger.log.damage import damage
+from tests.ledger.verification.damage import damage
 from tests.projections.following import follow, written
 from tests.scenarios.steps import tip
 from tests.scenarios.write_path import WritePath

@@ -25,6 +25,7 @@ BESIDE_THE_DOOR = {
     "ledger/sql/relay.sql",
     "ledger/sql/sequencer.sql",
     "ledger/sql/verify.sql",
+    "ledger/sql/verify_beside.sql",
     "projections/sql/checkpoints.sql",
 }
 LOG_TABLES = ("FROM head", "FROM events", "JOIN events", "FROM event_tags", "JOIN event_tags")

@@ -1,6 +1,8 @@
 """What a book keeps beside its log, and what verification finds in it."""
 
-from ledger.log.verify import Difference, verify_log, verify_snapshots
+from ledger.verification.difference import Difference
+from ledger.verification.log import verify_log
+from ledger.verification.snapshots import verify_snapshots
 from tests.scenarios.steps import Sent
 from tests.scenarios.write_path import WritePath
 

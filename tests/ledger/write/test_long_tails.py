@@ -8,7 +8,7 @@ import pytest
 
 from domain.event import Event
 from domain.wallets.wallet import Wallet
-from ledger.log.verify import verify_snapshots
+from ledger.verification.snapshots import verify_snapshots
 from ledger.write import state_loading
 from ledger.write.new_folds import write_snapshots
 from ledger.write.state_loading import TAIL_MAX

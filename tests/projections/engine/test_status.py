@@ -8,7 +8,7 @@ from projections.catalogue import all_projections
 from projections.engine.install import install
 from projections.queries import status
 from tests.conftest import FreshBook
-from tests.ledger.log.damage import damage
+from tests.ledger.verification.damage import damage
 
 
 def test_a_log_that_lacks_its_next_event_still_has_a_status(fresh_book: FreshBook) -> None:
