@@ -9,6 +9,10 @@ FROM inbox i LEFT JOIN receipts r ON r.key = i.key
 WHERE (i.processor, i.processor_ref, i.command) > (%s, %s, %s)
 ORDER BY i.processor, i.processor_ref, i.command LIMIT %s;
 
+-- name: parked
+-- How many notices wait, as the head counts them and as they are.
+SELECT h.parked, (SELECT count(*) FROM inbox WHERE state = 'parked') FROM head h;
+
 -- name: bodies
 -- The bodies that receipts keep, of some keys.
 SELECT body FROM receipts WHERE key = ANY (%s::bytea[]) AND body IS NOT NULL;

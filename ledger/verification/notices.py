@@ -49,6 +49,9 @@ class _Kept(msgspec.Struct):
 
 def verify_inbox(connection: Connection) -> Iterator[Difference]:
     """Every kept notice that is not what the log and its receipt say."""
+    counted, waiting = connection.execute(SQL["parked"]).fetchone() or (0, 0)
+    if counted != waiting:
+        yield Difference(None, "inbox", f"{waiting} parked notices in the head", f"{counted}")
     after = ("", "", "")
     while True:
         with connection.cursor(binary=True) as cursor:

@@ -41,6 +41,7 @@ from domain.creators.onboarding import CreatorVerified, PayoutAccountChanged
 from domain.event import Event
 from domain.fields import Funding
 from domain.holds.hold import CreditsHeld, HoldReleased, HoldSettled
+from domain.offers.offer import OfferPublished, OfferWithdrawn
 from domain.payments.payment import PaymentReleased, PaymentSuspended
 from domain.payouts.payout import (
     PayoutApproved,
@@ -89,19 +90,12 @@ TOLD: Mapping[str, Told] = {
     "cancel-subscription": {SubscriptionCancelled: _SUBSCRIPTION},
     "capture": {
         PaymentCaptured: {
-            "payment": "payment_id", "amount": "gross", "final": "final", "reason_code": "reason"
+            "payment": "payment_id", "amount": "charged", "final": "final", "reason_code": "reason"
         }
     },
     "change-subscription": {
         SubscriptionChanged: {
             **_SUBSCRIPTION, "plan": "plan", "price": "price", "from_period": "from_period"
-        }
-    },
-    "charge-period": {
-        PeriodCharged: {
-            **_SUBSCRIPTION, "period_start": "period_start", "period_end": "period_end",
-            "price": "gross", "processor": "processor", "processor_ref": "processor_ref",
-            "country": "country",
         }
     },
     "close-period": {PeriodClosed: {"period": "period"}},
@@ -178,6 +172,7 @@ TOLD: Mapping[str, Told] = {
     },
     "unfreeze": {AccountUnfrozen: _FREEZE},
     "verify-creator": {CreatorVerified: {"creator": "creator", "verified": "verified"}},
+    "withdraw-offer": {OfferWithdrawn: {"offer": "offer_id"}},
     "void": {PaymentVoided: {"payment": "payment_id", "reason_code": "reason"}},
 }  # fmt: skip
 
@@ -197,6 +192,7 @@ def _sold(event: Event, policy: PolicyVersion | None) -> Fields | None:
         "processor": event.processor,
         "processor_ref": event.processor_ref,
         "country": event.country,
+        **_discounted(event),
     }
     if isinstance(event, TipSent):
         return {**fields, "amount": event.gross // unit}
@@ -205,8 +201,48 @@ def _sold(event: Event, policy: PolicyVersion | None) -> Fields | None:
         "item": event.item_id,
         "item_class": event.item_class,
         "price": event.gross // unit,
-        "discount": event.discount // unit,
+        "discount": event.discount // unit if event.offer_id is None else None,
         "access_until": event.expires_at,
+    }
+
+
+def _discounted(event: Sale | PaymentAuthorized) -> Fields:
+    """The offer that discounts follow from, or else what the platform pays."""
+    if event.offer_id is not None:
+        return {"offer": event.offer_id}
+    return {"platform_discount": event.platform_discount}
+
+
+def _charged(event: Event) -> Fields | None:
+    if not isinstance(event, PeriodCharged):
+        return None
+    return {
+        "subscription": event.subscription_id,
+        "period_start": event.period_start,
+        "period_end": event.period_end,
+        "price": event.gross,
+        "processor": event.processor,
+        "processor_ref": event.processor_ref,
+        "country": event.country,
+        **_discounted(event),
+    }
+
+
+def _offered(event: Event) -> Fields | None:
+    if not isinstance(event, OfferPublished):
+        return None
+    eligible = {"first_purchase": event.first_purchase, "users": event.users or None}
+    return {
+        "offer": event.offer_id,
+        "products": event.products,
+        "discount": event.discount or None,
+        "discount_bps": event.discount_bps or None,
+        "platform_discount": event.platform_discount or None,
+        "starts_at": event.starts_at,
+        "ends_at": event.ends_at,
+        "max_uses": event.max_uses,
+        "max_uses_per_user": event.max_uses_per_user,
+        "eligible": eligible,
     }
 
 
@@ -219,9 +255,10 @@ def _authorized(event: Event) -> Fields | None:
         "user": event.user,
         "payee": event.creator,
         "tier": event.tier,
-        "amount": event.amount,
+        "amount": event.amount + event.discount + event.platform_discount,
         "processor": event.processor,
         "processor_ref": event.processor_ref,
+        **_discounted(event),
         "expires_at": event.expires_at if stated else None,
         "country": event.country,
         "payees": [msgspec.structs.asdict(payee) for payee in event.payees] or None,
@@ -264,7 +301,9 @@ def _adjusted(event: Event) -> Fields | None:
 #: Commands that are told by more than names.
 TELLERS: Mapping[str, Callable[[Event], Fields | None]] = {
     "authorize": _authorized,
+    "charge-period": _charged,
     "propose-adjustment": _adjusted,
+    "publish-offer": _offered,
     "refund": _refunded,
     "request-payout": _requested,
     "start-call": _started,

@@ -25,11 +25,11 @@ import typer
 from rich.progress import track
 
 from ledger.books import create_book
-from ledger.verification.log import verify_log
-from ledger.verification.snapshots import verify_snapshots
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE
 from ledger.postgres.migrations import migrate
+from ledger.verification.log import verify_log
+from ledger.verification.snapshots import verify_snapshots
 from tests.conftest import FreshBook
 from tests.faults.storm_clients import Storm, Target
 from tests.faults.storm_faults import Faults, a_clock, a_disk

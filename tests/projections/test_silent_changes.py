@@ -237,6 +237,8 @@ CHANGES: dict[str, tuple[Callable[[Forger], None], str, str]] = {
         "inbox", "charge-period s-1"),
     "a parked notice is gone": (
         done("DELETE FROM inbox WHERE state = 'parked'"), "inbox", "the notice of the receipt"),
+    "how many notices are parked": (
+        done("UPDATE head SET parked = 0"), "inbox", "1 parked notices in the head"),
     "a suspended notice is marked as applied": (
         done("UPDATE inbox SET state = 'applied', position = 5 WHERE processor_ref = 'odd'"),
         "inbox", "record-purchase odd"),

@@ -14,10 +14,13 @@ def inbox(stage: WritePath) -> dict[str, tuple[str, str | None, int | None]]:
         return {ref: (state, awaits, position) for ref, state, awaits, position in rows}
 
 
-def differences(stage: WritePath) -> list[Difference]:
+def differences(stage: WritePath, *, decide_after: int = 0) -> list[Difference]:
     """What verification finds."""
     with stage.fresh.connect(autocommit=True) as connection:
-        return [*verify_log(connection, stage.book), *verify_snapshots(connection)]
+        return [
+            *verify_log(connection, stage.book, decide_after=decide_after),
+            *verify_snapshots(connection),
+        ]
 
 
 def refunded(cumulative: int, ref: str = "refund", sale: str = "tip") -> Sent:
