@@ -24,7 +24,8 @@ WITH spaces AS (
   SELECT r.nspname, r.relname, 'rights on the column', a.attname, r.relowner, a.attacl
   FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid WHERE a.attacl IS NOT NULL
   UNION ALL
-  SELECT s.nspname, '', 'rights on the function', format('%%s(%%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.proowner,
+  SELECT s.nspname, '', 'rights on the function',
+         format('%%s(%%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.proowner,
          coalesce(p.proacl, acldefault('f', p.proowner))
   FROM pg_proc p JOIN spaces s ON s.oid = p.pronamespace
   UNION ALL

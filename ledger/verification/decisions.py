@@ -13,7 +13,7 @@ from domain.rejections import Rejection
 from ledger.books import Book
 from ledger.log.entry import Entry, body_of
 from ledger.verification.difference import Difference, shown
-from ledger.verification.retelling import retold
+from ledger.verification.retelling import retold, role_of
 from ledger.verification.states import FoldedStates
 from ledger.write.business_days import BusinessDays
 from ledger.write.policies import PublishedPolicies
@@ -80,16 +80,16 @@ class Decisions:
                 return DecidedAgain(len(group), Difference(first.position, "key", expected, key))
         recorded_at = first.entry.recorded_at
         today = self._days.of(recorded_at)
-        decision = self._decide(command, first.entry, today)
+        decision = self._decide(command, first, today)
         found = _differing(decision, group)
         before = self._days.of(recorded_at - BATCH_TIME_MAX)
         if found.difference is not None and before != today:
-            return _differing(self._decide(command, first.entry, before), group)
+            return _differing(self._decide(command, first, before), group)
         return found
 
-    def _decide(self, command: Command, entry: Entry, today: date) -> Decision:
+    def _decide(self, command: Command, first: Placed, today: date) -> Decision:
         policies = self._policies.versions()
-        now = entry.recorded_at
+        entry, now = first.entry, first.entry.recorded_at
         given = Given(
             self._states,
             policies,
@@ -101,6 +101,7 @@ class Decisions:
             today,
             "",
             entry.principal,
+            role_of(first.event),
         )
         return decide(command, given)
 

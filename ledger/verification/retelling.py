@@ -32,7 +32,7 @@ from domain.controls.adjustments import (
     AdjustmentRejected,
 )
 from domain.controls.erasure import SubjectErased
-from domain.controls.freezes import AccountFrozen, AccountUnfrozen
+from domain.controls.freezes import FINANCE, AccountFrozen, AccountUnfrozen
 from domain.controls.periods import PeriodClosed
 from domain.controls.policy_changes import PolicyProposed, PolicyPublished
 from domain.controls.second_persons import CommandApproved, CommandProposed, CommandRejected
@@ -328,6 +328,11 @@ def fields_of(entry: Entry, event: Event, policy: PolicyVersion | None) -> Field
     if names is None:
         return None
     return {field: getattr(event, attribute) for field, attribute in names.items()}
+
+
+def role_of(first: Event) -> str:
+    """In which role the command was sent whose first event this is, where that decided anything."""
+    return FINANCE if isinstance(first, AccountFrozen) and first.of_finance else ""
 
 
 def retold(group: Sequence[tuple[Entry, Event]], policy: PolicyVersion | None) -> Iterator[Command]:
