@@ -42,8 +42,8 @@ SELECT nspname, relation, kind, name,
 FROM rights
 UNION ALL
 SELECT nspname, relname, 'relation', relname,
-       format('kind %%s, persistence %%s, row security %%s %%s, options %%s', relkind, relpersistence,
-              relrowsecurity, relforcerowsecurity, reloptions)
+       format('kind %%s, persistence %%s, row security %%s %%s, options %%s', relkind,
+              relpersistence, relrowsecurity, relforcerowsecurity, reloptions)
 FROM relations
 UNION ALL
 SELECT r.nspname, r.relname, 'column', a.attname,

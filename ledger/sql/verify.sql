@@ -52,7 +52,8 @@ WITH attached AS (
   WHERE i.inhparent = 'events'::regclass
 ), registered AS (
   SELECT name, format('FOR VALUES FROM (%%L) TO (%%L)', first_position, last_position + 1) AS bound,
-         first_position = 1 + lag(last_position, 1, 0::bigint) OVER (ORDER BY first_position) AS next
+         first_position - 1 = lag(last_position, 1, 0::bigint) OVER (ORDER BY first_position)
+           AS next
   FROM partitions
 )
 SELECT format('%%s %%s', coalesce(r.name, a.name), coalesce(r.bound, a.bound)),
