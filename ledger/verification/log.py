@@ -137,7 +137,7 @@ class _Log:
     def _page_tags(self, placed: list[Placed]) -> Iterator[Difference]:
         tags = [(one.position, tag) for one in placed for tag in dict.fromkeys(one.entry.tags)]
         self._tags += len(tags)
-        columns = [position for position, _ in tags], [tag for _, tag in tags]
+        columns = f"{{{','.join(str(position) for position, _ in tags)}}}", _array(tags)
         for position, tag in self._connection.execute(SQL["missing_tags"], columns):
             yield Difference(position, "tag index", tag, "none")
 
@@ -148,3 +148,11 @@ class _Log:
             extra = self._connection.execute(SQL["extra_tags"], (last, LISTED_MAX))
             for position, tag in extra:
                 yield Difference(position, "tag index", "none", tag)
+
+
+def _array(tags: list[tuple[int, str]]) -> str:
+    """An array literal of the tags: many times faster than the driver's own for thousands."""
+    quoted = '","'.join(tag for _, tag in tags)
+    if "\\" in quoted or quoted.count('"') != 2 * (len(tags) - 1):
+        quoted = '","'.join(tag.replace("\\", r"\\").replace('"', r"\"") for _, tag in tags)
+    return f'{{"{quoted}"}}' if tags else "{}"

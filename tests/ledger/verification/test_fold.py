@@ -62,7 +62,8 @@ def test_every_command_is_told_or_known_not_to_be() -> None:
 def test_the_scheduler_sends_what_the_agenda_names(played: WritePath) -> None:
     events = [one.event for one in placed(played) if isinstance(one.event, AgendaEvent)]
     dues = [due for event in events for _, due in event.agenda_items() if due is not None]
-    assert {due.command for due in dues} == SCHEDULED
+    assert len(dues) > len(SCHEDULED)
+    assert {due.command for due in dues} <= SCHEDULED
 
 
 @pytest.mark.parametrize(("page", "states_max"), [(1, 2), (7, 8), (5_000, 100_000)])
