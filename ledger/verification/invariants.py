@@ -5,7 +5,6 @@ postings of an event say what it does to wallets and creators. Pure: states and 
 out.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from domain.accounts import Assets, Posting, fan_debt, wallet_free, wallet_held
@@ -14,7 +13,7 @@ from domain.creators.creator import Bucket, Creator
 from domain.event import Event
 from domain.holds.hold import Hold
 from domain.wallets.lot_changes import ROUTES, Cause, LotChange, TokenPlace
-from domain.wallets.wallet import Lot, LotUse, TokenClass, Wallet, WalletEvent
+from domain.wallets.wallet import PROMO, Lot, LotUse, Wallet, WalletEvent
 from ledger.verification.states import Change
 
 #: What kind of thing is wrong, what it should be, what it is.
@@ -22,6 +21,9 @@ Fault = tuple[str, str, str]
 
 #: An account in one asset.
 Place = tuple[str, str]
+
+#: How the accounts begin that tell what users and creators have.
+_OWNED = ("w.", "cr.", "fan_debt.")
 
 _USED = frozenset({Cause.SPENT, Cause.USED})
 
@@ -36,18 +38,19 @@ def lot_faults(event: Event, wallets: dict[str, Wallet]) -> Iterator[Fault]:
     moved: dict[tuple[str, str], list[int]] = {}
     for user, lot, tokens, cause in changes:
         free_held = moved.setdefault((user, lot.lot), [0, 0])
-        for place, change in zip(ROUTES[cause], (-tokens, tokens), strict=True):
-            if place is not TokenPlace.SUPPLY:
-                free_held[place is TokenPlace.HELD] += change
+        source, target = ROUTES[cause]
+        if source is not TokenPlace.SUPPLY:
+            free_held[source is TokenPlace.HELD] -= tokens
+        if target is not TokenPlace.SUPPLY:
+            free_held[target is TokenPlace.HELD] += tokens
     for (user, lot_id), (free, held) in moved.items():
         wallet = wallets.get(user)
         there = None if wallet is None else wallet.lot(lot_id)
         has_free, has_held = (0, 0) if there is None else (there.free, there.held)
-        name = f"the lot {lot_id} of {user}"
         if has_free + free < 0:
-            yield "lot", f"{name} has at least {-free} free tokens", f"{has_free}"
+            yield "lot", f"the lot {lot_id} of {user} has {-free} free tokens", f"{has_free}"
         if has_held + held < 0:
-            yield "lot", f"{name} has at least {-held} held tokens", f"{has_held}"
+            yield "lot", f"the lot {lot_id} of {user} has {-held} held tokens", f"{has_held}"
     yield from _release_faults(changes, wallets)
 
 
@@ -73,7 +76,7 @@ def state_faults(
     changes: Sequence[Change], postings: Sequence[Posting], assets: Assets
 ) -> Iterator[Fault]:
     """What the states after an event have that they cannot have, or that it did not post."""
-    moved: Counter[Place] = Counter()
+    moved: dict[Place, int] = {}
     for key, before, after in changes:
         if before is after:
             continue
@@ -88,15 +91,17 @@ def state_faults(
             short = [use for use in after.lots if use.tokens < 0]
             if short:
                 yield "hold", f"the hold {name} holds what is taken of it", f"{after.lots}"
-    posted: Counter[Place] = Counter()
+    left = dict(moved)
     for account, asset, amount in postings:
-        if account.startswith(("w.", "cr.", "fan_debt.")):
-            posted[account, asset] += amount
-    for place in moved.keys() | posted.keys():
-        if posted[place] != moved[place]:
+        if account.startswith(_OWNED):
+            place = account, asset
+            left[place] = left.get(place, 0) - amount
+    for place, missing in left.items():
+        if missing:
             account, asset = place
-            expected = f"{moved[place]} {asset} on {account}, as the event changes it"
-            yield "postings and state", expected, f"{posted[place]}"
+            changed = moved.get(place, 0)
+            expected = f"{changed} {asset} on {account}, as the event changes it"
+            yield "postings and state", expected, f"{changed - missing}"
 
 
 def _wallet_faults(user: str, wallet: Wallet) -> Iterator[Fault]:
@@ -121,10 +126,10 @@ def _creator_faults(creator: str, after: Creator) -> Iterator[Fault]:
 
 
 def _count_wallet(
-    moved: Counter[Place], user: str, before: Wallet, after: Wallet, assets: Assets
+    moved: dict[Place, int], user: str, before: Wallet, after: Wallet, assets: Assets
 ) -> None:
     if before.debt != after.debt:
-        moved[fan_debt(user), assets.currency] += after.debt - before.debt
+        moved[fan_debt(user), assets.currency] = after.debt - before.debt
     if before.lots is after.lots:
         return
     free, held = wallet_free(user), wallet_held(user)
@@ -141,23 +146,26 @@ def _count_wallet(
 
 
 def _count_lot(
-    moved: Counter[Place], free: str, held: str, lot: Lot, assets: Assets, *, sign: int
+    moved: dict[Place, int], free: str, held: str, lot: Lot, assets: Assets, *, sign: int
 ) -> None:
-    asset = assets.promo if lot.kind == TokenClass.PROMO else assets.paid
-    moved[free, asset] -= sign * lot.free
+    asset = assets.promo if lot.kind == PROMO else assets.paid
+    place = free, asset
+    moved[place] = moved.get(place, 0) - sign * (lot.tokens - lot.consumed - lot.held)
     if lot.held:
-        moved[held, asset] -= sign * lot.held
+        place = held, asset
+        moved[place] = moved.get(place, 0) - sign * lot.held
 
 
 def _count_creator(
-    moved: Counter[Place], name: str, before: Creator, after: Creator, assets: Assets
+    moved: dict[Place, int], name: str, before: Creator, after: Creator, assets: Assets
 ) -> None:
-    for bucket, change in (
-        (Bucket.AVAILABLE, before.available - after.available),
-        (Bucket.RESERVED, before.reserved - after.reserved),
-        (Bucket.PAYOUT, before.in_payout - after.in_payout),
-        (Bucket.PENDING, before.pending - after.pending if before.maturing is not after.maturing
-         else 0),
-    ):  # fmt: skip
-        if change:
-            moved[creator_account(name, bucket), assets.currency] += change
+    money = assets.currency
+    if before.available != after.available:
+        place = creator_account(name, Bucket.AVAILABLE), money
+        moved[place] = before.available - after.available
+    if before.reserved != after.reserved:
+        moved[creator_account(name, Bucket.RESERVED), money] = before.reserved - after.reserved
+    if before.in_payout != after.in_payout:
+        moved[creator_account(name, Bucket.PAYOUT), money] = before.in_payout - after.in_payout
+    if before.maturing is not after.maturing:
+        moved[creator_account(name, Bucket.PENDING), money] = before.pending - after.pending
