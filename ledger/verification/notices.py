@@ -53,21 +53,20 @@ def verify_inbox(connection: Connection) -> Iterator[Difference]:
     if counted != waiting:
         yield Difference(None, "inbox", f"{waiting} parked notices in the head", f"{counted}")
     after = ("", "", "")
-    while True:
-        with connection.cursor(binary=True) as cursor:
-            rows = cursor.execute(SQL["inbox"], (*after, PAGE)).fetchall()
-        if not rows:
-            return
+    while rows := _rows(connection, after, PAGE):
         for row in rows:
             kept = _Kept(*row)
+            if any(_faults(connection, kept)):
+                kept = _Kept(*_rows(connection, after, 1)[0])  # it may have been dealt with since
             for expected, found in _faults(connection, kept):
-                yield Difference(
-                    kept.position or kept.receipt_position or None,
-                    "inbox",
-                    f"{kept.name}: {expected}",
-                    found,
-                )
-        after = rows[-1][:3]
+                at = kept.position or kept.receipt_position or None
+                yield Difference(at, "inbox", f"{kept.name}: {expected}", found)
+            after = row[:3]
+
+
+def _rows(connection: Connection, after: tuple[str, str, str], limit: int) -> list[Any]:
+    with connection.cursor(binary=True) as cursor:
+        return cursor.execute(SQL["inbox"], (*after, limit)).fetchall()
 
 
 def _faults(connection: Connection, kept: _Kept) -> Iterator[tuple[str, str]]:
