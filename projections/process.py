@@ -203,8 +203,9 @@ class _Share:
             schema, (_, moved_at) = next(iter(self._runners.items()))
             if moved_at > since and len(self._runners) <= RUNNERS_MAX:
                 return
-            self._enter(connection, schema)
-            self._let_go(connection, schema)
+            with within(connection, STEP_S):
+                self._enter(connection, schema)
+                self._let_go(connection, schema)
 
     def _let_go(self, connection: Connection, schema: str) -> None:
         runner, _ = self._runners.pop(schema, (None, 0.0))

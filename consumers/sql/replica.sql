@@ -45,7 +45,7 @@ SELECT max(position), max(recorded_at) FROM (
 WITH moved AS (
   UPDATE head SET position = %(position)s, recorded_at = %(recorded_at)s, commits = commits + 1)
 UPDATE projections
-SET position = %(position)s, updated_at = clock_timestamp()
+SET position = %(position)s, updated_at = statement_timestamp()
 WHERE name = ANY (%(names)s);
 
 -- name: partitions_end

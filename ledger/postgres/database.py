@@ -1,5 +1,8 @@
 """Where the database is and how a connection to it is made.
 
+A URL may name several servers of which one is the primary (`host=a,b`): whoever connects looks for
+the one that can be written to, and so follows a failover.
+
 Two connection strings come out of the settings. The *service* one may append to the log and
 never change it; the *admin* one migrates, makes books and keys. With the embedded server they
 are two roles. With an external server give both URLs; one superuser's URL alone also works, the
@@ -10,6 +13,7 @@ but not against an intruder, who could drop that role again.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -71,7 +75,7 @@ def conninfo(url: str, schema: str | None = None, *, application: str = "tokenle
 
     pg_catalog is not named and so comes before all: nobody can shadow a built-in function.
     """
-    text = make_conninfo(url, application_name=application, **_LIVENESS)
+    text = make_conninfo(_to_primary(url), application_name=application, **_LIVENESS)
     if schema is None:
         return text
     return _with_options(text, f'-c search_path="{schema}",tokenledger')
@@ -83,10 +87,18 @@ def connect(
     *,
     autocommit: bool = False,
     application: str = "tokenledger",
+    answer_s: float | None = None,
 ) -> Connection:
-    """Connect, to a book's schema if one is given; raises `psycopg.OperationalError`."""
+    """Connect, to a book's schema if one is given; raises `psycopg.OperationalError`.
+
+    With `answer_s` the connection is cut as soon as one answer takes longer.
+    """
     text = conninfo(url, schema, application=application)
-    return psycopg.connect(text, autocommit=autocommit)
+    if answer_s is None:
+        return psycopg.connect(text, autocommit=autocommit)
+    connection = _Impatient.connect(text, autocommit=autocommit)
+    connection.answer_s = answer_s
+    return connection
 
 
 def pool(
@@ -123,6 +135,26 @@ def pool(
         open=False,
     )
     return readers
+
+
+class _Impatient(psycopg.Connection[TupleRow]):
+    """A connection that is cut when an answer does not come in time."""
+
+    answer_s = CHECK_S
+
+    def wait(self, *args: Any, **kwargs: Any) -> Any:
+        """All that waits for the server waits here."""
+        with within(self, self.answer_s):
+            return super().wait(*args, **kwargs)
+
+
+def _to_primary(url: str) -> str:
+    """`url`, which looks for the primary if it names several servers and does not say for what."""
+    named = conninfo_to_dict(url)
+    several = any("," in str(named.get(key, "")) for key in ("host", "hostaddr"))
+    if not several or "target_session_attrs" in named:
+        return url
+    return make_conninfo(url, target_session_attrs="read-write")
 
 
 def _with_options(url: str, options: str) -> str:

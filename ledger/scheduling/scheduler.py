@@ -24,6 +24,8 @@ from ledger.write.unavailable import Unavailable
 from ledger.write.writer import Writer
 
 TURN_EVERY_S = 1.0
+#: How long the database may take for an answer until the connection is cut.
+ANSWER_S = 20.0
 COMMANDS_FIRST = 32
 COMMANDS_MAX = 4_096
 #: A turn begins with no more, so that the writer is at work while the next are taken.
@@ -189,7 +191,10 @@ class Scheduler:
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = connect(
-                self._url, autocommit=True, application="tokenledger-scheduler"
+                self._url,
+                autocommit=True,
+                application="tokenledger-scheduler",
+                answer_s=ANSWER_S,
             )
         return self._connection
 

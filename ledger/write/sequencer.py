@@ -29,6 +29,7 @@ from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
 from ledger.write.batch import SKEW_MAX, TICK, Batch, Unencodable
+from ledger.write.commit import commit
 from ledger.write.copy_queue import CopyQueue
 from ledger.write.group import Group
 from ledger.write.head import Head, check_clock
@@ -64,14 +65,6 @@ class NoPartition(Exception):
     """The log has no partition for the next positions."""
 
 
-class OutcomeUnknown(Exception):
-    """Nothing was heard of a COMMIT; `answers` is what it was to make true."""
-
-    def __init__(self, answers: list[list[Answer]]) -> None:
-        self.answers = answers
-        super().__init__("the reply to COMMIT is lost")
-
-
 class Sequencer:
     """One process's place at one book's sequencer, over one connection at a time.
 
@@ -97,13 +90,15 @@ class Sequencer:
         self._guard = guard or ClockGuard()
         self._book = book
         self._cache = cache
-        self._commits = -1
+        #: The count of commits that is in our cache, and that this connection saw confirmed.
+        self._commits = self._confirmed = -1
         self._now = now
         self._new_id = event_ids()
         self._handed_over: Collection[str] = ()
         self._loaded = 0
         self._inbox, self._parked_max = InboxTable(), parked_max
         self.timeline = 0
+        self.connection = connection
         self.work_over(connection)
 
     def work_over(self, connection: Connection, timeline: int = 0) -> None:
@@ -111,6 +106,8 @@ class Sequencer:
 
         But not on another timeline: a promoted standby may have another history.
         """
+        if connection is not self.connection:
+            self._confirmed = -1
         if timeline != self.timeline:
             self.timeline, self._commits = timeline, -1
             self._cache.drop()
@@ -343,7 +340,7 @@ class Sequencer:
     def _commit(
         self, batch: Batch, head: Head, answers: list[list[Answer]], *, anything_new: bool
     ) -> None:
-        if not anything_new:
+        if not anything_new and not self._must_confirm(head, answers):
             self.connection.execute("ROLLBACK")
             self._commits, self.position = head.commits, head.position
             return
@@ -354,12 +351,19 @@ class Sequencer:
             SQL["advance_head"], (batch.position, recorded_at, batch.volume - head.volume)
         )
         failpoint("after_copy")
-        try:
-            self._cursor.execute("COMMIT")
-            failpoint("after_commit")
-        except psycopg.OperationalError as error:
-            raise OutcomeUnknown(answers) from error
-        self._commits, self.position = head.commits + 1, batch.position
+        commit(self.connection, answers)
+        self._commits = self._confirmed = head.commits + 1
+        self.position = batch.position
+
+    def _must_confirm(self, head: Head, answers: list[list[Answer]]) -> bool:
+        """Whether replays rest on what this connection never saw confirmed.
+
+        After a crash or a wait for a standby that was broken off, what is visible here may be
+        nowhere else. The log of PostgreSQL is one sequence: a commit behind it confirms all.
+        """
+        return head.commits != self._confirmed and any(
+            answer.replayed for answered in answers for answer in answered
+        )
 
     def _find_room(self, head: Head, commands: int) -> None:
         """See in good time how far the log reaches; what needs more is found when it is sent."""

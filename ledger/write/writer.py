@@ -23,12 +23,13 @@ from ledger.postgres.book_connections import BookConnection, BookConnections, No
 from ledger.postgres.database import Connection
 from ledger.postgres.deadlines import within
 from ledger.write.answer import Answer, own_outcome, refused
+from ledger.write.commit import OutcomeUnknown
 from ledger.write.condition import Condition
 from ledger.write.connections import connections_of_writers
 from ledger.write.group import Group
 from ledger.write.head import ClocksApart
 from ledger.write.request import Request
-from ledger.write.sequencer import NoPartition, OutcomeUnknown, Sequencer
+from ledger.write.sequencer import NoPartition, Sequencer
 from ledger.write.snapshots import Snapshotter
 from ledger.write.state_cache import StateCache
 from ledger.write.state_loading import LogUnreadable, LongTails

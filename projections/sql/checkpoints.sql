@@ -50,12 +50,12 @@ SELECT version, position, updated_at FROM projections WHERE name = %s FOR UPDATE
 -- name: advance
 -- The new checkpoint; what failed before has passed now.
 UPDATE projections
-SET position = %s, failed_at = NULL, failure = NULL, updated_at = clock_timestamp()
+SET position = %s, failed_at = NULL, failure = NULL, updated_at = statement_timestamp()
 WHERE name = %s RETURNING updated_at;
 
 -- name: fail
 -- Where a projection stopped and why.
-UPDATE projections SET failed_at = %s, failure = %s, updated_at = clock_timestamp()
+UPDATE projections SET failed_at = %s, failure = %s, updated_at = statement_timestamp()
 WHERE name = %s RETURNING updated_at;
 
 -- name: relaxed
@@ -85,7 +85,7 @@ DELETE FROM projections WHERE name = %s;
 -- A live checkpoint takes over what was built beside it.
 UPDATE projections l
 SET version = b.version, position = b.position, failed_at = NULL, failure = NULL,
-    updated_at = clock_timestamp()
+    updated_at = statement_timestamp()
 FROM projections b WHERE l.name = %s AND b.name = %s;
 
 -- name: positions

@@ -1,5 +1,6 @@
 """Settings become two doors, and each connection stands in its book."""
 
+import time
 from pathlib import Path
 
 import psycopg
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from ledger import settings
 from ledger.postgres import embedded
-from ledger.postgres.database import connect, database, external, pool
+from ledger.postgres.database import connect, conninfo, database, external, pool
 from ledger.settings import Settings
 from tests.conftest import FreshBook
 
@@ -43,6 +44,31 @@ def test_without_a_url_the_embedded_server_serves(tmp_path: Path) -> None:
 def test_two_urls_are_taken_as_they_are() -> None:
     doors = external("postgresql://app@h/d", "postgresql://root@h/d")
     assert (doors.service_url, doors.admin_url) == ("postgresql://app@h/d", "postgresql://root@h/d")
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("postgresql://app@h/d", None),
+        ("postgresql://app@a,b/d", "read-write"),
+        ("postgresql://app@/d?host=/a,/b", "read-write"),
+        ("host=a,b dbname=d", "read-write"),
+        ("postgresql://app@a,b/d?target_session_attrs=primary", "primary"),
+    ],
+)
+def test_of_several_servers_the_primary_is_looked_for(url: str, wanted: str | None) -> None:
+    for text in (conninfo(url), conninfo(external(url, None).service_url, "book_x")):
+        assert conninfo_to_dict(text).get("target_session_attrs") == wanted
+
+
+def test_a_connection_is_cut_when_an_answer_takes_too_long(fresh_book: FreshBook) -> None:
+    began = time.monotonic()
+    connection = connect(fresh_book.service_url, autocommit=True, answer_s=0.2)
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT pg_sleep(30)")
+    connection.close()
+    assert time.monotonic() - began < 20
 
 
 def test_one_url_serves_for_both(fresh_book: FreshBook) -> None:

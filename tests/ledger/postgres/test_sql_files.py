@@ -1,5 +1,6 @@
 """Named queries: found by name, complained about when a file is not as it should be."""
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -41,3 +42,14 @@ def test_every_query_file_can_be_loaded(package: str) -> None:
         for file in folder.iterdir():
             if file.name.endswith(".sql"):
                 assert sql_files.load(file.name.removesuffix(".sql"), package)
+
+
+@pytest.mark.parametrize("package", ["ledger", "projections", "consumers"])
+def test_what_changes_a_books_rows_takes_the_statements_time(package: str) -> None:
+    """Where tables are spread over servers, each would have a clock and a `now()` of its own."""
+    for path in files(package).joinpath("sql").iterdir():
+        if path.name.endswith(".sql") and path.name not in {"keys.sql", "books.sql"}:
+            for name, query in sql_files.load(path.name.removesuffix(".sql"), package).items():
+                changes = re.search(rb"^UPDATE\b|\bDO UPDATE\b", query)
+                told = re.search(rb"\b(clock_timestamp|now)\(\)", query)
+                assert not (changes and told), f"{package}/sql/{path.name}: {name}"
