@@ -72,6 +72,7 @@ class Notices(Projection):
     """Suspended notices by the reference under which their money waits."""
 
     name = "notices"
+    #: Goes up with the shape or the fold of `PaymentRecord`, too: its states are kept here.
     version = 1
     branches = branches
     tables = (
