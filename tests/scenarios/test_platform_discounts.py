@@ -20,6 +20,7 @@ from tests.scenarios.steps_money_back import (
     stands_at,
 )
 from tests.scenarios.steps_products import authorize, capture, named, period, subscribe
+from tests.scenarios.steps_settlements import breaks, line, settled, settlement
 from tests.scenarios.write_path import WritePath
 
 pytestmark = plays_on(Pure)
@@ -222,6 +223,14 @@ def test_6_27_tokens_know_no_discount_of_the_platforms(stage: Stage) -> None:
     tokens = {"processor": None, "processor_ref": None, "funding": "TOKEN"}
     stage.when(card_tip(100).but(platform_discount=1, **tokens))
     stage.then(rejected("INVALID_REQUEST", status=400))
+
+
+@on_postgresql_too
+def test_6_27_settlement_files_know_what_the_card_paid(stage: Stage) -> None:
+    sold(stage, 10_000, platform_discount=1_500)
+    stage.given(gave_back(4_250, ref="half"))
+    lines = line("PAYMENT", 8_500, PAID), line("REFUND", -4_250, "half")
+    stage.given(settlement("june", *lines, payout=4_250)).then(breaks(), settled(bank=4_250))
 
 
 def test_6_27_in_suspense_stands_what_the_card_paid(stage: Stage) -> None:
