@@ -52,6 +52,7 @@ from domain.wallets.wallet import Wallet
 
 SPEND, EARN = FreezeScope.SPEND, FreezeScope.EARN
 _CARD_FIELDS = ("processor", "processor_ref")
+_ONLY_CARD = frozenset((*_CARD_FIELDS, "country", "currency", "platform_discount"))
 
 
 S = TypeVar("S", bound=Sale)
@@ -105,12 +106,11 @@ class SaleCommand(Command):
                 ),
                 *discount_problems(self.offer, self.prices()),
             ]
-        named = self.processor or self.processor_ref or self.country or self.currency
-        if not (named or self.platform_discount):
+        if _ONLY_CARD.isdisjoint(self.model_fields_set):
             return ()
         return [
             (f"/{field}", "is only for funding CARD")
-            for field in ("country", "currency", "platform_discount", *_CARD_FIELDS)
+            for field in sorted(_ONLY_CARD)
             if getattr(self, field)
         ]
 
