@@ -144,8 +144,9 @@ class FreezeCommand(Command):
 
 @command
 class Freeze(FreezeCommand):
-    """Freeze a wallet or a creator; nothing happens to one that is frozen already, but that what
-    finance freezes too is finance's from then on.
+    """Freeze a wallet or a creator; one that is frozen already stays as it is.
+
+    What finance freezes, also for the second time, is finance's from then on.
 
     The calls of a creator frozen for EARN end, and blocks that were complete go to the reserve.
     """
