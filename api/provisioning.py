@@ -61,7 +61,9 @@ def provision_book(where: Database, name: str, first: Provisioning) -> Book:
     writer = Writer(book, partial(connect, where.service_url, book.schema, autocommit=True))
     writer.start()
     try:
-        with connect(where.service_url, book.schema, autocommit=True) as connection:
+        with connect(
+            where.service_url, book.schema, read_models=True, autocommit=True
+        ) as connection:
             install(connection, all_projections())
         _send(writer, "propose-policy", proposal, Role.ADMIN, first.proposer)
         _send(writer, "approve-policy", {"version": 1}, Role.APPROVER, first.approver)

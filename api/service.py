@@ -19,7 +19,7 @@ from psycopg_pool import PoolTimeout
 
 from ledger.api_keys import Identity, KeyRing, well_formed
 from ledger.books import Book, UnknownBook, get_book
-from ledger.postgres.database import Connection, Database, connect, pool
+from ledger.postgres.database import Connection, Database, connect, pool, search_path
 from ledger.postgres.deadlines import within
 from ledger.settings import Settings
 from ledger.write.connections import connections_of_writers
@@ -143,7 +143,7 @@ class Service:
     def reading(
         self, book: Book | None = None, *, within_s: float = READ_S
     ) -> Iterator[Connection]:
-        """A read connection, in the book's schema if one is given; raises `DatabaseAway`.
+        """A read connection, in the book's schemas if one is given; raises `DatabaseAway`.
 
         It is cut after `within_s`.
         """
@@ -153,7 +153,7 @@ class Service:
             within(connection, within_s),
         ):
             if book is not None:
-                path = f'"{book.schema}",tokenledger'
+                path = search_path(book.schema, read_models=True)
                 connection.execute("SELECT set_config('search_path', %s, false)", [path])
             yield connection
 

@@ -253,7 +253,7 @@ def _copied(url: str, name: str) -> int:
     try:
         with connect(url, autocommit=True) as connection:
             book: Book = get_book(connection, name)
-        with connect(url, book.schema, autocommit=True) as connection:
+        with connect(url, book.schema, read_models=True, autocommit=True) as connection:
             return _number(connection, "SELECT coalesce(min(position), 0) FROM projections")
     except Exception:  # noqa: BLE001 -- not there yet
         return 0

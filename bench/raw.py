@@ -1,7 +1,8 @@
 """The yardstick: raw binary COPY of exactly the rows that commands have written.
 
 Rows are read back from the book that the commands wrote, batch by batch, and copied into the
-same tables of a second book with nothing else done: three COPYs and a COMMIT per batch.
+same tables of a second book with nothing else done: three COPYs and a COMMIT per batch, and no
+check of what is appended.
 """
 
 import time

@@ -14,7 +14,7 @@ import psutil
 
 from bench.load import POLICY, publish_policy
 from ledger.api_keys import Role, create_key
-from ledger.books import Book, create_book
+from ledger.books import PARTITION_ROWS, Book, create_book
 from ledger.log import reading
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE, Connection, Database, connect
@@ -35,7 +35,7 @@ class Stage:
         name: str,
         *,
         policy: dict[str, object] | None = POLICY,
-        partition_rows: int = 1_000_000,
+        partition_rows: int = PARTITION_ROWS,
     ) -> Book:
         """A new book, with the benchmarks' policy unless it is to stay empty."""
         book = create_book(
@@ -57,7 +57,13 @@ class Stage:
 
     def connect(self, book: Book) -> Connection:
         """A connection of the service."""
-        return connect(self.database.service_url, book.schema, autocommit=True)
+        return connect(self.database.service_url, book.schema, read_models=True, autocommit=True)
+
+    def connect_unchecked(self, book: Book) -> Connection:
+        """A superuser's connection to a book whose tables take rows as they come."""
+        admin = connect(self.database.admin_url, book.schema, autocommit=True)
+        admin.execute("ALTER TABLE events DISABLE TRIGGER append")
+        return admin
 
     @contextmanager
     def writer(self, book: Book, *, cache_entities: int = 200_000) -> Iterator[Writer]:

@@ -29,9 +29,9 @@ ROUNDS = 9
 SIZES = {1: 60, 100: 5}
 QUIET, TOLD = "without NOTIFY", "with NOTIFY"
 
-_PLAIN = sequencer.SQL["advance_head"]
+_PLAIN = sequencer.SQL["count_commit"]
 #: In the statement that is sent in any case, so that the notification costs no round trip.
-_TELLING = _PLAIN + b" RETURNING pg_notify('tokenledger_' || current_schema(), '')"
+_TELLING = _PLAIN + b", pg_notify('tokenledger_' || current_schema(), '')"
 
 
 def measure(place: Stage) -> dict[str, float]:
@@ -121,7 +121,7 @@ def _work(url: str, books: list[Book], pipe: Pipe, number: int) -> None:
         elif what == "make":
             ready = [[requests(load.mixed(size)) for _ in range(commits)] for _ in writers]
         else:
-            sequencer.SQL["advance_head"] = _TELLING if what == TOLD else _PLAIN
+            sequencer.SQL["count_commit"] = _TELLING if what == TOLD else _PLAIN
             _round(writers, ready)
         pipe.send("done")
     for writer in writers:

@@ -16,8 +16,9 @@ SQL = sql_files.load("books")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
-#: Events per partition of the log, unless a book asks otherwise.
-PARTITION_ROWS = 1_000_000
+#: Events per partition of the log, unless a book asks otherwise. Of a power of two, every partition
+#: is a whole subtree of the log's Merkle tree, so that it can be archived with its own root.
+PARTITION_ROWS = 2**20
 
 
 class BookRefused(Exception):

@@ -19,7 +19,7 @@ import psycopg
 from ledger import logs
 from ledger.books import Book, list_books
 from ledger.postgres import sql_files
-from ledger.postgres.database import Connection, Database, connect
+from ledger.postgres.database import Connection, Database, connect, search_path
 from ledger.postgres.deadlines import within
 from projections.catalogue import all_projections
 from projections.engine.install import install
@@ -214,7 +214,7 @@ class _Share:
 
     def _enter(self, connection: Connection, schema: str) -> None:
         if schema != self._entered:
-            connection.execute(SQL["enter"], [f'"{schema}",tokenledger'])
+            connection.execute(SQL["enter"], [search_path(schema, read_models=True)])
             self._entered = schema
 
 

@@ -1,6 +1,6 @@
 """The questions that the read models answer, in one place for the edges.
 
-Each takes a connection with the book's schema on its search path and answers plain dictionaries
+Each takes a connection with the book's schemas on its search path and answers plain dictionaries
 with `as_of_position`, in the shapes of the API's contract; dates and times are still objects.
 """
 

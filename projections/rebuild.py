@@ -18,7 +18,7 @@ from ledger import logs
 from ledger.books import Book
 from ledger.log.reading import head as head_of
 from ledger.postgres import sql_files
-from ledger.postgres.database import Connection, Database, connect
+from ledger.postgres.database import Connection, Database, connect, read_schema
 from projections.catalogue import PROJECTIONS, named
 from projections.engine.compare import RowDifference, differences
 from projections.engine.install import create, drop, install
@@ -175,9 +175,10 @@ def _swap_now(url: str, schema: str, name: str) -> Rebuilt:
             assert row is not None
             version, position, _ = row
             _fold(runner, position)
+            models = read_schema(schema)
             compared = version == live.version and reached.position == position > 0
             found = (
-                tuple(differences(holder, live, schema, built=schema, suffix=BESIDE))
+                tuple(differences(holder, live, models, built=models, suffix=BESIDE))
                 if compared
                 else ()
             )
@@ -233,7 +234,9 @@ def _claim(connection: Connection, name: str) -> None:
 @contextmanager
 def _connect(url: str, schema: str) -> Iterator[Connection]:
     """A session that gives its locks back itself: a server notices only later that one is over."""
-    with connect(url, schema, autocommit=True, application="tokenledger-rebuild") as connection:
+    with connect(
+        url, schema, read_models=True, autocommit=True, application="tokenledger-rebuild"
+    ) as connection:
         try:
             yield connection
         finally:

@@ -15,7 +15,7 @@ from ledger import logs
 from ledger.books import Book, create_book
 from ledger.log import reading
 from ledger.postgres import sql_files
-from ledger.postgres.database import Connection, connect, external
+from ledger.postgres.database import Connection, connect, external, read_schema
 from ledger.postgres.migrations import migrate
 from ledger.verification.difference import Difference, Progress, nobody_watches
 from ledger.verification.log import verify_log
@@ -80,7 +80,7 @@ def verify(
     gets (done, total) in thousandths of the whole.
     """
     fresh = None if admin_url is None else fresh_structure(admin_url, book)
-    with connect(url, book.schema, autocommit=True, application="tokenledger-verify") as connection:
+    with _connect(url, book) as connection:
         head = reading.head(connection)
         installed = tuple(_installed(connection))
         parts = chain(
@@ -123,7 +123,7 @@ def fresh_structure(admin_url: str, book: Book) -> Structure | None:
             migrate(url)
             create_book(url, book.name, currency=book.currency, time_zone=book.time_zone)
             service_url = external(url, None).service_url
-            with connect(service_url, book.schema, autocommit=True) as service:
+            with connect(service_url, book.schema, read_models=True, autocommit=True) as service:
                 install(service, all_projections())
             with connect(url, autocommit=True) as admin:
                 return structure(admin, schemas(admin))
@@ -176,7 +176,8 @@ def verify_projections(
             with holder.transaction():
                 _, position = _checkpoint(holder, projection.name, "lock")
                 yield from _fold(session, [projection], position, progress)
-                for row in differences(session, projection, book.schema, built="pg_temp"):
+                live = read_schema(book.schema)
+                for row in differences(session, projection, live, built="pg_temp"):
                     yield _named(row)
 
 
@@ -200,7 +201,9 @@ def _checkpoint(connection: Connection, name: str, query: str) -> tuple[int, int
 
 
 def _connect(url: str, book: Book) -> Connection:
-    return connect(url, book.schema, autocommit=True, application="tokenledger-verify")
+    return connect(
+        url, book.schema, read_models=True, autocommit=True, application="tokenledger-verify"
+    )
 
 
 def _named(row: RowDifference) -> Difference:

@@ -49,12 +49,12 @@ class FreshBook:
     admin_url: str
 
     def connect(self, *, autocommit: bool = False) -> Connection:
-        """Connect as the service does, in the book's schema."""
-        return connect(self.service_url, self.book.schema, autocommit=autocommit)
+        """Connect as the service does, in the book's schemas."""
+        return connect(self.service_url, self.book.schema, read_models=True, autocommit=autocommit)
 
     def connect_admin(self, *, autocommit: bool = False) -> Connection:
-        """Connect as the superuser, in the book's schema."""
-        return connect(self.admin_url, self.book.schema, autocommit=autocommit)
+        """Connect as the superuser, in the book's schemas."""
+        return connect(self.admin_url, self.book.schema, read_models=True, autocommit=autocommit)
 
 
 @pytest.fixture(scope="session")

@@ -129,15 +129,9 @@ class Replica:
                 self._stop.wait(LEAD_EVERY_S)
 
     def _move_head(self, connection: Connection) -> bool:
-        head = reading.head(connection)
-        values = {"head": head, "limit": DENSE_EVENTS}
-        row = connection.execute(SQL["dense"], values).fetchone()
-        if row is None or row[0] is None:
-            return False
-        names = _names(shared=True)
-        moved = {"position": row[0], "recorded_at": row[1], "names": names}
-        connection.execute(SQL["move_head"], moved)
-        return True
+        before = reading.head(connection)
+        values = {"entries_max": DENSE_EVENTS, "head": before, "names": _names(shared=True)}
+        return connection.execute(SQL["move_head"], values).fetchone() is not None
 
     @contextmanager
     def _session(self) -> Iterator["_Membership"]:
@@ -159,7 +153,11 @@ class Replica:
 
     def _connect(self) -> Connection:
         connection = connect(
-            self._url, self._book.schema, autocommit=True, application="tokenledger-replica"
+            self._url,
+            self._book.schema,
+            read_models=True,
+            autocommit=True,
+            application="tokenledger-replica",
         )
         # A commit lost in a crash takes its places along, and is fetched again.
         connection.execute(SQL["relaxed"])

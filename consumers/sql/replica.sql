@@ -1,5 +1,8 @@
 -- name: mark
--- This book is a copy that is filled from a topic: commands leave receipts, so none can be written.
+-- This book is a copy that is filled from a topic, in whatever order it comes; its head follows.
+-- Whoever fills it indexes the tags, too. Commands leave receipts, so none can be written.
+UPDATE head SET copied = true WHERE NOT copied;
+GRANT INSERT ON event_tags TO tokenledger_app;
 REVOKE INSERT ON receipts FROM tokenledger_app;
 
 -- name: set_apart
@@ -32,21 +35,13 @@ SELECT pg_try_advisory_lock(hashtextextended('tokenledger.replica.' || current_s
 -- Ends the session of a leader whose process does nothing any more.
 SELECT tokenledger.end_stalled('tokenledger.replica.' || current_schema(), %s);
 
--- name: dense
--- Up to where every event is here: the end of the run that begins after the head.
-SELECT max(position), max(recorded_at) FROM (
-  SELECT position, recorded_at, position - row_number() OVER (ORDER BY position) AS missing
-  FROM (SELECT position, recorded_at FROM events
-        WHERE position > %(head)s ORDER BY position LIMIT %(limit)s) next
-) numbered WHERE missing = %(head)s;
-
 -- name: move_head
--- Every event up to a position is here, and in the read models that members move.
-WITH moved AS (
-  UPDATE head SET position = %(position)s, recorded_at = %(recorded_at)s, commits = commits + 1)
-UPDATE projections
-SET position = %(position)s, updated_at = statement_timestamp()
-WHERE name = ANY (%(names)s);
+-- The head goes on along the entries that are here without a gap, and with it the checkpoint of the
+-- read models that members move: everything up to there is in them. Nothing, if it stays.
+WITH moved AS (SELECT follow_copy(%(entries_max)s) AS position)
+UPDATE projections p SET position = moved.position, updated_at = statement_timestamp()
+FROM moved WHERE moved.position > %(head)s AND p.name = ANY (%(names)s)
+RETURNING p.name;
 
 -- name: partitions_end
 -- The last position that has a partition.

@@ -129,7 +129,6 @@ class PlainLog(BookLog):
             raise IntegrityError(condition)
         clock = max(clock, recorded_at + TICK)
         packed: list[bytes] = []
-        before = position
         for position, event in enumerate(events, position + 1):  # noqa: B020 -- the last stays
             packed.append(
                 rows.event_row(
@@ -145,8 +144,7 @@ class PlainLog(BookLog):
             )
             clock += TICK
         _copy(connection, SQL["copy_events"], packed)
-        connection.execute(SQL["index_tags"], (before, position))
-        connection.execute(LOG["advance_head"], (position, clock - TICK, 0))
+        connection.execute(LOG["count_commit"], (0,))
         return position, partition_rows
 
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 import psycopg
 
 from ledger.postgres import sql_files
-from ledger.postgres.database import Connection
+from ledger.postgres.database import Connection, search_path
 from ledger.postgres.deadlines import within
 
 SQL = sql_files.load("connections")
@@ -60,8 +60,7 @@ class BookConnection:
         """Make the book's schema the first on the search path."""
         if self.schema != schema:
             with within(self.connection, ENTER_S):
-                path = f'"{schema}",tokenledger'
-                row = self.connection.execute(SQL["enter"], [path]).fetchone()
+                row = self.connection.execute(SQL["enter"], [search_path(schema)]).fetchone()
             assert row is not None
             self.timeline = row[0]
             self.schema = schema

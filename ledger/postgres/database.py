@@ -70,30 +70,50 @@ def external(service_url: str, admin_url: str | None) -> Database:
     return Database(_with_options(service_url, f"-c role={SERVICE_ROLE}"), service_url)
 
 
-def conninfo(url: str, schema: str | None = None, *, application: str = "tokenledger") -> str:
-    """A complete connection string, with a book's schema first on the search path.
+def read_schema(schema: str) -> str:
+    """The schema of a book's read models, beside the one of its log."""
+    return f"read_{schema.removeprefix('book_')}"
 
-    pg_catalog is not named and so comes before all: nobody can shadow a built-in function.
+
+def search_path(schema: str, *, read_models: bool = False) -> str:
+    """A book's log first, then its read models where they are wanted.
+
+    Whatever the service makes, it makes among the read models, and nothing there comes before the
+    log. pg_catalog is not named and so comes before all: nobody can shadow a built-in function.
     """
+    models = f'"{read_schema(schema)}",' if read_models else ""
+    return f'"{schema}",{models}tokenledger'
+
+
+def conninfo(
+    url: str,
+    schema: str | None = None,
+    *,
+    read_models: bool = False,
+    application: str = "tokenledger",
+) -> str:
+    """A complete connection string, to a book's schemas if its schema is given."""
     text = make_conninfo(_to_primary(url), application_name=application, **_LIVENESS)
     if schema is None:
         return text
-    return _with_options(text, f'-c search_path="{schema}",tokenledger')
+    return _with_options(text, f"-c search_path={search_path(schema, read_models=read_models)}")
 
 
 def connect(
     url: str,
     schema: str | None = None,
     *,
+    read_models: bool = False,
     autocommit: bool = False,
     application: str = "tokenledger",
     answer_s: float | None = None,
 ) -> Connection:
-    """Connect, to a book's schema if one is given; raises `psycopg.OperationalError`.
+    """Connect, to a book's log if its schema is given, and to its read models if asked for.
 
-    With `answer_s` the connection is cut as soon as one answer takes longer.
+    Raises `psycopg.OperationalError`. With `answer_s` the connection is cut as soon as one answer
+    takes longer.
     """
-    text = conninfo(url, schema, application=application)
+    text = conninfo(url, schema, read_models=read_models, application=application)
     if answer_s is None:
         return psycopg.connect(text, autocommit=autocommit)
     connection = _Impatient.connect(text, autocommit=autocommit)

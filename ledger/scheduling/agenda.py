@@ -18,7 +18,7 @@ from ledger.clock import ClockGuard
 from ledger.log import reading
 from ledger.log.entry import decode
 from ledger.postgres import sql_files
-from ledger.postgres.database import Connection
+from ledger.postgres.database import Connection, search_path
 from ledger.write.answer import Answer
 from ledger.write.request import Request, unremembered
 
@@ -45,7 +45,7 @@ class Agenda:
     def __init__(self, book: Book, connection: Connection, guard: ClockGuard | None = None) -> None:
         self._connection = connection
         self._guard = guard or ClockGuard()
-        connection.execute(SQL["enter"], [f'"{book.schema}",tokenledger'])
+        connection.execute(SQL["enter"], [search_path(book.schema)])
 
     def anything(self) -> bool:
         """Whether anything is due at present; raises ClockJumped."""

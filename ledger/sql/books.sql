@@ -5,12 +5,12 @@ VALUES (%(name)s, %(schema)s, %(currency)s, %(time_zone)s)
 ON CONFLICT DO NOTHING RETURNING name
 
 -- name: create_schema
--- The book's schema: the log's owner owns it, the service may add its read models.
+-- The book's schema: the log's owner owns it. Its read models get theirs by a migration.
 DO $$
 BEGIN
   EXECUTE format('CREATE SCHEMA %1$I AUTHORIZATION tokenledger_owner',
                  current_setting('tokenledger.new_schema'));
-  EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %1$I TO tokenledger_app',
+  EXECUTE format('GRANT USAGE ON SCHEMA %1$I TO tokenledger_app',
                  current_setting('tokenledger.new_schema'));
   EXECUTE format('GRANT USAGE ON SCHEMA %1$I TO tokenledger_auditor',
                  current_setting('tokenledger.new_schema'));

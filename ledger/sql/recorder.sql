@@ -7,13 +7,6 @@ SELECT position, recorded_at, partition_rows FROM head FOR UPDATE;
 SELECT clock_timestamp(), EXISTS (SELECT FROM receipts);
 
 -- name: copy_events
--- The log's own door, where nothing is answered.
+-- The log's own door, where nothing is answered. A tag named twice is indexed once.
 COPY events (position, event_id, type, tags, occurred_at, recorded_at, data, leaf_hash)
 FROM STDIN (FORMAT binary);
-
--- name: index_tags
--- The tag index of the events just copied; a tag named twice counts once.
-INSERT INTO event_tags (tag, position)
-SELECT DISTINCT tag, position FROM events, unnest(tags) AS tag
-WHERE position > %s AND position <= %s
-ORDER BY tag, position;

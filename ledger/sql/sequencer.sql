@@ -8,17 +8,16 @@ SELECT set_config('lock_timeout', '2s', false),
        set_config('enable_bitmapscan', 'off', false);
 
 -- name: lock_head
--- Takes the sequencer.
+-- Takes the sequencer. The service may lock the row and change nothing in it.
 SELECT position, recorded_at, commits, partition_rows, parked, volume FROM head FOR UPDATE;
 
 -- name: clock
 -- Read after the lock was taken: before, it could run behind the last event of whoever held it.
 SELECT clock_timestamp();
 
--- name: advance_head
--- The new head; commits also count those that wrote receipts only.
-UPDATE head
-SET position = %s, recorded_at = %s, volume = volume + %s, commits = commits + 1;
+-- name: count_commit
+-- Lets other processes know that somebody passed, also with receipts only; adds what has moved.
+SELECT count_commit(%s);
 
 -- name: receipts
 -- What was already answered, by key; the keys come as one string of 16 bytes each.
@@ -52,14 +51,10 @@ SELECT entity, is_snapshot, position, data FROM (
 ORDER BY entity, position;
 
 -- name: append
--- The log's own door: events, their tag index in its own order, and the answers. The numbers are
--- the positions before the first of the events and of the last.
+-- The log's own door: events and the answers. The database checks the events, indexes their tags
+-- and moves the head.
 COPY events (position, event_id, type, tags, occurred_at, recorded_at, data, leaf_hash)
 FROM STDIN (FORMAT binary);
-INSERT INTO event_tags (tag, position)
-SELECT tag, position FROM events, unnest(tags) AS tag
-WHERE position > %d AND position <= %d
-ORDER BY tag, position;
 COPY receipts (key, fingerprint, position, events, status, code, body)
 FROM STDIN (FORMAT binary);
 

@@ -307,14 +307,13 @@ class Sequencer:
                 self._look_up_parked(batch, missing.keys)
 
     def _send(self, batch: Batch) -> None:
-        """Hand what is decided so far to PostgreSQL: events, their tags, receipts."""
+        """Hand what is decided so far to PostgreSQL: events and receipts."""
         if batch.position > self.partitions_end:
             self._copies.drain()
             self._reach(batch.position)
         events, receipts = batch.take_rows()
         if events or receipts:
-            places = batch.position - len(events), batch.position
-            self._copies.send(SQL["append"] % places, events, receipts)
+            self._copies.send(SQL["append"], events, receipts)
 
     def _append(self, batch: Batch) -> None:
         """The rest of the rows; then wait until PostgreSQL has them all.
@@ -346,10 +345,7 @@ class Sequencer:
             return
         self._inbox.write(self._cursor, batch.inbox, batch.recorded_at)
         batch.texts.write(self._cursor)
-        recorded_at = batch.recorded_at if batch.position > head.position else head.recorded_at
-        self._cursor.execute(
-            SQL["advance_head"], (batch.position, recorded_at, batch.volume - head.volume)
-        )
+        self._cursor.execute(SQL["count_commit"], (batch.volume - head.volume,))
         failpoint("after_copy")
         commit(self.connection, answers)
         self._commits = self._confirmed = head.commits + 1

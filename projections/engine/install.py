@@ -1,7 +1,7 @@
 """Creates what is not there yet: a book's read model tables and their checkpoints.
 
-The service's own role makes them, in the book's schema, so that a rebuild can make them again
-beside the live ones.
+The service's own role makes them, in the book's schema of read models, so that a rebuild can make
+them again beside the live ones. They stand where their checkpoints do.
 """
 
 from collections.abc import Sequence
@@ -32,6 +32,7 @@ def create(connection: Connection, projection: Projection, *, indexed: bool = Tr
     """Make a projection's checkpoint and tables unless it has them; in a transaction."""
     checkpoint = (projection.checkpoint, projection.version)
     if connection.execute(SQL["follow"], checkpoint).fetchone() is not None:
+        connection.execute(SQL["beside_checkpoints"])
         connection.execute(projection.sql["tables"])
         if indexed:
             connection.execute(projection.sql["indexes"])

@@ -81,7 +81,7 @@ class Follower:
 class Runner:
     """Moves the projections of one book whose locks it holds.
 
-    `connection`: autocommit, the book's schema first on its search path. After an error of the
+    `connection`: autocommit, the book's schemas on its search path. After an error of the
     connection the runner is of no more use.
     """
 

@@ -6,6 +6,13 @@ INSERT INTO projections (name, version) VALUES (%s, %s) ON CONFLICT DO NOTHING R
 -- How many of these have a checkpoint.
 SELECT count(*) FROM projections WHERE name = ANY (%s::text[]);
 
+-- name: beside_checkpoints
+-- What is created until the end of the transaction stands in the schema of the checkpoints.
+SELECT set_config('search_path',
+                  format('%I, %s', n.nspname, current_setting('search_path')), true)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = 'projections'::regclass;
+
 -- name: guard
 -- Only one process at a time creates the tables of a book's read models.
 SELECT pg_advisory_xact_lock(
@@ -16,7 +23,7 @@ SELECT pg_advisory_xact_lock(
 SELECT * FROM tokenledger.books_behind(%s, %s);
 
 -- name: enter
--- Makes a book's schema the first on the search path.
+-- Makes a book's schemas the search path.
 SELECT set_config('search_path', %s, false);
 
 -- name: take

@@ -31,6 +31,14 @@ def test_a_new_book_is_at_position_zero(fresh_book: FreshBook) -> None:
         assert service.execute("SELECT count(*) FROM partitions").fetchone() == (3,)
 
 
+def test_partitions_of_a_new_book_are_whole_subtrees(database: Database) -> None:
+    made = create_book(database.admin_url, "subtrees", currency="USD", time_zone="UTC")
+    with connect(database.service_url, made.schema) as service:
+        query = "SELECT first_position - 1, last_position FROM partitions ORDER BY 1"
+        edges = service.execute(query).fetchall()
+    assert edges == [(part << 20, (part + 1) << 20) for part in range(3)]
+
+
 def test_names_with_capitals_and_dashes_are_books_of_their_own(database: Database) -> None:
     made = [
         create_book(database.admin_url, name, currency="EUR", time_zone="Europe/Berlin")

@@ -26,7 +26,7 @@ class NotYet(Exception):
 
 
 class Asked(NamedTuple):
-    """What every query is given: a connection into the book's schema, the book, and the position
+    """What every query is given: a connection into the book's schemas, the book, and the position
     that the answer must include."""
 
     connection: Connection

@@ -200,7 +200,9 @@ def test_how_long_a_client_prefers_to_wait(
 
 def test_tables_of_another_version_are_unavailable_until_the_rebuild(tenant: Tenant) -> None:
     book = founded(tenant.where, f"Stale-{os.getpid()}")
-    with connect(tenant.where.service_url, book.schema, autocommit=True) as connection:
+    with connect(
+        tenant.where.service_url, book.schema, read_models=True, autocommit=True
+    ) as connection:
         connection.execute("ALTER TABLE creator_sources RENAME COLUMN paid TO gross")
     reader = Tenant(tenant.http, tenant.where, book).caller()
     refused = reader.ask("creators/zoe/earnings", prefer="wait=0")

@@ -43,7 +43,7 @@ def copied(edge: Edge, server: embedded.Server) -> FreshBook:
         try:
             with connect(url, autocommit=True) as connection:
                 schema = get_book(connection, name).schema
-            with connect(url, schema, autocommit=True) as connection:
+            with connect(url, schema, read_models=True, autocommit=True) as connection:
                 positions = connection.execute("SELECT min(position) FROM projections").fetchone()
         except (UnknownBook, errors.UndefinedTable, OperationalError):
             return False  # it is not made yet, or the machine is busy

@@ -10,9 +10,9 @@ DECLARE part regclass;
 BEGIN
   FOR part IN SELECT t.tgrelid FROM pg_trigger t
     JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE t.tgname = 'append_only' AND n.nspname = current_schema()
+    WHERE t.tgname IN ('append_only', 'append') AND n.nspname = current_schema()
   LOOP
-    EXECUTE format('ALTER TABLE %s DISABLE TRIGGER append_only', part);
+    EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', part);
   END LOOP;
 END $$
 """

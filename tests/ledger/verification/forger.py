@@ -134,7 +134,6 @@ class Forger:
             position, UUID(new_id), entry.type, list(entry.tags), entry.occurred_at,
             entry.recorded_at, data, leaf_hash(data),
         )  # fmt: skip
-        self._index(position, entry)
         if key:
             self.run(
                 "INSERT INTO receipts (key, fingerprint, position, events, status)"

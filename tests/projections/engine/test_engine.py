@@ -144,7 +144,7 @@ def test_many_books_share_few_connections(
     ):
         assert wait_for(connection, "wallets", len(stage.rows()), 20)
         installed = "SELECT count(*) FROM pg_tables WHERE tablename = 'wallets'"
-        installed += " AND schemaname LIKE 'book_shared-%'"
+        installed += " AND schemaname LIKE 'read_shared-%'"
         until(lambda: admin.execute(installed).fetchone() == (len(names),), "tables of every book")
         sessions = "SELECT count(*) FROM pg_stat_activity"
         sessions += " WHERE application_name = 'tokenledger-projections'"
@@ -160,7 +160,7 @@ def test_a_book_that_cannot_be_followed_stops_no_other(
     broken = create_book(
         database.admin_url, "broken", currency="USD", time_zone="UTC", partition_rows=1_000
     )
-    with connect(database.admin_url, broken.schema, autocommit=True) as admin:
+    with connect(database.admin_url, broken.schema, read_models=True, autocommit=True) as admin:
         admin.execute("REVOKE INSERT ON projections FROM tokenledger_app")
     stop = threading.Event()
     following = threading.Thread(

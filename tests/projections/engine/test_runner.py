@@ -24,14 +24,13 @@ from tests.support.waiting import until
 
 POISON = 7
 
-INSERT_UNKNOWN = """
-WITH last AS (SELECT * FROM events ORDER BY position DESC LIMIT 1), added AS (
-  INSERT INTO events
-  SELECT position + 1, gen_random_uuid(), 'moon.landed.v1', tags, occurred_at, recorded_at,
-         convert_to(regexp_replace(convert_from(data, 'UTF8'),
-                    '"type":"[a-z_.0-9]+"', '"type":"moon.landed.v1"'), 'UTF8'), leaf_hash
-  FROM last)
-UPDATE head SET position = position + 1
+INSERT_UNKNOWN = r"""
+INSERT INTO events
+SELECT position + 1, gen_random_uuid(), 'moon.landed.v1', tags, occurred_at, recorded_at + '1us',
+       strange, sha256('\x00' || strange)
+FROM events, convert_to(regexp_replace(convert_from(data, 'UTF8'),
+       '"type":"[a-z_.0-9]+"', '"type":"moon.landed.v1"'), 'UTF8') AS strange
+ORDER BY position DESC LIMIT 1
 """
 
 
