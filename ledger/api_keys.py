@@ -1,21 +1,22 @@
 """API keys: who may do what in which book.
 
 A key reads `tlk_<key_id>_<secret>`. It is shown once, when it is made; the database keeps only
-its SHA-256, which is enough because a secret is 256 random bits. A good key is remembered for a
-few seconds, so that a request costs no query and a revoked key soon stops working.
+its SHA-256, which is enough because a secret is 256 random bits. Not even that can the service
+read: it asks whether a key, or a message's signature, is good. A good key is remembered for a few
+seconds, so that a request costs no query and a revoked key soon stops working.
 """
 
 import hashlib
-import hmac
 import re
 import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import accumulate
 from typing import Any
 
 import psycopg
@@ -145,12 +146,32 @@ def list_keys(connection: Connection, book: str) -> list[KeyRecord]:
     ]
 
 
-def key_of_id(connection: Connection, book: str, key_id: str) -> tuple[Identity, bytes] | None:
-    """Who holds the good key of this id, and its digest; None if the book has none."""
-    row = connection.execute(SQL["find"], [key_id]).fetchone()
-    if row is None or row[1] != book:
-        return None
-    return _identity(row, key_id), row[0]
+@dataclass(frozen=True, slots=True)
+class SignedMessage:
+    """What somebody says to have signed: HMAC-SHA256 under the SHA-256 of the key of `key_id`."""
+
+    key_id: str
+    message: bytes
+    signature: bytes
+
+
+def signers(
+    connection: Connection, book: str, signed: Sequence[SignedMessage]
+) -> list[tuple[Identity | None, bool]]:
+    """Of each message, who holds the key, None if the book has no such good one, and whether it is
+    signed with it. One query: the database compares, so that nobody else needs to know the digests.
+    """
+    values = {
+        "ids": [each.key_id for each in signed],
+        "messages": b"".join(each.message for each in signed),
+        "ends": list(accumulate(len(each.message) for each in signed)),
+        "signatures": [each.signature for each in signed],
+    }
+    rows = connection.execute(SQL["signed"], values).fetchall()
+    return [
+        (_identity(row[:5], each.key_id), bool(row[5])) if row[0] == book else (None, False)
+        for each, row in zip(signed, rows, strict=True)
+    ]
 
 
 class KeyRing:
@@ -187,21 +208,20 @@ class KeyRing:
     def book_of(self, key: str) -> str | None:
         """The book that a good key opens, else None; asks the database."""
         row = self._row(key)
-        return None if row is None else str(row[1])
+        return None if row is None else str(row[0])
 
     def _row(self, key: str) -> tuple[Any, ...] | None:
         """What the database says of a good key."""
         if not well_formed(key):
             return None
         with self._pool.connection() as connection, within(connection, LOOK_UP_S):
-            row = connection.execute(SQL["find"], [_key_id(key)]).fetchone()
-        return row if row is not None and hmac.compare_digest(row[0], key_digest(key)) else None
+            return connection.execute(SQL["holder"], [_key_id(key), key_digest(key)]).fetchone()
 
     def _look_up(self, book: str, key: str) -> Identity | None:
         row = self._row(key)
-        if row is None or row[1] != book:
+        if row is None or row[0] != book:
             return None
-        digest, identity = row[0], _identity(row, _key_id(key))
+        digest, identity = key_digest(key), _identity(row, _key_id(key))
         with self._lock:
             self._known[book, digest] = (self._clock() + self._ttl_s, identity)
             self._known.move_to_end((book, digest))
@@ -211,7 +231,7 @@ class KeyRing:
 
 
 def _identity(row: tuple[Any, ...], key_id: str) -> Identity:
-    _, _, role, actor, client, kind = row
+    _, role, actor, client, kind = row
     return Identity(Role(role), actor, client, key_id, _kind(kind))
 
 

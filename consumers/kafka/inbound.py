@@ -5,7 +5,7 @@ or what cannot even be read, is a dead letter. Neither is ever applied.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -14,7 +14,8 @@ from domain.catalogue import Problem
 from domain.command import COMMANDS
 from ledger.api_keys import Identity
 from ledger.postgres.database import Connection
-from ledger.streams.signatures import Signers, Unsigned
+from ledger.streams import signatures
+from ledger.streams.signatures import Unsigned
 from ledger.write.admission import Denied, admit, invalid, read_fields
 from ledger.write.request import Request
 
@@ -105,37 +106,52 @@ class Reader:
 
     def __init__(
         self,
-        signers: Signers,
+        book: str,
         read: Callable[[dict[str, Any]], MessageReading],
         *,
         bytes_max: int,
     ) -> None:
-        self._signers = signers
+        self._book = book
         self._read = read
         self._bytes_max = bytes_max
 
     def item(self, connection: Connection, topic: str, record: Record) -> Item:
         """The message of a record; raises `psycopg.OperationalError` while the database is away."""
+        (item,) = self.items(connection, topic, [record])
+        return item
+
+    def items(self, connection: Connection, topic: str, records: Sequence[Record]) -> list[Item]:
+        """The messages of some records; who signed them takes one query."""
+        items = [self._unread(record) for record in records]
+        fitting = [item for item in items if item.dead is None]
+        messages = [signatures.Message(i.key, i.value, dict(i.headers)) for i in fitting]
+        senders = signatures.verified(connection, self._book, topic, messages)
+        for item, sender in zip(fitting, senders, strict=True):
+            try:
+                self._admit(item, sender)
+            except Unreadable as error:
+                item.dead = error.reason, error.detail
+            except Denied as denied:
+                status = denied.rejection.reason.status
+                item.direct = status, denied.document(item.correlation_id)
+        return items
+
+    def _unread(self, record: Record) -> Item:
+        """A message that nobody has looked into yet; one that is too large is dead."""
         item = Item(
             record.offset, record.key, record.value or b"", record.headers, record.timestamp
         )
         headers = dict(record.headers)
         item.reply_key = headers.get(REPLY_KEY, record.key)
         item.correlation_id = _correlation(headers, record)
-        try:
-            if len(item.value) > self._bytes_max:
-                size = f"{len(item.value)} bytes; the limit is {self._bytes_max}"
-                raise Unreadable("TOO_LARGE", size)
-            sender = self._signers.verified(connection, topic, item.key, item.value, headers)
-            self._admit(item, sender)
-        except (Unreadable, Unsigned) as error:
-            item.dead = error.reason, error.detail
-        except Denied as denied:
-            status = denied.rejection.reason.status
-            item.direct = status, denied.document(item.correlation_id)
+        if len(item.value) > self._bytes_max:
+            size = f"{len(item.value)} bytes; the limit is {self._bytes_max}"
+            item.dead = "TOO_LARGE", size
         return item
 
-    def _admit(self, item: Item, sender: Identity) -> None:
+    def _admit(self, item: Item, sender: Identity | Unsigned) -> None:
+        if isinstance(sender, Unsigned):
+            raise Unreadable(sender.reason, sender.detail)
         try:
             fields = read_fields(item.value)
         except Denied as denied:

@@ -38,7 +38,6 @@ from ledger.postgres.database import Connection, Database, connect
 from ledger.settings import Settings
 from ledger.streams import consumed, parked
 from ledger.streams.consumed import Claim, Fenced
-from ledger.streams.signatures import Signers
 from ledger.write.answer import Answer
 from ledger.write.submission import Outcome
 from ledger.write.unavailable import Unavailable
@@ -104,8 +103,9 @@ class Intake:
             consumer = group_consumer(
                 self._settings, f"{self._topic}.ledger", records_max=POLL_RECORDS_MAX
             )
-            signers = Signers(self._book.name, ttl_s=self._settings.key_cache_s)
-            reader = Reader(signers, self._source.read, bytes_max=self._settings.body_bytes_max)
+            reader = Reader(
+                self._book.name, self._source.read, bytes_max=self._settings.body_bytes_max
+            )
             replies = Replies(producer, self._source.name, self._book.name)
             try:
                 desk = Desk(self._topic, self._source, reader, replies, writer, connection)
@@ -173,8 +173,8 @@ class _Session:
             part = self._parts.get(place)
             if part is None or part.lost:
                 continue
-            for record in records:
-                part.take(self._reader.item(self._connection, self._topic, record))
+            for item in self._reader.items(self._connection, self._topic, records):
+                part.take(item)
         self._balance()
 
     def _keep_assignment(self) -> None:

@@ -8,10 +8,20 @@ VALUES (%(key_hash)s, %(key_id)s, %(book)s, %(role)s, %(actor)s, %(client)s, %(k
 UPDATE tokenledger.api_keys SET revoked_at = clock_timestamp()
 WHERE key_id = %s AND revoked_at IS NULL RETURNING key_id
 
--- name: find
--- Who holds a key, while it is good.
-SELECT key_hash, book, role, actor, client, kind FROM tokenledger.api_keys
-WHERE key_id = %s AND revoked_at IS NULL
+-- name: holder
+-- Who holds a key, while it is good, by its id and its SHA-256, which nobody can read.
+SELECT book, role, actor, client, kind FROM tokenledger.key_holder(%s, %s)
+
+-- name: signed
+-- Of each message, who holds the key of this id and whether it is signed with it; nulls if there is
+-- no such good key. Messages come as one string, with the end of each.
+SELECT k.book, k.role, k.actor, k.client, k.kind, s.good
+FROM ROWS FROM (unnest(%(ids)s::text[]),
+                tokenledger.signed(%(ids)s::text[], %(messages)s, %(ends)s::int[],
+                                   %(signatures)s::bytea[]))
+     WITH ORDINALITY AS s (id, good, nth)
+LEFT JOIN tokenledger.api_keys k ON k.key_id = s.id AND k.revoked_at IS NULL
+ORDER BY s.nth
 
 -- name: list
 -- A book's keys, without anything that opens it.

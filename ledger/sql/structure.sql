@@ -93,8 +93,10 @@ SELECT rolname,
                  CASE WHEN rolcreatedb THEN 'CREATEDB' END,
                  CASE WHEN rolreplication THEN 'REPLICATION' END,
                  CASE WHEN rolbypassrls THEN 'BYPASSRLS' END,
-                 CASE WHEN rolcanlogin AND rolname = 'tokenledger_owner' THEN 'LOGIN' END,
+                 CASE WHEN rolcanlogin AND rolname IN ('tokenledger_owner', 'tokenledger_keys')
+                      THEN 'LOGIN' END,
                  (SELECT string_agg('member of ' || pg_get_userbyid(m.roleid), ', ')
                   FROM pg_auth_members m WHERE m.member = r.oid))
-FROM pg_roles r WHERE rolname IN ('tokenledger_owner', 'tokenledger_app', 'tokenledger_auditor')
+FROM pg_roles r
+WHERE rolname IN ('tokenledger_owner', 'tokenledger_app', 'tokenledger_auditor', 'tokenledger_keys')
 ORDER BY rolname;

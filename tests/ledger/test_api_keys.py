@@ -84,8 +84,8 @@ def test_wrong_keys_open_nothing(door: Door) -> None:
 
 def test_the_database_keeps_the_hash_only(door: Door) -> None:
     made = door.new_key()
-    with door.fresh.connect() as service:
-        row = service.execute(
+    with door.fresh.connect_admin() as admin:
+        row = admin.execute(
             "SELECT api_keys::text FROM api_keys WHERE key_id = %s", [made.identity.key_id]
         ).fetchone()
     assert row is not None
@@ -127,6 +127,41 @@ def test_keys_that_cannot_be_made(door: Door) -> None:
         keys.create_key(admin, "nowhere", role=Role.SERVICE, actor="a")
     with door.fresh.connect() as service, pytest.raises(psycopg.errors.InsufficientPrivilege):
         keys.create_key(service, door.book, role=Role.ADMIN, actor="thief")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT key_hash FROM tokenledger.api_keys",
+        "SELECT * FROM tokenledger.api_keys",
+        "SELECT 1 FROM tokenledger.api_keys WHERE key_hash > ''",
+        "INSERT INTO tokenledger.api_keys VALUES (sha256(''), 'k', 'b', 'admin', 'a', 'c')",
+        "UPDATE tokenledger.api_keys SET revoked_at = NULL",
+        "DELETE FROM tokenledger.api_keys",
+        "SET ROLE tokenledger_keys",
+    ],
+)
+def test_whoever_writes_snapshots_neither_reads_nor_writes_keys(door: Door, statement: str) -> None:
+    door.new_key()
+    with door.fresh.connect() as service:
+        service.execute("INSERT INTO snapshots VALUES ('wallet:u1', 1, 1, '')")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            service.execute(statement.encode())
+
+
+def test_whoever_writes_keys_has_no_right_in_a_book(door: Door) -> None:
+    with door.fresh.connect_admin() as admin:
+        admin.execute("SET ROLE tokenledger_keys")
+        made = keys.create_key(admin, door.book, role=Role.FINANCE, actor="ann")
+        assert keys.revoke_key(admin, made.identity.key_id)
+        for statement in ("SELECT FROM snapshots", "DELETE FROM snapshots", "SELECT FROM head"):
+            with pytest.raises(psycopg.errors.Error), admin.transaction():
+                admin.execute(statement.encode())
+        rights = admin.execute(
+            "SELECT count(*) FROM information_schema.role_table_grants"
+            " WHERE grantee = 'tokenledger_keys' AND table_name <> 'api_keys'"
+        ).fetchone()
+        assert rights == (0,)
 
 
 def test_no_client_shares_its_keys_with_notices(door: Door) -> None:

@@ -28,6 +28,12 @@ STRUCTURE = {
         " EXECUTE FUNCTION suppress_redundant_updates_trigger()", "trigger", "wallets: more"),
     "a right to change the log": (
         "GRANT UPDATE ON events TO tokenledger_app", "rights on", "UPDATE"),
+    "the check of what is appended is off": (
+        "ALTER TABLE events DISABLE TRIGGER append", "trigger", "events: append"),
+    "a right to write the head": (
+        "GRANT UPDATE (position) ON head TO tokenledger_app", "rights on the column", "position"),
+    "a right to read what opens": (
+        "GRANT SELECT ON tokenledger.api_keys TO tokenledger_app", "rights on", "api_keys"),
     "a right for everybody": (
         "GRANT SELECT ON texts TO public", "rights on", "everybody: SELECT"),
     "a right on one column": (

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from ledger.api_keys import Role, create_key, revoke_key
 from ledger.books import create_book
 from ledger.postgres import embedded
 from ledger.postgres import migrations as migrate
@@ -54,6 +55,7 @@ def test_a_new_database_is_migrated_once(empty_url: str) -> None:
         "control 0003_books_behind",
         "control 0004_stalled_sessions",
         "control 0005_books_behind_in_their_schemas",
+        "control 0006_keys_apart",
     ]
     assert migrate.migrate(empty_url) == waiting
     assert migrate.migrate(empty_url) == []
@@ -149,3 +151,21 @@ def test_the_service_sees_what_is_pending(empty_url: str, server: embedded.Serve
     migrate.migrate(empty_url)
     dbname = str(conninfo_to_dict(empty_url)["dbname"])
     assert pending(server.url(user="tokenledger_app", dbname=dbname)) == []
+
+
+@pytest.mark.usefixtures("database")
+def test_who_migrates_need_not_be_a_superuser(server: embedded.Server) -> None:
+    with connect(server.url(dbname="postgres"), autocommit=True) as admin:
+        admin.execute("CREATE ROLE administrator LOGIN CREATEROLE CREATEDB")
+        for role in ("owner", "app", "keys"):  # of this server, made by who migrated before
+            admin.execute(f"GRANT tokenledger_{role} TO administrator".encode())
+    with connect(server.url(user="administrator", dbname="postgres"), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE plain")
+    url = server.url(user="administrator", dbname="plain")
+    migrate.migrate(url)
+    create_book(url, "plain", currency="USD", time_zone="UTC")
+    with connect(url, autocommit=True) as admin:
+        made = create_key(admin, "plain", role=Role.SERVICE, actor="shop")
+        assert revoke_key(admin, made.identity.key_id)
+    with connect(server.url(dbname="postgres"), autocommit=True) as admin:
+        admin.execute("DROP DATABASE plain WITH (FORCE)")

@@ -1,0 +1,1 @@
+"""Who may speak through message brokers, and how far topics are taken."""
