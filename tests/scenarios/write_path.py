@@ -10,6 +10,7 @@ from typing import Self
 import pytest
 
 from ledger.log.entry import Entry, decode, faults
+from ledger.verification.log import verify_log
 from ledger.write.admission import Denied
 from ledger.write.answer import Answer
 from ledger.write.request import Request
@@ -68,11 +69,17 @@ class OnPostgreSQL(Stage):
         return [decode(data) for _, data in self.rows()]
 
     def check(self) -> None:
-        """Positions are dense and every entry is sound, too."""
+        """Positions are dense, every entry is sound, and the log is true, too.
+
+        That the head is ahead of the last entry is how these stages let time pass.
+        """
         rows = self.rows()
         assert [position for position, _ in rows] == list(range(1, len(rows) + 1))
         for position, data in rows:
             assert not list(faults(data)), position
+        with self.fresh.connect(autocommit=True) as connection:
+            found = list(verify_log(connection, self.book))
+        assert [one for one in found if one.what != "head recorded_at"] == []
         super().check()
 
 
