@@ -5,11 +5,13 @@ Ids hold neither `.` nor `:`, so a name can be taken apart again.
 """
 
 from enum import StrEnum
+from operator import itemgetter
 
 import msgspec
 
 #: One leg: (account, asset, amount); a debit is positive.
 Posting = tuple[str, str, int]
+amount_of = itemgetter(2)
 
 DEFERRED = "deferred"
 SUPPLY = "supply"
@@ -148,15 +150,10 @@ def class_of(account: str) -> str:
 
 def balanced(postings: tuple[Posting, ...]) -> tuple[Posting, ...]:
     """The same postings without empty legs; raises Unbalanced unless each asset sums to zero."""
+    legs = tuple(filter(amount_of, postings))
     totals: dict[str, int] = {}
-    legs = []
-    for leg in postings:
-        amount = leg[2]
-        if amount:
-            asset = leg[1]
-            totals[asset] = totals.get(asset, 0) + amount
-            legs.append(leg)
-    for asset, total in totals.items():
-        if total:
-            raise Unbalanced(f"postings sum to {total} {asset} instead of 0: {postings}")
-    return tuple(legs)
+    for _, asset, amount in legs:
+        totals[asset] = totals.get(asset, 0) + amount
+    if any(totals.values()):
+        raise Unbalanced(f"postings sum to {totals} instead of 0: {postings}")
+    return legs

@@ -106,6 +106,8 @@ class Command(BaseModel):
     roles: ClassVar[frozenset[str]] = frozenset({"service"})
     #: The fields that name a wallet or a creator, with the kind of state.
     subject_fields: ClassVar[tuple[tuple[str, str], ...]] = ()
+    #: Whether it asks itself, with everything else about its parties, whether one was erased.
+    asks_after_parties: ClassVar[bool] = False
     #: Whether only people decide this: a machine may request, never approve.
     for_people: ClassVar[bool] = False
     #: Whether a policy may ask for a second person: then `second_person` says when.
@@ -157,10 +159,7 @@ class Command(BaseModel):
         return ()
 
     def subjects(self) -> tuple[str, ...]:
-        """The tags of the wallets and creators that its fields name: none of them may be erased.
-
-        Sales ask after their parties themselves, together with everything else about them.
-        """
+        """The tags of the wallets and creators that its fields name: none of them may be erased."""
         return tuple(f"{kind}:{getattr(self, field)}" for field, kind in self.subject_fields)
 
     def second_person(self, given: Given, limits: SecondPerson, events: tuple[Event, ...]) -> bool:
@@ -180,9 +179,10 @@ C = TypeVar("C", bound=type[Command])
 def command(cls: C) -> C:
     """Register a command class; its route, its documentation and its schema follow from it."""
     COMMANDS[cls.name] = cls
-    cls.subject_fields = tuple(
-        pair for pair in SUBJECT_FIELDS if pair[0] in cls.__pydantic_fields__
-    )
+    if not cls.asks_after_parties:
+        cls.subject_fields = tuple(
+            pair for pair in SUBJECT_FIELDS if pair[0] in cls.__pydantic_fields__
+        )
     return cls
 
 

@@ -25,7 +25,9 @@ from domain.payments.payment import (
 )
 from domain.purchases.disputed_lots import LotCancelled, LotMovements
 from domain.wallets.lot_changes import Cause, LotChange
-from domain.wallets.wallet import LOTS_MAX, Lot, TokenClass, WalletEvent
+from domain.wallets.wallet import LOTS_MAX, PAID, PROMO, Lot, WalletEvent
+
+PURCHASED, GRANTED = Cause.PURCHASED, Cause.GRANTED
 
 
 class PurchaseDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -244,16 +246,16 @@ class TokensPurchased(
 
     def lot_changes(self) -> tuple[LotChange, ...]:
         """A lot of what was bought; the bonus in it or beside it."""
-        promo = self.bonus if self.bonus_class == TokenClass.PROMO else 0
+        promo = self.bonus if self.bonus_class == PROMO else 0
         bought = Lot(
             self.purchase_id,
             self.purchase_id,
-            TokenClass.PAID,
+            PAID,
             self.tokens + self.bonus - promo,
             self.price - self.tax,
             expires_at=self.lapses_at,
         )
-        changes = (LotChange(self.user, bought, self.tokens, Cause.PURCHASED),)
+        changes = (LotChange(self.user, bought, self.tokens, PURCHASED),)
         if not self.bonus:
             return changes
         given = bought
@@ -261,15 +263,15 @@ class TokensPurchased(
             given = Lot(
                 f"{self.purchase_id}b",
                 self.purchase_id,
-                TokenClass.PROMO,
+                PROMO,
                 promo,
                 0,
                 expires_at=self.bonus_expires_at,
             )
-        return (*changes, LotChange(self.user, given, self.bonus, Cause.GRANTED))
+        return (*changes, LotChange(self.user, given, self.bonus, GRANTED))
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
-        promo = self.bonus if self.bonus_class == TokenClass.PROMO else 0
+        promo = self.bonus if self.bonus_class == PROMO else 0
         return PurchaseRecord(
             purchase_id=self.purchase_id,
             user=self.user,

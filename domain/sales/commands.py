@@ -71,6 +71,7 @@ class Attribution(BaseModel):
 class SaleCommand(Command):
     """What every command that sells something carries."""
 
+    asks_after_parties = True
     grows = False
 
     product: ClassVar[str]
@@ -125,10 +126,6 @@ class SaleCommand(Command):
         payment = payment_key(self.processor_ref)
         return wallet, creator, payment, *series_keys(self.country), *offer
 
-    def subjects(self) -> tuple[str, ...]:
-        """Nobody whom the sale itself does not ask after."""
-        return ()
-
     def prices(self) -> Prices:
         """What it costs by its own fields, before any offer."""
         raise NotImplementedError(type(self).__name__)
@@ -162,11 +159,11 @@ class SaleCommand(Command):
             sale: Sale | Rejection = reject(NO_POLICY, at=given.now)
         else:
             sale = self._sale(given, version.policy, prices, offer)
+        if self.funding == TOKEN:
+            return sale if type(sale) is Rejection else (sale,)
         if type(sale) is Rejection:
-            if self.funding == TOKEN:
-                return sale
             code = sale.reason.code
-        elif sale.funding == CARD and self._paid_before(given):
+        elif self._paid_before(given):
             code = DUPLICATE_PAYMENT
         else:
             return (sale, *for_sale(given, sale))
@@ -187,11 +184,12 @@ class SaleCommand(Command):
         price, discount, by_platform = prices
         by_token = self.funding == TOKEN
         unit_value = terms.unit_value if by_token else 1
+        gross = price * unit_value
         if by_token and (wallet.erased or creator.erased):
             return self._erased(wallet)
         refusal = (
             party_refusal(self, terms, wallet, creator)
-            or price_refusal(product, price * unit_value, terms, self.price_field)
+            or price_refusal(product, gross, terms, self.price_field)
             or (None if by_token or price == discount else tax_refusal(policy, self.country))
             or (
                 None
@@ -215,9 +213,9 @@ class SaleCommand(Command):
             country = policy.tax_country(self.country)
             vat_bps = policy.vat_bps(country)
             amounts = card_amounts(paid, ((payee, 1),), bps=bps, vat_bps=vat_bps)
-        gross, discount = price * unit_value, discount * unit_value
+        taken_off = discount * unit_value
         sale = self._event(
-            given, creator, terms, amounts, gross=gross, discount=discount, country=country
+            given, creator, terms, amounts, gross=gross, discount=taken_off, country=country
         )
         if offer is None and not by_platform:
             return sale
@@ -254,8 +252,21 @@ class SaleCommand(Command):
         sold_at = self.occurred_at or now
         mature_at = maturity(sold_at, terms.maturity_days, now)
         item, item_class, usable_until = self.entitled_item()
-        attribution = self.attribution
-        return self.event(
+        more: dict[str, Any] = {}  # what most have not: a field costs time wherever it is named
+        if item is not None:
+            more.update(item_id=item, item_class=item_class, expires_at=usable_until)
+        if self.processor_ref is not None:
+            more.update(processor=self.processor, processor_ref=self.processor_ref)
+            more.update(country=country, vat_bps=amounts.vat_bps)
+        if mature_at is not None:
+            more.update(mature_at=mature_at, on_agenda=creator.first_at(mature_at))
+        if terms.refund_window_days is not None:
+            more["refund_until"] = refund_end(sold_at, terms.refund_window_days)
+        if self.attribution is not None:
+            more["attribution"] = self.attribution.model_dump(exclude_none=True)
+        if EARN in creator.frozen:
+            more["escrowed_at"] = now
+        sale = self.event(
             sale_id=given.new_id,
             buyer=self.user,
             creator=self.creator,
@@ -269,21 +280,10 @@ class SaleCommand(Command):
             tax=amounts.tax,
             creator_share=amounts.creator_share,
             platform_share=amounts.platform_share,
-            item_id=item,
-            item_class=item_class,
-            attribution=None if attribution is None else attribution.model_dump(exclude_none=True),
-            mature_at=mature_at,
-            escrowed_at=now if EARN in creator.frozen else None,
-            expires_at=usable_until,
-            processor=self.processor,
-            processor_ref=self.processor_ref,
-            country=country,
             lots=amounts.lots,
             payees=amounts.payees,
-            vat_bps=amounts.vat_bps,
-            refund_until=refund_end(sold_at, terms.refund_window_days),
-            on_agenda=creator.first_at(mature_at),
         )
+        return msgspec.structs.replace(sale, **more) if more else sale
 
 
 class _Dealing(Protocol):

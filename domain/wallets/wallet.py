@@ -28,6 +28,15 @@ class TokenClass(StrEnum):
 
 #: Bound, for the spending order asks for every lot: an enum's attribute costs five globals.
 PAID, PROMO = TokenClass
+REPRICED = Cause.REPRICED
+#: By cause, what each token that moves adds to the consumed and to the held ones of its lot.
+_EFFECTS = {
+    cause: (
+        (target is TokenPlace.SUPPLY) - (source is TokenPlace.SUPPLY),
+        (target is TokenPlace.HELD) - (source is TokenPlace.HELD),
+    )
+    for cause, (source, target) in ROUTES.items()
+}
 NEVER = datetime.max.replace(tzinfo=UTC)
 #: The milliseconds since 1970 and the microsecond within the last one, in an event's id.
 _EVENT_ID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-")
@@ -196,7 +205,7 @@ class Wallet(State, frozen=True, kw_only=True):
 
     def at(self, moment: datetime) -> "Wallet":
         """The wallet without the lots that came in after `moment`."""
-        lots = tuple(lot for lot in self.lots if lot.since is None or lot.since <= moment)
+        lots = tuple(lot for lot in self.lots if (since := lot.since) is None or since <= moment)
         if len(lots) == len(self.lots):
             return self
         return msgspec.structs.replace(self, lots=lots)
@@ -225,19 +234,7 @@ class Wallet(State, frozen=True, kw_only=True):
             tokens = taken.get(lot.lot, 0)
             if lot.consumed + tokens < lot.tokens:
                 lots.append(lot.after(tokens) if tokens else lot)
-        return Wallet(
-            lots=tuple(lots),
-            frozen=self.frozen,
-            call=self.call,
-            debt=self.debt,
-            subscriptions=self.subscriptions,
-            erased=self.erased,
-            risk=self.risk,
-            contested=self.contested,
-            frozen_for=self.frozen_for,
-            has_bought=True,
-            called_until=self.called_until,
-        )
+        return msgspec.structs.replace(self, lots=tuple(lots), has_bought=True)
 
     def owing(self, debt: int) -> "Wallet":
         """The wallet after what its user owes has changed by `debt`."""
@@ -256,9 +253,8 @@ class Wallet(State, frozen=True, kw_only=True):
         """
         lots = {lot.lot: lot for lot in self.lots}
         for _, named, tokens, cause in changes:
-            source, target = ROUTES[cause]
             lot = lots.get(named.lot)
-            if cause is Cause.REPRICED:
+            if cause is REPRICED:
                 assert lot is not None, named
                 assert isinstance(named, LotPrice), named
                 lots[named.lot] = lot.repriced(named.price)
@@ -270,10 +266,9 @@ class Wallet(State, frozen=True, kw_only=True):
             if lot is None:
                 assert isinstance(named, Lot), named
                 lot = named.after(named.left)
-            consumed = tokens * ((target is TokenPlace.SUPPLY) - (source is TokenPlace.SUPPLY))
-            held = tokens * ((target is TokenPlace.HELD) - (source is TokenPlace.HELD))
+            consumed, held = _EFFECTS[cause]
             lots[named.lot] = msgspec.structs.replace(
-                lot, consumed=lot.consumed + consumed, held=lot.held + held
+                lot, consumed=lot.consumed + tokens * consumed, held=lot.held + tokens * held
             )
         left = sorted((lot for lot in lots.values() if lot.left), key=Lot.order)
         return msgspec.structs.replace(self, lots=tuple(left))

@@ -57,7 +57,9 @@ class Answer(msgspec.Struct):
     @property
     def covers(self) -> int:
         """The last position of all that the command caused in its commit."""
-        return max(self.position, *(one.position for one in self.released or ()), 0)
+        if not self.released:
+            return self.position
+        return max(self.position, *(one.position for one in self.released))
 
     @property
     def body(self) -> bytes:

@@ -298,7 +298,7 @@ class Batch:
         """Fix the events' places and merge their effects; nothing is changed if one fails."""
         states, views = self.states, self.states.views
         changes: dict[str, State] = {}
-        recorded, beside = [], []
+        recorded = []
         pending: list[PendingEvent] = []
         position, clock, recorded_us = self.position, self.clock, self._clock_us
         occurred_us = (
@@ -307,11 +307,8 @@ class Batch:
         labels = context.request.command.labels
         for event in events:
             position += 1
-            kind = type(event)
-            if labels is not None or kind in _INHERITING:
+            if labels is not None or type(event) in _INHERITING:
                 event = labelled_event(event, labels, pending, changes, states)  # noqa: PLW2901
-            if kind in _BESIDE:
-                beside.append(event)
             tags = event.tags()
             for key in tags:
                 state = changes.get(key) or states.get(key)
@@ -343,8 +340,9 @@ class Batch:
         states.update(changes)
         for key in changes:
             touched[key] = position, touched.get(key, _UNTOUCHED)[1] + count
-        for event in beside:
-            self._act_beside(event, position)
+        for event in events:
+            if type(event) in _BESIDE:
+                self._act_beside(event, position)
         self.position, self.clock, self._clock_us = position, clock, recorded_us
         code = context.code
         status, name = 201 if code is None else 202, context.request.name
@@ -383,11 +381,12 @@ class Batch:
     def _effective_on(self, instant: datetime | None) -> date:
         """The business date of `instant` (None: now), or the first open day if it is closed."""
         periods = self.states[PERIODS]
+        if instant is None and periods is self._open_today[0]:
+            return self._open_today[1]
         assert isinstance(periods, Periods)
         if instant is not None:
             return periods.open_day(self._dates.of(instant))
-        if self._open_today[0] is not periods:
-            self._open_today = periods, periods.open_day(self._today)
+        self._open_today = periods, periods.open_day(self._today)
         return self._open_today[1]
 
 

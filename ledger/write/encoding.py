@@ -7,10 +7,11 @@ processor that does one thing at a time needs a sixth less time for it (ADR 11).
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from itertools import chain
 
 import msgspec
 
-from domain.accounts import Assets, Posting, balanced
+from domain.accounts import Assets, Posting, amount_of, balanced
 from domain.event import Event
 from domain.rejections import BODY_TOO_LARGE, Rejection, reject
 from ledger.log.copy_rows import event_row, receipt_row
@@ -66,11 +67,14 @@ def event_rows(events: Sequence[PendingEvent]) -> tuple[list[bytes], int]:
     bodies = [canonical(one) if one.labels is None else body_of(one) for one in decided]
     postings = [balanced(pending.event.postings(pending.context.assets)) for pending in events]
     entries = list(map(_entry, events, bodies, postings))
-    for entry in entries:
-        if len(entry) > ENTRY_BYTES_MAX:
-            raise EntryTooLarge(len(entry))
-    volume = sum(leg[2] for legs in postings for leg in legs if leg[2] > 0)
-    volume += sum(one.unposted() for one, legs in zip(decided, postings, strict=True) if not legs)
+    largest = max(map(len, entries), default=0)
+    if largest > ENTRY_BYTES_MAX:
+        raise EntryTooLarge(largest)
+    # An event's debits are half of what its legs move, for they balance in each asset.
+    volume = sum(map(abs, map(amount_of, chain.from_iterable(postings)))) // 2
+    if not all(postings):
+        silent = zip(decided, postings, strict=True)
+        volume += sum(event.unposted() for event, legs in silent if not legs)
     hashes = map(leaf_hash, entries)
     for pending, body in zip(events, bodies, strict=True):
         pending.recorded.body = body

@@ -36,11 +36,14 @@ class LongTails(Exception):
 
 def named(keys: list[str]) -> tuple[str, str, str]:
     """Entities as the query `states` takes them."""
-    versions = [_VERSIONS[key[: key.index(":")]] for key in keys]
-    return " ".join(keys), " ".join(map(tag_of, keys)), " ".join(versions)
+    kinds = [key[: key.index(":")] for key in keys]
+    tags = [tag_of(key) if kind in _VIEWS else key for key, kind in zip(keys, kinds, strict=True)]
+    return " ".join(keys), " ".join(tags), " ".join([_VERSIONS[kind] for kind in kinds])
 
 
 _VERSIONS = {name: str(kind.FOLD_VERSION) for name, kind in KINDS.items()}
+#: Kinds that are folded from the tag of another.
+_VIEWS = {name for name, kind in KINDS.items() if kind.FOLDED_FROM is not None}
 
 
 @contextmanager
