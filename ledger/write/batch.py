@@ -38,6 +38,7 @@ from ledger.write.encoding import (
     CommandContext,
     EntryTooLarge,
     PendingEvent,
+    Unencodable,
     event_rows,
     receipt_rows,
 )
@@ -57,10 +58,6 @@ SKEW_MAX = timedelta(seconds=5)
 Changed = dict[str, tuple[State, tuple[int, int] | None]]
 
 log = logs.get_logger(__name__)
-
-
-class Unencodable(Exception):
-    """Some decided event cannot be encoded: decide the batch again one by one to learn whose."""
 
 
 class Batch:
@@ -142,19 +139,25 @@ class Batch:
         """Whether there is anything to commit."""
         return bool(self._answered)
 
-    def take_rows(self) -> tuple[list[bytes], list[bytes]]:
-        """Rows of events and receipts decided since the last call; may raise Unencodable."""
+    def encode(self) -> None:
+        """Make the rows of what is decided; may raise Unencodable."""
         try:
             rows, moved = event_rows(self._pending)
             self.volume = raised(self.volume, moved, VOLUME_MAX)
         except Exception as error:
             raise Unencodable from error
+        self._event_rows += rows
+        self._pending = []
+
+    def take_rows(self) -> tuple[list[bytes], list[bytes]]:
+        """Rows of events and receipts decided since the last call; may raise Unencodable."""
+        self.encode()
         ready, held = self._receipts, []
         if self.inbox.due or self.inbox.unknown:  # answers are complete with what they released
             held = [pair for pair in ready if pair[1].released is not None]
             ready = [pair for pair in ready if pair[1].released is None]
-        events, receipts = self._event_rows + rows, receipt_rows(ready)
-        self._pending, self._event_rows, self._receipts = [], [], held
+        events, receipts = self._event_rows, receipt_rows(ready)
+        self._event_rows, self._receipts = [], held
         return events, receipts
 
     def apply_due(self, due: DueNotice) -> None:
@@ -301,10 +304,8 @@ class Batch:
         recorded = []
         pending: list[PendingEvent] = []
         position, clock, recorded_us = self.position, self.clock, self._clock_us
-        occurred_us = (
-            recorded_us if context.occurred_at is clock else microseconds(context.occurred_at)
-        )
-        labels = context.request.command.labels
+        occurred_at, labels = context.occurred_at, context.request.command.labels
+        occurred_us = recorded_us if occurred_at is clock else microseconds(occurred_at)
         for event in events:
             position += 1
             if labels is not None or type(event) in _INHERITING:

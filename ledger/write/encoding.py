@@ -20,6 +20,10 @@ from ledger.write.answer import Answer, AnsweredEvent
 from ledger.write.request import Request
 
 
+class Unencodable(Exception):
+    """Some decided event cannot be encoded: decide the batch again one by one to learn whose."""
+
+
 class EntryTooLarge(ValueError):
     """An entry over the limit that proofs can carry; its argument is its size in bytes."""
 

@@ -28,9 +28,10 @@ from ledger.log.event_ids import event_ids
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from ledger.write.answer import Answer
-from ledger.write.batch import SKEW_MAX, TICK, Batch, Unencodable
+from ledger.write.batch import SKEW_MAX, TICK, Batch
 from ledger.write.commit import commit
 from ledger.write.copy_queue import CopyQueue
+from ledger.write.encoding import Unencodable
 from ledger.write.group import Group
 from ledger.write.head import Head, check_clock
 from ledger.write.inbox import PARKED_MAX, Inbox, InboxTable, NoRoomToPark, awaited
@@ -49,7 +50,8 @@ from ledger.write.state_loading import (
 CATCH_UP_MAX = 20_000
 #: Commands whose rows are sent to PostgreSQL together while the next are decided.
 CHUNK_COMMANDS = 256
-PUMP_COMMANDS = 16
+#: Commands that are encoded together: so few that what was decided is still in the cache.
+ENCODE_COMMANDS = 16
 
 _LIMITS = TAIL_MAX + 1, LOADED_MAX + 1
 
@@ -279,7 +281,8 @@ class Sequencer:
                 if batch.inbox.due or batch.inbox.unknown:
                     self._apply_due(batch)
                 decided += 1
-                if decided % PUMP_COMMANDS == 0:
+                if decided % ENCODE_COMMANDS == 0:
+                    batch.encode()
                     self._copies.pump()
                     if decided % CHUNK_COMMANDS == 0:
                         self._send(batch)
