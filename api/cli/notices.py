@@ -83,7 +83,7 @@ def _opened(book: str) -> Iterator[Connection]:
     with opened() as where:
         with connect(where.service_url, autocommit=True) as connection:
             schema = get_book(connection, book).schema
-        with connect(where.service_url, schema, autocommit=True) as connection:
+        with connect(where.service_url, schema, read_models=True, autocommit=True) as connection:
             try:
                 yield connection
             except psycopg.errors.UndefinedTable:

@@ -142,7 +142,9 @@ def test_the_alarm(
     page = tenant.http.get("/metrics").text
     for name in ("suspended_notices", "suspended_notices_oldest_seconds"):
         assert f'tokenledger_{name}{{book="{tenant.book.name}"}}' in page
-    with connect(tenant.where.admin_url, tenant.book.schema, autocommit=True) as admin:
+    with connect(
+        tenant.where.admin_url, tenant.book.schema, read_models=True, autocommit=True
+    ) as admin:
         moved = "UPDATE notices SET received_at = received_at {} interval '73 hours'"
         admin.execute(moved.format("-").encode())
         try:
