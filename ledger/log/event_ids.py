@@ -41,10 +41,14 @@ def event_ids() -> Callable[[int], EventId]:
 
 
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 def time_of(event_id: UUID) -> datetime:
-    """When the event of this id was recorded."""
+    """When the event of this id was recorded; the end of time for an id that nobody made here."""
     high = event_id.int >> 64
-    return _UNIX_EPOCH + ((high >> 16) * 1_000 + (high & 0xFFF)) * _MICROSECOND
+    try:
+        return _UNIX_EPOCH + ((high >> 16) * 1_000 + (high & 0xFFF)) * _MICROSECOND
+    except OverflowError:
+        return _END
