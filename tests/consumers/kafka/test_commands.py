@@ -207,6 +207,15 @@ def test_what_nobody_who_may_post_has_signed_is_a_dead_letter(edge: Edge, api_ke
     edge.stage.check()
 
 
+def test_a_book_that_does_not_exist_is_told_and_holds_nobody_up(edge: Edge, api_key: str) -> None:
+    consumer = edge.process("consume", "commands", "--book", "Nobody").start()
+    edge.send(COMMANDS, tips(edge, 0, 3, api_key))
+    edge.await_consumed("commands", 3)
+    assert consumer.said("there is no such book")
+    assert_each_tipped_once(edge, 3)
+    consumer.stop()
+
+
 def test_what_stays_broken_parks_its_key_and_others_go_on(edge: Edge, api_key: str) -> None:
     with edge.fresh.connect_admin(autocommit=True) as admin:
         admin.execute(
