@@ -4,23 +4,18 @@ Every event of a dispute says what is disputed and how the dispute stands after 
 that waits in suspense the notice is listed, and nothing here: its dispute has no life of its own.
 """
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from psycopg import Cursor, sql
 
 from domain.disputes.dispute import DisputeEvent, DisputeOpened, DisputeWon
 from domain.event import Event
 from domain.payments.payment import DisputeStatus
-from ledger.log import reading
-from ledger.log.entry import Entry, decode
-from ledger.postgres import sql_files
+from ledger.log.entry import Entry
 from ledger.postgres.database import Connection
-from projections.engine.dispatch import ByClass
-from projections.engine.entries import PlacedEntry
-from projections.engine.projection import Projection, Table, template
+from projections.engine.projection import Table
+from projections.engine.register import Register, RegisterList, decoded_labels, encoded, lives
 from projections.models.event_history import event_history
 
 STATUSES = tuple(str(status) for status in DisputeStatus)
@@ -46,64 +41,30 @@ class DisputeRow(msgspec.Struct, frozen=True):
     last_position: int
 
 
-def _nothing(_disputes: "Disputes", _event: Any, _position: int) -> None:
-    pass
-
-
-#: Which events are in a dispute's life.
-branches: ByClass[Callable[["Disputes", Any, int], None]] = ByClass(
-    _nothing, decides_about=(DisputeEvent,)
-)
-
-
-class Disputes(Projection):
+class Disputes(Register[DisputeEvent, DisputeRow]):
     """Disputes by id."""
 
     name = "disputes"
     version = 1
-    branches = branches
+    row = DisputeRow
+    branches = lives(DisputeEvent)
     tables = (Table("disputes", ("dispute",)),)
-    ordered = True
 
-    def forget(self) -> None:
-        """Drop the changes."""
-        self._changes: list[tuple[int, DisputeEvent]] = []
+    def id_of(self, event: DisputeEvent) -> str:
+        """Its dispute."""
+        return event.dispute_id
 
-    def fold(self, page: Sequence[PlacedEntry]) -> None:
-        """Keep what happens to disputes."""
-        for entry in page:
-            event = entry.event
-            branches[type(event)](self, event, entry.position)  # type: ignore[index]
-
-    def change(self, event: DisputeEvent, position: int) -> None:
-        """Keep an event."""
-        self._changes.append((position, event))
-
-    def write(self, cursor: Cursor[Any]) -> None:
-        """Load the disputes that the page changes, fold, and write them back."""
-        if not self._changes:
-            return
-        names = sorted({event.dispute_id for _, event in self._changes})
-        cursor.execute(self.sql["load"], (names,))
-        rows = {row[0]: DisputeRow(*row) for row in cursor}
-        told = reading.entries(cursor.connection, [position for position, _ in self._changes])
-        for position, event in self._changes:
-            name, entry = event.dispute_id, decode(told[position])
-            if isinstance(event, DisputeOpened):
-                rows[name] = _opened(event, entry, position)
-            else:
-                rows[name] = _closed(rows[name], event, entry, position)
-        cursor.executemany(self.sql["put"], [msgspec.structs.asdict(rows[name]) for name in names])
-        self._changes = []
-
-
-@branches.branch(DisputeEvent)
-def _happened(disputes: Disputes, event: DisputeEvent, position: int) -> None:
-    disputes.change(event, position)
+    def after(
+        self, row: DisputeRow | None, event: DisputeEvent, entry: Entry, position: int
+    ) -> DisputeRow:
+        """The dispute as the event says that it stands."""
+        if isinstance(event, DisputeOpened):
+            return _opened(event, entry, position)
+        assert row is not None
+        return _closed(row, event, entry, position)
 
 
 def _opened(event: DisputeOpened, entry: Entry, position: int) -> DisputeRow:
-    labels = None if entry.labels is None else _encoded(entry.labels)
     return DisputeRow(
         dispute=event.dispute_id,
         status=event.status,
@@ -115,7 +76,7 @@ def _opened(event: DisputeOpened, entry: Entry, position: int) -> DisputeRow:
         bearer=event.bearer,
         processor=event.processor,
         processor_ref=event.dispute_ref,
-        labels=labels,
+        labels=encoded(entry.labels),
         created_at=entry.recorded_at,
         updated_at=entry.recorded_at,
         first_position=position,
@@ -135,20 +96,8 @@ def _closed(row: DisputeRow, event: DisputeEvent, entry: Entry, position: int) -
     )
 
 
-def _encoded(labels: dict[str, str]) -> str:
-    return msgspec.json.encode(labels, order="sorted").decode()
-
-
 SQL = Disputes().sql
-_TEXTS = sql_files.load("dispute_list", "projections")
-_LIST = {
-    order: template(_TEXTS["list"]).format(
-        disputes=sql.Identifier("disputes"),
-        order=sql.SQL(order),
-        beyond=sql.SQL("<" if order == "DESC" else ">"),
-    )
-    for order in ("ASC", "DESC")
-}
+_LIST = RegisterList("disputes", "dispute_list", DisputeRow)
 
 
 class DisputeFilter(msgspec.Struct, frozen=True):
@@ -165,31 +114,12 @@ class DisputeFilter(msgspec.Struct, frozen=True):
 
 
 def disputes(
-    connection: Connection,
-    wanted: DisputeFilter,
-    currency: str,
-    *,
-    until: int | None = None,
-    created_by: datetime | None = None,
-    after: int | None = None,
-    newest_first: bool = True,
-    limit: int,
+    connection: Connection, wanted: DisputeFilter, currency: str, **page: Any
 ) -> tuple[list[dict[str, Any]], int]:
-    """At most `limit` disputes in the order in which they were opened, and the position they stand
-    for. `until`: opened up to that position; `created_by`: up to that time.
-    """
-    values = {
-        **msgspec.structs.asdict(wanted),
-        "statuses": list(wanted.statuses),
-        "labels": _encoded(wanted.labels),
-        "until": until,
-        "created_by": created_by,
-        "after": after if after is not None else reading.POSITION_MAX if newest_first else 0,
-        "limit": limit,
-    }
-    rows = connection.execute(_LIST["DESC" if newest_first else "ASC"], values).fetchall()
-    found = [DisputeRow(*row[1:]) for row in rows if row[1] is not None]
-    return [_item(row, currency) for row in found], rows[0][0] if rows else 0
+    """Disputes in the order in which they were opened, and the position they stand for; `page` as
+    `RegisterList.rows` takes it."""
+    rows, position = _LIST.rows(connection, wanted, **page)
+    return [_item(row, currency) for row in rows], position
 
 
 def dispute(connection: Connection, name: str, currency: str) -> dict[str, Any]:
@@ -210,6 +140,6 @@ def dispute(connection: Connection, name: str, currency: str) -> dict[str, Any]:
 def _item(row: DisputeRow, currency: str) -> dict[str, Any]:
     """A dispute as it is answered."""
     item = msgspec.structs.asdict(row)
-    labels = None if row.labels is None else msgspec.json.decode(row.labels)
+    labels = decoded_labels(row.labels)
     name, user = item.pop("dispute"), item.pop("user_id")
     return {"id": name, "user": user, **item, "labels": labels, "currency": currency}
