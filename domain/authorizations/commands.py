@@ -352,7 +352,7 @@ class Void(AuthorizationCommand):
         if terms is None:
             return reject(UNKNOWN_AUTHORIZATION, payment=self.payment)
         status = authorization.status_at(given.now)
-        if (status, self.name) not in TRANSITIONS:
+        if not self.is_allowed(status):
             return self.not_open(status)
         event = PaymentVoided(
             payment_id=self.payment,

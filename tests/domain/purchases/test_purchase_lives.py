@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.command import Suspended
-from domain.holds.hold import HoldSettled
 from domain.purchases.purchase import TokensPurchased
 from domain.refunds.purchases import TokenPurchaseRefunded
 from domain.sales.sale import Sale, SaleRecord
-from domain.wallets.wallet import TokenClass, Wallet
+from domain.wallets.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
 from tests.domain.in_memory_book import InMemoryBook
+from tests.domain.purchases.spending_life import SpendingLife
 from tests.domain.token_purchases import in_order
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 from tests.support.examples import examples
@@ -56,10 +56,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-class Life:
+class Life(SpendingLife):
     """One purchase of Ann's, and all that becomes of it."""
 
     def __init__(self, setting: str, spends: Sequence[int] = (), days: int = 0) -> None:
+        super().__init__()
         policy = {**SETTINGS[setting], "products_enabled": PRODUCTS}
         self.place = InMemoryBook(policy)
         self.price = policy["packages"]["p"]["price"]
@@ -75,11 +76,7 @@ class Life:
         )
         assert isinstance(bought, TokensPurchased)
         self.purchase = bought.purchase_id
-        self.sales: list[str] = []
-        self.holds: list[str] = []
-        self.batches = 0
         self.by_command = 0
-        self.bonus_used = 0
         self.lost: dict[str, int] = {}
         self.taken: dict[str, int] = {}
         self.seen: set[str] = set()
@@ -95,8 +92,8 @@ class Life:
         self.is_right()
         return done
 
-    def _accepted(self, name: str, **fields: Any) -> tuple[Any, ...]:
-        decision = self.place.decide(name, **fields)
+    def _accepted(self, name: str, actor: str = "backend", **fields: Any) -> tuple[Any, ...]:
+        decision = self.place.decide(name, actor, **fields)
         if not isinstance(decision, tuple):
             return ()
         return self.place.record(*decision)
@@ -106,39 +103,6 @@ class Life:
         events = self._accepted("send-tip", **fields)
         self.sales += [event.sale_id for event in events if isinstance(event, Sale)]
         return bool(events)
-
-    def _hold(self, tokens: int) -> bool:
-        events = self._accepted("hold-credits", user="ann", tokens=tokens)
-        self.holds += [event.hold_id for event in events]
-        return bool(events)
-
-    def _use(self, nth: int, used: int) -> bool:
-        if not self.holds:
-            return False
-        self.batches += 1
-        hold = self.holds[nth % len(self.holds)]
-        events = self._accepted("settle-batch", hold=hold, batch_no=self.batches, used=used)
-        for event in events:
-            if isinstance(event, HoldSettled):
-                self.bonus_used += sum(
-                    lot.tokens for lot in event.lots if lot.kind == TokenClass.PROMO
-                )
-        return bool(events)
-
-    def _release(self, nth: int) -> bool:
-        return bool(self.holds) and bool(
-            self._accepted("release-hold", hold=self.holds[nth % len(self.holds)])
-        )
-
-    def _refund(self, nth: int, tokens: int) -> bool:
-        if not self.sales:
-            return False
-        sale = self.sales[nth % len(self.sales)]
-        return bool(self._accepted("refund", sale=sale, amount=tokens, reason_code="ASKED"))
-
-    def _unfreeze(self) -> bool:
-        fields = {"subject": "ann", "kind": "wallet", "scope": "SPEND", "reason_code": "CLEARED"}
-        return bool(self._accepted("unfreeze", **fields))
 
     def _lapse(self) -> bool:
         return bool(self._accepted("lapse-tokens", user="ann"))

@@ -9,14 +9,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from domain.command import Ignored, Parked, Suspended
-from domain.holds.hold import HoldSettled
 from domain.purchases.purchase import PurchaseRecord, TokensPurchased
 from domain.refunds.purchases import TokenPurchaseRefunded
 from domain.rejections import Rejection
 from domain.sales.sale import Sale, SaleRecord
-from domain.wallets.wallet import TokenClass, Wallet
+from domain.wallets.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
 from tests.domain.in_memory_book import InMemoryBook
+from tests.domain.purchases.spending_life import SpendingLife
 from tests.domain.token_purchases import in_order
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 
@@ -81,10 +81,11 @@ class Bought:
         return self.price - self.out - self.standing("OPEN") - self.fees
 
 
-class WalletLife:
+class WalletLife(SpendingLife):
     """Two purchases of Ann's, and all that becomes of them."""
 
     def __init__(self, funding: str, bearer: str, suspended: set[str]) -> None:
+        super().__init__()
         policy = {
             **FUNDINGS[funding],
             "products_enabled": ["tip", "hold"],
@@ -93,10 +94,7 @@ class WalletLife:
         self.place = InMemoryBook({**policy, "packages": {}} if suspended else policy)
         price = policy["packages"]["p"]["price"]
         self.bought = {name: Bought(name, price) for name in NAMES}
-        self.sales: list[str] = []
-        self.holds: list[str] = []
         self.count = 0
-        self.bonus_used = 0
         for name in sorted(suspended):
             self._buys(name)
         if suspended:
@@ -161,38 +159,6 @@ class WalletLife:
     def _tip(self, tokens: int, creator: str) -> bool:
         fields = {"user": "ann", "creator": creator, "funding": "TOKEN", "amount": tokens}
         return bool(self._accepted("send-tip", **fields))
-
-    def _hold(self, tokens: int) -> bool:
-        events = self._accepted("hold-credits", user="ann", tokens=tokens)
-        self.holds += [event.hold_id for event in events]
-        return bool(events)
-
-    def _use(self, nth: int, used: int) -> bool:
-        if not self.holds:
-            return False
-        self.count += 1
-        hold = self.holds[nth % len(self.holds)]
-        events = self._accepted("settle-batch", hold=hold, batch_no=self.count, used=used)
-        for event in events:
-            if isinstance(event, HoldSettled):
-                promo = (lot.tokens for lot in event.lots if lot.kind == TokenClass.PROMO)
-                self.bonus_used += sum(promo)
-        return bool(events)
-
-    def _release(self, nth: int) -> bool:
-        return bool(self.holds) and bool(
-            self._accepted("release-hold", hold=self.holds[nth % len(self.holds)])
-        )
-
-    def _refund(self, nth: int, tokens: int) -> bool:
-        if not self.sales:
-            return False
-        sale = self.sales[nth % len(self.sales)]
-        return bool(self._accepted("refund", sale=sale, amount=tokens, reason_code="ASKED"))
-
-    def _unfreeze(self) -> bool:
-        fields = {"subject": "ann", "kind": "wallet", "scope": "SPEND", "reason_code": "CLEARED"}
-        return bool(self._accepted("unfreeze", **fields))
 
     def _ends(self, days: int) -> bool:
         """Time passes, and what ends is posted."""
