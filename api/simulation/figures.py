@@ -15,12 +15,11 @@ import msgspec
 
 from api.simulation.driver import SimulationFailed
 from api.simulation.http_client import Wire
+from domain.accounts import class_of
 
 #: How long the read models have to come to the head once the day is over.
 CAUGHT_UP_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.1
-#: `cr.c9.available` and `cr.c7.available` are one line of a summary: `cr.*.available`.
-_PARTY = re.compile(r"^(w|cr|psp|vat)\.([^.]+)")
 
 
 class _Row(msgspec.Struct):
@@ -57,7 +56,7 @@ class _TrialBalance(msgspec.Struct):
         debits: Counter[tuple[str, str]] = Counter()
         credits: Counter[tuple[str, str]] = Counter()
         for row in self.rows:
-            kind = _PARTY.sub(r"\1.*", row.account), row.asset
+            kind = class_of(row.account), row.asset
             counted[kind] += 1
             debits[kind] += row.debit
             credits[kind] += row.credit

@@ -86,7 +86,7 @@ def with_totals(balances: Iterable[tuple[str, str, int]], as_of: int) -> dict[st
 
 def _class_of(account: str) -> dict[str, Any]:
     pattern = class_of(account)
-    found = CLASSES.get(pattern) or CLASSES.get(account)
+    found = CLASSES.get(pattern)
     if found is None:
         return {"class": pattern, "number": None, "name": account, "type": None}
     return {"class": found.pattern, "number": found.number, "name": found.name, "type": found.type}
