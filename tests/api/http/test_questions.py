@@ -116,7 +116,7 @@ def test_trial_balance_now_and_then(service: Caller, told: dict[str, Any]) -> No
     then = service.ask("trial-balance", position=told["tipped"]["position"]).json()
     rows = {(row["account"], row["asset"]): row["credit"] for row in then["rows"]}
     assert rows[account, asset] == 900
-    assert service.ask("trial-balance", effective_on="2020-01-01").json()["rows"] == []
+    assert service.ask("trial-balance", effective_on="1900-01-01").json()["rows"] == []
     classes = service.ask("trial-balance", by="class", nonzero=True).json()
     assert all(row["debit"] == row["credit"] > 0 for row in classes["totals"])
     assert {row["class"] for row in classes["rows"]} >= {"cr.*.available", "w.*.free"}
