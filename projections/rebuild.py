@@ -21,6 +21,7 @@ from ledger.postgres import sql_files
 from ledger.postgres.database import Connection, Database, connect, read_schema
 from projections.catalogue import PROJECTIONS, named
 from projections.engine.compare import RowDifference, differences
+from projections.engine.hold import held
 from projections.engine.install import create, drop, install
 from projections.engine.projection import BESIDE, Projection, template
 from projections.engine.runner import Runner
@@ -31,7 +32,7 @@ TABLES = sql_files.load("tables", "projections")
 #: A shorter log is folded before a second process has started.
 PROCESSES_FROM_EVENTS = 100_000
 PROGRESS_EVERY_S = 0.2
-SWAPS_MAX = 20
+SWAPS_MAX, SWAP_WAIT_S = 20, 3.0
 
 log = logs.get_logger(__name__)
 
@@ -169,14 +170,12 @@ def _swap_now(url: str, schema: str, name: str) -> Rebuilt:
         runner.take_over()
         reached = runner.followers[0]
         _fold(runner, _comparable_at(connection, shadow))
-        with holder.transaction():
-            holder.execute(TABLES["limit_lock_wait"])
-            row = holder.execute(SQL["lock"], (name,)).fetchone()
-            assert row is not None
-            version, position, _ = row
+        with held(holder, name, wait_s=SWAP_WAIT_S) as position:
             _fold(runner, position)
             models = read_schema(schema)
-            compared = version == live.version and reached.position == position > 0
+            row = holder.execute(SQL["read"], (name,)).fetchone()
+            same = row is not None and row[0] == live.version
+            compared = same and reached.position == position > 0
             found = (
                 tuple(differences(holder, live, models, built=models, suffix=BESIDE))
                 if compared

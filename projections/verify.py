@@ -31,6 +31,7 @@ from ledger.verification.structure import (
 from ledger.verification.structure import differences as structure_differences
 from projections.catalogue import PROJECTIONS, all_projections, named
 from projections.engine.compare import RowDifference, differences
+from projections.engine.hold import held
 from projections.engine.install import create, install
 from projections.engine.projection import BESIDE, Projection
 from projections.engine.runner import Runner
@@ -157,7 +158,7 @@ def verify_projections(
         session.execute(SQL["checkpoints"])
         positions: dict[str, int] = {}
         for name in names:
-            (version, position), wanted = _checkpoint(holder, name, "read"), named(name).version
+            (version, position), wanted = _checkpoint(holder, name), named(name).version
             if position > reading.head(holder):
                 yield Difference(
                     None, f"{name} position", f"at most {reading.head(holder)}", str(position)
@@ -173,8 +174,7 @@ def verify_projections(
             create(session, projection)
         yield from _fold(session, projections, min(positions.values()), progress)
         for projection in projections:
-            with holder.transaction():
-                _, position = _checkpoint(holder, projection.name, "lock")
+            with held(holder, projection.name) as position:
                 yield from _fold(session, [projection], position, progress)
                 live = read_schema(book.schema)
                 for row in differences(session, projection, live, built="pg_temp"):
@@ -195,8 +195,8 @@ def _fold(
             yield Difference(follower.failed_at, what, "no failure", str(follower.failure))
 
 
-def _checkpoint(connection: Connection, name: str, query: str) -> tuple[int, int]:
-    row = connection.execute(CHECKPOINTS[query], (name,)).fetchone()
+def _checkpoint(connection: Connection, name: str) -> tuple[int, int]:
+    row = connection.execute(CHECKPOINTS["read"], (name,)).fetchone()
     return (row[0], row[1]) if row is not None else (0, 0)
 
 

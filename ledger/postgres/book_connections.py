@@ -2,9 +2,10 @@
 
 A book takes a connection for one transaction and gives it back. While there are enough for all,
 each book finds the one that it had before as it left it; a book that is busy alone takes and gives
-back without a word to PostgreSQL. When there are not, the connection whose last user is longest
-away is moved to the book's schema. Who has to wait is served in the order of coming, for a bounded
-time.
+back without a word to PostgreSQL. When there are not, a connection is moved to the book's schema:
+one that has served the book before if there is one, because it remembers the book's tables and
+functions, else the one whose last user is longest away. Who has to wait is served in the order of
+coming, for a bounded time.
 """
 
 import threading
@@ -30,7 +31,8 @@ ENTER_S = 2.0
 AWAY_S = 0.05
 #: How long no more connections are opened after PostgreSQL had none left.
 SHORT_S = 1.0
-#: A session keeps in memory what it learned of the tables of each book; after that many it ends.
+#: A session keeps in memory what it learned of the tables of each book; after that many different
+#: ones it ends.
 BOOKS_EACH = 200
 NONE_LEFT = "PostgreSQL has no connection left for the service"
 _TOO_MANY = ("too many clients", "too many connections", "connection slots are reserved")
@@ -43,16 +45,17 @@ class NoConnectionFree(Exception):
 class BookConnection:
     """A connection on loan, in the schema of the book that took it.
 
-    `timeline`: the server's. What is known over a connection of another one may not be true there:
-    the server may be a standby that was promoted before it had everything.
+    `known`: the schemas that its session has been in. `timeline`: the server's. What is known over
+    a connection of another one may not be true there: the server may be a standby that was promoted
+    before it had everything.
     """
 
-    __slots__ = ("books", "connection", "free_since", "schema", "timeline")
+    __slots__ = ("connection", "free_since", "known", "schema", "timeline")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.schema = ""
-        self.books = 0
+        self.known: set[str] = set()
         self.free_since = 0.0
         self.timeline = 0
 
@@ -64,7 +67,7 @@ class BookConnection:
             assert row is not None
             self.timeline = row[0]
             self.schema = schema
-            self.books += 1
+            self.known.add(schema)
 
 
 class BookConnections:
@@ -160,12 +163,16 @@ class BookConnections:
                 return opened
 
     def _free_for(self, schema: str) -> BookConnection | None:
-        """The free connection that the book had last; another only if no more may be opened."""
+        """The free connection that the book had last; another only if no more may be opened.
+
+        Which one then: see the top of this file.
+        """
         for at in range(len(self._free) - 1, -1, -1):
             if self._free[at].schema == schema:
                 return self._free.pop(at)
         if self._free and (self._open >= self._max or time.monotonic() < self._short_until):
-            return self._free.pop(0)
+            knowing = (at for at, free in enumerate(self._free) if schema in free.known)
+            return self._free.pop(next(knowing, 0))
         return None
 
     def _may_connect(self, now: float) -> None:
@@ -224,4 +231,4 @@ class BookConnections:
 
 def _reusable(taken: BookConnection) -> bool:
     status = taken.connection.info.transaction_status
-    return status == psycopg.pq.TransactionStatus.IDLE and taken.books < BOOKS_EACH
+    return status == psycopg.pq.TransactionStatus.IDLE and len(taken.known) < BOOKS_EACH

@@ -27,6 +27,9 @@ from ledger.settings import Settings
 SERVICE_ROLE = "tokenledger_app"
 #: How long a connection of a pool may take to say that it is alive.
 CHECK_S = 0.5
+#: Whoever is idle within a transaction for that long is frozen: PostgreSQL ends its session, and
+#: what it holds is free again.
+IDLE_IN_TRANSACTION_S = 60.0
 
 #: A dead peer is noticed within seconds, whether we wait for it or send to it.
 _LIVENESS = {
@@ -94,9 +97,10 @@ def conninfo(
 ) -> str:
     """A complete connection string, to a book's schemas if its schema is given."""
     text = make_conninfo(_to_primary(url), application_name=application, **_LIVENESS)
-    if schema is None:
-        return text
-    return _with_options(text, f"-c search_path={search_path(schema, read_models=read_models)}")
+    options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S * 1_000:.0f}"
+    if schema is not None:
+        options += f" -c search_path={search_path(schema, read_models=read_models)}"
+    return _with_options(text, options)
 
 
 def connect(

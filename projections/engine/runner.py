@@ -2,10 +2,13 @@
 
 Every projection has a lock of its own, so several processes may share a book's projections, and
 whoever dies is replaced. Whoever hangs is, too: the lock is a lease that every statement of its
-session renews, and the session of one that is over is ended by those who stand by. A page is read
-and decoded once for all projections that are due; each writes it with its new checkpoint in a
-transaction of its own. A projection that fails stops alone at the exact event, and says why in its
-checkpoint; it never skips.
+session renews, and the session of one that is over is ended by those who stand by.
+
+A page is read and decoded once for all projections that are due, and written with their new
+checkpoints: a short one by all of them in one transaction, a long one by each in its own. Where
+that fails each goes on alone: one that fails stops at the exact event, and says why in its
+checkpoint; it never skips. Whoever rebuilds or verifies may hold a checkpoint for a while; the
+others go on meanwhile.
 """
 
 import time
@@ -28,19 +31,19 @@ SQL = sql_files.load("checkpoints", "projections")
 READ_EVENTS = 5_000
 #: Events that become one transaction of a projection that is far behind.
 PAGE_EVENTS_MAX = 16_000
+#: Pages up to that long are written by all projections in one transaction.
+TOGETHER_EVENTS_MAX = 1_000
 TAKE_OVER_EVERY_S = 0.5
 #: How long a holder of a lock may ask its session nothing, and how often others look.
 LEASE_S = 15.0
 LOOK_FOR_STALLED_EVERY_S = 5.0
+#: After how long it is tried again to write what somebody else held.
+HELD_S = 0.2
 RETRY_FIRST_S = 5.0
 RETRY_MAX_S = 300.0
 FAILURE_CHARS_MAX = 500
 
 log = logs.get_logger(__name__)
-
-
-class Swapped(Exception):
-    """The checkpoint is not where this runner left it: the tables were replaced under it."""
 
 
 class Follower:
@@ -62,13 +65,24 @@ class Follower:
     @property
     def runs(self) -> bool:
         """Whether this process is to move it on now."""
-        return self.held and (self.failed_at is None or time.monotonic() >= self._retry_at)
+        return self.held and time.monotonic() >= self._retry_at
+
+    @property
+    def place(self) -> list[Any]:
+        """What its checkpoint says unless the tables were replaced under it."""
+        return [self.projection.version, self.position, self.updated_at]
 
     def moved(self, position: int) -> None:
         """Note that it has reached `position`."""
         self.position = position
         self.failed_at = self.failure = None
         self._failures = 0
+        self._retry_at = 0.0
+
+    def wait(self) -> None:
+        """Drop what was folded: somebody who rebuilds or verifies holds the checkpoint."""
+        self.projection.forget()
+        self._retry_at = time.monotonic() + HELD_S
 
     def stopped(self, position: int, failure: str) -> None:
         """Note that it fails at `position`; it is tried again, each time after a longer pause."""
@@ -161,7 +175,7 @@ class Runner:
             log.warning("projection of another version", projection=name, here=ours, there=version)
 
     def _advance(self, due: Sequence[Follower], start: int, end: int) -> None:
-        """Read once, fold in memory, then write each; one that fails goes on alone."""
+        """Read once, fold in memory, then write; one that fails goes on alone."""
         folded = list(due)
         try:
             for page in self._pages(due, start, end):
@@ -173,10 +187,14 @@ class Runner:
         except Exception as error:  # noqa: BLE001 -- an entry that cannot be read; where, below
             log.warning("page not readable", after=start, until=end, error=repr(error))
             folded.clear()
-        for follower in due:
-            if follower not in folded or not self._written(follower, end):
-                follower.projection.forget()
-                self._find_failure(follower, end)
+        failed = [follower for follower in due if follower not in folded]
+        together = end - start <= TOGETHER_EVENTS_MAX
+        for group in [folded] if together else [[follower] for follower in folded]:
+            if group and not self._written(group, end):
+                failed.extend(group)
+        for follower in failed:
+            follower.projection.forget()
+            self._find_failure(follower, end)
 
     def _pages(self, due: Sequence[Follower], start: int, end: int) -> Iterator[list[PlacedEntry]]:
         bodies = any(follower.projection.bodies for follower in due)
@@ -184,56 +202,62 @@ class Runner:
             rows = reading.page(self._connection, after, min(after + READ_EVENTS, end))
             yield decoded(rows, bodies=bodies)
 
-    def _written(self, follower: Follower, end: int) -> bool:
-        """Write what was folded and the checkpoint, or nothing; False if it cannot be written."""
+    def _written(self, followers: Sequence[Follower], end: int) -> bool:
+        """Write what was folded, or nothing; False if it cannot be written."""
         try:
-            self._write(follower, end)
+            self._write(followers, end)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
-        except Swapped:
-            log.info("projection swapped", projection=follower.projection.name)
-            self._start(follower)
-            return True
         except Exception as error:  # noqa: BLE001 -- whatever it is, it stops this one only
-            log.warning("page not written", projection=follower.projection.name, error=repr(error))
+            names = [follower.projection.name for follower in followers]
+            log.warning("page not written", projections=names, error=repr(error))
             return False
-        follower.moved(end)
         return True
 
-    def _write(self, follower: Follower, end: int) -> None:
-        projection = follower.projection
+    def _write(self, followers: Sequence[Follower], end: int) -> None:
+        """Write what was folded and the checkpoints, all or nothing.
+
+        What somebody else holds at present is left for later, and whose tables were swapped starts
+        anew.
+        """
         with self._connection.transaction(), self._connection.cursor() as cursor:
-            row = cursor.execute(SQL["lock"], (projection.checkpoint,)).fetchone()
-            if row != (projection.version, follower.position, follower.updated_at):
-                raise Swapped(projection.name)
-            projection.write(cursor)
-            stamp = cursor.execute(SQL["advance"], (end, projection.checkpoint)).fetchone()
-        follower.updated_at = stamp[0] if stamp else None
+            names = [follower.projection.checkpoint for follower in followers]
+            found = cursor.execute(SQL["lock_free"], (names,)).fetchall()
+            places = {name: place for name, *place in found}
+            ours = [one for one in followers if places.get(one.projection.checkpoint) == one.place]
+            for follower in ours:
+                follower.projection.write(cursor)
+            names = [follower.projection.checkpoint for follower in ours]
+            stamp = cursor.execute(SQL["advance"], (end, names)).fetchone()
+        for follower in followers:
+            if follower in ours and stamp is not None:
+                follower.updated_at = stamp[0]
+                follower.moved(end)
+            elif follower.projection.checkpoint in places:
+                log.info("projection swapped", projection=follower.projection.name)
+                self._start(follower)
+            else:
+                follower.wait()
 
     def _find_failure(self, follower: Follower, end: int) -> None:
         """Halve the page until one event is left that fails; write what precedes it, record it."""
         projection = follower.projection
         size = end - follower.position
-        while follower.held and follower.position < end:
+        while follower.runs and follower.position < end:
             size = min(size, end - follower.position)
             until = follower.position + size
             try:
                 for page in self._pages((follower,), follower.position, until):
                     projection.fold(page)
-                self._write(follower, until)
+                self._write((follower,), until)
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 raise
-            except Swapped:
-                self._start(follower)
-                return
             except Exception as error:  # noqa: BLE001 -- recorded with its event below
                 projection.forget()
                 if size == 1:
                     self._record_failure(follower, until, error)
                     return
                 size //= 2
-            else:
-                follower.moved(until)
 
     def _record_failure(self, follower: Follower, position: int, error: Exception) -> None:
         failure = f"{type(error).__name__}: {error}"[:FAILURE_CHARS_MAX]

@@ -54,11 +54,20 @@ SELECT version, position, updated_at FROM projections WHERE name = %s;
 -- so that whoever swaps the tables and whoever writes them never wait for each other in a ring.
 SELECT version, position, updated_at FROM projections WHERE name = %s FOR UPDATE;
 
+-- name: limit_lock_wait
+-- Whoever wants the same lock waits behind us: give up soon, and try again later.
+SELECT set_config('lock_timeout', %s, true);
+
+-- name: lock_free
+-- The same of several, but for those that somebody else holds: nobody waits for those.
+SELECT name, version, position, updated_at FROM projections WHERE name = ANY (%s::text[])
+FOR UPDATE SKIP LOCKED;
+
 -- name: advance
--- The new checkpoint; what failed before has passed now.
+-- The new checkpoint of several; what failed before has passed now.
 UPDATE projections
 SET position = %s, failed_at = NULL, failure = NULL, updated_at = statement_timestamp()
-WHERE name = %s RETURNING updated_at;
+WHERE name = ANY (%s::text[]) RETURNING updated_at;
 
 -- name: fail
 -- Where a projection stopped and why.

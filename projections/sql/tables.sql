@@ -12,7 +12,3 @@ SELECT to_jsonb(l) AS live, to_jsonb(b) AS built
 FROM {live} l FULL JOIN {built} b USING ({key})
 WHERE ROW (l.*) IS DISTINCT FROM ROW (b.*)
 LIMIT %s;
-
--- name: limit_lock_wait
--- Whoever wants the same lock waits behind us: give up soon, and try again later.
-SET LOCAL lock_timeout = '3s';

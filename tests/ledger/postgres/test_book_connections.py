@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from ledger.postgres.book_connections import BookConnections, NoConnectionFree
+from ledger.postgres.book_connections import BOOKS_EACH, BookConnections, NoConnectionFree
 from ledger.postgres.database import Connection, Database, connect
 
 TOO_MANY = "connection failed: FATAL:  sorry, too many clients already"
@@ -61,6 +61,28 @@ def test_beyond_the_bound_the_one_unused_longest_moves_to_another_book(door: Doo
     three = shared.take("three")
     assert three is one
     assert schema_of(three.connection) == '"three",tokenledger'
+    assert len(door.opened) == 2
+
+
+def test_beyond_the_bound_a_book_moves_to_a_session_that_knows_it(door: Door) -> None:
+    shared = BookConnections(door, connections_max=2)
+    one, two = shared.take("one"), shared.take("two")
+    shared.give_back(one)
+    shared.give_back(two)
+    shared.give_back(shared.take("three"))  # over the first
+    shared.give_back(shared.take("two"))
+    assert shared.take("one") is one
+    assert schema_of(one.connection) == '"one",tokenledger'
+
+
+def test_two_books_over_one_session_do_not_wear_it_out(door: Door) -> None:
+    shared = BookConnections(door, connections_max=1)
+    for _ in range(BOOKS_EACH):
+        shared.give_back(shared.take("one"))
+        shared.give_back(shared.take("two"))
+    assert len(door.opened) == 1
+    for nth in range(BOOKS_EACH - 1):
+        shared.give_back(shared.take(f"many{nth}"))
     assert len(door.opened) == 2
 
 

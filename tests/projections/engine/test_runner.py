@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from psycopg import Cursor, OperationalError
 
+from projections.catalogue import all_projections
 from projections.engine import runner
 from projections.engine.entries import PlacedEntry
 from projections.engine.install import install
@@ -76,6 +77,38 @@ def test_everything_is_folded_once_whatever_the_pages(
     with stage.fresh.connect() as connection:
         assert wallet(connection, "ben")["free"] == {"paid": 927, "promo": 0}
         assert {model.lag_events for model in status(connection)} == {0}
+
+
+def test_a_short_page_is_written_in_one_transaction(stage: WritePath) -> None:
+    follow(written(stage).fresh)
+    stage.given(tip(1, "ben", "cora"))
+    with stage.fresh.connect(autocommit=True) as connection:
+        moving = Runner(connection, all_projections())
+        moving.take_over()
+        assert moving.step() == 1
+        by = connection.execute("SELECT count(DISTINCT xmin::text) FROM projections").fetchone()
+        assert by == (1,)
+
+
+def test_what_somebody_holds_is_left_for_later(
+    stage: WritePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "HELD_S", 0.05)
+    follow(written(stage).fresh)
+    head = len(stage.given(tip(1, "ben", "cora")).rows())
+    with (
+        stage.fresh.connect(autocommit=True) as connection,
+        stage.fresh.connect() as holder,
+    ):
+        holder.execute("SELECT FROM projections WHERE name = 'wallets' FOR UPDATE")
+        moving = Runner(connection, [Wallets(), Earnings()])
+        moving.take_over()
+        moving.step()
+        wallets, earnings = moving.followers
+        assert (wallets.position, earnings.position) == (head - 1, head)
+        holder.rollback()
+        until(lambda: moving.step() and wallets.position == head, "the wallets")
+        assert wallet(connection, "ben")["free"]["paid"] == 926
 
 
 def test_models_at_different_places_share_one_reading(stage: WritePath) -> None:
