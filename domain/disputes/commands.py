@@ -17,6 +17,7 @@ from domain.disputes.dispute import (
     TRANSITIONS,
     DisputeOpened,
     DisputeRecord,
+    DisputeWon,
     ReportedDispute,
     known_dispute,
 )
@@ -24,7 +25,7 @@ from domain.disputes.risk import with_marks
 from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Amount, Currency, Id, PositiveAmount, Reference
-from domain.payments.early_fees import EarlyFee, early_fee_key
+from domain.payments.early_fees import TakenOver, early_fee_key, paid_early, returned_early
 from domain.payments.payment import DisputeStatus, PaymentRecord, payment_key
 from domain.payments.suspense import other_currency, suspended
 from domain.payments.suspense_drawn import dispute_notice_key
@@ -63,8 +64,22 @@ class OpenDispute(PaymentNotice):
             f"dispute:{self.processor_ref}",
             dispute_notice_key(self.processor, self.processor_ref),
             early_fee_key(self.processor, self.processor_ref),
+            *(early_fee_key(self.processor, ref) for ref in self._payments(states)),
             *super().prefetch(states),
         )
+
+    def _payments(self, states: LoadedStates) -> Iterable[str]:
+        """The references that the payment may have, as far as is known."""
+        ((field, name),) = self.named().items()
+        if field == "sale":
+            record = states.loaded(SaleRecord, name)
+            if record is not None and record.sale is not None:
+                yield record.sale.processor_ref or ""
+        elif field == "purchase":
+            purchase = states.loaded(PurchaseRecord, name)
+            if purchase is not None and purchase.purchase_id is not None:
+                yield purchase.payment_ref
+        yield name
 
     def decide(self, given: Given) -> Decision:
         """The dispute; a final one is lost at once."""
@@ -86,7 +101,9 @@ class OpenDispute(PaymentNotice):
                 found,
                 amount=self.amount,
                 fee=self.fee,
-                fee_paid=0 if found.waiting.currency else self._paid_early(given),
+                early=TakenOver()
+                if found.waiting.currency
+                else paid_early(given, *self.notice_id(), found.ref, self.fee),
                 final=self.final,
             )
         disputed = (found,) if isinstance(found, PurchaseRecord) else found.records
@@ -103,17 +120,14 @@ class OpenDispute(PaymentNotice):
                 events += _lost_at_once(given, record, opened, notes=notes(events))
         return with_cancelled_payouts(given, with_marks(given, tuple(events)))
 
-    def _paid_early(self, given: Given) -> int:
-        """What lines have paid of the fee already, and the dispute has not taken over: it may have,
-        while it was one of money in suspense.
-        """
-        early = given.state(EarlyFee, f"{self.processor}:{self.processor_ref}")
-        return min(max(0, self.fee - early.used), early.left)
-
     def _opened(
         self, given: Given, disputed: Disputed, amount: int, nth: int, policy: Policy
     ) -> DisputeOpened:
         """The dispute of the nth thing that the payment paid, with what it reserves and holds."""
+        fee = 0 if nth else self.fee
+        early = TakenOver()
+        if fee:
+            early = paid_early(given, *self.notice_id(), _payment(disputed), fee)
         dispute = DisputeOpened(
             dispute_id=numbered(given.new_id, nth),
             dispute_ref=self.processor_ref,
@@ -121,10 +135,12 @@ class OpenDispute(PaymentNotice):
             amount=amount,
             processor=self.processor,
             bearer=policy.dispute_bearer,
-            fee=0 if nth else self.fee,
+            fee=fee,
             fee_refundable=policy.dispute_fee_refundable,
             by_processor=True,
-            fee_paid=0 if nth else self._paid_early(given),
+            fee_paid=early.amount,
+            of_payment=early.of_payment,
+            payment_ref=early.payment_ref,
         )
         if isinstance(disputed, PurchaseRecord):
             wallet = given.state(Wallet, disputed.user)
@@ -164,9 +180,12 @@ class CloseDispute(Command):
         if reported.status is not None:
             dispute = reported
         if dispute.payment_ref is not None:
-            return *own, payment_key(dispute.payment_ref)
+            named = self.dispute, dispute.payment_ref
+            early = (early_fee_key(self.processor, ref) for ref in named)
+            return *own, payment_key(dispute.payment_ref), *early
         keys = [*own]
         for opened in dispute.parts:
+            keys += _early_keys(states, opened)
             keys.append(f"dispute:{opened.dispute_ref}")
             keys.append(dispute_notice_key(opened.processor, opened.dispute_ref))
             if opened.sale_id is not None:
@@ -208,6 +227,11 @@ class CloseDispute(Command):
             self.dispute,
             won=self.outcome == DisputeStatus.WON,
             fee_refundable=refundable,
+            returned=lambda fee: (
+                TakenOver()
+                if waiting.currency
+                else returned_early(given, self.processor, self.dispute, payment_ref, fee)
+            ),
         )
 
     def _closed(self, given: Given, opened: DisputeOpened, *, notes: int) -> tuple[Event, ...]:
@@ -215,11 +239,11 @@ class CloseDispute(Command):
         if opened.sale_id is not None:
             sale = given.state(SaleRecord, opened.sale_id)
             closed = sale_disputes.won_on if won else sale_disputes.lost_on
-            return closed(given, sale, opened, notes=notes)
+            return _returned(given, opened, sale, closed(given, sale, opened, notes=notes))
         purchase = given.state(PurchaseRecord, opened.purchase_id or "")
         wallet = given.state(Wallet, opened.user)
         ended = purchase_disputes.won_on if won else purchase_disputes.lost_on
-        return ended(given, purchase, wallet, opened)
+        return _returned(given, opened, purchase, ended(given, purchase, wallet, opened))
 
 
 def _spread(records: Sequence[Disputed], amount: int) -> Iterable[tuple[Disputed, int]]:
@@ -259,6 +283,42 @@ def _user(disputed: Disputed) -> str:
     if isinstance(disputed, PurchaseRecord):
         return disputed.user
     return "" if disputed.sale is None else disputed.sale.buyer
+
+
+def _payment(disputed: Disputed) -> str:
+    """The reference of the payment."""
+    if isinstance(disputed, PurchaseRecord):
+        return disputed.payment_ref
+    return "" if disputed.sale is None else disputed.sale.processor_ref or ""
+
+
+def _returned(
+    given: Given, opened: DisputeOpened, disputed: Disputed, events: tuple[Event, ...]
+) -> tuple[Event, ...]:
+    """The same events; a win that brings the fee back takes over what lines have told of it."""
+    won, *others = events
+    if not isinstance(won, DisputeWon) or not won.fee:
+        return events
+    named = opened.processor, opened.dispute_ref, _payment(disputed)
+    early = returned_early(given, *named, won.fee)
+    taken = structs.replace(
+        won,
+        fee_returned=-early.amount,
+        of_payment=-early.of_payment,
+        payment_ref=early.payment_ref,
+    )
+    return taken, *others
+
+
+def _early_keys(states: LoadedStates, opened: DisputeOpened) -> Iterable[str]:
+    """What lines may have told early of the dispute's fee."""
+    record: Disputed | None = None
+    if opened.sale_id is not None:
+        record = states.loaded(SaleRecord, opened.sale_id)
+    elif opened.purchase_id is not None:
+        record = states.loaded(PurchaseRecord, opened.purchase_id)
+    names = (opened.dispute_ref,) if record is None else (opened.dispute_ref, _payment(record))
+    return (early_fee_key(opened.processor, ref) for ref in names)
 
 
 def _lost_at_once(

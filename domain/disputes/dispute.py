@@ -15,7 +15,7 @@ from domain.agenda import AGENDA, AgendaEvent, AgendaItem
 from domain.command import Given
 from domain.entity import State, entity
 from domain.event import Event, stored_as
-from domain.payments.early_fees import EarlyFee, EarlyFeeEvent, early_fee_key
+from domain.payments.early_fees import EarlyFee, EarlyFeeEvent, TakenOver, early_fee_key
 from domain.payments.payment import DisputeStatus
 from domain.payments.suspense_drawn import REPORTED, SuspenseDrawn, dispute_notice_key
 from domain.purchases.disputed_lots import LotCancelled, LotMovements
@@ -190,8 +190,24 @@ class DisputeEvent(
         return entitlement
 
 
+class DisputeFeeEvent(DisputeEvent, EarlyFeeEvent, frozen=True, kw_only=True):
+    """An event that posts a dispute's fee, or its return: some of it lines may have told before."""
+
+    def taken_over(self) -> TakenOver:
+        """What it takes over of fees told early."""
+        raise NotImplementedError(type(self).__name__)
+
+    def tags(self) -> tuple[str, ...]:
+        """Those of any dispute, and what lines told early of its fee."""
+        return (*super().tags(), *self.taken_over().tags(self.processor, self.dispute_ref))
+
+    def in_early_fee(self, early: EarlyFee, key: str) -> EarlyFee:
+        own = key == early_fee_key(self.processor, self.dispute_ref)
+        return self.taken_over().in_early_fee(early, own=own)
+
+
 @stored_as("dispute.opened.v1")
-class DisputeOpened(DisputeEvent, EarlyFeeEvent, frozen=True, kw_only=True):
+class DisputeOpened(DisputeFeeEvent, frozen=True, kw_only=True):
     """A bank took back `amount` and the processor charged `fee`; nobody has lost anything yet."""
 
     status = DisputeStatus.OPEN
@@ -199,14 +215,12 @@ class DisputeOpened(DisputeEvent, EarlyFeeEvent, frozen=True, kw_only=True):
     fee_refundable: bool = False
     #: What of `fee` lines of settlement files had paid before, as the processor's cost.
     fee_paid: int = 0
+    #: What of that stood under the reference of the payment, and that reference.
+    of_payment: int = 0
+    payment_ref: str | None = None
 
-    def tags(self) -> tuple[str, ...]:
-        """Those of any dispute, and what was paid early for it."""
-        early = (early_fee_key(self.processor, self.dispute_ref),) if self.fee_paid else ()
-        return (*super().tags(), *early)
-
-    def in_early_fee(self, early: EarlyFee) -> EarlyFee:
-        return early.with_used(self.fee_paid)
+    def taken_over(self) -> TakenOver:
+        return TakenOver(self.fee_paid, self.of_payment, self.payment_ref)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`disputed -> psp`, `exp.dispute -> psp`, `cr.* -> cr.reserved`, `w.free -> w.held`; a fee
@@ -312,7 +326,7 @@ class DisputeLost(DisputeClosed, frozen=True, kw_only=True):
 
 
 @stored_as("dispute.won.v1")
-class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
+class DisputeWon(DisputeClosed, DisputeFeeEvent, AgendaEvent, frozen=True, kw_only=True):
     """The bank gives `amount` back, and the processor `fee`.
 
     `freed` are held tokens that are free again; after a loss `restored` ones come back, of which
@@ -329,6 +343,14 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
     valid_until: datetime | None = None
     #: Whether the agenda has to learn of earnings that mature and of lots that end.
     on_agenda: bool = False
+    #: What of `fee` lines of settlement files had given back before, to the processor's cost.
+    fee_returned: int = 0
+    #: What of that stood under the reference of the payment, and that reference.
+    of_payment: int = 0
+    payment_ref: str | None = None
+
+    def taken_over(self) -> TakenOver:
+        return TakenOver(-self.fee_returned, -self.of_payment, self.payment_ref)
 
     def tags(self) -> tuple[str, ...]:
         """Those of any dispute; the agenda, if time acts on what goes back."""
@@ -344,11 +366,14 @@ class DisputeWon(DisputeClosed, AgendaEvent, frozen=True, kw_only=True):
         return (*self.maturing_again(), *lots)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """`psp -> disputed`, or after a loss `psp ->` everybody's part; the fee comes back."""
-        money = assets.currency
+        """`psp -> disputed`, or after a loss `psp ->` everybody's part; the fee comes back, or
+        has: `exp.processor -> exp.dispute`.
+        """
+        money, back = assets.currency, self.fee - self.fee_returned
         return (
-            (accounts.processor(self.processor), money, self.amount + self.fee + self.bounced),
+            (accounts.processor(self.processor), money, self.amount + back + self.bounced),
             (accounts.DISPUTE_EXPENSE, money, -self.fee),
+            (accounts.PROCESSOR_EXPENSE, money, self.fee_returned),
             (accounts.DISPUTED, money, 0 if self.after_loss else -self.amount),
             *self.bearers(assets),
             *self.token_postings(assets),

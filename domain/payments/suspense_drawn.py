@@ -5,7 +5,7 @@ from typing import Any
 from domain import accounts
 from domain.accounts import Assets, Posting
 from domain.event import stored_as
-from domain.payments.early_fees import EarlyFee, EarlyFeeEvent, early_fee_key
+from domain.payments.early_fees import EarlyFee, EarlyFeeEvent, TakenOver, early_fee_key
 from domain.payments.payment import PaymentRecord, SuspenseEvent, payment_key
 from domain.payments.waiting import Drawn
 
@@ -46,8 +46,10 @@ class SuspenseDrawn(SuspenseEvent, EarlyFeeEvent, frozen=True, kw_only=True):
     currency: str | None = None
     #: Whether its dispute is known by processor and reference, and not by the reference alone.
     by_processor: bool = False
-    #: What of `fee` lines of settlement files had paid before, as the processor's cost.
+    #: What of `fee` lines of settlement files had paid before, as the processor's cost, and what
+    #: of that stood under the payment's reference; negative: had given back.
     fee_paid: int = 0
+    of_payment: int = 0
 
     def tags(self) -> tuple[str, ...]:
         """The payment, and the refund or the dispute by the processor's reference."""
@@ -56,14 +58,17 @@ class SuspenseDrawn(SuspenseEvent, EarlyFeeEvent, frozen=True, kw_only=True):
             own = (f"dispute:{self.dispute}",)
             if self.by_processor:
                 own = (*own, dispute_notice_key(self.processor, self.dispute))
-            if self.fee_paid:
-                own = (*own, early_fee_key(self.processor, self.dispute))
+            own = (*own, *self._taken_over().tags(self.processor, self.dispute))
         elif self.refund is not None:
             own = (f"refund:{self.processor}:{self.refund}",)
         return (payment_key(self.ref), *own)
 
-    def in_early_fee(self, early: EarlyFee) -> EarlyFee:
-        return early.with_used(self.fee_paid)
+    def _taken_over(self) -> TakenOver:
+        return TakenOver(self.fee_paid, self.of_payment, self.ref)
+
+    def in_early_fee(self, early: EarlyFee, key: str) -> EarlyFee:
+        own = key == early_fee_key(self.processor, self.dispute or "")
+        return self._taken_over().in_early_fee(early, own=own)
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`suspense + exp.baddebt + exp.dispute -> psp`; a fee that is paid already

@@ -43,7 +43,7 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
     """A purchase: `tokens` with a price and `bonus` ones without; minor units as paid."""
 
     KIND = "purchase"
-    FOLD_VERSION = 2
+    FOLD_VERSION = 3
     CACHED = False
     LISTS: ClassVar = {
         "disputes": 200,
@@ -61,6 +61,7 @@ class PurchaseRecord(State, frozen=True, kw_only=True):
     vat_bps: int = 0
     country: str | None = None
     processor: str = ""
+    payment_ref: str = ""
     #: Whether what is left of its tokens lapses some time.
     lapses: bool = False
     #: What refunds by command paid back, and what they took for it: of the price of its tokens,
@@ -282,6 +283,7 @@ class TokensPurchased(
             vat_bps=self.vat_bps,
             country=self.country,
             processor=self.processor,
+            payment_ref=self.processor_ref,
             labels=self.labels,
             lapses=self.lapses_at is not None,
         )

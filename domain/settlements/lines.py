@@ -42,8 +42,10 @@ class FeeEvent(SettlementEvent, EarlyFeeEvent, frozen=True, kw_only=True):
     fee: int = 0
     #: What of `fee` disputes have posted already.
     cleared: tuple[FeeCleared, ...] = ()
-    #: What of `fee` is paid under a reference that is nobody's yet: perhaps a dispute's to come.
+    #: What of `fee` is paid for a dispute that may be to come: nobody has heard of it yet.
     early: int = 0
+    #: What it gives back for a win that may be to come.
+    returned: int = 0
 
     @property
     def cleared_fees(self) -> int:
@@ -52,11 +54,17 @@ class FeeEvent(SettlementEvent, EarlyFeeEvent, frozen=True, kw_only=True):
 
     def fee_tags(self) -> tuple[str, ...]:
         """The disputes whose fees it pays, or the one that may come."""
-        early = (early_fee_key(self.processor, self.payment_ref or ""),) if self.early else ()
+        told = self.early or self.returned
+        early = (early_fee_key(self.processor, self.payment_ref or ""),) if told else ()
         return (*(dispute_fee_key(part.dispute_id) for part in self.cleared), *early)
 
-    def in_early_fee(self, early: EarlyFee) -> EarlyFee:
-        return early.with_paid(self.early)
+    def in_early_fee(self, early: EarlyFee, key: str) -> EarlyFee:
+        return early.with_line(self.early, self.returned, chargeback=self.is_chargeback)
+
+    @property
+    def is_chargeback(self) -> bool:
+        """Whether its fee may be that of any dispute of the payment that it names."""
+        return False
 
     def in_dispute_fee(self, fee: DisputeFee, dispute_id: str) -> DisputeFee:
         """So much more of it is paid."""
@@ -85,6 +93,10 @@ class LineEvent(PaymentEvent, FeeEvent, frozen=True, kw_only=True):
     def numbered(self) -> bool:
         """Whether it was imported by its number."""
         return self.line_ref is None
+
+    @property
+    def is_chargeback(self) -> bool:
+        return self.kind == LineKind.CHARGEBACK
 
     @property
     def to_suspense(self) -> int:

@@ -172,7 +172,7 @@ class Piece:
                 file_sha256=self._sent.file_sha256,
                 processor=self._sent.processor,
                 payment_ref=line.processor_ref,
-                **self._fees(line, fee),
+                **self._fees(line, fee, beyond=False),
                 controlled=True,
                 **place,
             )
@@ -194,7 +194,7 @@ class Piece:
             "payment_ref": line.subject,
             "kind": line.kind,
             "gross": line.gross,
-            **self._fees(line, line.fee),
+            **self._fees(line, line.fee, beyond=not line.gross or difference * line.gross > 0),
             "suspense": line.gross if expected is None else -before.suspense,
             **place,
         }
@@ -234,11 +234,20 @@ class Piece:
             self._states.state(SettledByNumber, line.subject), self._sent.processor
         )
 
-    def _fees(self, line: Line, fee: int) -> dict[str, Any]:
-        """A fee, what of it disputes have posted, and what may be that of a dispute to come."""
-        unknown = self._recorded.may_be_dispute(line.kind, line.subject)
+    def _fees(self, line: Line, fee: int, *, beyond: bool) -> dict[str, Any]:
+        """A fee, what of it disputes have posted, and what may be that of a dispute to come, or
+        come back with a win to come.
+        """
         cleared = tuple(self._cleared(line, fee))
-        return {"fee": fee, "cleared": cleared, "early": fee if unknown else 0}
+        left = fee - sum(part.amount for part in cleared)
+        early = self._recorded.may_come(line.kind, line.subject, beyond=beyond)
+        back = left < 0 and self._recorded.may_be_won(line.kind, line.subject, beyond=beyond)
+        return {
+            "fee": fee,
+            "cleared": cleared,
+            "early": left if early else 0,
+            "returned": -left if back else 0,
+        }
 
     def _cleared(self, line: Line, fee: int) -> Iterator[FeeCleared]:
         """What of a fee disputes have posted and no line has cleared yet, or to be given back."""

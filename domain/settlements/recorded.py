@@ -119,12 +119,29 @@ class Recorded:
         """The disputes whose fees a line of this kind may pay."""
         return [] if reference is None else self._claims(kind, reference)
 
-    def may_be_dispute(self, kind: str, reference: str | None) -> bool:
-        """Whether nobody knows the reference of a line that may pay a dispute's fee."""
+    def may_come(self, kind: str, reference: str | None, *, beyond: bool) -> bool:
+        """Whether a dispute that nobody has heard of may explain what a line of this kind pays.
+
+        `beyond`: its chargebacks took more than the disputes that are known, or nothing.
+        """
         if reference is None or kind not in (LineKind.CHARGEBACK, LineKind.FEE):
             return False
         payment = self._payments[reference]
-        return not (self._claims(kind, reference) or self._is_own(payment) or payment.waiting)
+        if kind == LineKind.FEE:
+            known = self._is_own(payment) or payment.waiting
+            return not (known or self._claims(kind, reference))
+        return not any(self._own_dispute(reference)) and (
+            beyond or not self._claims(kind, reference)
+        )
+
+    def may_be_won(self, kind: str, reference: str | None, *, beyond: bool) -> bool:
+        """Whether a win that nobody has heard of may explain what a line of this kind gives back:
+        that of a dispute which is not won, or, as its reversals go beyond the wins, not known.
+        """
+        if reference is None or kind not in (LineKind.CHARGEBACK_REVERSAL, LineKind.FEE):
+            return False
+        open_ones = not all(claim.won for claim in self._claims(kind, reference))
+        return open_ones or (beyond and kind == LineKind.CHARGEBACK_REVERSAL)
 
     def _claims(self, kind: str, reference: str) -> list[DisputeClaim]:
         """The dispute of this reference, else those of the payment of this reference."""
@@ -236,14 +253,14 @@ class Recorded:
         if opened.fee:  # which may have been paid while it was a dispute of money in suspense
             keys = (*keys, self._own(opened.dispute_ref))
         fee = 0 if won and opened.fee_refundable else opened.fee
-        early = self._early[self._own(opened.dispute_ref)].used if opened.fee else 0
+        early = self._early[self._own(opened.dispute_ref)].borne if opened.fee else 0
         return DisputeClaim(opened.amount, won, fee - early, keys)
 
     def _of_waiting(self, waiting: Waiting, dispute: str | None = None) -> Iterator[DisputeClaim]:
         """Its disputes, or the one of this reference."""
         for ref, claimed in waiting.claimed.items():
             if dispute in (None, ref):
-                fee = claimed.fee - self._early[self._own(ref)].used
+                fee = claimed.fee - self._early[self._own(ref)].borne
                 yield DisputeClaim(claimed.amount, claimed.won, fee, (self._own(ref),))
 
     def _kept(self, reference: str, command: str) -> Iterator[Waiting]:

@@ -79,8 +79,13 @@ _many = st.integers(1, 2_000).map(lambda number: f"dense_{number}")
 _stripe: dict[str, Any] = {"processor": st.just("stripe"), "processor_ref": st.just("next")}
 
 
-def _dense(kind: str, gross: st.SearchStrategy[int], *about: st.SearchStrategy[Any]) -> Fields:
-    fields = {"line_ref": _many, "kind": st.just(kind), "gross": gross, "fee": _cost}
+def _dense(
+    kind: str,
+    gross: st.SearchStrategy[int],
+    *about: st.SearchStrategy[Any],
+    fee: st.SearchStrategy[int] = _cost,
+) -> Fields:
+    fields = {"line_ref": _many, "kind": st.just(kind), "gross": gross, "fee": fee}
     return st.fixed_dictionaries(fields | ({"processor_ref": st.one_of(*about)} if about else {}))
 
 
@@ -88,8 +93,9 @@ _dense_line = st.one_of(
     *[_dense("PAYMENT", _few, _recent)] * 3,
     _dense("REFUND", _few.map(taken), _recent, ref("report")),
     _dense("CHARGEBACK", _few.map(taken), _recent, _dispute),
+    _dense("CHARGEBACK_REVERSAL", _few, _recent, _dispute, fee=_cost.map(taken)),
     _dense("CHARGEBACK_REVERSAL", _few, _recent, _dispute),
-    _dense("FEE", _cost.map(taken), _dispute),
+    _dense("FEE", _cost.map(taken) | _cost, _dispute),
     _dense("ADJUSTMENT", _few),
     _dense("PAYOUT", _few.map(taken)),
 )

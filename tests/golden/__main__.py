@@ -25,7 +25,7 @@ def main() -> None:
     """Play the history and keep the last entry of each type that has no file."""
     with TemporaryDirectory() as directory, embedded.server(directory) as server:
         migrate(server.url())
-        book = create_book(server.url(), "golden", currency="USD", time_zone="Europe/Berlin")
+        book = create_book(server.url(), "golden", currency="USD", time_zone="UTC")
         stage = WritePath(FreshBook(book, server.url(user=SERVICE_ROLE), server.url()))
         play(stage)
         keep(stage)

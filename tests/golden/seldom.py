@@ -62,6 +62,7 @@ def other_terms(stage: WritePath, document: dict[str, Any]) -> None:
     stage.given(Sent("extend-authorization", {**waits, **for_long}))
     given = {"user": "terms", "tokens": 500, "reason_code": "WELCOME", "on_behalf_of": "eve"}
     stage.given(Sent("grant-promo", given))
+    _told_by_files(stage)
     _paid_out(stage)
     stage.given(_published({**document, "second_person": {"close_period": True}}, 4))
 
@@ -218,6 +219,40 @@ def _paid_early(stage: WritePath) -> None:
     stage.when(purchase("small", price=998, user="careful", ref="later"))
     assert stage.outcomes[0].code == "PRICE_MISMATCH"
     stage.given(_disputed("soon", "d-soon", 300), _disputed("later", "d-later", 300))
+
+
+def _told_by_files(stage: WritePath) -> None:
+    """Lines that name a payment tell of fees before its dispute and before its win."""
+    stage.given(card_tip(700, processor_ref="told"))
+    stage.when(purchase("small", price=998, user="careful", ref="kept"))
+    assert stage.outcomes[0].code == "PRICE_MISMATCH"
+    stage.given(
+        _file(
+            "aa" * 32,
+            ("CHARGEBACK", -300, "told", 15),
+            ("CHARGEBACK", -300, "kept", 15),
+            ("CHARGEBACK_REVERSAL", 300, "told", -15),
+        ),
+        _disputed("told", "d-told", 300),
+        _disputed("kept", "d-kept", 300),
+        _won("d-told"),
+        _file("bb" * 32, ("CHARGEBACK_REVERSAL", 0, "kept", -15), ("FEE", 15, "d-kept", 0)),
+    )
+
+
+def _file(sha256: str, *lines: tuple[str, int, str, int]) -> Sent:
+    kept = [
+        {
+            "line_ref": f"f_{sha256[:2]}_{nth}",
+            "kind": kind,
+            "gross": gross,
+            "processor_ref": about,
+            "fee": fee,
+        }
+        for nth, (kind, gross, about, fee) in enumerate(lines)
+    ]
+    file: dict[str, Any] = {"processor": "stripe", "file_sha256": sha256, "lines": kept}
+    return Sent("import-settlement", file, *FINANCE)
 
 
 def _settled(stage: WritePath) -> None:

@@ -4,9 +4,9 @@ How the loss of a purchase falls on the sales that its tokens paid is the produc
 auditor holds it against what was bought, what each creator has, and what the bank took.
 """
 
-from collections import Counter
 from typing import Any
 
+from tests.reference_model.early_fees import EarlyFees
 from tests.reference_model.purchase_losses import PurchaseLosses
 from tests.reference_model.verdicts import ACCEPTED, NOTHING, Verdict, foreign, parked, suspended
 
@@ -21,9 +21,7 @@ class Disputes(PurchaseLosses):
         super().__init__(book)
         self.disputes: dict[str | tuple[str, str], dict[str, Any]] = {}
         self.marks: dict[str, list[int]] = {}
-        #: Fees that lines paid before their disputes were heard of, and those taken over.
-        self.early_fees: Counter[tuple[str, str]] = Counter()
-        self.used_fees: Counter[tuple[str, str]] = Counter()
+        self.early = EarlyFees()
 
     def open_dispute(self, fields: dict[str, Any]) -> Verdict:
         """A bank takes back what was paid, and what it takes beyond that is lost to us."""
@@ -45,7 +43,7 @@ class Disputes(PurchaseLosses):
         policy = self.policy(self.happened(fields))
         if policy is None:
             return suspended("NO_POLICY", -amount - fee)
-        self._takes_over(fields)
+        self._takes_over(ref, about[0].get("ref", ""), fee)
         parts: list[dict[str, Any]] = []
         for one, part in self._spread(about, amount):
             dispute = {
@@ -74,13 +72,15 @@ class Disputes(PurchaseLosses):
             self.marked(parts, won=False)
         return Verdict("accepted", numbers={"amount": parts[0]["amount"]})
 
-    def _takes_over(self, fields: dict[str, Any]) -> None:
+    def _takes_over(self, ref: tuple[str, str], payment: str, fee: int) -> None:
         """Of the fee of a dispute that lines have paid before, it takes over what it posts."""
-        ref = (fields["processor"], fields["processor_ref"])
-        paid, used = self.early_fees[ref], self.used_fees[ref]
-        part = min(max(0, fields["fee"] - used), max(0, paid - used))
-        self.used_fees[ref] += part
-        self.money((f"psp.{fields['processor']}", part), ("exp.processor", -part))
+        part = self.early.opens(ref, (ref[0], payment), fee)
+        self.money((f"psp.{ref[0]}", part), ("exp.processor", -part))
+
+    def _takes_back(self, ref: tuple[str, str], payment: str, fee: int) -> None:
+        """Of a fee that comes back with a win, lines may have told before."""
+        part = self.early.wins(ref, (ref[0], payment), fee)
+        self.money((f"psp.{ref[0]}", -part), ("exp.processor", part))
 
     def _by_card(self, about: dict[str, Any]) -> int:
         if "price" in about:
@@ -121,7 +121,8 @@ class Disputes(PurchaseLosses):
         if any(n["command"] == "open-dispute" and n["ref"] == ref for n in notes):
             return NOTHING
         if entry["currency"] is None:
-            self._takes_over(fields)
+            told = entry["notice"][1]["processor_ref"]
+            self._takes_over((fields["processor"], ref), told, fee)
         self.note(payment, entry, fields, "open-dispute", disputed=amount, fee=fee, ref=ref)
         state = "LOST" if fields.get("final") else "OPEN"
         self.disputes[fields["processor"], ref] = {
@@ -181,6 +182,9 @@ class Disputes(PurchaseLosses):
         fee = dispute["fee"] if policy and policy.get("dispute_fee_refundable") else 0
         more = {"disputed": -dispute["amount"], "fee": -fee} if won else {}
         self.note(payment, entry, fields, "close-dispute", ref="", **more)
+        if won and fee and entry["currency"] is None:
+            told = entry["notice"][1]["processor_ref"]
+            self._takes_back((fields["processor"], fields["dispute"]), told, fee)
         dispute["state"] = fields["outcome"]
         return ACCEPTED
 
@@ -202,6 +206,8 @@ class Disputes(PurchaseLosses):
         psp = f"psp.{dispute['processor']}"
         self.money((psp, fee), ("exp.dispute", -fee))
         dispute["posted"] -= fee
+        if fee and dispute["told"]:
+            self._takes_back(dispute["told"], about.get("ref", ""), fee)
         if "paid" not in about:
             self._win_purchase(dispute)
             return

@@ -38,7 +38,7 @@ class Earnings(Wallets):
             ref, paid = fields["processor_ref"], sale["paid"]
             if paid:
                 self.bought.add(sale["buyer"])
-            sale["processor"] = fields["processor"]
+            sale |= {"processor": fields["processor"], "ref": ref}
             self.payment(ref).update(
                 state="applied", sale=sale["id"], processor=fields["processor"], amount=paid
             )

@@ -77,27 +77,48 @@ class Settlements(Corrections):
         if line["kind"] == "FEE":
             gross, fee = 0, fee - gross
         self.money(("bank", -fee), ("exp.processor", fee))
-        self._early(processor, line, fee)
+        beyond = line["kind"] != "FEE" and self._goes_beyond(processor, line)
+        disputes = self._feed(processor, line)
         paying = line["kind"] != "CHARGEBACK_REVERSAL" or fee < 0
-        for dispute in self._feed(processor, line) if paying else ():
+        for dispute in disputes if paying else ():
             paid = self.paid_fees[dispute["id"]] + self.paid_fees[dispute["told"]]
-            left = dispute["posted"] - paid - self.used_fees[dispute["told"]]
+            left = dispute["posted"] - paid - self.early.told_of(dispute["told"])
             part = sorted((0, fee, left))[1] if fee * left > 0 else 0
             fee -= part
             self.paid_fees[dispute["id"]] += part
             self.money((f"psp.{processor}", part), ("exp.processor", -part))
+        self._early(processor, line, fee, disputes, beyond=beyond)
         if line["kind"] != "FEE":
             self._compared(processor, line, made)
 
-    def _early(self, processor: str, line: Line, fee: int) -> None:
-        """A fee under a reference that nobody knows may be that of a dispute to come."""
-        about = line.get("processor_ref")
-        if about is None or line["kind"] not in ("FEE", "CHARGEBACK"):
+    def _goes_beyond(self, processor: str, line: Line) -> bool:
+        """Whether lines of this kind tell of more than is known, or of nothing but a fee."""
+        kind, about, gross = line["kind"], line.get("processor_ref"), line["gross"]
+        if about is None or not gross or kind == "ADJUSTMENT":
+            return True
+        total = self._total((processor, kind, about), without=line) + gross
+        left = total - (self._expected(processor, kind, about) or 0)
+        return bool(left < 0 if gross < 0 else left > 0)
+
+    def _early(
+        self, processor: str, line: Line, fee: int, disputes: list[Line], *, beyond: bool
+    ) -> None:
+        """What no dispute explains may be the fee of one to come, or come back with a win."""
+        kind, about = line["kind"], line.get("processor_ref")
+        if about is None:
             return
-        payment = self.payments.get(about, {"waiting": []})
-        known = self._is_own(processor, payment) or payment["waiting"]
-        if not known and not self._feed(processor, line):
-            self.early_fees[processor, about] += fee
+        if kind == "FEE" and not disputes:
+            payment = self.payments.get(about, {"waiting": []})
+            if not self._is_own(processor, payment) and not payment["waiting"]:
+                self.early.paid[processor, about] += fee
+        to_come = kind == "CHARGEBACK" and (beyond or not disputes)
+        if to_come and not self._own_disputes(processor, about):
+            self.early.paid[processor, about] += fee
+            self.early.by_chargebacks[processor, about] += fee
+        unwon = any(one["state"] != "WON" for one in disputes)
+        reversal = kind == "CHARGEBACK_REVERSAL"
+        if fee < 0 and ((reversal and beyond) or (unwon and (reversal or kind == "FEE"))):
+            self.early.given_back[processor, about] -= fee
 
     def _compared(self, processor: str, line: Line, made: int) -> None:
         kind, about, gross = line["kind"], line.get("processor_ref"), line["gross"]
@@ -225,15 +246,7 @@ class Settlements(Corrections):
         reference = line.get("processor_ref")
         if line["kind"] not in (*DISPUTED, "FEE") or reference is None:
             return []
-        own = self.disputes.get(reference) or self.disputes.get((processor, reference))
-        found: list[dict[str, Any]] = []
-        if own is not None and "parts" in own and own["processor"] == processor:
-            found = list(own["parts"])
-        elif own is not None and "suspense" in own:
-            found = self._disputes_of(processor, own["suspense"][1], reference)
-        for one in self._waiting(processor, reference, "open-dispute"):
-            fields = one["notice"][1]
-            found.append(self._unposted(processor, reference, fields["amount"], fields["fee"]))
+        found = self._own_disputes(processor, reference)
         if found or line["kind"] == "FEE":
             return found
         payment = self.payments.get(reference, {})
@@ -244,6 +257,19 @@ class Settlements(Corrections):
             found = list(self.purchases[payment["purchase"]]["disputes"].values())
         for entry in self._entries(processor, reference):
             found += self._disputes_of(processor, entry)
+        return found
+
+    def _own_disputes(self, processor: str, reference: str) -> list[dict[str, Any]]:
+        """The dispute of this name, in its parts."""
+        own = self.disputes.get(reference) or self.disputes.get((processor, reference))
+        found: list[dict[str, Any]] = []
+        if own is not None and "parts" in own and own["processor"] == processor:
+            found = list(own["parts"])
+        elif own is not None and "suspense" in own:
+            found = self._disputes_of(processor, own["suspense"][1], reference)
+        for one in self._waiting(processor, reference, "open-dispute"):
+            fields = one["notice"][1]
+            found.append(self._unposted(processor, reference, fields["amount"], fields["fee"]))
         return found
 
     def _disputes_of(
@@ -266,7 +292,7 @@ class Settlements(Corrections):
     def _unposted(self, processor: str, ref: str, amount: int, fee: int) -> dict[str, Any]:
         """A dispute without an id."""
         key = (processor, ref)
-        posted = fee - self.used_fees[key]
+        posted = fee - self.early.told_of(key)
         return {"id": key, "told": None, "amount": amount, "posted": posted, "state": "OPEN"}
 
     def resolve_break(self, fields: dict[str, Any]) -> Verdict:
@@ -317,9 +343,10 @@ class Settlements(Corrections):
             more = {"open": True, "code": "AMOUNT_MISMATCH", "difference": total - expected}
             self._broken({**one, **more}, len(self.breaks))
 
-    def _total(self, subject: tuple[str, str, str]) -> int:
+    def _total(self, subject: tuple[str, str, str], without: Line | None = None) -> int:
         """What lines say about a subject, without what people have resolved."""
-        same = [line for line in self.lines.values() if line.get("subject") == subject]
+        lines = (line for line in self.lines.values() if line is not without)
+        same = [line for line in lines if line.get("subject") == subject]
         known = [each for each in self.breaks.values() if each["subject"] == subject]
         total: int = sum(line["gross"] for line in same) - sum(one["resolved"] for one in known)
         return total

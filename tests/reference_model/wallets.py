@@ -143,6 +143,7 @@ class Wallets(Books):
             "tax": tax,
             "country": country,
             "processor": fields["processor"],
+            "ref": fields["processor_ref"],
             "refunded": 0,
             "refunded_tax": 0,
             "bonus": promo,

@@ -52,6 +52,7 @@ class Bought:
         self.ref, self.processor, self.price = ref, f"psp-{ref}", price
         self.purchase: str | None = None
         self.by_command = self.fees = 0
+        self.fee_of: dict[str, int] = {}
         self.disputes: dict[str, tuple[int, str]] = {}
         self.taken: dict[str, int] = {}
         self.failed = False
@@ -84,12 +85,16 @@ class Bought:
 class WalletLife(SpendingLife):
     """Two purchases of Ann's, and all that becomes of them."""
 
-    def __init__(self, funding: str, bearer: str, suspended: set[str]) -> None:
+    def __init__(
+        self, funding: str, bearer: str, suspended: set[str], *, refundable: bool = False
+    ) -> None:
         super().__init__()
+        self.refundable = refundable
         policy = {
             **FUNDINGS[funding],
             "products_enabled": ["tip", "hold"],
             "dispute_bearer": bearer,
+            "dispute_fee_refundable": refundable,
         }
         self.place = InMemoryBook({**policy, "packages": {}} if suspended else policy)
         price = policy["packages"]["p"]["price"]
@@ -182,10 +187,12 @@ class WalletLife(SpendingLife):
     def _dispute(self, name: str, amount: int, final: bool) -> bool:
         """The bank takes so much, with a fee."""
         one, ref = self.bought[name], self._ref("d")
-        fields = {"payment_ref": one.ref, "amount": amount, "fee": 7, "final": final}
+        fee = 5 + amount % 4
+        fields = {"payment_ref": one.ref, "amount": amount, "fee": fee, "final": final}
         self._hears("open-dispute", **fields, processor=one.processor, processor_ref=ref)
         one.disputes[ref] = amount, "LOST" if final else "OPEN"
-        one.fees += 7
+        one.fees += fee
+        one.fee_of[ref] = fee
         return True
 
     def _close(self, name: str, nth: int, outcome: str) -> bool:
@@ -198,6 +205,8 @@ class WalletLife(SpendingLife):
         fields = {"dispute": ref, "outcome": outcome, "processor": one.processor}
         self._hears("close-dispute", **fields, processor_ref=self._ref("e"))
         one.disputes[ref] = one.disputes[ref][0], outcome
+        if outcome == "WON" and self.refundable:
+            one.fees -= one.fee_of[ref]
         return True
 
     def _take(self, name: str, amount: int) -> bool:

@@ -28,13 +28,21 @@ from tests.support.examples import examples
 class SettledLife(WalletLife):
     """A life whose movements stand in settlement files; `by_payment`: lines name the payment."""
 
-    def __init__(self, funding: str, bearer: str, suspended: set[str], *, by_payment: bool) -> None:
+    def __init__(
+        self,
+        funding: str,
+        bearer: str,
+        suspended: set[str],
+        *,
+        by_payment: bool,
+        refundable: bool = False,
+    ) -> None:
         self.by_payment = by_payment
         self.lines: dict[str, list[dict[str, Any]]] = {}
         self.numbers = count(1)
         self.in_bank = 0
         self.early = False
-        super().__init__(funding, bearer, suspended)
+        super().__init__(funding, bearer, suspended, refundable=refundable)
 
     def _moved(self, processor: str, kind: str, gross: int, about: str, fee: int = 0) -> None:
         """A movement that has its line some time."""
@@ -49,9 +57,6 @@ class SettledLife(WalletLife):
             self._moved(fields["processor"], *moved)
             self._settle()
         heard = super()._hears(name, **fields)
-        if name == "open-dispute" and self.early and self.by_payment:
-            about = fields["processor_ref"]  # only then it is known which dispute's fee it is
-            self._moved(fields["processor"], "FEE", -fields["fee"], about)
         if moved is not None and not self.early:
             self._moved(fields["processor"], *moved)
         return heard
@@ -68,12 +73,12 @@ class SettledLife(WalletLife):
             return "REFUND", one.taken[failed], one.ref if self.by_payment else failed
         if name == "open-dispute":
             about = one.ref if self.by_payment else own
-            fee = 0 if self.early and self.by_payment else fields["fee"]
-            return "CHARGEBACK", -fields["amount"], about, fee
+            return "CHARGEBACK", -fields["amount"], about, fields["fee"]
         if name == "close-dispute" and fields["outcome"] == "WON":
             dispute = fields["dispute"]
             about = one.ref if self.by_payment else dispute
-            return "CHARGEBACK_REVERSAL", one.disputes[dispute][0], about
+            back = one.fee_of[dispute] if self.refundable else 0
+            return "CHARGEBACK_REVERSAL", one.disputes[dispute][0], about, -back
         return None
 
     def _refund_purchase(self, name: str) -> bool:
@@ -145,13 +150,14 @@ class SettledLife(WalletLife):
     funding=st.sampled_from(sorted(FUNDINGS)),
     bearer=st.sampled_from(BEARERS),
     suspended=st.sets(st.sampled_from(NAMES)),
+    refundable=st.booleans(),
     life=lives(*EVER, *MORE, "bounce", "settle", "settle"),
 )
 def test_6_10_lines_that_name_payments_leave_nothing_open(
-    funding: str, bearer: str, suspended: set[str], life: list[Step]
+    funding: str, bearer: str, suspended: set[str], refundable: bool, life: list[Step]
 ) -> None:
     note(f"{locals()}")
-    found = SettledLife(funding, bearer, suspended, by_payment=True)
+    found = SettledLife(funding, bearer, suspended, by_payment=True, refundable=refundable)
     for step in life:
         found.does(step)
     found.ends()
@@ -182,13 +188,14 @@ def test_6_10_lines_that_name_their_own_movement_leave_nothing_open(
     bearer=st.sampled_from(BEARERS),
     suspended=st.sets(st.sampled_from(NAMES)),
     by_payment=st.booleans(),
-    life=lives(*EVER, "apply", "settle", "early"),
+    refundable=st.booleans(),
+    life=lives(*EVER, "dispute", "close", "apply", "settle", "early"),
 )
 def test_6_10_lines_that_come_before_their_notices_are_worked_off(
-    bearer: str, suspended: set[str], by_payment: bool, life: list[Step]
+    bearer: str, suspended: set[str], by_payment: bool, refundable: bool, life: list[Step]
 ) -> None:
     note(f"{locals()}")
-    found = SettledLife("margin", bearer, suspended, by_payment=by_payment)
+    found = SettledLife("margin", bearer, suspended, by_payment=by_payment, refundable=refundable)
     for step in life:
         found.does(step)
     found.ends()
