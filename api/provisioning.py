@@ -5,6 +5,7 @@ What can be checked is checked before anything is created. If provisioning break
 again completes it: its requests have fixed idempotency keys.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -38,8 +39,14 @@ class Provisioning:
     approver: str
 
 
-def provision_book(where: Database, name: str, first: Provisioning) -> Book:
-    """Create a book with its first policy in force.
+def provision_book(
+    where: Database,
+    name: str,
+    first: Provisioning,
+    *,
+    simulated: Callable[[Book], Writer] | None = None,
+) -> Book:
+    """Create a book with its first policy in force; one that is simulated, by a writer of its own.
 
     Raises InvalidRequest, CannotProvision or BookRefused.
     """
@@ -55,10 +62,19 @@ def provision_book(where: Database, name: str, first: Provisioning) -> Book:
         raise CannotProvision("proposer and approver are 1 to 64 of A-Z a-z 0-9 _ -")
     body = command.body
     try:
-        book = create_book(where.admin_url, name, currency=body.currency, time_zone=body.time_zone)
+        book = create_book(
+            where.admin_url,
+            name,
+            currency=body.currency,
+            time_zone=body.time_zone,
+            simulated=simulated is not None,
+        )
     except BookExists:
         book = _unfinished(where, name)
-    writer = Writer(book, partial(connect, where.service_url, book.schema, autocommit=True))
+    if simulated is not None:
+        writer = simulated(book)
+    else:
+        writer = Writer(book, partial(connect, where.service_url, book.schema, autocommit=True))
     writer.start()
     try:
         with connect(

@@ -21,6 +21,11 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 PARTITION_ROWS = 2**20
 
 
+#: So begin the names of simulated books, whose log is written at told times, and of no others.
+#: A book's name stands in its every entry, asset, answer and proof: none passes for a real one.
+SIMULATED = "sim-"
+
+
 class BookRefused(Exception):
     """A book that cannot be made or found."""
 
@@ -46,6 +51,11 @@ class Book:
     currency: str  # ISO 4217
     time_zone: str  # IANA name; business days are cut in it
 
+    @property
+    def simulated(self) -> bool:
+        """Whether its log may be written at told times."""
+        return self.name.startswith(SIMULATED)
+
 
 def create_book(
     admin_url: str,
@@ -54,10 +64,13 @@ def create_book(
     currency: str,
     time_zone: str,
     partition_rows: int = PARTITION_ROWS,
+    simulated: bool = False,
 ) -> Book:
     """Make an empty book, whole or not at all; needs a migrated database."""
     book = Book(name, f"book_{name}", currency, time_zone)
     _check(book, partition_rows)
+    if book.simulated != simulated:
+        raise InvalidBook(f"{SIMULATED} begins the names of simulated books, and of no others")
     with (
         connect(admin_url, autocommit=True) as connection,
         locked(connection),

@@ -87,7 +87,7 @@ def rebuild(
         else:
             _build_in_processes(watch, url, book.schema, groups, report)
         rebuilt = [_swap(url, book.schema, kind.name) for kind in kinds]
-        _catch_up(url, book.schema, [kind() for kind in kinds])
+        catch_up(url, book.schema, kinds)
         report.end()
     return rebuilt
 
@@ -195,13 +195,19 @@ def _replace(holder: Connection, live: Projection, shadow: Projection) -> None:
     holder.execute(SQL["forget"], (shadow.checkpoint,))
 
 
-def _catch_up(url: str, schema: str, live: Sequence[Projection]) -> None:
+def catch_up(
+    url: str,
+    schema: str,
+    kinds: Sequence[type[Projection]] = PROJECTIONS,
+    *,
+    passed: Callable[[int], None] = lambda _events: None,
+) -> None:
     """Bring those that no other process runs at present up to the head."""
     with _connect(url, schema) as connection:
-        runner = Runner(connection, live)
+        runner = Runner(connection, [kind() for kind in kinds])
         runner.take_over()
-        while runner.step():
-            pass
+        while events := runner.step():
+            passed(events)
 
 
 def _comparable_at(connection: Connection, shadow: Projection) -> int:

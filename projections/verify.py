@@ -122,7 +122,13 @@ def fresh_structure(admin_url: str, book: Book) -> Structure | None:
     try:
         with scratch_database(admin_url) as url:
             migrate(url)
-            create_book(url, book.name, currency=book.currency, time_zone=book.time_zone)
+            create_book(
+                url,
+                book.name,
+                currency=book.currency,
+                time_zone=book.time_zone,
+                simulated=book.simulated,
+            )
             service_url = external(url, None).service_url
             with connect(service_url, book.schema, read_models=True, autocommit=True) as service:
                 install(service, all_projections())

@@ -25,6 +25,7 @@ from rich.panel import Panel
 from api.cli.books import profile_document
 from api.cli.demo_kafka import kafka_edge, published
 from api.cli.simulate import last_midnight, simulated_day
+from api.cli.simulate_year import extent_of, with_progress
 from api.cli.terminal import CommandFailed, err, opened, out, progress_bar, settings
 from api.provisioning import Provisioning, provision_book
 from api.simulation import report as demo_page
@@ -33,12 +34,13 @@ from api.simulation.driver import SimulationFailed, Tallies
 from api.simulation.figures import Picture, picture
 from api.simulation.http_client import Address, Wire
 from ledger.api_keys import Role, create_key
-from ledger.books import Book
+from ledger.books import SIMULATED, Book
 from ledger.postgres.database import Database, connect
 from ledger.postgres.migrations import migrate
 from projections.verify import verify
 
 PROFILE = "micro-unlock"
+MONTH_FANS = "100"
 HOST = "127.0.0.1"
 PORTS_TRIED = 100
 START_WITHIN_S = 60.0
@@ -89,11 +91,13 @@ def demo(
                 with err.status("starting Kafka"):
                     edge = kafka_edge(where, book, found.data_dir / "demo-kafka.log")
                     out.print(f"Kafka listens on {beside.enter_context(edge)}")
+            month = _month(where, seed)
             url, process = beside.enter_context(_service(where, _free_port(port), log))
             stage = _Stage(where, book, key, url, log)
             clean = _play(stage, Size(users, creators, commands), seed)
             if kafka:
                 out.print(published(where, book))
+            out.print(month)
             out.print(f"[dim]all of it in {time.monotonic() - started:.0f} s[/]")
             if not exit:
                 _keep_serving(stage, process)
@@ -133,6 +137,19 @@ async def _day(stage: _Stage, size: Size, seed: int) -> tuple[Tallies, Picture]:
     finally:
         wire.close()
     return tallies, seen
+
+
+def _month(where: Database, seed: int) -> str:
+    """A month of a small platform, in a simulated book with a key of an auditor's."""
+    name = f"{SIMULATED}month-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    extent = extent_of(MONTH_FANS, None, 1)
+    book, tallies = with_progress(where, name, profile_document(PROFILE), extent, seed=seed)
+    with connect(where.admin_url) as admin:
+        made = create_key(admin, book.name, role=Role.AUDITOR, actor="demo-auditor")
+    return (
+        f"[bold]{book.name}[/] is a simulated month, with what processors, time and the office did "
+        f"in it: {tallies.position:,} events. An auditor's key for it: {made.key}"
+    )
 
 
 def _new_book(where: Database) -> tuple[Book, str]:

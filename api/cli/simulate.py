@@ -1,4 +1,4 @@
-"""`tokenledger simulate`: a day of a platform against a running service, or a file to import.
+"""`tokenledger simulate`: a day of a platform against a running service, a year, or a file.
 
 Speaks HTTP with a key like any other client, so it loads whatever it is pointed at: a service on
 this machine or a deployment with several.
@@ -22,6 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from api.cli.simulate_year import MONTHS_MAX, YearWanted, live_a_year
 from api.cli.terminal import err, fail, out
 from api.simulation.day_plan import Day, Size, UnfitPolicy
 from api.simulation.driver import Simulation, SimulationFailed, Tallies
@@ -34,49 +35,68 @@ from domain.policy import Policy
 _USUAL = Size()
 _SAMPLE = Shape()
 
+Key = Annotated[
+    str | None,
+    typer.Option(envvar="TOKENLEDGER_KEY", help="An API key of this book with the role service."),
+]
 Url = Annotated[str, typer.Option(help="The service's address.")]
+Users = Annotated[int, typer.Option(min=1, help="Users of the platform.")]
+Creators = Annotated[int, typer.Option(min=1, help="Creators of the platform.")]
+Commands = Annotated[int, typer.Option(min=1, help="Commands to send, replays included.")]
+DayOption = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="The day to simulate. Default: yesterday."),
+]
+Connections = Annotated[int, typer.Option(min=1, max=1_000, help="Parallel connections.")]
+Bulk = Annotated[float, typer.Option(min=0, max=1, help="Share of commands sent in bulk.")]
+Tips = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Only write a sample file for `import`.")
+]
+IsYear = Annotated[
+    bool, typer.Option("--year", help="A year instead, in a new book whose name begins with sim-.")
+]
+YearSize = Annotated[
+    str, typer.Option(metavar="small|medium|FANS", help="How big the platform is in the end.")
+]
+Begins = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=["%Y-%m-%d"], help="The year's first day. Default: a year ago."),
+]
 
 
 def simulate(
     *,
     book: Annotated[str | None, typer.Option(help="The book to send commands to.")] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            envvar="TOKENLEDGER_KEY", help="An API key of this book with the role service."
-        ),
-    ] = None,
+    key: Key = None,
     url: Url = "http://127.0.0.1:8000",
-    users: Annotated[int, typer.Option(min=1, help="Users of the platform.")] = _USUAL.users,
-    creators: Annotated[
-        int, typer.Option(min=1, help="Creators of the platform.")
-    ] = _USUAL.creators,
-    commands: Annotated[
-        int, typer.Option(min=1, help="Commands to send, replays included.")
-    ] = _USUAL.commands,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
-    day: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day to simulate. Default: yesterday."),
-    ] = None,
-    connections: Annotated[int, typer.Option(min=1, max=1_000, help="Parallel connections.")] = 32,
-    bulk: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of commands sent in bulk.")
-    ] = 0.5,
-    tips: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Only write a sample file for `import`."),
-    ] = None,
+    users: Users = _USUAL.users,
+    creators: Creators = _USUAL.creators,
+    commands: Commands = _USUAL.commands,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same day, or year.")] = 1,
+    day: DayOption = None,
+    connections: Connections = 32,
+    bulk: Bulk = 0.5,
+    tips: Tips = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows of the sample file.")] = _SAMPLE.rows,
+    year: IsYear = False,
+    profile: Annotated[str, typer.Option(help="The year's platform.")] = "micro-unlock",
+    size: YearSize = "small",
+    begins: Begins = None,
+    months: Annotated[int, typer.Option(min=1, max=MONTHS_MAX, help="Months of the year.")] = 12,
 ) -> None:
-    """Send a simulated day of a platform to a service. Exits with 1 if an answer is wrong."""
+    """Send a simulated day of a platform to a service, or write a simulated year of one into a
+    book of its own. Exits with 1 if an answer is wrong.
+    """
+    if year:
+        live_a_year(YearWanted(profile, book, size, seed, begins, months))
+        return
     if tips is not None:
         write_tips(tips, Shape(rows=rows), seed)
         out.print(f"wrote {rows:,} rows to {escape(str(tips))}", highlight=False)
         return
     if book is None or key is None:
         raise typer.BadParameter("--book and --key are needed (or --tips FILE)")
-    size = Size(users, creators, commands)
+    day_size = Size(users, creators, commands)
     midnight = day.replace(tzinfo=UTC) if day else last_midnight()
     try:
         address = Address.of(url)
@@ -85,7 +105,7 @@ def simulate(
                 address,
                 book,
                 key,
-                size=size,
+                size=day_size,
                 seed=seed,
                 midnight=midnight,
                 connections=connections,

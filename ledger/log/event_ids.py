@@ -19,8 +19,13 @@ _US_BYTES = [(0x7000 | us).to_bytes(2, "big") for us in range(1000)]
 EventId = tuple[str, bytes]
 
 
-def event_ids() -> Callable[[int], EventId]:
-    """A source of event ids: microseconds since 2000-01-01 UTC in."""
+def event_ids(
+    drawn: Callable[[int], bytes] = lambda _ms: os.urandom(8),
+) -> Callable[[int], EventId]:
+    """A source of event ids: microseconds since 2000-01-01 UTC in.
+
+    `drawn` answers the 8 bytes behind the time for a millisecond.
+    """
     begun_us, before, after = -1_000, "", ""
     head, tail = b"", b""
 
@@ -31,8 +36,8 @@ def event_ids() -> Callable[[int], EventId]:
             ms, us = divmod(recorded_us, 1000)
             begun_us = recorded_us - us
             head = (ms + _EPOCH_MS).to_bytes(6, "big")
-            drawn = os.urandom(8)
-            tail = bytes((0x80 | drawn[0] >> 4, *drawn[1:]))
+            rest = drawn(ms)
+            tail = bytes((0x80 | rest[0] >> 4, *rest[1:]))
             before = f"{head[:4].hex()}-{head[4:].hex()}-7"
             after = f"-{tail[:2].hex()}-{tail[2:].hex()}"
         return f"{before}{_US_TEXT[us]}{after}", head + _US_BYTES[us] + tail

@@ -48,6 +48,11 @@ def latest_time(connection: Connection) -> datetime:
     return at
 
 
+def types(connection: Connection) -> dict[str, int]:
+    """How many events of each type there are; reads the whole log."""
+    return dict(connection.execute(SQL["types"]).fetchall())
+
+
 def page(connection: Connection, after: int, until: int) -> list[Placed]:
     """Every entry after one position and up to another; the caller bounds the range."""
     return connection.execute(SQL["page"], (after, until), binary=True).fetchall()

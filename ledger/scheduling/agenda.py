@@ -69,12 +69,18 @@ class Agenda:
 
         Raises ClockJumped before any is taken: its next turn would be after the jump.
         """
+        return self._take(self._now(), limit)
+
+    def _now(self) -> datetime:
         row = self._connection.execute(SQL["time"]).fetchone()
         assert row is not None
-        clock, recorded_at = row
-        self._guard.check(clock, recorded_at)
-        values = {"now": max(clock, recorded_at), "limit": limit}
-        rows = self._connection.execute(SQL["take"], values).fetchall()
+        clock: datetime = row[0]
+        self._guard.check(clock, row[1])
+        recorded_at: datetime = row[1]
+        return max(clock, recorded_at)
+
+    def _take(self, now: datetime, limit: int) -> list[TakenItem]:
+        rows = self._connection.execute(SQL["take"], {"now": now, "limit": limit}).fetchall()
         return [taken for row in rows if (taken := _taken(row)) is not None]
 
     def settle(self, taken: list[TakenItem], answers: list[Answer]) -> None:

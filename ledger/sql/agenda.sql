@@ -15,6 +15,10 @@ FROM head, (SELECT clock_timestamp() AS clock OFFSET 0) AS now
 -- The clock, and the time of the last event.
 SELECT clock_timestamp(), recorded_at FROM head
 
+-- name: until_again
+-- When the first item that comes again and again would have its second turn from now.
+SELECT min(due_at + make_interval(secs => every_s)) FROM agenda WHERE NOT once
+
 -- name: read_position
 -- How far the agenda has read the log; whoever holds this row reads on.
 SELECT position FROM agenda_read FOR UPDATE

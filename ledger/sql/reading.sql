@@ -7,6 +7,10 @@ SELECT position FROM head;
 -- ahead of it.
 SELECT greatest(clock_timestamp(), recorded_at + interval '1 second') FROM head;
 
+-- name: types
+-- How many events of each type there are.
+SELECT type, count(*) FROM events GROUP BY type ORDER BY type;
+
 -- name: page
 -- Every entry after one position and up to another.
 SELECT position, data FROM events WHERE position > %s AND position <= %s ORDER BY position;

@@ -127,8 +127,15 @@ def _was_applied(connection: Connection, kept: _Kept) -> bool:
     entry = reading.entries(connection, [at]).get(at)
     if entry is not None and decode(entry).command == "release-payment":
         return True
-    around = reading.page(connection, max(0, at - RELEASED_WITHIN), at)
-    keys = list({bytes.fromhex(key) for _, data in around if (key := decode(data).key)})
+    around = [
+        decode(data) for _, data in reading.page(connection, max(0, at - RELEASED_WITHIN), at)
+    ]
+    known_by = kept.processor, kept.processor_ref, kept.command
+    for one in around:  # two people released it: that is a command of another name
+        event = one.event() if one.type == PaymentReleased.type else None
+        if isinstance(event, PaymentReleased) and event.released() == known_by:
+            return True
+    keys = list({bytes.fromhex(one.key) for one in around if one.key})
     return any(
         (kept.processor, kept.command, kept.processor_ref)
         == (one.processor, one.command, one.processor_ref)

@@ -9,7 +9,7 @@ appended.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -72,6 +72,8 @@ class Sequencer:
 
     `connection` must be in autocommit mode with the book's schema on its search path.
     """
+
+    batch_class: ClassVar[type[Batch]] = Batch
 
     def __init__(
         self,
@@ -207,7 +209,7 @@ class Sequencer:
         return True
 
     def _new_batch(self, head: Head, states: WorkingStates) -> Batch:
-        return Batch(
+        return self.batch_class(
             self._book,
             states,
             position=head.position,

@@ -83,9 +83,9 @@ class Writer:
         self._stopping = self._away = False
         self._cache = StateCache(cache_entities)
         self._guard = ClockGuard()
-        self._give_up_at = 0.0
-        self.condition = Condition()
+        self.condition, self._give_up_at = Condition(), 0.0
         self._sequencer: Sequencer | None = None
+        self._new_sequencer: Callable[..., Sequencer] = Sequencer
         self._taken: BookConnection | None = None
         #: Whether anything of the batch was sent to PostgreSQL.
         self._attempted = False
@@ -364,7 +364,7 @@ class Writer:
             self._taken = self._connections.take(self.book.schema)
         connection = self._taken.connection
         if self._sequencer is None:
-            self._sequencer = Sequencer(
+            self._sequencer = self._new_sequencer(
                 self.book, connection, self._cache, guard=self._guard, parked_max=self._parked_max
             )
         self._sequencer.work_over(connection, self._taken.timeline)

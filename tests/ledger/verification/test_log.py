@@ -1,5 +1,6 @@
 """Verification of the log: silent on a sound one, and every kind of damage is named and placed."""
 
+import msgspec
 import pytest
 
 from ledger.verification.difference import Difference
@@ -8,7 +9,7 @@ from ledger.verification.snapshots import verify_snapshots
 from tests.ledger.verification.damage import damage
 from tests.projections.following import written
 from tests.scenarios.policies import MICRO_UNLOCK
-from tests.scenarios.steps import Sent, events, policy
+from tests.scenarios.steps import Sent, events, policy, purchase, suspended
 from tests.scenarios.write_path import WritePath
 
 DEAL = {"user": "ann", "creator": "zoe", "price": 999}
@@ -135,3 +136,17 @@ def test_a_notice_applied_after_it_was_parked_is_sound(stage: WritePath) -> None
     damage(stage.fresh, "UPDATE receipts SET code = NULL WHERE events = 0")
     kinds = [difference.what for difference in found(stage)]
     assert kinds == ["receipt", "receipt body", "inbox", "inbox"]
+
+
+def test_a_payment_that_two_people_release_is_dealt_with(stage: WritePath) -> None:
+    document = {**MICRO_UNLOCK, "packages": {"small": {"tokens": 1000, "price": 999}}}
+    document["second_person"] = {"release_payment_above": 0}
+    release = Sent("release-payment", {"payment_ref": "ch-1", "resolution": "RETURN"})
+    stage.given(policy(document)).when(
+        purchase("small", 998, ref="ch-1"), release.by("finance", "ada")
+    ).then(suspended("PRICE_MISMATCH"))
+    proposal = stage.entries()[-1]
+    assert proposal.type == "command.proposed.v1"
+    approve = Sent("approve-proposal", {"proposal": msgspec.json.decode(proposal.body)["proposal"]})
+    stage.when(approve.by("approver", "grace")).then(events("payment.released.v1", 1))
+    assert found(stage) == []
