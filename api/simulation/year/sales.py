@@ -112,7 +112,7 @@ def _item(
         fields["item"] += f"-{platform.number()}"  # each message is sent once
     fields["attribution"] = {"source": draw.choice(SOURCES)}
     offer = next((o for o in platform.offers if product in o[1] and at < o[2]), None)
-    if offer is not None and platform.chance(0.15):
+    if offer is not None and platform.chance(0.5):
         fields["offer"] = offer[0]
     return COMMANDS[product], price
 

@@ -1,0 +1,1 @@
+"""What the service answers, computed again in SQL over the exported log, sharing no code."""

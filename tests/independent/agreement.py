@@ -1,0 +1,207 @@
+"""Asks the service everything that the log tells, and holds it against what DuckDB makes of it."""
+
+from collections import Counter
+from typing import Any
+
+import httpx
+
+from tests.independent.exported import ExportedLog
+
+#: Types of events by the facts of a day, as the answer names them.
+COUNTED = {
+    ("calls", "started"): "call.started.v1",
+    ("calls", "ended"): "call.ended.v1",
+    ("subscriptions", "started"): "subscription.started.v1",
+    ("subscriptions", "failed"): "subscription_period.failed.v1",
+    ("subscriptions", "cancelled"): "subscription.cancelled.v1",
+    ("subscriptions", "lapsed"): "subscription.lapsed.v1",
+    ("sessions", "authorized"): "payment.authorized.v1",
+}
+AMOUNTS = {
+    ("disputes", "opened"): "dispute.opened.v1",
+    ("disputes", "lost"): "dispute.lost.v1",
+    ("disputes", "won"): "dispute.won.v1",
+    ("payouts", "requested"): "payout.requested.v1",
+    ("payouts", "paid"): "payout.paid.v1",
+    ("payouts", "returned"): "payout.returned.v1",
+    ("refunds_reversed",): "refund.reversed.v1",
+    ("payments_failed",): "sale_payment.failed.v1",
+}
+
+
+LIFETIME = ("purchased", "granted", "spent", "refunded", "expired")
+FIGURES = ("count", "gross", "tax", "commission", "net", "tokens")
+
+
+class Agreement:
+    """One book: what its service answers, and what its log says."""
+
+    def __init__(self, service: httpx.Client, log: ExportedLog) -> None:
+        self._service, self._log = service, log
+
+    def ask(self, path: str, **parameters: Any) -> Any:
+        """The answer to a question."""
+        answer = self._service.get(path, params=parameters)
+        assert answer.status_code == 200, f"{path} {parameters}: {answer.text}"
+        return answer.json()
+
+    def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
+        """All items of a list, page by page."""
+        found, after = [], {}
+        while True:
+            page = self.ask(path, limit=200, **parameters, **after)
+            found += page["items"]
+            if not page["has_more"]:
+                return found
+            after = {"after": page["next_cursor"]}
+
+    def check_log(self) -> None:
+        """Positions are dense, every event balances, and times never go back."""
+        assert self._log.rows("log") == [(True, 0, 0)]
+
+    def check_balances(self) -> None:
+        """Trial balances by account and by class: now, at positions, times and dates."""
+        entries, days = self._log.entries, self._log.days()
+        positions = [entries, entries * 2 // 3, entries // 3, 1]
+        dates = [days[len(days) // 4], days[len(days) // 2], days[-1]]
+        for by, query in (("account", "balances"), ("class", "class_balances")):
+            asked = {} if by == "account" else {"by": by}
+            assert self._balances(**asked) == self._log.by(query, 2), by
+            for position in positions:
+                found = self._balances(position=position, **asked)
+                assert found == self._log.by(query, 2, upto=position), (by, position)
+            for day in dates:
+                found = self._balances(effective_on=day, **asked)
+                assert found == self._log.by(query, 2, until=day), (by, day)
+        position = positions[1]
+        found = self._balances(at=self._log.recorded_at(position))
+        assert found == self._log.by("balances", 2, upto=position)
+
+    def _balances(self, **moment: Any) -> dict[Any, tuple[int]]:
+        rows = self.ask("trial-balance", **moment)["rows"]
+        nets = {(row["account"], row["asset"]): row["debit"] - row["credit"] for row in rows}
+        return {key: (net,) for key, net in nets.items() if net}
+
+    def check_wallets(self) -> None:
+        """Every wallet; together they are what was supplied."""
+        frozen: dict[str, list[str]] = {}
+        for kind, subject, scope in self._log.rows("frozen"):
+            if kind == "wallet":
+                frozen.setdefault(subject, []).append(scope)
+        held: Counter[str] = Counter()
+        wallets = self._log.by("wallets")
+        for user, figures in wallets.items():
+            wallet = self.ask(f"wallets/{user}")
+            free, lifetime = wallet["free"], wallet["lifetime"]
+            found = (
+                free["paid"] + wallet["lapsing"],
+                free["promo"] + wallet["expired"],
+                wallet["held"]["paid"],
+                wallet["held"]["promo"],
+                *(lifetime[name] for name in LIFETIME),
+            )
+            assert found == figures, user
+            assert wallet["frozen"] == sorted(frozen.get(user, [])), user
+            held.update(PAID=figures[0] + figures[2], PROMO=figures[1] + figures[3])
+        supply = {
+            asset.rpartition(".")[2]: net
+            for (account, asset), (net,) in self._log.by("balances", 2).items()
+            if account == "supply"
+        }
+        assert {kind: tokens for kind, tokens in held.items() if tokens} == supply
+
+    def check_creators(self) -> None:
+        """What every creator is owed and has earned, and by source for all together."""
+        buckets = self._log.by("buckets", 2)
+        nets = self._log.by("nets", 2)
+        together: dict[str, Counter[str]] = {}
+        for creator in {key[0] for key in (*buckets, *nets)}:
+            seen = self.ask(f"creators/{creator}/earnings")
+            for bucket in ("pending", "available", "reserved", "payout"):
+                owed = seen["in_payout" if bucket == "payout" else bucket]
+                assert owed == buckets.get((creator, bucket), (0,))[0], (creator, bucket)
+            mine = {source: net for (who, source), (net,) in nets.items() if who == creator}
+            assert {one["source"]: one["net"] for one in seen["by_source"]} == mine, creator
+            assert seen["lifetime_earned"] == sum(mine.values())
+            for one in seen["by_source"]:
+                assert one["gross"] == one["tax"] + one["commission"] + one["net"], creator
+                sums = together.setdefault(one["source"], Counter())
+                sums.update({name: one[name] for name in FIGURES})
+        for source, figures in self._log.by("sources").items():
+            found = tuple(together[source][name] for name in FIGURES)
+            assert found == figures or source == "session", source  # several creators share one
+
+    def check_days(self) -> None:
+        """Every business day: sales by product, payers, and what else happened."""
+        days = self._log.days()
+        payers = self._log.by("daily_payers")
+        facts = self._log.by("daily_facts", 2)
+        products: dict[str, dict[str, tuple[int, ...]]] = {}
+        for day, product, *figures in self._log.rows("daily_products"):
+            products.setdefault(day, {})[product] = tuple(figures)
+        seen = {}
+        for first in range(0, len(days), 30):
+            month = days[first : first + 30]
+            answer = self.ask("analytics/daily", **{"from": month[0], "to": month[-1]})
+            seen |= {day["date"]: day for day in answer["days"]}
+        names = ("count", "gross", "tokens", "tax", "creator_share", "platform_share")
+        for day in days:
+            shown = seen.get(day)
+            if shown is None:
+                assert day not in products and day not in payers, day
+                continue
+            sold = {
+                product: tuple(figures[name] for name in names)
+                for product, figures in shown["sales_by_product"].items()
+            }
+            assert sold == products.get(day, {}), day
+            assert shown["payers"] == payers.get(day, (0,))[0], day
+            for path, kind in COUNTED.items():
+                assert _at(shown, path) == facts.get((day, kind), (0,))[0], (day, path)
+            for path, kind in AMOUNTS.items():
+                count, amount, _ = facts.get((day, kind), (0, 0, 0))
+                assert _at(shown, path) == {"count": count, "amount": amount}, (day, path)
+            bought = facts.get((day, "tokens.purchased.v1"), (0, 0, 0))
+            figures = shown["token_sales"]
+            assert (figures["count"], figures["amount"], figures["tokens"]) == bought, day
+            lapsed = facts.get((day, "tokens.lapsed.v1"), (0, 0, 0))
+            assert shown["tokens_lapsed"] == {"tokens": lapsed[2], "amount": lapsed[1]}, day
+            expired = facts.get((day, "promo_tokens.expired.v1"), (0, 0, 0))
+            assert shown["tokens_expired"] == expired[2], day
+            used = facts.get((day, "hold.settled.v1"), (0, 0, 0))
+            assert tuple(shown["usage"][name] for name in ("count", "amount", "tokens")) == used
+
+    def check_entitlements(self, now: str) -> None:
+        """Whoever has a right has it, by the sale that gives it; whoever has not, has none."""
+        rights = self._log.by("entitled", 2, now=now)
+        for (user, item), (sale,) in rights.items():
+            seen = self.ask(f"entitlements/{user}/{item}")
+            assert seen["sale"] == sale, (user, item)
+        for user, item in {*self._log.rows("ever_entitled")} - {*rights}:
+            answer = self._service.get(f"entitlements/{user}/{item}")
+            assert answer.status_code == 402, (user, item)
+
+    def check_registers(self) -> None:
+        """Payouts, disputes, buyers at risk, offers, and what waits in suspense."""
+        names = ("status", "creator", "gross", "fee", "withheld", "net", "approver",
+                 "processor_ref", "first_position", "last_position")  # fmt: skip
+        assert _shown(self.items("payouts"), names) == self._log.by("payouts")
+        names = ("status", "user", "sale", "purchase", "amount", "first_position", "last_position")
+        assert _shown(self.items("disputes"), names) == self._log.by("disputes")
+        assert _shown(self.items("risk"), ("disputes", "amount")) == self._log.by("risk")
+        names = ("uses", "revenue", "discount", "platform_discount")
+        assert _shown(self.items("offers"), names) == self._log.by("offers")
+        waiting = {
+            one["payment_ref"]: (one["code"],) for one in self.items("notices", status="SUSPENDED")
+        }
+        assert waiting == self._log.by("suspended")
+
+
+def _shown(items: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
+    return {item["id"]: tuple(item[name] for name in names) for item in items}
+
+
+def _at(shown: dict[str, Any], path: tuple[str, ...]) -> Any:
+    for name in path:
+        shown = shown[name]
+    return shown
