@@ -45,9 +45,13 @@ class Parked(msgspec.Struct, frozen=True):
 
 
 class Ignored(msgspec.Struct, frozen=True):
-    """A notice that says nothing new: it changes nothing and is kept, so that it can be seen."""
+    """A notice that says nothing new: it moves nothing and is kept, so that it can be seen.
+
+    `events` remember that it was heard of, for later notices may speak of it.
+    """
 
     code: str
+    events: tuple[Event, ...]
 
 
 Decision = tuple[Event, ...] | Suspended | Parked | Ignored | Rejection

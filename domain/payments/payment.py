@@ -185,7 +185,7 @@ class PaymentSuspended(SuspenseEvent, frozen=True, kw_only=True):
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         """It waits for a person; what the payment had become before stays known."""
-        if self.refund_of is not None and self.amount > 0:
+        if (self.refund_of is not None or self.by_ref) and self.amount > 0:
             return payment.with_waiting(self._less(payment.waiting))
         waiting = Waiting(
             self.processor, self.amount, self.command, self.notice, currency=self.currency

@@ -65,10 +65,12 @@ def suspended(
     *,
     refund_of: str | None = None,
     currency: str | None = None,
+    by_ref: bool = False,
 ) -> Suspended:
     """The decision on a notice that contradicts policy or state: its money waits in suspense.
 
-    `currency` is that of the amount where it is not the book's.
+    `currency` is that of the amount where it is not the book's; `by_ref`: a notice of its failure
+    may follow.
     """
     processor, processor_ref = command.notice_id() or ("", "")
     event = PaymentSuspended(
@@ -79,7 +81,7 @@ def suspended(
         command=command.name,
         notice=kept_fields(command),
         refund_of=refund_of,
-        by_ref=refund_of is not None and currency is None,
+        by_ref=by_ref or refund_of is not None,
         currency=currency,
     )
     return Suspended(code, (event,))
@@ -171,7 +173,7 @@ class ReleasePayment(Command):
             later = msgspec.structs.replace(given, states=states, new_id=f"{given.new_id}-{nth}")
             notice = _again(drawn.command, drawn.notice)
             outcome = notice.decide(later)
-            if isinstance(outcome, Suspended):
+            if isinstance(outcome, Suspended | Ignored):
                 outcome = outcome.events
             if isinstance(outcome, tuple):
                 happened = _labelled(notice, outcome)

@@ -1,11 +1,13 @@
 """Refunds in another currency than what they are about: they wait in suspense, in their own."""
 
-from domain.command import Given, Ignored, Suspended
-from domain.payments.suspense import suspended
+from domain.command import Command, Decision, Given, Ignored, Suspended
+from domain.payments.payment import PaymentRecord, PaymentSuspended
+from domain.payments.suspense import kept_fields, suspended
 from domain.purchases.purchase import PurchaseRecord
 from domain.refunds.notice import RefundReport
 from domain.refunds.referents import Authorized, InSuspense, Referent
-from domain.rejections import CURRENCY_MISMATCH
+from domain.refunds.refund import RefundRecord
+from domain.rejections import CURRENCY_MISMATCH, REFUND_FAILED
 from domain.sales.sale import SaleRecord
 
 
@@ -21,7 +23,39 @@ def refunded_on(
     if isinstance(new, Ignored):
         return new
     money = None if currency == given.assets.currency else currency
-    return suspended(notice, -new, CURRENCY_MISMATCH.code, refund_of=subject, currency=money)
+    return suspended(
+        notice, -new, CURRENCY_MISMATCH.code, refund_of=subject, currency=money, by_ref=True
+    )
+
+
+def failed_on(
+    given: Given, failure: Command, currency: str | None, refund: RefundRecord, ref: str
+) -> Decision:
+    """A refund that waits under `ref` failed: what waits of it comes back, once. Nothing does
+    where a person has settled it already.
+    """
+    processor, _ = failure.notice_id() or ("", "")
+    waiting = [
+        one
+        for one in given.state(PaymentRecord, ref).waiting
+        if one.processor == processor and one.command == "record-refund" and one.amount < 0
+    ]
+    if any(currency not in (None, one.currency or given.assets.currency) for one in waiting):
+        return suspended(failure, 0, CURRENCY_MISMATCH.code)
+    return tuple(
+        PaymentSuspended(
+            processor=processor,
+            ref=ref,
+            amount=-one.amount,
+            code=REFUND_FAILED,
+            command=failure.name,
+            notice=kept_fields(failure),
+            refund_of=refund.foreign_of,
+            by_ref=True,
+            currency=one.currency,
+        )
+        for one in waiting
+    )
 
 
 def _subject(found: Referent) -> str | None:

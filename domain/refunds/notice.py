@@ -7,6 +7,7 @@ from domain.command import Command, Given, Ignored, Parked
 from domain.entity import LoadedStates
 from domain.fields import Currency, Id, PositiveAmount, Reference
 from domain.refunds.referents import NAMES, InSuspense, Referent, referent, referent_keys
+from domain.refunds.refund import RefundIgnored
 from domain.rejections import STALE_FIGURE
 
 
@@ -85,5 +86,8 @@ class RefundReport(PaymentNotice):
         assert self.cumulative is not None
         before = failed_at is not None and self.at(given) < failed_at
         if before or self.cumulative <= told + bounced:
-            return Ignored(STALE_FIGURE)
+            remembered = RefundIgnored(
+                processor=self.processor, processor_ref=self.processor_ref, code=STALE_FIGURE
+            )
+            return Ignored(STALE_FIGURE, (remembered,))
         return self.cumulative - told

@@ -17,6 +17,7 @@ from domain.event import Event, stored_as
 from domain.fields import Funding
 from domain.payments.payment import PaymentSuspended
 from domain.payments.suspense_drawn import SuspenseDrawn
+from domain.rejections import CURRENCY_MISMATCH, STALE_FIGURE
 from domain.reversals.clawback import Reversal
 from domain.reversals.token_sales import LotReturned, ends
 from domain.sales.entitlement import Entitlement, EntitlementEvent, entitlement_key
@@ -32,12 +33,21 @@ class RefundStatus(StrEnum):
     REQUESTED = "requested"
     RECORDED = "recorded"
     FAILED = "failed"
+    IGNORED = "ignored"
 
 
-#: By card: one that is confirmed in part stays requested. Tokens come back at once.
+class Figure(StrEnum):
+    """What a notice's figure may say besides a refund."""
+
+    STALE = STALE_FIGURE
+
+
+#: By card: one that is confirmed in part stays requested. Tokens come back at once. A notice whose
+#: figure says nothing new is ignored, and so is its failure.
 TRANSITIONS: Transitions[RefundStatus] = {
     (None, "refund"): RefundStatus.REQUESTED,
     (None, "record-refund"): RefundStatus.RECORDED,
+    (None, Figure.STALE): RefundStatus.IGNORED,
     (RefundStatus.REQUESTED, "record-refund"): RefundStatus.RECORDED,
     (RefundStatus.REQUESTED, "fail-refund"): RefundStatus.FAILED,
     (RefundStatus.RECORDED, "fail-refund"): RefundStatus.FAILED,
@@ -65,7 +75,7 @@ class RefundRecord(State, frozen=True, kw_only=True):
     """
 
     KIND = "refund"
-    FOLD_VERSION = 2
+    FOLD_VERSION = 3
     CACHED = False
     LISTS: ClassVar = {"further": 500}
 
@@ -77,6 +87,10 @@ class RefundRecord(State, frozen=True, kw_only=True):
     payment_ref: str | None = None
     #: The purchase of tokens that it was a refund of.
     purchase_id: str | None = None
+    #: Whether it is in another currency than what it was of: then it waits in suspense, and
+    #: `foreign_of` is the sale or purchase that was named, if one was.
+    foreign: bool = False
+    foreign_of: str | None = None
 
     @property
     def sale_ids(self) -> tuple[str, ...]:
@@ -98,6 +112,15 @@ class RefundRecord(State, frozen=True, kw_only=True):
             return RefundRecord(
                 status=RefundStatus.RECORDED if event.refunded > 0 else RefundStatus.FAILED,
                 payment_ref=event.ref,
+            )
+        if isinstance(event, PaymentSuspended) and (
+            self.foreign or event.code == CURRENCY_MISMATCH.code
+        ):
+            failed = event.amount > 0
+            return RefundRecord(
+                status=RefundStatus.FAILED if failed else RefundStatus.RECORDED,
+                foreign=True,
+                foreign_of=event.refund_of,
             )
         if isinstance(event, PaymentSuspended) and self.purchase_id is not None:
             return self  # what a purchase did not bear is for a person
@@ -134,6 +157,26 @@ def refund_notice_key(processor: str, processor_ref: str) -> str:
 def notice_key(processor: str, processor_ref: str) -> str:
     """By which a refund is known that a notice told of, without its kind."""
     return f"{processor}:{processor_ref}"
+
+
+@stored_as("refund.ignored.v1")
+class RefundIgnored(RefundEvent, frozen=True, kw_only=True):
+    """A notice of a refund whose figure said nothing new: it moved nothing, and fails for nothing.
+
+    `code` is STALE_FIGURE.
+    """
+
+    processor: str
+    processor_ref: str
+    code: str
+
+    def tags(self) -> tuple[str, ...]:
+        """The refund by its notice."""
+        return (f"refund:{notice_key(self.processor, self.processor_ref)}",)
+
+    def in_refund(self, refund: RefundRecord, refund_id: str) -> RefundRecord:
+        """Heard of, and of nothing."""
+        return refund if refund.status else RefundRecord(status=RefundStatus.IGNORED)
 
 
 @stored_as("refund.requested.v1")

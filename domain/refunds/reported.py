@@ -5,7 +5,7 @@ waits in suspense have a function each.
 """
 
 from domain.authorizations.commands import failed_on as authorization_failed_on
-from domain.command import Command, Decision, Given, Parked, command
+from domain.command import Command, Decision, Given, Ignored, Parked, command
 from domain.entity import LoadedStates
 from domain.event import Event
 from domain.fields import Code, Currency, Funding, Id, Reference
@@ -23,8 +23,8 @@ from domain.refunds import (
 from domain.refunds.failed_refunds import Failure
 from domain.refunds.notice import PaymentNotice, RefundReport
 from domain.refunds.referents import Authorized, InSuspense, SalesPaid, purchase_keys, sale_keys
-from domain.refunds.refund import RefundRecord, notice_key
-from domain.rejections import CURRENCY_MISMATCH, INVALID_TRANSITION
+from domain.refunds.refund import RefundRecord, RefundStatus, notice_key
+from domain.rejections import CURRENCY_MISMATCH, INVALID_TRANSITION, STALE_FIGURE
 from domain.reversals.clawback import with_cancelled_payouts
 from domain.sales.sale import SaleRecord
 
@@ -63,7 +63,8 @@ class FailRefund(Command):
     """Record that a refund did not reach the buyer (notice), also after it was recorded.
 
     `refund` is its id, or the processor's reference of the notice that told of it. What was
-    recorded of it is reversed, what is in flight of it may be refunded again.
+    recorded of it is reversed, what is in flight of it may be refunded again. The failure of a
+    refund whose notice was ignored is ignored, too.
     """
 
     name = "fail-refund"
@@ -88,6 +89,8 @@ class FailRefund(Command):
             refund = states.loaded(RefundRecord, self._notice_key) or refund
         sales = (key for sale_id in refund.sale_ids for key in sale_keys(states, sale_id))
         keys = own, told, *dict.fromkeys(sales)
+        if refund.foreign:
+            return *keys, payment_key(self.refund)
         if refund.purchase_id is not None:
             return *keys, *purchase_keys(states, refund.purchase_id)
         return keys if refund.payment_ref is None else (*keys, payment_key(refund.payment_ref))
@@ -99,6 +102,10 @@ class FailRefund(Command):
             refund, by_id = given.state(RefundRecord, self._notice_key), False
         if refund.status is None:
             return Parked(f"refund:{self._notice_key}")
+        if refund.status == RefundStatus.IGNORED:
+            return Ignored(STALE_FIGURE, ())
+        if refund.foreign:
+            return foreign.failed_on(given, self, self.currency, refund, self.refund)
         if refund.payment_ref is not None:
             return self._in_suspense(given, refund.payment_ref)
         if other_currency(self, given) is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from domain.accounts import Assets
-from domain.command import Given, Ignored, Parked
+from domain.command import Given, Parked
 from domain.controls.periods import PERIODS, Periods
 from domain.controls.second_persons import decide
 from domain.entity import KINDS, MissingState, State
@@ -264,7 +264,7 @@ class Batch:
             request.role,
         )
         decision = decide(command, given)
-        code = None
+        code: str | None = None
         if not isinstance(decision, tuple):
             if isinstance(decision, Rejection):
                 return self._refused(request, decision)
@@ -272,13 +272,12 @@ class Batch:
                 if self._applying is None and not self.inbox.has_room(decision.awaits):
                     return no_room(request, TOO_MANY_PARKED, self.position)
                 self._keep(request, NoticeStatus.PARKED, decision.awaits, now)
-                return self._without_events(request, now, 202, AWAITING_REFERENT)
-            if isinstance(decision, Ignored):
-                self._keep(request, NoticeStatus.IGNORED, None, now)
-                return self._without_events(request, now, 202, decision.code)
+                return self._without_events(request, now, AWAITING_REFERENT)
             code, decision = decision.code, decision.events
         if not decision:
-            return self._without_events(request, now, 201)
+            if code is not None:
+                self._keep(request, status_of(code), None, now)
+            return self._without_events(request, now, code)
         context = CommandContext(
             request,
             self._book.name,
@@ -290,7 +289,7 @@ class Batch:
         )
         answer = self._record(decision, event_id, context)
         if code is not None:  # not before: what cannot be recorded must leave no trace here either
-            self._keep(request, NoticeStatus.SUSPENDED, None, now)
+            self._keep(request, status_of(code), None, now)
         if salt:
             self.texts.keep(command, decision, event_id[0], salt)
         return answer
@@ -371,10 +370,9 @@ class Batch:
         elif status is NoticeStatus.PARKED:
             self.inbox.conclude(self._applying, status, awaits, self.position)
 
-    def _without_events(
-        self, request: Request, now: datetime, status: int, code: str | None = None
-    ) -> Answer:
+    def _without_events(self, request: Request, now: datetime, code: str | None = None) -> Answer:
         """Nothing happened: there was nothing to do, or a notice waits or says nothing new."""
+        status = 201 if code is None else 202
         answer = Answer(status, self.position, request.name, now, code=code)
         answer.rendered = answer.body
         return answer

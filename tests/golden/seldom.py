@@ -22,6 +22,7 @@ def seldom(stage: WritePath) -> None:
     _moved(stage)
     _settled(stage)
     _paid_early(stage)
+    _stale(stage)
 
 
 def other_terms(stage: WritePath, document: dict[str, Any]) -> None:
@@ -219,6 +220,15 @@ def _paid_early(stage: WritePath) -> None:
     stage.when(purchase("small", price=998, user="careful", ref="later"))
     assert stage.outcomes[0].code == "PRICE_MISMATCH"
     stage.given(_disputed("soon", "d-soon", 300), _disputed("later", "d-later", 300))
+
+
+def _stale(stage: WritePath) -> None:
+    """A figure that says nothing new is ignored."""
+    stage.given(card_tip(700, processor_ref="figures"))
+    for ref, figure in (("figure-2", 300), ("figure-1", 200)):
+        fields = {"payment_ref": "figures", "cumulative": figure, **_stripe(ref)}
+        stage.when(Sent("record-refund", fields))
+    assert stage.outcomes[0].code == "STALE_FIGURE"
 
 
 def _told_by_files(stage: WritePath) -> None:

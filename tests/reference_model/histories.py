@@ -127,7 +127,7 @@ class Histories(RuleBasedStateMachine):
         decision = self.world.decide(name, actor, **fields)
         assert self.world.states == before, "a decision changed something"
         outcome, code, details = outcome_of(decision)
-        happened = decision.events if isinstance(decision, Suspended) else decision
+        happened = decision.events if isinstance(decision, Suspended | Ignored) else decision
         events = happened if isinstance(happened, tuple) else ()
         verdict = self.verdict(sent, events)
         bodies = [body for _, body in told(events)]

@@ -8,6 +8,7 @@ from tests.reference_model.earnings import Sale
 from tests.reference_model.suspense import SuspendedMoney
 from tests.reference_model.verdicts import (
     NOTHING,
+    OURS,
     Verdict,
     foreign,
     ignored,
@@ -62,6 +63,12 @@ class Reports(SuspendedMoney):
 
     def record_refund(self, fields: Fields) -> Verdict:
         """Money went back."""
+        verdict = self._recorded(fields)
+        if verdict.outcome == "ignored":
+            self.notices.setdefault((fields["processor"], fields["processor_ref"]), ("stale", None))
+        return verdict
+
+    def _recorded(self, fields: Fields) -> Verdict:
         kind, found = self.about(fields)
         if kind in ("nothing", "authorized"):
             return parked()
@@ -81,12 +88,36 @@ class Reports(SuspendedMoney):
     def _foreign_refund(self, fields: Fields, kind: str, found: Any, currency: str) -> Verdict:
         """It waits in its own currency; a cumulative figure goes on from those before it."""
         if kind == "suspense":
-            new = self._new(fields, 0)
+            new, subject = self._new(fields, 0), None
         else:
             subject = found[0] if kind == "purchase" else found[0]["id"]
             new = self._new(fields, self.foreign[subject, currency])
             self.foreign[subject, currency] += new or 0
-        return ignored() if new is None else foreign(-new, currency)
+        if new is None:
+            return ignored()
+        self.notices[fields["processor"], fields["processor_ref"]] = "foreign", subject
+        return foreign(-new, currency)
+
+    def _foreign_refund_failed(self, fields: Fields, subject: str | None) -> Verdict:
+        """What waits of it comes back, in its currency."""
+        payment, processor = self.payment(fields["refund"]), fields["processor"]
+        waiting = [
+            one
+            for one in payment["waiting"]
+            if one["processor"] == processor
+            and one["notice"][0] == "record-refund"
+            and one["amount"] < 0
+        ]
+        if any(self.other_currency(fields, one["currency"]) is not None for one in waiting):
+            return suspended("CURRENCY_MISMATCH", 0)
+        for one in waiting:
+            back, money = -one["amount"], one["currency"] or OURS
+            self.post(money, (f"psp.{processor}", back), ("suspense", -back))
+            payment["waiting"].remove(one)
+            if subject is not None and one["currency"]:
+                self.foreign[subject, money] -= back
+        self.name_by_what_waits(payment)
+        return Verdict("accepted") if waiting else NOTHING
 
     def _of_purchase(self, fields: Fields, name: str, purchase: Fields) -> Verdict:
         raise NotImplementedError
@@ -199,6 +230,10 @@ class Reports(SuspendedMoney):
         kind, found = self.notices.get((fields["processor"], name), ("nothing", None))
         if kind == "nothing":
             return parked()
+        if kind == "stale":
+            return ignored()
+        if kind == "foreign":
+            return self._foreign_refund_failed(fields, found)
         if self.of_another_currency(fields, kind, found) is not None:
             return suspended("CURRENCY_MISMATCH", 0)
         if kind == "purchase":

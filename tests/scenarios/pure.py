@@ -95,12 +95,10 @@ class Pure(Stage):
         if isinstance(decision, Parked):
             self._waiting.append((decision.awaits, command, actor))
             return AWAITING_REFERENT
-        if isinstance(decision, Ignored):
-            return decision.code
-        suspended = isinstance(decision, Suspended)
-        for event in self.book.record(*(decision.events if suspended else decision)):
+        kept = isinstance(decision, Suspended | Ignored)
+        for event in self.book.record(*(decision.events if kept else decision)):
             self._log.append(Decided(event, self.book.now))
-        return decision.code if suspended else None
+        return decision.code if kept else None
 
     def _hear_again(self, events: list[Event]) -> list[ReleasedNotice]:
         """Decide again what had waited for one of the events, and what waits for that."""

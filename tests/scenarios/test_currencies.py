@@ -124,6 +124,34 @@ def test_6_8_a_refund_in_another_currency_is_not_taken_from_the_sale(
     assert euros(stage) == (-price + half, -price + half)
 
 
+@pytest.mark.parametrize("failed_first", [True, False])
+@pytest.mark.parametrize("price", FIGURES)
+def test_6_8_a_refund_in_another_currency_that_fails_comes_back_in_it(
+    stage: Stage, price: int, failed_first: bool
+) -> None:
+    stage.given(card_tip(price, processor_ref="p:1"))
+    refund = notice("record-refund", "r:1", sale="p:1", amount=7, currency="EUR")
+    failure = notice("fail-refund", "f:1", refund="r:1", reason_code="CLOSED")
+    stage.when(*((failure, refund) if failed_first else (refund, failure)))
+    assert euros(stage) == (0, 0)
+    again = notice("fail-refund", "f:2", refund="r:1", reason_code="CLOSED", currency="EUR")
+    stage.when(again).then(accepted(1))
+    assert euros(stage) == (0, 0)
+    assert stage.send(released("r:1")).code == "INVALID_TRANSITION"
+    stage.when(notice("record-refund", "r:2", sale="p:1", cumulative=5, currency="EUR"))
+    assert euros(stage) == (-5, -5)
+
+
+def test_6_8_a_failed_refund_that_a_person_has_settled_moves_nothing(stage: Stage) -> None:
+    stage.given(card_tip(1_000, processor_ref="p:1"))
+    stage.when(notice("record-refund", "r:1", sale="p:1", amount=7, currency="EUR"))
+    other = notice("fail-refund", "f:1", refund="r:1", reason_code="CLOSED", currency="USD")
+    stage.when(other).then(suspended(MISMATCH))
+    stage.given(released("r:1"))
+    stage.given(notice("fail-refund", "f:2", refund="r:1", reason_code="CLOSED"))
+    assert euros(stage) == (0, 0)
+
+
 def test_6_8_what_else_is_told_in_another_currency_posts_only_its_own(stage: Stage) -> None:
     stage.given(Sent("start-subscription", SUBSCRIPTION), card_tip(1_000, processor_ref="p:1"))
     stage.given(notice("open-dispute", "d:1", sale="p:1", amount=300, fee=0))

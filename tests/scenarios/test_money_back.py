@@ -180,6 +180,23 @@ def test_6_6_a_figure_that_says_nothing_new_is_kept_as_ignored(
     stage.then(*stands_at(psp=1))
 
 
+@on_postgresql_too
+@pytest.mark.parametrize("failed_first", [True, False])
+@every_price
+def test_6_6_the_failure_of_what_was_ignored_is_ignored(
+    stage: Stage, price: int, share: int, failed_first: bool
+) -> None:
+    sold(stage, price)
+    stage.given(gave_back_by_now(price - 1))
+    stale, failure = gave_back_by_now(1, "stale"), refund_failed("stale")
+    stage.when(*((failure, stale) if failed_first else (stale, failure)))
+    codes = ["AWAITING_REFERENT", "STALE_FIGURE"] if failed_first else ["STALE_FIGURE"] * 2
+    assert [outcome.code for outcome in stage.outcomes] == codes
+    stage.then(*stands_at(psp=1))
+    released = stage.outcomes[1].json.get("released", [])
+    assert [one["command"] for one in released] == ["fail-refund"] * failed_first
+
+
 def test_6_6_a_figure_from_before_a_failure_is_stale(stage: Stage) -> None:
     sold(stage, 1_000)
     stage.given(

@@ -136,10 +136,9 @@ class WalletLife(SpendingLife):
         """A notice, which is never refused; whether it said anything new."""
         decision = self.place.decide(name, **fields)
         assert not isinstance(decision, Rejection | Parked), decision
-        if isinstance(decision, Ignored):
-            return False
-        self._records(decision.events if isinstance(decision, Suspended) else decision)
-        return True
+        kept = isinstance(decision, Suspended | Ignored)
+        self._records(decision.events if kept else decision)
+        return not isinstance(decision, Ignored)
 
     def _records(self, events: tuple[Any, ...]) -> tuple[Any, ...]:
         for event in events:
