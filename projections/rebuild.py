@@ -3,6 +3,7 @@
 Readers notice nothing: new tables are filled and indexed beside the live ones, compared with them
 if they are of one version, and swapped in one transaction, in which the live runner waits for
 its checkpoint. A long log is folded by two processes, the journal in one, the rest in the other.
+A rebuild that was killed is taken up where it stopped: its tables and checkpoints are still there.
 """
 
 import gc
@@ -63,10 +64,12 @@ def rebuild(
     book: Book,
     names: Collection[str] | None = None,
     *,
+    anew: bool = False,
     progress: Progress = lambda _done, _total: None,
 ) -> list[Rebuilt]:
     """Rebuild the projections of `names`, or all; blocks, and reports `progress`.
 
+    What a rebuild that was broken off has left is gone on with, unless all is to be made `anew`.
     Raises RebuildFailed, AlreadyRebuilding, and what psycopg raises; the live read models are
     then as they were.
     """
@@ -74,6 +77,8 @@ def rebuild(
     url = database.service_url
     with _connect(url, book.schema) as watch:
         install(watch, [kind() for kind in kinds])
+        if anew:
+            _drop_leftovers(watch, [kind(BESIDE) for kind in kinds])
         for kind in kinds:
             _claim(watch, f"{kind.name} rebuild")
         head = head_of(watch)
@@ -104,16 +109,49 @@ def build(
     with _connect(url, schema) as connection:
         for shadow in shadows:
             _claim(connection, shadow.checkpoint)
-            with connection.transaction():
-                drop(connection, shadow)
-                create(connection, shadow, indexed=False)
+        target = min(target, *(_comparable_at(connection, shadow) for shadow in shadows))
+        for shadow in shadows:
+            if not _goes_on(connection, shadow, target):
+                with connection.transaction():
+                    _drop(connection, shadow)
+                    create(connection, shadow, indexed=False)
         runner = Runner(connection, shadows)
         runner.take_over()
-        _fold(
-            runner, min(target, *(_comparable_at(connection, shadow) for shadow in shadows)), added
-        )
+        added(sum(follower.position for follower in runner.followers))
+        _fold(runner, target, added)
         for shadow in shadows:
+            _index(connection, shadow)
+
+
+def _goes_on(connection: Connection, shadow: Projection, target: int) -> bool:
+    """Whether what an earlier rebuild has left can be gone on with."""
+    row = connection.execute(SQL["read"], (shadow.checkpoint,)).fetchone()
+    return row is not None and row[0] == shadow.version and row[1] <= target
+
+
+def _drop(connection: Connection, shadow: Projection) -> None:
+    drop(connection, shadow)
+    connection.execute(SQL["forget"], (_indexed(shadow),))
+
+
+def _drop_leftovers(connection: Connection, shadows: Sequence[Projection]) -> None:
+    for shadow in shadows:
+        _claim(connection, shadow.checkpoint)
+        with connection.transaction():
+            _drop(connection, shadow)
+    connection.execute(SQL["release_all"])
+
+
+def _index(connection: Connection, shadow: Projection) -> None:
+    """Make the indexes, once: a checkpoint of their own says that they are there."""
+    with connection.transaction():
+        mark = (_indexed(shadow), shadow.version)
+        if connection.execute(SQL["follow"], mark).fetchone() is not None:
             connection.execute(shadow.sql["indexes"])
+
+
+def _indexed(shadow: Projection) -> str:
+    return f"indexes of {shadow.checkpoint}"
 
 
 class _Reporter:
@@ -193,6 +231,7 @@ def _replace(holder: Connection, live: Projection, shadow: Projection) -> None:
         holder.execute(template(TABLES["rename"]).format(built=built, live=place))
     holder.execute(SQL["adopt"], (live.checkpoint, shadow.checkpoint))
     holder.execute(SQL["forget"], (shadow.checkpoint,))
+    holder.execute(SQL["forget"], (_indexed(shadow),))
 
 
 def catch_up(

@@ -17,6 +17,7 @@ from api.cli.maintenance import rebuild_projections, verify_books, write_snapsho
 from api.cli.meter import meter
 from api.cli.notices import notices
 from api.cli.parked import messages
+from api.cli.replay import replay_to
 from api.cli.send import send
 from api.cli.serve import migrate_database, project, serve
 from api.cli.simulate import simulate
@@ -47,6 +48,7 @@ app.command(context_settings=PASSED_ON)(consume)
 app.add_typer(messages, name="parked")
 app.add_typer(notices, name="notices")
 app.command("rebuild")(rebuild_projections)
+app.command("replay")(replay_to)
 app.command("verify")(verify_books)
 app.command("snapshot")(write_snapshots)
 app.command()(clock)

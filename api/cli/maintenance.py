@@ -26,10 +26,15 @@ def rebuild_projections(
     ] = None,
     *,
     book: _Book = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Begin anew what an earlier rebuild has left unfinished.")
+    ] = False,
 ) -> None:
     """Rebuild read models from the log, beside the live ones, then swap them in.
 
-    Queries are answered meanwhile. Exits with 1 if a live read model differed from the rebuilt one.
+    Queries are answered meanwhile. One that was killed is gone on with by the next; after a release
+    whose fold is another under the same version, begin --anew. Exits with 1 if a live read model
+    differed from the rebuilt one.
     """
     known = [kind.name for kind in PROJECTIONS]
     unknown = [name for name in names or () if name not in known]
@@ -38,7 +43,7 @@ def rebuild_projections(
     clean = True
     with opened() as where, progress_bar() as bar:
         for each in books_of(where, book):
-            for rebuilt in _rebuilt(where, each, names or None, bar):
+            for rebuilt in _rebuilt(where, each, names or None, bar, anew=anew):
                 clean = _told(each, rebuilt) and clean
     if not clean:
         raise typer.Exit(_WRONG)
@@ -89,10 +94,12 @@ def write_snapshots(*, book: _Book = None) -> None:
             out.print(f"{each.name}: {seen:,} entities have snapshots", soft_wrap=True)
 
 
-def _rebuilt(where: Database, book: Book, names: list[str] | None, bar: Progress) -> list[Rebuilt]:
+def _rebuilt(
+    where: Database, book: Book, names: list[str] | None, bar: Progress, *, anew: bool
+) -> list[Rebuilt]:
     task = bar.add_task(f"rebuild {book.name}", total=None)
     try:
-        return rebuild(where, book, names, progress=_onto(bar, task))
+        return rebuild(where, book, names, anew=anew, progress=_onto(bar, task))
     except AlreadyRebuilding as error:
         raise CommandFailed(f"{error}; wait until it has ended") from None
     except RebuildFailed as error:

@@ -12,18 +12,10 @@ import typer
 from rich import box
 from rich.columns import Columns
 from rich.console import Group, RenderableType
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from api.cli.books import profile_document
-from api.cli.terminal import CommandFailed, err, opened, out
+from api.cli.terminal import CommandFailed, opened, out, progress_bar
 from api.currencies import money
 from api.simulation.year.book import simulate_year
 from api.simulation.year.plan import SCENES
@@ -81,14 +73,7 @@ def with_progress(
     where: Database, name: str, document: dict[str, Any], extent: Extent, *, seed: int
 ) -> tuple[Book, YearTallies]:
     """The simulation and then the read models, with a bar and an estimate each."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err) as progress:
+    with progress_bar() as progress:
         total = (extent.ends - extent.begins).days
         task = progress.add_task(f"{extent.fans:,} fans of {document['profile']}", total=total)
         try:

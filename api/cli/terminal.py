@@ -13,7 +13,14 @@ from psycopg_pool import PoolTimeout
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from api.provisioning import CannotProvision
 from ledger import logs
@@ -116,11 +123,12 @@ def books_of(where: Database, name: str | None) -> list[Book]:
 
 
 def progress_bar() -> Progress:
-    """A bar on standard error, with a description, a share and the time."""
+    """A bar on standard error, with a description, a share, the time, and an estimate."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=err,
     )

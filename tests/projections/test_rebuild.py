@@ -212,3 +212,58 @@ def _tables(fresh: FreshBook) -> dict[str, list[tuple[Any, ...]]]:
             for kind in PROJECTIONS
             for table in kind.tables
         }
+
+
+class Killed(BaseException):
+    """What ends a process in the middle."""
+
+
+def test_a_rebuild_that_was_killed_is_gone_on_with(
+    database: Database, stage: WritePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(stage)
+    follow(stage.fresh)
+    before, head = _tables(stage.fresh), len(stage.rows())
+    monkeypatch.setattr(runner, "PAGE_EVENTS_MAX", 5)
+    passed: list[tuple[int, int]] = []
+    advance = runner.Runner._advance
+
+    def advancing(self: Any, due: Any, start: int, end: int) -> None:
+        passed.append((start, end))
+        if len(passed) == 3:
+            raise Killed
+        advance(self, due, start, end)
+
+    monkeypatch.setattr(runner.Runner, "_advance", advancing)
+    with pytest.raises(Killed):
+        rebuild(database, stage.book, ["wallets"])
+    rebuild(database, stage.book, ["wallets"])
+    assert [start for start, _ in passed[:2]] == [0, 5]
+    assert passed[2:4] == [(10, 15), (10, 15)]  # what was written is not folded again
+    assert _tables(stage.fresh) == before
+    passed[:] = [(0, 0)] * 5
+    rebuild(database, stage.book, ["wallets"], anew=True)
+    assert passed[5] == (0, 5) and passed[-1][1] == head
+
+
+@pytest.mark.parametrize("part", ["_index", "_swap"])
+def test_a_rebuild_that_was_killed_before_the_swap_ends(
+    database: Database, stage: WritePath, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    written(stage)
+    follow(stage.fresh)
+    before = _tables(stage.fresh)
+    done = getattr(rebuilding, part)
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(rebuilding, part, killed)
+    with pytest.raises(Killed):
+        rebuild(database, stage.book)
+    monkeypatch.setattr(rebuilding, part, done)
+    stage.given(tip(1, "ben", "cora"))
+    follow(stage.fresh)
+    assert all(found.compared and not found.differences for found in rebuild(database, stage.book))
+    assert _tables(stage.fresh) != before
+    assert verify(database.service_url, stage.book, admin_url=database.admin_url).sound

@@ -155,6 +155,13 @@ def test_a_wrong_policy_makes_no_book(
         (["key", "list", "--book", "nope"], "book list"),
         (["verify", "--book", "nope"], "book list"),
         (["rebuild", "nope"], "wallets"),
+        (["replay", "--book", "nope", "--until", "1"], "book list"),
+        (["replay", "--book", "B", "--until", "soon"], "neither"),
+        (["replay", "--book", "B", "--until", "2026-01-01T00:00:00"], "no zone"),
+        (["simulate", "--year", "--profile", "nope"], "micro-unlock"),
+        (["simulate", "--year", "--size", "huge"], "number of fans"),
+        (["simulate", "--year", "--from", "2999-01-01"], "not over yet"),
+        (["simulate", "--year", "--size", "3", "--book", "B"], "sim-"),
         (["serve", "--port", "70000"], "65535"),
         (["nonsense"], "nonsense"),
     ],
@@ -173,6 +180,19 @@ def test_a_database_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKENLEDGER_BODY_BYTES_MAX", "many")
     assert "TOKENLEDGER_BODY_BYTES_MAX" in run("migrate", status=2).stderr
+
+
+def test_a_month_is_simulated_and_replayed() -> None:
+    name = fresh("sim-cli")
+    days = ("--size", "10", "--from", "2026-01-01", "--months", "1")
+    lived = run("simulate", "--year", "--profile", "live-call", "--book", name, *days).output
+    assert "trial balance" in lived and "call_block.charged.v1" in lived and f"{name}: " in lived
+    schema = f"read_{name}@50"
+    assert schema in run("replay", "--book", name, "--until", "50").output
+    assert f"{schema} is gone" in run("replay", "--book", name, "--until", "50", "--drop").output
+    assert "nothing to drop" in run("replay", "--book", name, "--until", "50", "--drop").output
+    run("replay", "--book", name, "--until", "99999999", status=2)
+    assert "clean" in run("verify", "--book", name).output
 
 
 def test_rebuild_and_verify(database: Database) -> None:
