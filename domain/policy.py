@@ -307,3 +307,24 @@ def in_force(versions: Sequence[PolicyVersion], instant: datetime) -> PolicyVers
 def refund_end(sold_at: datetime, window_days: int | None) -> datetime | None:
     """Until when a sale made at `sold_at` may be refunded on request, if that ever ends."""
     return None if window_days is None else sold_at + timedelta(days=window_days)
+
+
+#: The days of maturity up to which earnings mature on the hour.
+HOURLY_DAYS = 31
+
+
+def maturity(sold_at: datetime, days: int, now: datetime | None = None) -> datetime | None:
+    """When the earnings of a sale mature, if not at once: `days` later, at the next full hour.
+
+    Full hours keep what a creator's state holds of unmatured earnings within days × 24 sums,
+    however many sales there are; of more than HOURLY_DAYS days, the next full day of UTC keeps it
+    within one sum a day. A late fact may be mature already at `now`.
+    """
+    if not days:
+        return None
+    exact = sold_at + timedelta(days=days)
+    start, step = exact.replace(minute=0, second=0, microsecond=0), timedelta(hours=1)
+    if days > HOURLY_DAYS:
+        start, step = start.replace(hour=0), timedelta(days=1)
+    matures_at = start if start == exact else start + step
+    return None if now is not None and matures_at <= now else matures_at

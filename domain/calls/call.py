@@ -298,7 +298,7 @@ class CallBlockCharged(Sale, CallEvent, frozen=True, kw_only=True):
 
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, and the call."""
-        return (*super().tags(), f"call:{self.call_id}")
+        return (*Sale.tags(self), f"call:{self.call_id}")
 
     def in_call(self, call: Call) -> Call:
         """Paid up to the end of this block."""

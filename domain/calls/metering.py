@@ -24,7 +24,7 @@ from domain.command import Decision, Given, command
 from domain.creators.creator import Creator
 from domain.event import Event
 from domain.fields import FreezeScope, Funding, Instant
-from domain.policy import refund_end
+from domain.policy import maturity, refund_end
 from domain.rejections import (
     CALL_NOT_ACTIVE,
     CLOCK_SKEW,
@@ -32,7 +32,6 @@ from domain.rejections import (
     reject,
 )
 from domain.sales.amounts import token_amounts
-from domain.sales.commands import maturity
 from domain.wallets.wallet import LATE_WITHIN, Wallet
 
 AHEAD_MAX = timedelta(seconds=5)

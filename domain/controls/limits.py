@@ -27,7 +27,11 @@ class Overflow(NamedTuple):
 
 def decide(command: Command, given: Given) -> Decision:
     """What is decided on `command`, unless a list would become too long by it."""
-    decision = erasure.decide(command, given)
+    return bounded(command, given, erasure.decide(command, given))
+
+
+def bounded(command: Command, given: Given, decision: Decision) -> Decision:
+    """`decision`, unless a list would become too long by it."""
     if isinstance(decision, Suspended):
         events = decision.events
     elif command.grows and isinstance(decision, tuple):

@@ -30,6 +30,7 @@ class RecordPurchase(Command):
     """Credit the tokens of a package that a processor was paid for (notice)."""
 
     name = "record-purchase"
+    grows = False
 
     user: Id
     package: Id

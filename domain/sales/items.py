@@ -26,7 +26,7 @@ class ItemSold(Sale, EntitlementEvent, frozen=True):
 
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, and the entitlement."""
-        return (*super().tags(), entitlement_key(self.buyer, self.item_id or ""))
+        return (*Sale.tags(self), entitlement_key(self.buyer, self.item_id or ""))
 
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """This sale entitles from now on."""
@@ -75,10 +75,11 @@ class BuyItem(SaleCommand):
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """Those of a sale, and the entitlement."""
-        user = self.user
-        if self.processor_ref is None and self.offer is None:
-            return f"wallet:{user}", f"creator:{self.creator}", entitlement_key(user, self.item)
-        return *super().prefetch(states), entitlement_key(user, self.item)
+        own = self.__dict__
+        user, entitlement = own["user"], entitlement_key(own["user"], own["item"])
+        if own["processor_ref"] is None and own["offer"] is None:
+            return f"wallet:{user}", f"creator:{own['creator']}", entitlement
+        return *super().prefetch(states), entitlement
 
     def prices(self) -> Prices:
         """Price and discounts as quoted."""

@@ -8,7 +8,6 @@ from domain.accounts import Assets
 from domain.command import COMMANDS, Command, Decision, Given, Suspended
 from domain.controls.second_persons import decide
 from domain.event import Event
-from domain.policy import in_force
 from domain.rejections import Rejection
 from ledger.books import Book
 from ledger.log.entry import Entry, body_of
@@ -67,7 +66,7 @@ class Decisions:
         first = group[0].entry
         if first.command not in COMMANDS:
             return iter(())
-        policy = in_force(self._policies.versions(), first.recorded_at)
+        _, policy = self._policies.at(first.recorded_at)
         return retold([(one.entry, one.event) for one in group], policy)
 
     def _compared(self, command: Command, group: Sequence[Placed]) -> DecidedAgain:
@@ -88,12 +87,12 @@ class Decisions:
         return found
 
     def _decide(self, command: Command, first: Placed, today: date) -> Decision:
-        policies = self._policies.versions()
         entry, now = first.entry, first.entry.recorded_at
+        policies, policy = self._policies.at(now)
         given = Given(
             self._states,
             policies,
-            in_force(policies, now),
+            policy,
             now,
             entry.event_id,
             entry.on_behalf_of or entry.principal,

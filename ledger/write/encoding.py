@@ -15,7 +15,15 @@ from domain.accounts import Assets, Posting, amount_of, balanced
 from domain.event import Event
 from domain.rejections import BODY_TOO_LARGE, Rejection, reject
 from ledger.log.copy_rows import event_row, receipt_row
-from ledger.log.entry import ENTRY_BYTES_MAX, ENVELOPE_VERSION, Entry, body_of, canonical, leaf_hash
+from ledger.log.entry import (
+    ENTRY_BYTES_MAX,
+    ENVELOPE_VERSION,
+    EntryInOrder,
+    body_of,
+    canonical,
+    in_order,
+    leaf_hash,
+)
 from ledger.write.answer import Answer, AnsweredEvent
 from ledger.write.request import Request
 
@@ -117,10 +125,11 @@ def receipt_rows(answered: Iterable[tuple[Request, Answer]]) -> list[bytes]:
 def _entry(pending: PendingEvent, body: bytes, postings: tuple[Posting, ...]) -> bytes:
     event, context, recorded = pending.event, pending.context, pending.recorded
     request = context.request
-    return canonical(
-        Entry(
+    return in_order(
+        EntryInOrder(
             msgspec.Raw(body),
             context.book,
+            None,
             request.client,
             request.name,
             request.correlation_id,
@@ -130,14 +139,14 @@ def _entry(pending: PendingEvent, body: bytes, postings: tuple[Posting, ...]) ->
             recorded.event_id,
             request.fingerprint.hex(),
             request.key.hex(),
+            event.labels,
             context.occurred_at,
+            request.on_behalf_of,
+            context.policy_version,
             postings,
             request.principal,
             pending.recorded_at,
             pending.tags,
             recorded.type,
-            context.policy_version,
-            request.on_behalf_of,
-            event.labels,
         )
     )

@@ -59,10 +59,7 @@ class Request(msgspec.Struct, frozen=True):
 class NothingLoaded:
     """What a command finds that is asked for its needs at first; `asked`: whether it looked."""
 
-    __slots__ = ("asked",)
-
-    def __init__(self) -> None:
-        self.asked = False
+    asked = False
 
     def loaded(self, _kind: type[S], _entity_id: str, /) -> S | None:
         """None."""
@@ -108,9 +105,9 @@ def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
     guess a text could find it in the log, even after it was erased.
     """
     values = command.__dict__
-    fields = {field: values[field] for field in command.model_fields_set}
+    fields = {field: values[field] for field in command.__pydantic_fields_set__}
     fields.pop("correlation_id", None)
-    if command.labels is not None and command.notice_id() is not None:
+    if values["labels"] is not None and command.notice_id() is not None:
         fields.pop("labels")
     for field in command.text_fields:
         if fields.get(field) is not None:
