@@ -18,6 +18,7 @@ from bench import (
     many_books,
     million,
     neighbours,
+    read_models,
 )
 from bench.stage import Stage, stage
 from ledger import gc_tuning as collector
@@ -43,10 +44,13 @@ MUST: dict[str, tuple[str, float]] = {
     "relay_vs_producer": (">=", 0.6),
     "kafka_project_vs_local": (">=", 0.5),
     "relay_lag_p99_ms": ("<=", 250.0),
+    "journal_vs_copy": (">=", 0.5),
+    "lag_p99_ms": ("<=", 100.0),
 }
 PARTS = (
     *("bulk", "import", "http", "calls", "payouts", "million", "long", "writers", "memory"),
     "neighbours",
+    "read_models",
     "kafka",
     "books",  # the last: a projector of whatever came after would follow a thousand books
 )
@@ -91,6 +95,8 @@ def _measure(part: str, place: Stage, figures: dict[str, float]) -> dict[str, fl
             return long_log.memory(place)
         case "neighbours":
             return neighbours.measure(place)
+        case "read_models":
+            return read_models.measure(place)
         case "kafka":
             if lacking := kafka.missing():
                 print(f"kafka is not measured: {lacking}", file=sys.stderr)
