@@ -117,9 +117,9 @@ class Call(State, frozen=True, kw_only=True):
         lacking, begun, last = block, None, until
         for start, end in self._talk(until):
             at = start
-            while end - at >= lacking:
-                yield begun or at, at + lacking
-                at, lacking, begun = at + lacking, block, None
+            while (complete := at + lacking) <= end:
+                yield begun or at, complete
+                at, lacking, begun = complete, block, None
             if at < end:
                 lacking, begun, last = lacking - (end - at), begun or at, end
         if begun is not None and self._pays_part(until):
@@ -129,7 +129,9 @@ class Call(State, frozen=True, kw_only=True):
         """The spans of active time between `paid_to` and `until`."""
         assert self.paid_to is not None
         at, spans = self.paid_to, []
-        end = min(until, self.paused_at or until, self.ended_at or until)
+        end = until
+        if self.paused_at is not None or self.ended_at is not None:
+            end = min(until, self.paused_at or until, self.ended_at or until)
         for paused, resumed in self.pauses:
             if paused >= end:
                 break

@@ -101,7 +101,8 @@ def metered(
         return () if over else (ending(terms, given.now, CallEndReason.ACCOUNT_FROZEN),)
     if over and call.reason == CallEndReason.INSUFFICIENT_FUNDS:
         return ()
-    until = moment if over else min(moment, call.idle_at)
+    idle = not over and moment >= call.idle_at
+    until = call.idle_at if idle else moment
     blocks: list[CallBlockCharged] = []
     for span in call.unpaid(until):
         if len(blocks) == at_most:
@@ -116,7 +117,7 @@ def metered(
             return (*blocks, ending(terms, span[1], CallEndReason.INSUFFICIENT_FUNDS))
         wallet = block.in_wallet(wallet, terms.fan)
         blocks.append(block)
-    if not over and moment >= call.idle_at:
+    if idle:
         return (*blocks, ending(terms, call.idle_at, CallEndReason.IDLE))
     if not over and FreezeScope.EARN in creator.frozen:
         return (*blocks, ending(terms, given.now, CallEndReason.CREATOR_FROZEN))

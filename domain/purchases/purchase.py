@@ -245,6 +245,18 @@ class TokensPurchased(
             *self.token_postings(assets),
         )
 
+    def token_postings(self, assets: Assets) -> tuple[Posting, ...]:
+        """What `lot_changes` say of them, with less to do on the way: there are many purchases."""
+        promo = self.bonus if self.bonus_class == PROMO else 0
+        paid = self.tokens + self.bonus - promo
+        free = accounts.wallet_free(self.user)
+        return (
+            (accounts.SUPPLY, assets.paid, paid),
+            (free, assets.paid, -paid),
+            (accounts.SUPPLY, assets.promo, promo),
+            (free, assets.promo, -promo),
+        )
+
     def lot_changes(self) -> tuple[LotChange, ...]:
         """A lot of what was bought; the bonus in it or beside it."""
         promo = self.bonus if self.bonus_class == PROMO else 0

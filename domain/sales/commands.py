@@ -147,20 +147,20 @@ class SaleCommand(Command):
 
     def decide(self, given: Given) -> Decision:
         """The sale, or a rejection; money that a card paid for a rejected sale goes to suspense."""
-        prices, offer = self.prices(), None
-        if self.offer is not None:
-            offer = given.state(Offer, self.offer)
+        prices, offer, own = self.prices(), None, self.__dict__
+        if own["offer"] is not None:
+            offer = given.state(Offer, own["offer"])
             if offer.terms is None:
-                return self._without_offer(given, self.offer)
+                return self._without_offer(given, own["offer"])
             prices = offer.terms.prices(prices[0])
-        if self.currency is not None and (other := other_currency(self, given)) is not None:
+        if own["currency"] is not None and (other := other_currency(self, given)) is not None:
             return suspended(self, charged(prices), CURRENCY_MISMATCH.code, currency=other)
         version = given.policy
         if version is None:
             sale: Sale | Rejection = reject(NO_POLICY, at=given.now)
         else:
             sale = self._sale(given, version.policy, prices, offer)
-        if self.funding == TOKEN:
+        if own["funding"] == TOKEN:
             return sale if type(sale) is Rejection else (sale,)
         if type(sale) is Rejection:
             code = sale.reason.code
@@ -178,7 +178,8 @@ class SaleCommand(Command):
     def _sale(
         self, given: Given, policy: Policy, prices: Prices, offer: Offer | None
     ) -> Sale | Rejection:
-        user, payee, funding = self.user, self.creator, self.funding
+        own = self.__dict__  # a model's attribute costs five times an item of it
+        user, payee, funding = own["user"], own["creator"], own["funding"]
         wallet = given.state(Wallet, user)
         creator = given.state(Creator, payee)
         terms = self.terms(policy)
@@ -260,7 +261,7 @@ class SaleCommand(Command):
         discount: int,
         country: str | None,
     ) -> Sale:
-        now, own = given.now, self.__dict__  # a model's attribute costs five times an item of it
+        now, own = given.now, self.__dict__
         sold_at = own["occurred_at"] or now
         mature_at = maturity(sold_at, terms.maturity_days, now) if terms.maturity_days else None
         item, item_class, usable_until = self.entitled_item()

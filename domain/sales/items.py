@@ -83,15 +83,19 @@ class BuyItem(SaleCommand):
 
     def prices(self) -> Prices:
         """Price and discounts as quoted."""
-        return self.price, self.discount, self.platform_discount
+        own = self.__dict__
+        return own["price"], own["discount"], own["platform_discount"]
 
     def refusal(self, given: Given) -> Rejection | None:
         """The offer must still stand, and the item must not be the buyer's already."""
-        if self.offer_expires_at is not None and self.offer_expires_at <= given.now:
-            return reject(OFFER_EXPIRED, expired_at=self.offer_expires_at)
-        held = given.state(Entitlement, f"{self.user}:{self.item}").live(given.now)
+        own, now = self.__dict__, given.now
+        if own["offer_expires_at"] is not None and own["offer_expires_at"] <= now:
+            return reject(OFFER_EXPIRED, expired_at=own["offer_expires_at"])
+        user, item = own["user"], own["item"]
+        entitlement = given.state(Entitlement, f"{user}:{item}")
+        held = entitlement.live(now) if entitlement.grants else None
         if held is not None:
-            return reject(ALREADY_ENTITLED, user=self.user, item=self.item, sale_id=held.sale_id)
+            return reject(ALREADY_ENTITLED, user=user, item=item, sale_id=held.sale_id)
         return None
 
     def terms(self, policy: Policy) -> SaleTerms:
@@ -103,7 +107,8 @@ class BuyItem(SaleCommand):
 
     def entitled_item(self) -> tuple[str, str | None, datetime | None]:
         """The item, its class, and until when it may be used."""
-        return self.item, self.item_class, self.access_until
+        own = self.__dict__
+        return own["item"], own["item_class"], own["access_until"]
 
 
 @command

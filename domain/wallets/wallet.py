@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -40,9 +41,7 @@ _EFFECTS = {
 NEVER = datetime.max.replace(tzinfo=UTC)
 #: The milliseconds since 1970 and the microsecond within the last one, in an event's id.
 _EVENT_ID = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-")
-_ID_LENGTH = 36
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 #: Lots in a wallet: so many that one entry can speak of all of them, whatever happens to them.
 LOTS_MAX = 150
 #: After its end a call may be metered for that long; then what is unpaid is written off.
@@ -77,11 +76,7 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True, gc=F
     @property
     def since(self) -> datetime | None:
         """When its tokens came into the wallet, as the id of the event that brought them tells."""
-        ids = _EVENT_ID.findall(self.lot)
-        if not ids:
-            return None
-        high, low, micros = ids[-1]
-        return _EPOCH + timedelta(milliseconds=int(high + low, 16), microseconds=int(micros, 16))
+        return _recorded_at(self.lot)  # remembered: a call asks each lot for it at every block
 
     def released(self, tokens: int) -> int:
         """What the next `tokens` of it release of its price: a difference of two floors."""
@@ -146,11 +141,13 @@ class LotUse(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     expires_at: datetime | None = None
 
 
-def _ids_until(moment: datetime) -> str:
-    """A text above the ids of all events recorded until `moment`, and below those after it."""
-    ms, us = divmod((moment - _EPOCH) // _MICROSECOND, 1_000)
-    high = f"{ms:012x}"
-    return f"{high[:8]}-{high[8:]}-7{us:03x}."
+@lru_cache(65_536)
+def _recorded_at(lot_id: str) -> datetime | None:
+    ids = _EVENT_ID.findall(lot_id)
+    if not ids:
+        return None
+    high, low, micros = ids[-1]
+    return _EPOCH + timedelta(milliseconds=int(high + low, 16), microseconds=int(micros, 16))
 
 
 class BuyerRisk(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -214,15 +211,12 @@ class Wallet(State, frozen=True, kw_only=True):
 
     def at(self, moment: datetime) -> "Wallet":
         """The wallet without the lots that came in after `moment`."""
-        until = _ids_until(moment)
         for lot in self.lots:
-            if len(lot.lot) != _ID_LENGTH or lot.lot > until:
+            if (since := _recorded_at(lot.lot)) is not None and since > moment:
                 break
         else:
-            return self  # nearly always: to read a time out of an id costs many times as much
-        lots = tuple(lot for lot in self.lots if (since := lot.since) is None or since <= moment)
-        if len(lots) == len(self.lots):
             return self
+        lots = tuple(lot for lot in self.lots if (since := lot.since) is None or since <= moment)
         return msgspec.structs.replace(self, lots=lots)
 
     def take(self, tokens: int, now: datetime) -> tuple[LotUse, ...] | None:
@@ -283,14 +277,17 @@ class Wallet(State, frozen=True, kw_only=True):
                 assert isinstance(named, Lot), named
                 lots[named.lot] = lot.joined_by(tokens, named.price)
                 continue
+            before = 0 if lot is None else lot.consumed
             if lot is None:
                 assert isinstance(named, Lot), named
-                lot = named.after(named.left)
+                lot, before = named, named.tokens
             consumed, held = _EFFECTS[cause]
             lots[named.lot] = msgspec.structs.replace(
-                lot, consumed=lot.consumed + tokens * consumed, held=lot.held + tokens * held
+                lot, consumed=before + tokens * consumed, held=lot.held + tokens * held
             )
-        left = sorted((lot for lot in lots.values() if lot.left), key=Lot.order)
+        left = [lot for lot in lots.values() if lot.tokens > lot.consumed]
+        if len(left) > 1:
+            left.sort(key=Lot.order)
         return msgspec.structs.replace(self, lots=tuple(left))
 
     def may_join(self, now: datetime) -> bool:

@@ -104,7 +104,9 @@ class Batch:
 
     def answer(self, request: Request) -> Answer:
         """Decide one request, or find what it was answered before; may raise MissingState."""
-        known = self.known.to(request)
+        known = self.known.get(request.key)
+        if known is not None or request.former_key:
+            known = self.known.to(request)
         if known is not None:
             fingerprint, answer = known
             if fingerprint == request.fingerprint:

@@ -12,7 +12,7 @@ from itertools import chain
 import msgspec
 
 from domain.accounts import Assets, Posting, amount_of, balanced
-from domain.event import Event
+from domain.event import EVENTS, Event
 from domain.rejections import BODY_TOO_LARGE, Rejection, reject
 from ledger.log.copy_rows import event_row, receipt_row
 from ledger.log.entry import (
@@ -68,6 +68,10 @@ class PendingEvent(msgspec.Struct, frozen=True, gc=False):
     recorded_at: datetime
     occurred_us: int
     recorded_us: int
+
+
+#: Events that may name their own business date.
+_DATED = {kind for kind in EVENTS.values() if kind.stated_date is not Event.stated_date}
 
 
 def event_rows(events: Sequence[PendingEvent]) -> tuple[list[bytes], int]:
@@ -134,7 +138,7 @@ def _entry(pending: PendingEvent, body: bytes, postings: tuple[Posting, ...]) ->
             request.name,
             request.correlation_id,
             context.assets.currency,
-            event.stated_date() or context.effective_on,
+            (type(event) in _DATED and event.stated_date()) or context.effective_on,
             ENVELOPE_VERSION,
             recorded.event_id,
             request.fingerprint.hex(),

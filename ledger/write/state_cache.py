@@ -74,7 +74,7 @@ class StateCache:
         lacking: dict[str, None] = {}
         young, old = self._young, self._old
         for key in keys:
-            if key in into or key in lacking:
+            if key in into:
                 continue
             held = young.get(key)
             if held is None:
