@@ -143,6 +143,8 @@ class Policy(_Part):
     profile: Id
     currency: Currency
     time_zone: TimeZone
+    #: The month in which fiscal years begin; each is named after the year in which it ends.
+    fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
     funding: Annotated[tuple[FundingField, ...], Field(strict=False)]
     unit_value: PositiveAmount | None = None
     revenue_share: RevenueShare

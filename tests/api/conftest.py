@@ -41,7 +41,7 @@ def fresh(kind: str) -> str:
 def shaped(model: type[BaseModel], body: dict[str, Any]) -> dict[str, Any]:
     """Check that an answer has exactly the documented fields."""
     model.model_validate_json(msgspec.json.encode(body), strict=True)
-    assert set(body) == set(model.model_fields)
+    assert set(body) == {field.alias or name for name, field in model.model_fields.items()}
     return body
 
 

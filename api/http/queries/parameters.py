@@ -4,11 +4,13 @@ A dependency reads its parameters before the caller is known, as the framework r
 what is malformed is refused with its pointer.
 """
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Path, Query
 
+from domain import calendar
+from domain.calendar import DateRange
 from domain.catalogue import Problem
 from ledger.log.reading import POSITION_MAX
 from ledger.write.admission import ID, invalid
@@ -23,8 +25,16 @@ _Position = Annotated[
 ]
 _At = Annotated[datetime | None, Query(description="as of this recorded time, with its offset")]
 _EffectiveOn = Annotated[date | None, Query(description="as of the end of this effective date")]
-_From = Annotated[date, Query(alias="from")]
-_To = Annotated[date, Query(alias="to", description="included")]
+_Named = Annotated[
+    str | None,
+    Query(
+        description="days of the book's zone: 2026, FY2026, 2026-Q3, 2026-11, 2026-W48, "
+        "2026-11-20, 2026-11-01..2026-11-15, month-1 or today",
+        max_length=32,
+    ),
+]
+_From = Annotated[date | None, Query(alias="from")]
+_To = Annotated[date | None, Query(alias="to", description="included")]
 
 
 class Moment(NamedTuple):
@@ -47,19 +57,47 @@ async def read_moment(
     return moment
 
 
-class DateRange(NamedTuple):
-    """Business days from the first to the last, both included."""
+class PeriodAsked(NamedTuple):
+    """The days that a question asks for: `text` as people name periods, or two dates."""
 
-    first: date
-    last: date
+    text: str | None
+    first: date | None
+    last: date | None
 
 
-async def read_dates(first: _From, last: _To) -> DateRange:
-    """The days that a question asks for; raises Denied."""
-    if last < first:
+async def read_period(period: _Named = None, first: _From = None, last: _To = None) -> PeriodAsked:
+    """The period that a question asks for, or none; raises Denied."""
+    if period is not None and (first is not None or last is not None):
+        raise invalid(Problem("/period", "give a period, or from and to"))
+    if first is not None and last is not None and last < first:
         raise invalid(Problem("/to", "is before from"))
-    return DateRange(first, last)
+    if period is not None:
+        _days_of(period, datetime.now(UTC).date(), 1)
+    return PeriodAsked(period, first, last)
+
+
+def bounded(asked: PeriodAsked) -> PeriodAsked:
+    """The same, for a question that needs a period with both its ends; raises Denied."""
+    if asked.text is None and (asked.first is None or asked.last is None):
+        missing = "from" if asked.first is None else "to"
+        raise invalid(Problem(f"/{missing}", "is missing: give a period, or from and to"))
+    return asked
+
+
+def days_of(asked: PeriodAsked, *, today: date, fiscal_year_start: int) -> DateRange:
+    """The days, both included, in the zone in which it is `today`. What has no end goes on to the
+    last day there is, and what has no beginning begins with the first. Raises Denied."""
+    if asked.text is not None:
+        return _days_of(asked.text, today, fiscal_year_start)
+    return DateRange(asked.first or date.min, asked.last or date.max)
+
+
+def _days_of(text: str, today: date, fiscal_year_start: int) -> DateRange:
+    try:
+        return calendar.period(text, today=today, fiscal_year_start=fiscal_year_start)
+    except calendar.NotAPeriod as error:
+        raise invalid(Problem("/period", str(error))) from None
 
 
 AtMoment = Annotated[Moment, Depends(read_moment)]
-Dates = Annotated[DateRange, Depends(read_dates)]
+Period = Annotated[PeriodAsked, Depends(read_period)]

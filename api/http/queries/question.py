@@ -8,13 +8,17 @@ its checks and its part of the OpenAPI document follow from the row. Every quest
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from api.http.queries.parameters import Moment
+from api.http.queries.parameters import Moment, PeriodAsked, days_of
+from domain.calendar import DateRange
 from ledger.api_keys import Identity
 from ledger.books import Book
+from ledger.log.policies import fiscal_year_start
 from ledger.log.reading import position_at
 from ledger.postgres.database import Connection
 
@@ -37,6 +41,13 @@ class Asked(NamedTuple):
         """The last position that the moment includes; None for now. It may still lie ahead of the
         read model: `not_before` tells."""
         return moment.position if moment.at is None else position_at(self.connection, moment.at)
+
+    def days(self, period: PeriodAsked) -> DateRange:
+        """The days of the period in the book's zone; raises Denied."""
+        today = datetime.now(ZoneInfo(self.book.time_zone)).date()
+        fiscal = period.text is not None and period.text.startswith("FY")
+        start = fiscal_year_start(self.connection) if fiscal else 1
+        return days_of(period, today=today, fiscal_year_start=start)
 
 
 class AccessRule(Protocol):

@@ -133,6 +133,19 @@ def test_daily_figures(service: Caller, told: dict[str, Any]) -> None:
     (figures,) = body["days"]
     wanted = {"date", "token_sales", "sales_by_product", "payers", "call_blocks", "tips"}
     assert wanted <= set(figures) and figures["date"] == day
+    assert (body["from"], body["to"]) == (day, day)
+
+
+def test_a_period_by_its_name_is_the_days_that_it_stands_for(
+    service: Caller, told: dict[str, Any]
+) -> None:
+    day = told["last"]["recorded_at"][:10]
+    year = {"from": f"{day[:4]}-01-01", "to": f"{day[:4]}-12-31"}
+    wanted = service.ask("analytics/daily", **year, min_position=told["position"]).json()
+    for name in (day[:4], f"FY{day[:4]}", "year-0"):
+        found = service.ask("analytics/daily", period=name, min_position=told["position"]).json()
+        assert {**found, "as_of_position": 0} == {**wanted, "as_of_position": 0}, name
+    assert wanted["days"] and (wanted["from"], wanted["to"]) == (year["from"], year["to"])
 
 
 def test_pages_of_the_log(tenant: Tenant, service: Caller) -> None:

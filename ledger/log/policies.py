@@ -1,0 +1,25 @@
+"""What the policy in force says to those who read a book."""
+
+from datetime import UTC, datetime
+
+from domain.controls.policy_changes import POLICIES, Policies
+from domain.policy import Policy, in_force
+from ledger.log import reading
+from ledger.log.entry import decode
+from ledger.postgres.database import Connection
+
+
+def policy_in_force(connection: Connection) -> Policy | None:
+    """The policy in force by this machine's clock; None before the first. Its versions are few,
+    and each is an event of one tag."""
+    policies = Policies()
+    for _, data in reading.history(connection, POLICIES):
+        policies = policies.apply(POLICIES, decode(data).event())
+    found = in_force(policies.versions(), datetime.now(UTC))
+    return None if found is None else found.policy
+
+
+def fiscal_year_start(connection: Connection) -> int:
+    """The month in which the book's fiscal years begin."""
+    policy = policy_in_force(connection)
+    return 1 if policy is None else policy.fiscal_year_start
