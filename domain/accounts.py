@@ -28,6 +28,7 @@ PROCESSOR_EXPENSE = "exp.processor"
 DISPUTED = "disputed"
 DISPUTE_EXPENSE = "exp.dispute"
 BAD_DEBT_EXPENSE = "exp.baddebt"
+GOODWILL_EXPENSE = "exp.goodwill"
 
 
 class Assets(msgspec.Struct, frozen=True):
@@ -86,7 +87,7 @@ CHART: tuple[AccountClass, ...] = (
     AccountClass(PROCESSOR_EXPENSE, 5100, "Processor fees", AccountType.EXPENSE),
     AccountClass(DISPUTE_EXPENSE, 5200, "Dispute fees", AccountType.EXPENSE),
     AccountClass(BAD_DEBT_EXPENSE, 5300, "Bad debt", AccountType.EXPENSE),
-    AccountClass("exp.goodwill", 5400, "Goodwill", AccountType.EXPENSE),
+    AccountClass(GOODWILL_EXPENSE, 5400, "Goodwill", AccountType.EXPENSE),
     AccountClass("w.*.free", 9000, "Tokens in wallets, free", AccountType.LIABILITY),
     AccountClass("w.*.held", 9010, "Tokens in wallets, held", AccountType.LIABILITY),
     AccountClass(SUPPLY, 9100, "Tokens issued", AccountType.CONTRA),

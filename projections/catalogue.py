@@ -10,6 +10,7 @@ from projections.models.journal import Journal
 from projections.models.notices import Notices
 from projections.models.offers import Offers
 from projections.models.payouts import Payouts
+from projections.models.revenue import Revenue
 from projections.models.risk import Risk
 from projections.models.wallets import Wallets
 
@@ -25,6 +26,7 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     Payouts,
     Disputes,
     Risk,
+    Revenue,
 )
 
 

@@ -23,6 +23,7 @@ from projections.models.notice_list import (
 from projections.models.offers import offer, offers
 from projections.models.payouts import STATUSES as PAYOUT_STATUSES
 from projections.models.payouts import PayoutFilter, payout, payouts
+from projections.models.revenue_figures import OF_EVERYTHING, RevenueQuestion, revenue
 from projections.models.risk import RiskFilter, risk
 from projections.models.trial_balance import balance, lines, trial_balance
 from projections.models.wallets import wallet, wallet_totals
@@ -30,12 +31,14 @@ from projections.status import Status, status, wait_for
 
 __all__ = [
     "DISPUTE_STATUSES",
+    "OF_EVERYTHING",
     "PAYOUT_STATUSES",
     "STATUSES",
     "DisputeFilter",
     "NoticeFilter",
     "NoticePlace",
     "PayoutFilter",
+    "RevenueQuestion",
     "RiskFilter",
     "Status",
     "SuspendedCount",
@@ -54,6 +57,7 @@ __all__ = [
     "payout",
     "payouts",
     "place_of",
+    "revenue",
     "risk",
     "status",
     "suspended_count",

@@ -29,6 +29,31 @@ TAKES_BACK = {
     "dispute.won.v1", *LOSES_A_PURCHASE,
 }  # fmt: skip
 
+#: What finance calls the accounts of income and expense, and the sign of a debit in it.
+INCOME_STATEMENT = {
+    "rev.commission": ("commission", -1),
+    "rev.margin": ("margin", -1),
+    "rev.usage": ("usage", -1),
+    "rev.fee": ("fees", -1),
+    "rev.breakage": ("breakage", -1),
+    "rev.subscription": ("subscriptions", -1),
+    "exp.promo": ("promotional", 1),
+    "exp.baddebt": ("bad_debt", 1),
+    "exp.goodwill": ("goodwill", 1),
+    "exp.processor": ("processor_costs", 1),
+    "exp.dispute": ("dispute_costs", 1),
+}
+
+
+def turnover(rows: Rows, account: str) -> Counter[str]:
+    """What each day debited to an account less what it credited."""
+    found: Counter[str] = Counter()
+    for entry in entries(rows):
+        for name, _, amount in entry["postings"]:
+            if name == account:
+                found[entry["effective_on"]] += amount
+    return found
+
 
 def entries(rows: Rows) -> list[dict[str, Any]]:
     """The log as plain dictionaries."""

@@ -25,6 +25,7 @@ from projections.engine.projection import Projection
 from projections.models.account_classes import AccountClasses
 from projections.models.earnings import Earnings
 from projections.models.journal import Journal
+from projections.models.revenue import Revenue
 from projections.models.wallets import Wallets
 from tests.golden.stored import STORED, stored
 
@@ -33,8 +34,8 @@ BRANCHES: dict[type[Projection], ByClass[Any]] = {
 }
 #: Read models of which a part is what the postings on such accounts leave.
 ACCOUNTS: dict[type[Projection], str] = {Wallets: "w.", Earnings: "cr."}
-#: Read models that look at postings alone.
-BY_POSTINGS = {AccountClasses, Journal}
+#: Read models that take the postings of every event.
+BY_POSTINGS = {AccountClasses, Journal, Revenue}
 #: Whose life an event with such a tag is part of.
 FACETS: dict[str, type[Event]] = {
     "wallet": WalletEvent,

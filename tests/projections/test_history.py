@@ -292,6 +292,30 @@ def _amounts(expected: Counter[str], kind: str, amount: str, tokens: str) -> dic
     }
 
 
+def test_revenue_is_the_income_statement(rows: sums.Rows, reader: Connection) -> None:
+    for account, (name, sign) in sums.INCOME_STATEMENT.items():
+        by_day = sums.turnover(rows, account)
+        for unit in ("day", "week", "month", "product", "source", "item", "label.stream"):
+            found = _revenue(reader, unit)
+            total = sum(item[name] for item in found["items"])
+            assert total == found["totals"][name] == sign * sum(by_day.values()), (account, unit)
+        days = {item["day"]: item[name] for item in _revenue(reader, "day")["items"]}
+        assert {day: figure for day, figure in days.items() if figure} == {
+            day: sign * moved for day, moved in by_day.items() if moved
+        }
+    by_product = {item["product"]: item for item in _revenue(reader, "product")["items"]}
+    sales = [entry for entry in sums.entries(rows) if sums.is_sale(entry)]
+    assert {name: item["count"] for name, item in by_product.items() if item["count"]} == Counter(
+        entry["body"]["product"] for entry in sales
+    )
+    assert by_product["hold"]["usage"] and by_product["tokens"]["breakage"]
+
+
+def _revenue(reader: Connection, unit: str) -> dict[str, Any]:
+    asked = queries.RevenueQuestion(date(2020, 1, 1), date(2040, 1, 1), unit)
+    return queries.revenue(reader, asked, after="", limit=1_000)
+
+
 def test_trial_balance(rows: sums.Rows, reader: Connection) -> None:
     for upto in (*range(0, len(rows), 7), len(rows)):
         found = queries.trial_balance(reader, position=upto)

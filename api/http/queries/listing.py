@@ -56,6 +56,21 @@ async def read_page(after: _After = None, limit: _Limit = 100, order: _Order = "
 
 Paged = Annotated[Page, Depends(read_page)]
 
+
+class Groups(NamedTuple):
+    """Which groups of a roll-up are asked for: as many, after the one in the cursor."""
+
+    after: str | None
+    limit: int
+
+
+async def read_groups(after: _After = None, limit: _Limit = 100) -> Groups:
+    """The page of groups that a question asks for."""
+    return Groups(after, limit)
+
+
+PagedGroups = Annotated[Groups, Depends(read_groups)]
+
 _OlderThan = Annotated[
     str | None,
     Query(description="only what has waited for so long: `72h`, `90m`, `3d`", max_length=8),

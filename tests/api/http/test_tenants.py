@@ -23,6 +23,7 @@ QUESTIONS = (
     "notices",
     "notices/stripe:record-purchase:nobody-s",
     "risk",
+    "revenue?from=2026-01-01&to=2026-01-02",
     "payouts",
     "payouts/none",
     "disputes",

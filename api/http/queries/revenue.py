@@ -1,0 +1,105 @@
+"""The platform's revenue by day, product and what brought it."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.queries.access import Readers
+from api.http.queries.listing import Labels, PagedGroups, cursor_text, read_cursor
+from api.http.queries.parameters import Period, bounded
+from api.http.queries.question import Answered, Asked, Question
+from api.http.schemas import AsOf
+from domain.catalogue import Problem
+from ledger.write.admission import invalid
+from projections.queries import OF_EVERYTHING, RevenueQuestion, revenue
+
+
+class RevenueFigures(BaseModel):
+    """What came in and what it cost, in minor units; `count` is of sales.
+
+    gross is after the creators' discounts. Of sales by card it is tax + creators + commission +
+    subscriptions; of sales by tokens it is their price.
+    """
+
+    count: int
+    gross: int
+    tax: int
+    creators: int
+    commission: int
+    margin: int
+    usage: int
+    fees: int
+    breakage: int
+    promotional: int
+    subscriptions: int
+    bad_debt: int
+    goodwill: int
+    processor_costs: int
+    dispute_costs: int
+
+
+class RevenueGroup(RevenueFigures):
+    """The figures of a group, beside its name: `{"product": "tip", …}`."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class RevenueGroups(AsOf):
+    """Revenue by group. `totals` are those of all groups, on every page."""
+
+    from_: str = Field(alias="from")
+    to: str
+    currency: str
+    group_by: str
+    items: list[RevenueGroup]
+    totals: RevenueFigures
+    next_cursor: str | None
+    has_more: bool
+
+
+_GroupBy = Annotated[
+    str,
+    Query(
+        description="day, week, month, product, source, campaign, connection, item or label.KEY",
+        pattern=r"^(day|week|month|product|source|campaign|connection|item"
+        r"|label\.[A-Za-z0-9_-]{1,64})$",
+    ),
+]
+
+
+def read_revenue(
+    asked: Asked, period: Period, labels: Labels, page: PagedGroups, group_by: _GroupBy = "day"
+) -> Answered:
+    """Income, expense and sales of a period; every figure adds up to the income statement's.
+
+    Refunds and disputes count on their own day, under the product and the source, campaign,
+    connection, item and labels of their sale. What belongs to no sale has the kind of its event
+    for a product: `hold`, `payout`, `adjustment`. What a grouping cannot place stands under null,
+    at the end. `label.KEY=VALUE` narrows groups by day, week, month or product. A week or a month
+    has its first day for a name.
+    """
+    if len(labels) > 1 or (labels and group_by not in OF_EVERYTHING):
+        raise invalid(Problem("", "give one label, as label.KEY=VALUE or in group_by"))
+    label = next(iter(labels.items()), None)
+    days = asked.days(bounded(period))
+    question = RevenueQuestion(days.first, days.last, group_by, label)
+    which = (asked.book.name, "revenue", question)
+    last = "" if page.after is None else read_cursor(which, page.after, str)
+    found = revenue(asked.connection, question, after=last, limit=page.limit)
+    more = found.pop("more")
+    answered: dict[str, Any] = {
+        "from": days.first.isoformat(),
+        "to": days.last.isoformat(),
+        "currency": asked.book.currency,
+        "group_by": group_by,
+        **found,
+        "next_cursor": cursor_text(which, found["items"][-1][group_by]) if more else None,
+        "has_more": more,
+    }
+    return answered
+
+
+QUESTIONS = (
+    Question("/revenue", "Revenue by group", RevenueGroups, Readers("revenue"), read_revenue),
+)
