@@ -266,8 +266,8 @@ class SaleCommand(Command):
         mature_at = maturity(sold_at, terms.maturity_days, now) if terms.maturity_days else None
         item, item_class, usable_until = self.entitled_item()
         more: dict[str, Any] = {}  # what most have not: a field costs time wherever it is named
-        if item is not None:
-            more.update(item_id=item, item_class=item_class, expires_at=usable_until)
+        if item_class is not None or usable_until is not None:
+            more.update(item_class=item_class, expires_at=usable_until)
         if own["processor_ref"] is not None:
             more.update(processor=self.processor, processor_ref=self.processor_ref)
             more.update(country=country, vat_bps=amounts.vat_bps)
@@ -293,6 +293,7 @@ class SaleCommand(Command):
             tax=amounts.tax,
             creator_share=amounts.creator_share,
             platform_share=amounts.platform_share,
+            item_id=item,
             lots=amounts.lots,
             payees=amounts.payees,
         )

@@ -268,9 +268,11 @@ class Sale(
 
     def tags(self) -> tuple[str, ...]:
         """Buyer's wallet, creators, the sale itself, and the payment of a card sale."""
-        tags = [f"wallet:{self.buyer}", f"sale:{self.sale_id}"]
-        for payee in self.payees:
-            tags.append(f"creator:{payee.creator}")  # noqa: PERF401 -- hot, mostly one payee
+        wallet, sale, payees = f"wallet:{self.buyer}", f"sale:{self.sale_id}", self.payees
+        one = len(payees) == 1 and not self.on_agenda and self.offer_id is None
+        if one and self.processor_ref is None:  # most sales for tokens
+            return wallet, sale, f"creator:{payees[0].creator}"
+        tags = [wallet, sale, *(f"creator:{payee.creator}" for payee in payees)]
         if self.processor_ref is not None:
             tags.append(payment_key(self.processor_ref))
         if self.on_agenda:

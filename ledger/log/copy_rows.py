@@ -22,6 +22,8 @@ _length = Struct("!i")
 _receipt_head = Struct("!hi16si16siqihih")
 _bare_receipt = Struct("!hi16si16siqihihii")
 _pack_length = _length.pack
+#: Those of nearly all tags, packed once.
+_LENGTHS = [_pack_length(length) for length in range(256)]
 
 
 def microseconds(instant: datetime) -> int:
@@ -44,7 +46,8 @@ def event_row(
     elements = b""
     for tag in tags:
         encoded = tag.encode()
-        elements += _pack_length(len(encoded)) + encoded
+        length = len(encoded)
+        elements += (_LENGTHS[length] if length < 256 else _pack_length(length)) + encoded
     return b"".join(
         (
             _event_head.pack(8, 8, position, 16, event_id, len(type_name)),

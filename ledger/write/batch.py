@@ -303,7 +303,7 @@ class Batch:
         recorded, count = [], len(events)
         pending: list[PendingEvent] = []
         position, clock, recorded_us = self.position, self.clock, self._clock_us
-        occurred_at, labels = context.occurred_at, context.request.command.labels
+        occurred_at, labels = context.occurred_at, context.request.command.__dict__["labels"]
         occurred_us = recorded_us if occurred_at is clock else microseconds(occurred_at)
         for event in events:
             position += 1
@@ -311,11 +311,11 @@ class Batch:
                 event = labelled_event(event, labels, pending, changes, states)  # noqa: PLW2901
             tags = event.tags()
             for key in tags:
-                state = changes.get(key) or states.get(key)
-                if state is None and key[:4] in _CARRIED_BEGIN and key.startswith(_CARRIED):
-                    state = states[key]
+                state = states.get(key)
                 if state is not None:
-                    changes[key] = state.apply(key, event)
+                    changes[key] = changes.get(key, state).apply(key, event)
+                elif key[:4] in _CARRIED_BEGIN and key.startswith(_CARRIED):
+                    changes[key] = states[key].apply(key, event)
                 if views and key in views:
                     for view in views[key]:
                         changes[view] = (changes.get(view) or states[view]).apply(view, event)

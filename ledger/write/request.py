@@ -105,7 +105,9 @@ def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
     guess a text could find it in the log, even after it was erased.
     """
     values = command.__dict__
-    fields = {field: values[field] for field in command.__pydantic_fields_set__}
+    fields = {}
+    for field in command.__pydantic_fields_set__:  # a comprehension would be a call more
+        fields[field] = values[field]
     fields.pop("correlation_id", None)
     if values["labels"] is not None and command.notice_id() is not None:
         fields.pop("labels")
