@@ -259,12 +259,15 @@ SELECT offer, uses::BIGINT, coalesce(revenue, 0)::BIGINT, coalesce(discount, 0):
 FROM uses LEFT JOIN sold USING (offer);
 
 -- name: suspended
--- What waits in suspense: the payment, the command of its notice, and why.
-SELECT body->>'ref', arg_max(body->>'code', position)
-FROM entries WHERE type IN ('payment.suspended.v1', 'payment.released.v1')
+-- What waits in suspense, and why: what nobody has released, or what has come back since.
+SELECT body->>'ref', any_value(body->>'code') FILTER (type = 'payment.suspended.v1')
+FROM entries WHERE type IN ('payment.suspended.v1', 'payment.released.v1', 'suspense.drawn.v1')
 GROUP BY body->>'ref', body->>'processor'
 HAVING count(*) FILTER (type = 'payment.suspended.v1')
-       > count(*) FILTER (type = 'payment.released.v1');
+       > count(*) FILTER (type = 'payment.released.v1')
+    OR sum(CASE type WHEN 'payment.suspended.v1' THEN (body->>'amount')::BIGINT
+                WHEN 'payment.released.v1' THEN -(body->>'amount')::BIGINT
+                ELSE -coalesce((body->>'suspense')::BIGINT, 0) END) <> 0;
 
 -- name: log
 -- Positions without holes, sums of zero, times that never go back.
