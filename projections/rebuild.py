@@ -2,12 +2,14 @@
 
 Readers notice nothing: new tables are filled and indexed beside the live ones, compared with them
 if they are of one version, and swapped in one transaction, in which the live runner waits for
-its checkpoint. A long log is folded by two processes, the journal in one, the rest in the other.
+its checkpoint. A long log is folded by as many processes as there are cores, four at most, among
+which the read models are shared out by their weight.
 A rebuild that was killed is taken up where it stopped: its tables and checkpoints are still there.
 """
 
 import gc
 import multiprocessing
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ TABLES = sql_files.load("tables", "projections")
 
 #: A shorter log is folded before a second process has started.
 PROCESSES_FROM_EVENTS = 100_000
+PROCESSES_MAX = 4
 PROGRESS_EVERY_S = 0.2
 SWAPS_MAX, SWAP_WAIT_S = 20, 3.0
 
@@ -82,19 +85,31 @@ def rebuild(
         for kind in kinds:
             _claim(watch, f"{kind.name} rebuild")
         head = head_of(watch)
-        heavy = [kind.name for kind in kinds if kind.heavy]
-        light = [kind.name for kind in kinds if not kind.heavy]
-        groups = [group for group in (heavy, light) if group]
+        groups = shared_out(kinds, min(len(os.sched_getaffinity(0)), PROCESSES_MAX))
         report = _Reporter(head * len(kinds), progress)
         if head < PROCESSES_FROM_EVENTS or len(groups) == 1:
-            for group in groups:
-                build(url, book.schema, group, head, report.add)
+            build(url, book.schema, [kind.name for kind in kinds], head, report.add)
         else:
             _build_in_processes(watch, url, book.schema, groups, report)
         rebuilt = [_swap(url, book.schema, kind.name) for kind in kinds]
         catch_up(url, book.schema, kinds)
         report.end()
     return rebuilt
+
+
+def shared_out(kinds: Sequence[type[Projection]], processes: int) -> list[list[str]]:
+    """The names of `kinds` in at most so many groups.
+
+    Those that look at postings alone are one, so that a process less decodes the bodies of all
+    events; the others are shared out by their weight.
+    """
+    if processes == 1:
+        return [[kind.name for kind in kinds]]
+    without = [kind for kind in kinds if not kind.bodies]
+    groups: list[list[type[Projection]]] = [[] for _ in range(processes - bool(without))]
+    for kind in sorted((kind for kind in kinds if kind.bodies), key=lambda kind: -kind.weight):
+        min(groups, key=lambda group: sum(each.weight for each in group)).append(kind)
+    return [[kind.name for kind in group] for group in (without, *groups) if group]
 
 
 def build(

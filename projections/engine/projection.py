@@ -44,8 +44,9 @@ class Projection(ABC):
     #: Whether the fold needs every event in the order of the log. Others add up in any order in
     #: which one fan's events keep theirs.
     ordered: ClassVar[bool] = False
-    #: Whether it is so much work that a rebuild gives it a process of its own.
-    heavy: ClassVar[bool] = False
+    #: How much work it is beside others, decoding aside: by this a rebuild shares them out among
+    #: processes.
+    weight: ClassVar[int] = 1
 
     def __init__(self, suffix: str = "") -> None:
         self.checkpoint = f"{self.name}{suffix}"

@@ -27,6 +27,7 @@ class AccountClasses(Projection):
 
     name = "account_classes"
     version = 1
+    weight = 3
     tables = (
         Table("account_classes", ("class", "asset")),
         Table("class_steps", ("class", "asset", "position")),

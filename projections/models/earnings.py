@@ -56,6 +56,7 @@ class Earnings(Projection):
 
     name = "earnings"
     version = 4
+    weight = 2
     branches = branches
     tables = (
         Table("creators", ("creator",)),

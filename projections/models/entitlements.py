@@ -63,6 +63,7 @@ class Entitlements(Projection):
 
     name = "entitlements"
     version = 2
+    weight = 4
     branches = branches
     tables = (Table("entitlements", ("user_id", "item")),)
 

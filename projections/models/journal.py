@@ -47,7 +47,7 @@ class Journal(Projection):
     )
     bodies = False
     ordered = True
-    heavy = True
+    weight = 8
     cached_accounts: ClassVar[int] = CACHED_ACCOUNTS
 
     def forget(self) -> None:

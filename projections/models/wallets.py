@@ -44,6 +44,7 @@ class Wallets(Projection):
 
     name = "wallets"
     version = 3
+    weight = 4
     branches = branches
     tables = (
         Table("wallets", ("user_id",)),

@@ -177,6 +177,20 @@ def test_two_processes_share_a_long_log(
     assert _tables(stage.fresh) == before
 
 
+def test_read_models_are_shared_out_by_their_weight() -> None:
+    names = [kind.name for kind in PROJECTIONS]
+    assert rebuilding.shared_out(PROJECTIONS, 1) == [names]
+    two, four = rebuilding.shared_out(PROJECTIONS, 2), rebuilding.shared_out(PROJECTIONS, 4)
+    assert two[0] == four[0] == ["journal", "account_classes"]  # no bodies are decoded for these
+    assert len(two) == 2 and len(four) == 4
+    for groups in (two, four):
+        assert sorted(name for group in groups for name in group) == sorted(names)
+    weights = {kind.name: kind.weight for kind in PROJECTIONS}
+    shares = [sum(weights[name] for name in group) for group in four[1:]]
+    assert max(shares) <= min(shares) + max(weights[name] for group in four[1:] for name in group)
+    assert rebuilding.shared_out([Journal], 4) == [["journal"]]
+
+
 def test_a_rebuild_that_fails_leaves_what_is_live(
     database: Database, stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
