@@ -29,6 +29,11 @@ AMOUNTS = {
 }
 
 
+#: The figures of revenue that are the accounts', and how many sales there were.
+INCOME = (
+    "count", "commission", "margin", "usage", "fees", "breakage", "promotional", "subscriptions",
+    "bad_debt", "goodwill", "processor_costs", "dispute_costs",
+)  # fmt: skip
 LIFETIME = ("purchased", "granted", "spent", "refunded", "expired")
 FIGURES = ("count", "gross", "tax", "commission", "net", "tokens")
 
@@ -180,6 +185,24 @@ class Agreement:
         for user, item in {*self._log.rows("ever_entitled")} - {*rights}:
             answer = self._service.get(f"entitlements/{user}/{item}")
             assert answer.status_code == 402, (user, item)
+
+    def check_revenue(self) -> None:
+        """Income and expense of the whole time by group, and that card sales add up."""
+        days = self._log.days()
+        for by in ("day", "month", "product", "source", "item", "label.campaign"):
+            asked = {"group_by": by, "from": days[0], "to": days[-1]}
+            found = {}
+            for group in self.items("revenue", **asked):
+                for figure in INCOME:
+                    if group[figure]:
+                        found[group[by], figure] = (group[figure],)
+            assert found == self._log.by("revenue", 2, by=by), by
+        nets = Counter[str]()
+        for (account, _), (net,) in self._log.by("balances", 2).items():
+            nets[account] += net
+        totals = self.ask("revenue", **{"from": days[0], "to": days[-1]})["totals"]
+        assert totals["commission"] == -nets["rev.commission"]
+        assert totals["promotional"] == nets["exp.promo"]
 
     def check_registers(self) -> None:
         """Payouts, disputes, buyers at risk, offers, and what waits in suspense."""

@@ -70,6 +70,26 @@ SELECT * EXCLUDE (paid_1, tokens_left),
             ELSE (2 * tokens_left * net + net + charged) // (2 * (net + charged)) END AS tokens_left
 FROM halfway;
 
+-- Income and expense, by day, and by what the sale was that an event is about.
+CREATE VIEW income AS
+WITH about AS (
+  SELECT e.position, e.effective_on, coalesce(s.product, split_part(e.type, '.', 1)) AS product,
+         s.body->'attribution'->>'source' AS source, s.body->>'item_id' AS item,
+         o.labels->>'campaign' AS campaign
+  FROM entries e LEFT JOIN sales s ON s.sale = e.body->>'sale_id'
+  LEFT JOIN entries o ON o.position = s.position
+), moved AS (
+  SELECT a.*, CASE l.account WHEN 'rev.commission' THEN 'commission' WHEN 'rev.margin' THEN 'margin'
+           WHEN 'rev.usage' THEN 'usage' WHEN 'rev.fee' THEN 'fees'
+           WHEN 'rev.breakage' THEN 'breakage' WHEN 'rev.subscription' THEN 'subscriptions'
+           WHEN 'exp.promo' THEN 'promotional' WHEN 'exp.baddebt' THEN 'bad_debt'
+           WHEN 'exp.goodwill' THEN 'goodwill' WHEN 'exp.processor' THEN 'processor_costs'
+           WHEN 'exp.dispute' THEN 'dispute_costs' END AS figure,
+         CASE WHEN l.account LIKE 'rev.%' THEN -l.amount ELSE l.amount END AS amount
+  FROM about a JOIN legs l USING (position)
+), counted AS (SELECT a.*, 'count', 1 FROM about a SEMI JOIN sales USING (position))
+SELECT * FROM moved WHERE figure IS NOT NULL UNION ALL FROM counted;
+
 -- name: balances
 -- By account and asset, a debit positive, up to a position and an effective date.
 SELECT account, asset, sum(amount)::BIGINT FROM legs
@@ -268,6 +288,14 @@ HAVING count(*) FILTER (type = 'payment.suspended.v1')
     OR sum(CASE type WHEN 'payment.suspended.v1' THEN (body->>'amount')::BIGINT
                 WHEN 'payment.released.v1' THEN -(body->>'amount')::BIGINT
                 ELSE -coalesce((body->>'suspense')::BIGINT, 0) END) <> 0;
+
+-- name: revenue
+-- By day, product, source, item or campaign, with null for what has none: what each figure is.
+SELECT CASE $by WHEN 'day' THEN effective_on::VARCHAR WHEN 'product' THEN product
+       WHEN 'month' THEN date_trunc('month', effective_on)::DATE::VARCHAR
+       WHEN 'source' THEN source WHEN 'item' THEN item ELSE campaign END AS name,
+       figure, sum(amount)::BIGINT
+FROM income GROUP BY ALL HAVING sum(amount) <> 0;
 
 -- name: log
 -- Positions without holes, sums of zero, times that never go back.

@@ -70,6 +70,7 @@ def test_imported_tips_are_what_their_log_and_their_file_say(
         both.check_wallets()
         both.check_creators()
         both.check_days()
+        both.check_revenue()
         both.check_registers()
         spent, earned = in_file(tips)
         wallets = log.by("wallets")

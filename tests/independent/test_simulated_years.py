@@ -42,6 +42,7 @@ def test_a_year_is_what_its_log_says(
         both.check_creators()
         both.check_days()
         both.check_entitlements(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
+        both.check_revenue()
         both.check_registers()
 
 
@@ -51,7 +52,7 @@ def test_a_log_that_lacks_an_event_agrees_with_nothing(
     """Every check notices an event that is its business."""
     book, _ = lived(database, "micro-unlock", 60, 90)
     lacking = {
-        "tip.sent.v1": ("log", "balances", "wallets", "creators", "days"),
+        "tip.sent.v1": ("log", "balances", "wallets", "creators", "days", "revenue"),
         "payout.paid.v1": ("registers",),
         "dispute.opened.v1": ("registers",),
         "offer.published.v1": ("registers",),
