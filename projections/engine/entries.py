@@ -1,11 +1,11 @@
-"""What a projection sees of the log: positions, postings, business dates and events.
+"""What a projection sees of the log: positions, postings, dates, times of recording and events.
 
 Entries are decoded once for all projections, and only as far as read models need them; the
-envelope's ids and times stay in the log.
+envelope's ids stay in the log.
 """
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ class PlacedEntry(msgspec.Struct, kw_only=True, gc=False):
 
     type: str
     effective_on: date
+    recorded_at: datetime
     postings: tuple[Posting, ...]
     body: msgspec.Raw
     position: int = 0

@@ -13,6 +13,7 @@ from psycopg import Cursor
 from domain.accounts import class_of
 from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, integers, texts
+from projections.models.late_entries import late_entries
 
 STEP_EVENTS = 1_024
 CACHED_ACCOUNTS = 60_000
@@ -26,12 +27,13 @@ class AccountClasses(Projection):
     """Each class's balance, now and at steps, and its turnover by day."""
 
     name = "account_classes"
-    version = 1
+    version = 2
     weight = 3
     tables = (
         Table("account_classes", ("class", "asset")),
         Table("class_steps", ("class", "asset", "position")),
         Table("class_days", ("class", "asset", "effective_on")),
+        Table("late_class_lines", ("class", "asset", "position")),
     )
     bodies = False
     ordered = True
@@ -76,11 +78,26 @@ class AccountClasses(Projection):
                     both[1] -= amount
             if not position % self.step_events:
                 steps += _step(balances, position, since=position - self.step_events)
+        late = self._late(cursor)
         self._page = []
         moved = [(*key, *both) for key, both in balances.items() if both[1] >= first > 0]
         self._enter(cursor, "move", moved)
         self._enter(cursor, "add_steps", steps)
         self._enter(cursor, "add_days", [(*key, *both) for key, both in days.items()])
+        self._enter(cursor, "add_late", late)
+
+    def _late(self, cursor: Cursor[Any]) -> list[tuple[Any, ...]]:
+        """Class, asset, position, day of recording, effective day and amount of lines whose two
+        days differ."""
+        late: list[tuple[Any, ...]] = []
+        for entry, recorded_on in late_entries(cursor, self._page):
+            days = (recorded_on.toordinal() - _EPOCH, entry.effective_on.toordinal() - _EPOCH)
+            amounts: dict[Key, int] = {}
+            for account, asset, amount in entry.postings:
+                key = self._class_of(account), asset
+                amounts[key] = amounts.get(key, 0) + amount
+            late += [(*key, entry.position, *days, amount) for key, amount in amounts.items()]
+        return late
 
     def _class_of(self, account: str) -> str:
         pattern = self._known.get(account)

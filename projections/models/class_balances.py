@@ -1,4 +1,4 @@
-"""The trial balance by class of accounts: now, at a position, at a date."""
+"""The trial balance by class of accounts: now, at a position, at a date, and as known when."""
 
 from datetime import date
 from typing import Any
@@ -9,9 +9,13 @@ from ledger.postgres.database import Connection
 from projections.engine.entries import decoded
 from projections.engine.projection import bound
 from projections.models.account_classes import AccountClasses
+from projections.models.late_entries import last_of_day
 from projections.models.trial_balance import trial_balance, with_totals
 
 SQL = bound("class_balances", AccountClasses.tables)
+
+#: Net balances by class and asset, debit positive.
+Balances = dict[tuple[str, str], int]
 
 
 def trial_balance_by_class(
@@ -19,10 +23,13 @@ def trial_balance_by_class(
 ) -> dict[str, Any]:
     """Every class's net balance on its side, with its number, name and type, and totals by asset.
 
-    At most one of the two moments. A row's `account` is its class.
+    `position`: as known at; `effective_on`: true on; both: what was known then of the end of that
+    date. A row's `account` is its class.
     """
     if position is not None:
-        return _at_position(connection, position)
+        if effective_on is None:
+            return _shown(*_at_position(connection, position))
+        return _shown(*_as_known(connection, position, effective_on))
     if effective_on is not None:
         found = connection.execute(SQL["at_date"], (effective_on,)).fetchall()
     else:
@@ -31,31 +38,41 @@ def trial_balance_by_class(
     return _shown({row[1:3]: row[3] for row in found if row[3] is not None}, as_of)
 
 
-def _at_position(connection: Connection, position: int) -> dict[str, Any]:
-    """The balances of the step before, and what the log holds since."""
+def _at_position(connection: Connection, position: int) -> tuple[Balances, int]:
+    """The balances of the step before, and what the log holds since; and as of which position."""
     found = connection.execute(SQL["at_step"], (position,)).fetchall()
     as_of = found[0][0] if found else 0
     step = as_of - as_of % AccountClasses.step_events
     since = reading.page(connection, step, as_of)
     if len(since) < as_of - step:  # archived: the journal knows
-        return _summed(trial_balance(connection, position=as_of))
-    balances: dict[tuple[str, str], int] = {row[1:3]: row[3] for row in found if row[3] is not None}
+        return _summed(trial_balance(connection, position=as_of)), as_of
+    balances: Balances = {row[1:3]: row[3] for row in found if row[3] is not None}
     for entry in decoded(since, bodies=False):
         for account, asset, amount in entry.postings:
             key = class_of(account), asset
             balances[key] = balances.get(key, 0) + amount
-    return _shown(balances, as_of)
+    return balances, as_of
 
 
-def _summed(by_account: dict[str, Any]) -> dict[str, Any]:
-    balances: dict[tuple[str, str], int] = {}
+def _as_known(connection: Connection, position: int, day: date) -> tuple[Balances, int]:
+    """The balances at the end of a day, as known at a position, and as of which position."""
+    row = connection.execute(SQL["checkpoint"]).fetchone()
+    as_of = min(position, row[0] if row else 0)
+    balances, _ = _at_position(connection, min(as_of, last_of_day(connection, day)))
+    for name, asset, amount in connection.execute(SQL["late"], (day, as_of)):
+        balances[name, asset] = balances.get((name, asset), 0) + amount
+    return balances, as_of
+
+
+def _summed(by_account: dict[str, Any]) -> Balances:
+    balances: Balances = {}
     for row in by_account["rows"]:
         key = row["class"], row["asset"]
         balances[key] = balances.get(key, 0) + row["debit"] - row["credit"]
-    return _shown(balances, by_account["as_of_position"])
+    return balances
 
 
-def _shown(balances: dict[tuple[str, str], int], as_of: int) -> dict[str, Any]:
+def _shown(balances: Balances, as_of: int) -> dict[str, Any]:
     def place(key: tuple[str, str]) -> tuple[int, str, str]:
         known = CLASSES.get(key[0])
         return known.number if known else 0, *key

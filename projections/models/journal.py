@@ -15,6 +15,7 @@ from psycopg import Cursor
 from ledger.log.copy_rows import HEADER, TRAILER
 from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, integers, texts
+from projections.models.late_entries import late_entries, net_amounts
 
 CACHED_ACCOUNTS = 60_000
 
@@ -39,11 +40,12 @@ class Journal(Projection):
     """Every posting, every account's balance, and its turnover by day."""
 
     name = "journal"
-    version = 1
+    version = 2
     tables = (
         Table("accounts", ("id",)),
         Table("journal", ("account_id", "position")),
         Table("account_days", ("account_id", "effective_on")),
+        Table("late_lines", ("account_id", "position")),
     )
     bodies = False
     ordered = True
@@ -56,11 +58,13 @@ class Journal(Projection):
         self._old: dict[Key, Account] = {}
         self._unknown: dict[Key, Account] = {}
         self._touched: list[Account] = []
+        self._page: list[PlacedEntry] = []
         self._last_id: int | None = None
 
     def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Lay each posting to its account."""
         young = self._young
+        self._page += page
         for entry in page:
             position = entry.position
             day = entry.effective_on.toordinal() - _EPOCH
@@ -92,7 +96,9 @@ class Journal(Projection):
                 copy.write(b"".join(packed))
             columns = zip(*days, strict=True)
             cursor.execute(self.sql["add_days"], tuple(map(integers, columns)))
+        self._write_late(cursor)
         self._touched = []
+        self._page = []
         self._unknown = {}
         self._drop_oldest()
 
@@ -135,6 +141,18 @@ class Journal(Projection):
         if ends:
             columns = zip(*ends, strict=True)
             cursor.execute(self.sql["move_accounts"], tuple(map(integers, columns)))
+
+    def _write_late(self, cursor: Cursor[Any]) -> None:
+        """Keep the lines that are effective on another day than that of their recording."""
+        late = [
+            (self._young[key].id, entry.position, recorded_on, entry.effective_on, amount)
+            for entry, recorded_on in late_entries(cursor, self._page)
+            for key, amount in net_amounts(entry).items()
+        ]
+        if late:
+            with cursor.copy(self.sql["copy_late"]) as copy:
+                for row in late:
+                    copy.write_row(row)
 
     def _drop_oldest(self) -> None:
         """Drop the older half of the cache once the younger half is full."""

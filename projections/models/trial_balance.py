@@ -1,8 +1,9 @@
-"""What finance asks the journal: balances now, at a position, at a recorded time, at a date.
+"""What finance asks the journal: balances now, at a position, at a recorded time, at a date, and
+at a date as known at a position or a time.
 
 Answers are plain dictionaries. Amounts are on their own side, debit or credit, never negative;
 the single balance of an account is signed, debit positive. By position and by recorded time the
-answer never changes again; by effective date, a late fact may still change it.
+answer never changes again; by effective date alone, a late fact may still change it.
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from ledger.log.reading import position_at
 from ledger.postgres.database import Connection
 from projections.engine.projection import bound
 from projections.models.journal import Journal
+from projections.models.late_entries import last_of_day
 
 SQL = bound("trial_balance", Journal.tables)
 
@@ -27,11 +29,19 @@ def trial_balance(
 ) -> dict[str, Any]:
     """Every account's net balance on its side, with its class, and totals per asset.
 
-    At most one of the three moments.
+    `position` or `recorded_at`: as known at; `effective_on`: true on. Both: what was known then of
+    the end of that date.
     """
     if recorded_at is not None:
         position = position_at(connection, recorded_at)
-    if position is not None:
+    if position is not None and effective_on is not None:
+        known = {
+            "position": position,
+            "day": effective_on,
+            "day_end": last_of_day(connection, effective_on),
+        }
+        cursor = connection.execute(SQL["as_known"], known)
+    elif position is not None:
         cursor = connection.execute(SQL["at_position"], (position,))
     elif effective_on is not None:
         cursor = connection.execute(SQL["at_date"], (effective_on,))
@@ -51,10 +61,22 @@ def balance(
     recorded_at: datetime | None = None,
     effective_on: date | None = None,
 ) -> dict[str, Any]:
-    """One account's balance, debit positive; 0 for an account that was never posted to."""
+    """One account's balance, debit positive; 0 for an account that was never posted to.
+
+    The moments as in `trial_balance`.
+    """
     if recorded_at is not None:
         position = position_at(connection, recorded_at)
-    if position is not None:
+    if position is not None and effective_on is not None:
+        known = {
+            "account": account,
+            "asset": asset,
+            "position": position,
+            "day": effective_on,
+            "day_end": last_of_day(connection, effective_on),
+        }
+        cursor = connection.execute(SQL["balance_as_known"], known)
+    elif position is not None:
         cursor = connection.execute(SQL["balance_at_position"], (account, asset, position))
     elif effective_on is not None:
         cursor = connection.execute(SQL["balance_at_date"], (account, asset, effective_on))

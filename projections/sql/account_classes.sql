@@ -24,11 +24,25 @@ CREATE TABLE {class_days} (
   credit       bigint NOT NULL,
   PRIMARY KEY (class, asset, effective_on)
 ) WITH (fillfactor = 70);
-GRANT SELECT ON {account_classes}, {class_steps}, {class_days} TO tokenledger_auditor;
+-- Lines of classes that are effective on another day than the one they were recorded on; `covers`
+-- are the days on which the balance at the end of the day is not the effective one.
+CREATE TABLE {late_class_lines} (
+  class        text COLLATE "C",
+  asset        text COLLATE "C",
+  position     bigint,
+  recorded_on  date NOT NULL,
+  effective_on date NOT NULL,
+  amount       bigint NOT NULL,
+  covers       daterange NOT NULL GENERATED ALWAYS AS (
+    daterange(least(recorded_on, effective_on), greatest(recorded_on, effective_on))) STORED,
+  PRIMARY KEY (class, asset, position)
+);
+GRANT SELECT ON {account_classes}, {class_steps}, {class_days}, {late_class_lines}
+TO tokenledger_auditor;
 
 -- name: indexes
--- Every index comes with its table.
-SELECT;
+-- The late lines that cover a day; every other index comes with its table.
+CREATE INDEX ON {late_class_lines} USING gist (covers);
 
 -- name: balances
 -- All classes.
@@ -54,3 +68,11 @@ FROM unnest(%s::text[], %s::text[], %s::integer[], %s::bigint[], %s::bigint[])
   AS m (class, asset, day, debit, credit)
 ON CONFLICT (class, asset, effective_on) DO UPDATE SET
   debit = d.debit + excluded.debit, credit = d.credit + excluded.credit;
+
+-- name: add_late
+-- A page's lines that are effective on another day.
+INSERT INTO {late_class_lines} (class, asset, position, recorded_on, effective_on, amount)
+SELECT m.class, m.asset, m.position, date '2000-01-01' + m.recorded,
+       date '2000-01-01' + m.effective, m.amount
+FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::integer[], %s::integer[], %s::bigint[])
+  AS m (class, asset, position, recorded, effective, amount);

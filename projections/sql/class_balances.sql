@@ -28,3 +28,14 @@ LEFT JOIN LATERAL (
 ) d ON true
 WHERE p.name = 'account_classes'
 ORDER BY c.class, c.asset;
+
+-- name: late
+-- What late and early lines up to a position change about the balances at the end of a date.
+SELECT class, asset,
+       sum(CASE WHEN recorded_on > effective_on THEN amount ELSE -amount END)::bigint
+FROM {late_class_lines} WHERE covers @> %s::date AND position <= %s
+GROUP BY class, asset;
+
+-- name: checkpoint
+-- Up to where the classes are kept.
+SELECT position FROM projections WHERE name = 'account_classes';

@@ -25,12 +25,29 @@ CREATE TABLE {account_days} (
   credit       bigint NOT NULL,
   PRIMARY KEY (account_id, effective_on)
 ) WITH (fillfactor = 70);
-GRANT SELECT ON {accounts}, {journal}, {account_days} TO tokenledger_auditor;
+-- Lines that are effective on another day than the one they were recorded on. One covers the days
+-- on which the journal's balance at the end of the day is not the effective one: a late line is
+-- lacking there, an early one is there too soon. As a range of (account, day) in one number, those
+-- of an account that cover a day are found by one index, however many there are.
+CREATE TABLE {late_lines} (
+  account_id   integer,
+  position     bigint,
+  recorded_on  date NOT NULL,
+  effective_on date NOT NULL,
+  amount       bigint NOT NULL,
+  covers       int8range NOT NULL GENERATED ALWAYS AS (int8range(
+    account_id::bigint * 4194304 + (least(recorded_on, effective_on) - date '0001-01-01'),
+    account_id::bigint * 4194304 + (greatest(recorded_on, effective_on) - date '0001-01-01')
+  )) STORED,
+  PRIMARY KEY (account_id, position)
+);
+GRANT SELECT ON {accounts}, {journal}, {account_days}, {late_lines} TO tokenledger_auditor;
 
 -- name: indexes
 -- The journal's key, which answers a balance at a position with one probe; a rebuild makes it
 -- last, which costs a third of keeping it row by row.
 ALTER TABLE {journal} ADD PRIMARY KEY (account_id, position);
+CREATE INDEX ON {late_lines} USING gist (covers);
 
 -- name: last_id
 -- The number of the account that appeared last.
@@ -64,3 +81,7 @@ FROM unnest(%s::integer[], %s::integer[], %s::bigint[], %s::bigint[])
   AS m (account_id, day, debit, credit)
 ON CONFLICT (account_id, effective_on) DO UPDATE SET
   debit = d.debit + excluded.debit, credit = d.credit + excluded.credit;
+
+-- name: copy_late
+-- A page's lines that are effective on another day.
+COPY {late_lines} (account_id, position, recorded_on, effective_on, amount) FROM STDIN;

@@ -29,6 +29,42 @@ LEFT JOIN LATERAL (
 WHERE p.name = 'journal'
 ORDER BY a.account, a.asset;
 
+-- name: as_known
+-- Every account's balance at the end of an effective date, as known at a position: at the last
+-- position of that day, with what was told of it later up to there, and without what had been told
+-- too early; null before its first.
+SELECT k.position, a.account, a.asset,
+       CASE WHEN j.balance IS NULL THEN l.amount ELSE j.balance + coalesce(l.amount, 0) END
+FROM (SELECT least(position, %(position)s) AS position FROM projections WHERE name = 'journal') k
+LEFT JOIN {accounts} a ON true
+LEFT JOIN LATERAL (
+  SELECT balance FROM {journal} j
+  WHERE j.account_id = a.id AND j.position <= least(k.position, %(day_end)s)
+  ORDER BY j.position DESC LIMIT 1
+) j ON true
+LEFT JOIN LATERAL (
+  SELECT sum(CASE WHEN recorded_on > effective_on THEN amount ELSE -amount END)::bigint AS amount
+  FROM {late_lines} l
+  WHERE l.covers @> a.id::bigint * 4194304 + (%(day)s::date - date '0001-01-01')
+    AND l.position <= k.position
+) l ON true
+ORDER BY a.account, a.asset;
+
+-- name: balance_as_known
+-- The same of one account: a probe of the journal, and the late lines that cover the day.
+SELECT k.position, coalesce((
+  SELECT balance FROM {journal} j
+  WHERE j.account_id = a.id AND j.position <= least(k.position, %(day_end)s)
+  ORDER BY j.position DESC LIMIT 1
+), 0) + coalesce((
+  SELECT sum(CASE WHEN recorded_on > effective_on THEN amount ELSE -amount END)::bigint
+  FROM {late_lines} l
+  WHERE l.covers @> a.id::bigint * 4194304 + (%(day)s::date - date '0001-01-01')
+    AND l.position <= k.position
+), 0)
+FROM (SELECT least(position, %(position)s) AS position FROM projections WHERE name = 'journal') k
+LEFT JOIN {accounts} a ON a.account = %(account)s AND a.asset = %(asset)s;
+
 -- name: balance_at_head
 -- One account's balance at the checkpoint.
 SELECT p.position, a.balance

@@ -60,6 +60,13 @@ def entries(rows: Rows) -> list[dict[str, Any]]:
     return [{**json.loads(data), "position": position} for position, data in rows]
 
 
+def signed(found: dict[str, Any]) -> Counter[tuple[str, str]]:
+    """The rows of a trial balance by account and asset, debit positive."""
+    return Counter(
+        {(row["account"], row["asset"]): row["debit"] - row["credit"] for row in found["rows"]}
+    )
+
+
 def is_sale(entry: dict[str, Any]) -> bool:
     """Whether the event is a sale."""
     return "creator_share" in entry["body"]

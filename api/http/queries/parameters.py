@@ -21,10 +21,12 @@ MinPosition = Annotated[
     Query(ge=0, le=POSITION_MAX, description="wait until the answer includes this position"),
 ]
 _Position = Annotated[
-    int | None, Query(ge=0, le=POSITION_MAX, description="as of this position of the log")
+    int | None, Query(ge=0, le=POSITION_MAX, description="as known at this position of the log")
 ]
-_At = Annotated[datetime | None, Query(description="as of this recorded time, with its offset")]
-_EffectiveOn = Annotated[date | None, Query(description="as of the end of this effective date")]
+_At = Annotated[
+    datetime | None, Query(description="as known at this recorded time, with its offset")
+]
+_EffectiveOn = Annotated[date | None, Query(description="true at the end of this effective date")]
 _Named = Annotated[
     str | None,
     Query(
@@ -38,7 +40,8 @@ _To = Annotated[date | None, Query(alias="to", description="included")]
 
 
 class Moment(NamedTuple):
-    """As of when an answer stands. At most one is given; without any, the answer stands for now."""
+    """As of when an answer stands: as known at a position or a recorded time, now without either;
+    and, independently, true at the end of a business day."""
 
     position: int | None
     at: datetime | None
@@ -50,8 +53,8 @@ async def read_moment(
 ) -> Moment:
     """The moment that a question asks for; raises Denied."""
     moment = Moment(position, at, effective_on)
-    if sum(given is not None for given in moment) > 1:
-        raise invalid(Problem("", "give at most one of position, at and effective_on"))
+    if position is not None and at is not None:
+        raise invalid(Problem("/at", "give the position or the time as known at, not both"))
     if at is not None and at.tzinfo is None:
         raise invalid(Problem("/at", "needs its offset from UTC, like 2026-11-20T05:42:00Z"))
     return moment

@@ -207,7 +207,7 @@ def test_what_the_framework_refuses_is_a_document_too(tenant: Tenant) -> None:
         ("analytics/daily?period=year-9999", "/period"),
         ("analytics/daily?from=yesterday&to=2026-01-01", "/from"),
         ("trial-balance?at=2026-01-01T00:00:00", "/at"),
-        ("trial-balance?position=1&effective_on=2026-01-01", ""),
+        ("trial-balance?position=1&at=2026-01-01T00:00:00Z", "/at"),
     ],
 )
 def test_bad_questions(service: Caller, path: str, pointer: str) -> None:

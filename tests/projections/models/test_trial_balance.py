@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -42,7 +41,7 @@ def reader(followed: WritePath) -> Iterator[Connection]:
 
 def test_at_the_head_it_is_zero_per_asset(followed: WritePath, reader: Connection) -> None:
     found = trial_balance(reader)
-    assert _signed(found) == sums.balances(followed.rows())
+    assert sums.signed(found) == sums.balances(followed.rows())
     assert found["totals"]
     assert all(total["debit"] == total["credit"] > 0 for total in found["totals"])
     assert all(row["debit"] == 0 or row["credit"] == 0 for row in found["rows"])
@@ -54,7 +53,7 @@ def test_at_every_position(followed: WritePath, reader: Connection) -> None:
     for upto in range(len(rows) + 1):
         found = trial_balance(reader, position=upto)
         expected = sums.balances(rows, upto=upto)
-        assert _signed(found) == expected
+        assert sums.signed(found) == expected
         assert found["as_of_position"] == upto
         assert all(total["debit"] == total["credit"] for total in found["totals"])
         for (account, asset), amount in expected.items():
@@ -78,7 +77,7 @@ def test_at_recorded_times(followed: WritePath, reader: Connection) -> None:
 def test_at_effective_dates(followed: WritePath, reader: Connection, day: str) -> None:
     expected = sums.balances(followed.rows(), effective_on=day)
     found = trial_balance(reader, effective_on=date.fromisoformat(day))
-    assert _signed(found) == expected
+    assert sums.signed(found) == expected
     for (account, asset), amount in expected.items():
         dated = balance(reader, account, asset, effective_on=date.fromisoformat(day))
         assert dated["balance"] == amount
@@ -89,7 +88,7 @@ def test_by_class_at_every_position(followed: WritePath, reader: Connection) -> 
     for upto in (*range(len(rows) + 1), None):
         found = trial_balance_by_class(reader, position=upto)
         whole = sums.balances(rows) if upto is None else sums.balances(rows, upto=upto)
-        assert _signed(found) == _by_class(whole)
+        assert sums.signed(found) == _by_class(whole)
         assert found["as_of_position"] == (len(rows) if upto is None else upto)
         assert all(total["debit"] == total["credit"] for total in found["totals"])
         numbers = [row["number"] for row in found["rows"]]
@@ -100,7 +99,7 @@ def test_by_class_at_every_position(followed: WritePath, reader: Connection) -> 
 def test_by_class_at_effective_dates(followed: WritePath, reader: Connection, day: str) -> None:
     expected = sums.balances(followed.rows(), effective_on=day)
     found = trial_balance_by_class(reader, effective_on=date.fromisoformat(day))
-    assert _signed(found) == _by_class(expected)
+    assert sums.signed(found) == _by_class(expected)
 
 
 def _by_class(balances: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
@@ -134,9 +133,3 @@ def test_the_lines_of_an_account(followed: WritePath, reader: Connection) -> Non
 def test_an_account_never_posted_to_is_zero(reader: Connection) -> None:
     assert balance(reader, "bank", "USD")["balance"] == 0
     assert balance(reader, "bank", "USD", position=3)["as_of_position"] == 3
-
-
-def _signed(found: dict[str, Any]) -> Counter[tuple[str, str]]:
-    return Counter(
-        {(row["account"], row["asset"]): row["debit"] - row["credit"] for row in found["rows"]}
-    )
