@@ -237,9 +237,14 @@ class Wallet(State, frozen=True, kw_only=True):
 
     def without(self, uses: tuple[LotUse, ...]) -> "Wallet":
         """The wallet after a sale took `uses` from its lots."""
-        first, use = self.lots[0], uses[0]
-        if first.lot == use.lot and len(uses) == 1 and first.consumed + use.tokens < first.tokens:
-            lots = (first.after(use.tokens), *self.lots[1:])  # nearly always: no look at the others
+        lots = self.lots
+        if (
+            len(uses) == 1
+            and lots
+            and lots[0].lot == uses[0].lot
+            and lots[0].consumed + uses[0].tokens < lots[0].tokens
+        ):  # nearly always: no look at the others
+            lots = (lots[0].after(uses[0].tokens), *lots[1:])
         else:
             taken = {use.lot: use.tokens for use in uses}
             after = [(lot, taken.get(lot.lot, 0)) for lot in self.lots]
