@@ -4,6 +4,13 @@ Each takes a connection with the book's schemas on its search path and answers p
 with `as_of_position`, in the shapes of the API's contract; dates and times are still objects.
 """
 
+from projections.models.account_statements import (
+    AccountKey,
+    StatementPlace,
+    checkpoint,
+    restatement,
+    statement,
+)
 from projections.models.class_balances import trial_balance_by_class
 from projections.models.daily_figures import daily
 from projections.models.disputes import STATUSES as DISPUTE_STATUSES
@@ -34,15 +41,18 @@ __all__ = [
     "OF_EVERYTHING",
     "PAYOUT_STATUSES",
     "STATUSES",
+    "AccountKey",
     "DisputeFilter",
     "NoticeFilter",
     "NoticePlace",
     "PayoutFilter",
     "RevenueQuestion",
     "RiskFilter",
+    "StatementPlace",
     "Status",
     "SuspendedCount",
     "balance",
+    "checkpoint",
     "daily",
     "dispute",
     "disputes",
@@ -57,8 +67,10 @@ __all__ = [
     "payout",
     "payouts",
     "place_of",
+    "restatement",
     "revenue",
     "risk",
+    "statement",
     "status",
     "suspended_count",
     "top_creators",

@@ -48,6 +48,7 @@ GRANT SELECT ON {accounts}, {journal}, {account_days}, {late_lines} TO tokenledg
 -- last, which costs a third of keeping it row by row.
 ALTER TABLE {journal} ADD PRIMARY KEY (account_id, position);
 CREATE INDEX ON {late_lines} USING gist (covers);
+CREATE INDEX ON {late_lines} (account_id, effective_on);
 
 -- name: last_id
 -- The number of the account that appeared last.

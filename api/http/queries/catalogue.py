@@ -19,6 +19,7 @@ from api.http.queries import (
     payouts,
     revenue,
     risk,
+    statements,
     trial_balance,
     wallets,
 )
@@ -31,6 +32,7 @@ QUESTIONS: tuple[Question, ...] = (
     *earnings.QUESTIONS,
     *entitlements.QUESTIONS,
     *trial_balance.QUESTIONS,
+    *statements.QUESTIONS,
     *daily.QUESTIONS,
     *events.QUESTIONS,
     *offers.QUESTIONS,

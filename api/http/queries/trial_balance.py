@@ -13,8 +13,8 @@ from api.http.schemas import AsOf
 from domain.accounts import AccountType
 from projections.queries import balance, trial_balance, trial_balance_by_class
 
-_Account = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
-_Asset = Annotated[str, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+AccountName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
+AssetName = Annotated[str, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 _READERS = Readers("the books' balances")
 
 
@@ -86,7 +86,9 @@ def read_trial_balance(
     return not_before(until or 0, answered)
 
 
-def read_balance(asked: Asked, account: _Account, asset: _Asset, moment: AtMoment) -> Answered:
+def read_balance(
+    asked: Asked, account: AccountName, asset: AssetName, moment: AtMoment
+) -> Answered:
     """Debit is positive; an account never posted to has zero."""
     until = asked.until(moment)
     answered = balance(

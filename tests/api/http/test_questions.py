@@ -10,7 +10,15 @@ import msgspec
 import pytest
 from starlette.requests import Request
 
-from api.http.queries import daily, earnings, entitlements, events, trial_balance, wallets
+from api.http.queries import (
+    daily,
+    earnings,
+    entitlements,
+    events,
+    statements,
+    trial_balance,
+    wallets,
+)
 from api.http.queries.reader import QueryReader
 from api.service import Service
 from ledger.postgres.database import connect
@@ -124,6 +132,39 @@ def test_trial_balance_now_and_then(service: Caller, told: dict[str, Any]) -> No
     assert {row["asset"] for row in dollars["rows"] + dollars["totals"]} == {"USD"}
     early = service.ask("trial-balance", position=10**9, prefer="wait=0")
     assert early.status_code == 503
+
+
+def test_an_accounts_statement_and_what_was_told_later(
+    service: Caller, told: dict[str, Any]
+) -> None:
+    account, asset = f"w.{told['user']}.free", f"{service.book}.PROMO"
+    path = f"accounts/{account}/statement"
+    wanted = {"asset": asset, "min_position": told["position"], "limit": 1}
+    pages = [service.ask(path, **wanted).json()]
+    shaped(statements.Statement, pages[0])
+    while pages[-1]["has_more"]:
+        pages.append(service.ask(path, **wanted, after=pages[-1]["next_cursor"]).json())
+    lines = [line for page in pages for line in page["items"]]
+    assert len(lines) > 1 and lines[-1]["balance"] == pages[0]["closing"] == -700
+    assert pages[0]["opening"] == 0
+    turnover = pages[0]["turnover"]
+    assert turnover["debit"] - turnover["credit"] == -700
+    assert {counter["account"] for line in lines for counter in line["counter"]} >= {"supply"}
+    none = service.ask(path, asset=asset, period="2019").json()
+    assert (none["items"], none["closing"], none["from"]) == ([], 0, "2019-01-01")
+    other = service.ask(path, asset=asset, period="2019", after=pages[0]["next_cursor"])
+    assert (other.status_code, other.json()["code"]) == (400, "INVALID_REQUEST")
+    day = told["last"]["recorded_at"][:10]
+    found = service.ask(
+        f"accounts/{account}/restatement",
+        asset=asset,
+        effective_on=day,
+        at=told["tipped"]["recorded_at"],
+        min_position=told["position"],
+    ).json()
+    shaped(statements.Restatement, found)
+    assert (found["then"], found["now"], found["difference"]) == (-900, -700, 200)
+    assert sum(event["amount"] for event in found["events"]) == 200
 
 
 def test_daily_figures(service: Caller, told: dict[str, Any]) -> None:

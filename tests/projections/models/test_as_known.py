@@ -1,9 +1,11 @@
 """What was true on a date, as it was known at a position: facts come days late, and it shows."""
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +14,15 @@ from domain.accounts import class_of
 from ledger.books import create_book
 from ledger.postgres.database import Connection, Database
 from projections.models.account_classes import AccountClasses
-from projections.queries import balance, trial_balance, trial_balance_by_class
+from projections.queries import (
+    AccountKey,
+    StatementPlace,
+    balance,
+    restatement,
+    statement,
+    trial_balance,
+    trial_balance_by_class,
+)
 from tests.conftest import FreshBook
 from tests.projections import expected as sums
 from tests.projections.explaining import Explaining
@@ -130,6 +140,76 @@ def test_as_known_now_is_the_same_as_by_the_date_alone(
             )
 
 
+ACCOUNTS = (AccountKey("supply", "Late.PROMO"), AccountKey("cr.cora.available", "USD"))
+
+
+def _lines(
+    stage: WritePath, account: AccountKey, first: date, last: date, known: int
+) -> list[tuple[int, int]]:
+    """Position and net amount of each event that is effective on these days."""
+    found = []
+    for entry in sums.entries(stage.rows()):
+        legs = [leg[2] for leg in entry["postings"] if (leg[0], leg[1]) == account]
+        day = date.fromisoformat(entry["effective_on"])
+        if legs and entry["position"] <= known and first <= day <= last:
+            found.append((entry["position"], sum(legs)))
+    return found
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_a_statement_has_every_line_of_its_days(
+    stage: WritePath, reader: Connection, account: AccountKey
+) -> None:
+    days, head = _days(stage), len(stage.rows())
+    late = 0
+    for first, last in itertools.combinations_with_replacement((date.min, *days, date.max), 2):
+        for known in (head // 2, head):
+            items: list[dict[str, Any]] = []
+            place = None
+            while True:
+                found = statement(
+                    reader, account, first, last, position=known, place=place, limit=3
+                )
+                items += found["items"]
+                if len(found["items"]) < 3:
+                    break
+                place = StatementPlace(items[-1]["position"], items[-1]["balance"])
+            expected = _lines(stage, account, first, last, known)
+            assert [(i["position"], i["debit"] - i["credit"]) for i in items] == expected
+            before = (
+                _lines(stage, account, date.min, first - timedelta(1), known)
+                if (first > date.min)
+                else []
+            )
+            assert found["opening"] == sum(amount for _, amount in before)
+            assert found["closing"] == found["opening"] + sum(amount for _, amount in expected)
+            assert items == [] or items[-1]["balance"] == found["closing"]
+            for item in items:
+                others = sum(counter["amount"] for counter in item["counter"])
+                assert others == item["credit"] - item["debit"]
+            late += sum(item["late"] for item in items)
+    assert late
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_what_was_told_later_of_a_day_is_the_difference(
+    stage: WritePath, reader: Connection, account: AccountKey
+) -> None:
+    head, told = len(stage.rows()), 0
+    for day in _days(stage):
+        for then in range(0, head, 4):
+            now = (then + head + 1) // 2
+            found = restatement(reader, account, day, then=then, now=now, limit=100)
+            events = [(event["position"], event["amount"]) for event in found["events"]]
+            expected = _lines(stage, account, date.min, day, now)
+            assert events == [line for line in expected if line[0] > then]
+            assert sum(amount for _, amount in events) == found["difference"]
+            assert found["now"] == sum(amount for _, amount in expected)
+            assert found["then"] == found["now"] - found["difference"]
+            told += len(events)
+    assert told
+
+
 def test_one_balance_reads_a_few_rows_however_many_lines_came_late(
     stage: WritePath, reader: Connection
 ) -> None:
@@ -161,3 +241,13 @@ def test_one_balance_reads_a_few_rows_however_many_lines_came_late(
         )
         assert not explaining.scanned & {"journal", "late_lines", "accounts"}
         assert explaining.rows < 1_000
+        restatement(
+            explaining,  # type: ignore[arg-type]
+            AccountKey(account, asset),
+            date(2031, 1, 1),
+            then=60_000,
+            now=61_000,
+            limit=20,
+        )
+        assert not explaining.scanned & {"journal", "late_lines", "accounts"}
+        assert explaining.rows < 60_000

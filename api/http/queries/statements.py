@@ -1,0 +1,205 @@
+"""Statements of accounts, and what was told of a day after it was closed."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from api.http.queries.access import Readers
+from api.http.queries.listing import Paged, cursor_text, read_cursor
+from api.http.queries.parameters import AtMoment, Period
+from api.http.queries.question import Answered, Asked, Question, not_before
+from api.http.queries.trial_balance import AccountName, AssetName
+from api.http.schemas import AsOf
+from domain.catalogue import Problem
+from ledger.log.reading import position_at
+from ledger.write.admission import invalid
+from projections import queries
+from projections.queries import AccountKey, StatementPlace
+
+_READERS = Readers("the books' balances")
+_Against = Annotated[
+    datetime | None, Query(description="the later time to compare with; without it, now")
+]
+
+
+class CounterAmount(BaseModel):
+    """Another account of the same event, debit positive."""
+
+    account: str
+    amount: int
+
+
+class StatementLine(BaseModel):
+    """What an event did to the account, on its side, and the balance after it, debit positive.
+    `late`: recorded after the day on which it is effective."""
+
+    position: int
+    event_id: str
+    type: str
+    effective_on: str
+    occurred_at: str
+    recorded_at: str
+    counter: list[CounterAmount]
+    debit: int
+    credit: int
+    balance: int
+    late: bool
+
+
+class Turnover(BaseModel):
+    """The sums of the two sides."""
+
+    debit: int
+    credit: int
+
+
+class Statement(AsOf):
+    """Opening + debit - credit = closing, debit positive."""
+
+    account: str
+    asset: str
+    from_: str | None = Field(alias="from")
+    to: str | None
+    opening: int
+    items: list[StatementLine]
+    turnover: Turnover
+    closing: int
+    next_cursor: str | None
+    has_more: bool
+
+
+class RestatedBy(BaseModel):
+    """An event that changed a balance of a day gone by."""
+
+    position: int
+    event_id: str
+    type: str
+    effective_on: str
+    occurred_at: str
+    recorded_at: str
+    amount: int
+
+
+class Restatement(AsOf):
+    """A day's balance as it was known then and later: difference = now - then."""
+
+    account: str
+    asset: str
+    then: int
+    now: int
+    difference: int
+    events: list[RestatedBy]
+    next_cursor: str | None
+    has_more: bool
+
+
+def read_statement(
+    asked: Asked,
+    account: AccountName,
+    asset: AssetName,
+    *,
+    period: Period,
+    moment: AtMoment,
+    page: Paged,
+) -> Answered:
+    """What was effective in a period, as known at a position or a time, in the order of the log:
+    late facts come last. Without a period, everything. Pages go on from the oldest line."""
+    if moment.effective_on is not None:
+        raise invalid(Problem("/effective_on", "give a period, or from and to"))
+    days = asked.days(period)
+    which = (asked.book.name, "statement", account, asset, days, moment)
+    known, place = _known(asked, moment), None
+    if page.after is not None:
+        known, place = read_cursor(which, page.after, tuple[int, StatementPlace])
+    found = queries.statement(
+        asked.connection,
+        AccountKey(account, asset),
+        days.first,
+        days.last,
+        position=known,
+        place=place,
+        limit=page.limit + 1,
+    )
+    items, cursor = found["items"][: page.limit], None
+    if len(found["items"]) > page.limit:
+        cursor = cursor_text(
+            which, (known, StatementPlace(items[-1]["position"], items[-1]["balance"]))
+        )
+    return {
+        "account": account,
+        "asset": asset,
+        "from": None if days.first == date.min else days.first.isoformat(),
+        "to": None if days.last == date.max else days.last.isoformat(),
+        **found,
+        "items": items,
+        "next_cursor": cursor,
+        "has_more": cursor is not None,
+    }
+
+
+def read_restatement(
+    asked: Asked,
+    account: AccountName,
+    asset: AssetName,
+    *,
+    moment: AtMoment,
+    page: Paged,
+    against: _Against = None,
+) -> Answered:
+    """The balance of `effective_on` as known at `at` (or `position`) and as known at `against` or
+    now, and the events told in between."""
+    if moment.effective_on is None or (moment.at is None and moment.position is None):
+        missing = "effective_on" if moment.effective_on is None else "at"
+        raise invalid(Problem(f"/{missing}", "is missing: give a date and a time as known at"))
+    if against is not None and against.tzinfo is None:
+        raise invalid(Problem("/against", "needs its offset from UTC, like 2026-11-20T05:42:00Z"))
+    which = (asked.book.name, "restatement", account, asset, moment, against)
+    then, after = _known(asked, moment), None
+    now = queries.checkpoint(asked.connection)
+    if against is not None:
+        now = min(now, position_at(asked.connection, against))
+    if page.after is not None:
+        now, after = read_cursor(which, page.after, tuple[int, int])
+    if now < then:
+        raise invalid(Problem("/against", "is before the moment to compare with"))
+    found = queries.restatement(
+        asked.connection,
+        AccountKey(account, asset),
+        moment.effective_on,
+        then=then,
+        now=now,
+        after=after,
+        limit=page.limit + 1,
+    )
+    events, cursor = found["events"][: page.limit], None
+    if len(found["events"]) > page.limit:
+        cursor = cursor_text(which, (now, events[-1]["position"]))
+    more = {"next_cursor": cursor, "has_more": cursor is not None}
+    return {"account": account, "asset": asset, **found, "events": events, **more}
+
+
+def _known(asked: Asked, moment: Any) -> int:
+    """The position as known at; raises NotYet where it lies ahead."""
+    until, reached = asked.until(moment), queries.checkpoint(asked.connection)
+    not_before(until or 0, {"as_of_position": reached})
+    return reached if until is None else until
+
+
+QUESTIONS = (
+    Question(
+        "/accounts/{account}/statement",
+        "An account's opening balance, lines and closing balance",
+        Statement,
+        _READERS,
+        read_statement,
+    ),
+    Question(
+        "/accounts/{account}/restatement",
+        "What was told of an account's day later",
+        Restatement,
+        _READERS,
+        read_restatement,
+    ),
+)
