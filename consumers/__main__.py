@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from consumers.books import known_books, serve_books
+from consumers.books import ANSWER_S, known_books, serve_books
 from consumers.kafka import local_broker
 from consumers.kafka.intake import Intake
 from consumers.kafka.relay import Relay
@@ -86,9 +86,10 @@ def broker(directory: Path) -> None:
 
 
 def _set_back(where: Database, name: str, position: int) -> None:
-    with connect(where.service_url, autocommit=True) as connection:
+    url = where.service_url
+    with connect(url, autocommit=True, answer_s=ANSWER_S) as connection:
         found = get_book(connection, name)
-    with connect(where.service_url, found.schema, autocommit=True) as connection:
+    with connect(url, found.schema, autocommit=True, answer_s=ANSWER_S) as connection:
         relay_place.set_back(connection, position)
 
 

@@ -10,6 +10,9 @@ from ledger.books import Book, list_books
 from ledger.postgres.database import Database, connect
 
 NOTICE_BOOKS_EVERY_S = 2.0
+#: How long PostgreSQL may take for one answer until the connection is cut and all begins anew; for
+#: a page of read models, and for the list of books.
+ANSWER_S, PAGE_ANSWER_S, LIST_ANSWER_S = 20.0, 60.0, 2.0
 
 log = logs.get_logger(__name__)
 
@@ -44,7 +47,7 @@ def serve_books(
 def known_books(database: Database) -> list[Book]:
     """Every book; none while the database is away."""
     try:
-        with connect(database.service_url, autocommit=True) as connection:
+        with connect(database.service_url, autocommit=True, answer_s=LIST_ANSWER_S) as connection:
             return list_books(connection)
     except psycopg.Error as error:
         log.warning("books not listed", error=str(error).strip())

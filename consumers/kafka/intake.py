@@ -24,6 +24,7 @@ from kafka import (
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from consumers import books
 from consumers.kafka import topics
 from consumers.kafka.inbound import Item, Reader
 from consumers.kafka.membership import IDLE_MS, Reassigned, TopicMadeAnew, group_consumer, poll
@@ -96,7 +97,7 @@ class Intake:
     @contextmanager
     def _session(self, writer: Writer) -> Iterator["_Session"]:
         options = topics.client_options(self._settings)
-        with self._connect("consumer") as connection:
+        with self._connect("consumer", answer_s=books.ANSWER_S) as connection:
             admin = KafkaAdminClient(**options)
             topics.ensure(admin, self._settings, self._book.name)
             producer = answer_producer(self._settings)
@@ -115,12 +116,13 @@ class Intake:
                 _drop(producer)
                 admin.close()
 
-    def _connect(self, what: str) -> Connection:
+    def _connect(self, what: str, *, answer_s: float | None = None) -> Connection:
         return connect(
             self._database.service_url,
             self._book.schema,
             autocommit=True,
             application=f"tokenledger-{what}",
+            answer_s=answer_s,
         )
 
 

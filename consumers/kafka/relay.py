@@ -8,6 +8,9 @@ Of two relays of a book one has the turn, the other stands by. One that is froze
 and finds out when it wakes up: its place is not saved any more. What it may still have in hand, the
 next one has published before or is about to, so that of every key each event still comes for the
 first time in order. No correctness rests on Kafka's transactions.
+
+What is published cannot be taken back, so it must survive its server: only what is behind a commit
+of the relay's own, confirmed by whatever standby PostgreSQL waits for, is sent.
 """
 
 import os
@@ -22,6 +25,7 @@ import psycopg
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
+from consumers import books
 from consumers.kafka import topics
 from consumers.kafka.event_messages import event_message
 from ledger import logs
@@ -31,7 +35,7 @@ from ledger.log import reading
 from ledger.postgres.database import Connection, Database, connect
 from ledger.settings import Settings
 from ledger.streams import relay_place
-from ledger.streams.relay_place import Turn, TurnLost
+from ledger.streams.relay_place import Turn, TurnLost, Unconfirmed
 
 PAGE_EVENTS = 2_000
 IDLE_S = 0.02
@@ -75,11 +79,12 @@ class Relay:
                     self._book.schema,
                     autocommit=True,
                     application="tokenledger-relay",
+                    answer_s=books.ANSWER_S,
                 ) as connection:
                     self._take_turns(connection)
             except TurnLost:
                 log.warning("relay fenced: another one has taken over", book=self._book.name)
-            except (KafkaError, TopicChanged, psycopg.OperationalError) as error:
+            except (KafkaError, TopicChanged, Unconfirmed, psycopg.OperationalError) as error:
                 log.warning("relay interrupted", book=self._book.name, error=repr(error))
             except Exception:
                 log.exception("relay interrupted", book=self._book.name)
@@ -99,7 +104,10 @@ class Relay:
                     relay_place.give_turn_back(connection, turn)
 
     def _publish(self, connection: Connection, turn: Turn) -> None:
-        """Publish page after page until told to stop; raises TurnLost, TopicChanged, KafkaError."""
+        """Publish page after page until told to stop.
+
+        Raises TurnLost, TopicChanged, Unconfirmed, KafkaError.
+        """
         with self._keeping(turn), self._admin() as admin, self._producer() as producer:
             topics.ensure(admin, self._settings, self._book.name, [topics.EVENTS])
             watch = _TopicWatch(admin, self._topic)
@@ -108,17 +116,22 @@ class Relay:
                 log.warning("a topic was made anew: all is published again", topic=self._topic)
                 position = 0
             log.info("relay at work", book=self._book.name, position=position)
+            safe = 0
             while not self._stop.is_set():
                 watch.look()
-                entries = reading.page(connection, position, position + PAGE_EVENTS)
-                if not entries:
-                    self._stop.wait(IDLE_S)
-                    continue
+                if position >= safe:
+                    if reading.head(connection) <= position:
+                        self._stop.wait(IDLE_S)
+                        continue
+                    safe = relay_place.keep_turn(connection, turn, lease_s=self._lease_s)
+                entries = reading.page(connection, position, min(safe, position + PAGE_EVENTS))
                 if not self._send(producer, watch, entries):
                     return
                 failpoint("after_produce")
                 position = entries[-1][0]
-                relay_place.save(connection, turn, position, watch.topic_id, lease_s=self._lease_s)
+                safe = relay_place.save(
+                    connection, turn, position, watch.topic_id, lease_s=self._lease_s
+                )
 
     def _send(
         self, producer: KafkaProducer, watch: "_TopicWatch", entries: list[reading.Placed]
@@ -165,12 +178,15 @@ class Relay:
             while not done.wait(self._lease_s / 4):
                 try:
                     with connect(
-                        self._database.service_url, self._book.schema, autocommit=True
+                        self._database.service_url,
+                        self._book.schema,
+                        autocommit=True,
+                        answer_s=books.ANSWER_S,
                     ) as connection:
                         relay_place.keep_turn(connection, turn, lease_s=self._lease_s)
                 except TurnLost:
                     return
-                except psycopg.Error as error:
+                except (Unconfirmed, psycopg.Error) as error:
                     log.debug("the lease was not prolonged", error=repr(error))
 
         thread = threading.Thread(target=keep, name=f"lease-{self._book.name}", daemon=True)

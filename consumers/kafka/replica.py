@@ -22,6 +22,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from consumers import books
 from consumers.kafka import topics
 from consumers.kafka.membership import IDLE_MS, Reassigned, TopicMadeAnew, group_consumer, poll
 from ledger import logs
@@ -158,6 +159,7 @@ class Replica:
             read_models=True,
             autocommit=True,
             application="tokenledger-replica",
+            answer_s=books.PAGE_ANSWER_S,
         )
         # A commit lost in a crash takes its places along, and is fetched again.
         connection.execute(SQL["relaxed"])

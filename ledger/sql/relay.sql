@@ -8,17 +8,18 @@ RETURNING epoch, position, topic_id;
 
 -- name: save
 -- The broker has acknowledged everything up to a position; nothing if it is not our turn any more.
+-- Answers the head that it sees.
 UPDATE relay
 SET position = %(position)s, topic_id = %(topic_id)s, published_at = statement_timestamp(),
     lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
 WHERE epoch = %(epoch)s
-RETURNING position;
+RETURNING (SELECT position FROM head);
 
 -- name: keep_turn
--- A longer lease; nothing if it is not our turn any more.
+-- A longer lease; nothing if it is not our turn any more. Answers the head that it sees.
 UPDATE relay SET lease_until = statement_timestamp() + make_interval(secs => %(lease_s)s)
 WHERE epoch = %(epoch)s
-RETURNING position;
+RETURNING (SELECT position FROM head);
 
 -- name: give_turn_back
 -- The next relay need not wait for the lease to end.

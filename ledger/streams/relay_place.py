@@ -3,21 +3,31 @@
 Each function takes an autocommit connection with the book's schema first on its search path. The
 turn is a lease: whoever lets it run out, frozen or cut off, loses it to the next, and finds out
 because the epoch has moved on.
+
+What can be read on a server need not survive it: after a crash, or a wait for the standby that
+somebody cancelled, entries are visible that the standby may lack. PostgreSQL's log is one sequence,
+so a commit of the relay's own, confirmed, proves whatever was visible to it.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
+from ledger.postgres.warnings import warnings_of
 
 SQL = sql_files.load("relay")
 
 
 class TurnLost(Exception):
     """Another relay has taken over."""
+
+
+class Unconfirmed(Exception):
+    """PostgreSQL did not wait for its standby: what is visible here may be nowhere else."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -57,18 +67,30 @@ def take_turn(connection: Connection, holder: str, *, lease_s: float) -> Turn | 
 
 def save(
     connection: Connection, turn: Turn, position: int, topic_id: UUID, *, lease_s: float
-) -> None:
-    """Everything up to `position` is with the broker; raises TurnLost."""
+) -> int:
+    """Everything up to `position` is with the broker.
+
+    Answers up to where the log is safe; raises TurnLost, Unconfirmed.
+    """
     values = {"position": position, "topic_id": topic_id, "epoch": turn.epoch, "lease_s": lease_s}
-    if connection.execute(SQL["save"], values).fetchone() is None:
-        raise TurnLost(turn.epoch)
+    return _confirmed(connection, "save", turn, values)
 
 
-def keep_turn(connection: Connection, turn: Turn, *, lease_s: float) -> None:
-    """A longer lease; raises TurnLost."""
-    values = {"epoch": turn.epoch, "lease_s": lease_s}
-    if connection.execute(SQL["keep_turn"], values).fetchone() is None:
+def keep_turn(connection: Connection, turn: Turn, *, lease_s: float) -> int:
+    """A longer lease. Answers up to where the log is safe; raises TurnLost, Unconfirmed."""
+    values: dict[str, Any] = {"epoch": turn.epoch, "lease_s": lease_s}
+    return _confirmed(connection, "keep_turn", turn, values)
+
+
+def _confirmed(connection: Connection, query: str, turn: Turn, values: dict[str, Any]) -> int:
+    """The head that was visible to a statement that is committed wherever commits have to be."""
+    with warnings_of(connection) as warnings:
+        row = connection.execute(SQL[query], values).fetchone()
+    if row is None:
         raise TurnLost(turn.epoch)
+    if warnings:
+        raise Unconfirmed(warnings[0])
+    return int(row[0])
 
 
 def give_turn_back(connection: Connection, turn: Turn) -> None:

@@ -8,7 +8,8 @@ from cloudevents.core.v1.event import CloudEvent
 from consumers.kafka.local_broker import Broker
 from consumers.kafka.topics import EVENTS
 from ledger.log.entry import decode, leaf_hash
-from tests.consumers.kafka.edge import Edge, Message
+from tests.consumers.kafka.edge import Edge
+from tests.consumers.kafka.published import assert_whole
 from tests.scenarios.steps import Sent, grant, tip
 from tests.support.waiting import until
 
@@ -27,30 +28,6 @@ def write(edge: Edge, commands: int, first: int = 0) -> None:
     """Grow the log; one writer takes all of it as one batch."""
     requests = [edge.stage.request(sent) for sent in day(first, commands)]
     assert {answer.status for answer in edge.stage.writer.write(requests)} == {201}
-
-
-def firsts(messages: list[Message]) -> list[Message]:
-    """Each event where it stands first in its partition."""
-    found: dict[int, Message] = {}
-    for message in messages:
-        found.setdefault(message.sequence, message)
-    return list(found.values())
-
-
-def assert_whole(edge: Edge) -> list[Message]:
-    """The topic holds the log: every event, per key in order, copies equal byte for byte."""
-    log = dict(edge.stage.rows())
-    messages = edge.messages(EVENTS)
-    assert {message.sequence for message in messages} == set(log)
-    contents: dict[int, tuple[object, ...]] = {}
-    last: dict[bytes | None, int] = {}
-    for message in messages:
-        assert message.value == log[message.sequence]
-        assert contents.setdefault(message.sequence, message.content) == message.content
-    for message in firsts(messages):
-        assert last.get(message.key, 0) < message.sequence
-        last[message.key] = message.sequence
-    return messages
 
 
 def test_every_event_is_published_as_a_cloud_event(edge: Edge) -> None:
