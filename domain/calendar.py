@@ -70,6 +70,13 @@ def week(day: date) -> DateRange:
     return DateRange(monday, monday + timedelta(days=6))
 
 
+def around(day: date, interval: str) -> DateRange:
+    """The day, week or month that `day` is in."""
+    if interval == "week":
+        return week(day)
+    return month(day.year, day.month) if interval == "month" else DateRange(day, day)
+
+
 def _months(year: int, first: int, count: int) -> DateRange:
     """`count` whole months from the month `first` of `year` on."""
     years, last = divmod(first - 1 + count - 1, 12)

@@ -5,10 +5,15 @@ with `as_of_position`, in the shapes of the API's contract; dates and times are 
 """
 
 from projections.models.account_statements import (
+    INTERVALS_MAX,
     AccountKey,
+    Interval,
     StatementPlace,
+    TooManyIntervals,
     checkpoint,
+    legs,
     restatement,
+    series,
     statement,
 )
 from projections.models.class_balances import trial_balance_by_class
@@ -38,11 +43,13 @@ from projections.status import Status, status, wait_for
 
 __all__ = [
     "DISPUTE_STATUSES",
+    "INTERVALS_MAX",
     "OF_EVERYTHING",
     "PAYOUT_STATUSES",
     "STATUSES",
     "AccountKey",
     "DisputeFilter",
+    "Interval",
     "NoticeFilter",
     "NoticePlace",
     "PayoutFilter",
@@ -51,6 +58,7 @@ __all__ = [
     "StatementPlace",
     "Status",
     "SuspendedCount",
+    "TooManyIntervals",
     "balance",
     "checkpoint",
     "daily",
@@ -58,6 +66,7 @@ __all__ = [
     "disputes",
     "earnings",
     "entitlement",
+    "legs",
     "library",
     "lines",
     "notice",
@@ -70,6 +79,7 @@ __all__ = [
     "restatement",
     "revenue",
     "risk",
+    "series",
     "statement",
     "status",
     "suspended_count",

@@ -6,8 +6,10 @@ closing one.
 """
 
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from domain import calendar
+from domain.calendar import DateRange
 from ledger.log import reading
 from ledger.log.entry import Entry, decode
 from ledger.postgres.database import Connection
@@ -17,6 +19,15 @@ from projections.models.late_entries import last_of_day
 from projections.models.trial_balance import balance
 
 SQL = bound("account_statements", Journal.tables)
+
+
+INTERVALS_MAX = 1_000
+
+Interval = Literal["day", "week", "month"]
+
+
+class TooManyIntervals(Exception):
+    """More than `INTERVALS_MAX` were asked for."""
 
 
 class AccountKey(NamedTuple):
@@ -129,6 +140,65 @@ def restatement(
         "events": events,
         "as_of_position": now,
     }
+
+
+def series(
+    connection: Connection, account: AccountKey, days: DateRange, interval: Interval
+) -> dict[str, Any]:
+    """Debit, credit and closing balance of each day, week or month, those without lines included.
+
+    By effective date, as known now. The first and the last are cut to `days`; what has no ends
+    begins and ends with the account's own lines. Raises TooManyIntervals.
+    """
+    position = checkpoint(connection)
+    rows = connection.execute(SQL["days"], {**account._asdict(), **days._asdict()}).fetchall()
+    if rows:
+        days = DateRange(
+            rows[0][0] if days.first == date.min else days.first,
+            rows[-1][0] if days.last == date.max else days.last,
+        )
+    closing = _balance_before(connection, account, days.first, position)
+    items: list[dict[str, Any]] = []
+    if date.min < days.first and days.last < date.max:
+        for span in _spans(days, interval):
+            debit = sum(row[1] for row in rows if span.first <= row[0] <= span.last)
+            credit = sum(row[2] for row in rows if span.first <= row[0] <= span.last)
+            closing += debit - credit
+            item = {"from": span.first.isoformat(), "to": span.last.isoformat()}
+            items.append({**item, "debit": debit, "credit": credit, "closing": closing})
+    return {"items": items, "as_of_position": position}
+
+
+def legs(connection: Connection, position: int, entry: Entry) -> list[dict[str, Any]]:
+    """What the event at `position` did to each account: amount, and the balances before and
+    after it, debit positive."""
+    keys = dict.fromkeys((account, asset) for account, asset, _ in entry.postings)
+    if not keys:
+        return []
+    names, assets = zip(*keys, strict=True)
+    rows = connection.execute(SQL["legs"], (list(names), list(assets), position))
+    return [
+        {
+            "account": account,
+            "asset": asset,
+            "amount": amount,
+            "before": after - amount,
+            "after": after,
+        }
+        for account, asset, amount, after in rows
+    ]
+
+
+def _spans(days: DateRange, interval: Interval) -> list[DateRange]:
+    spans: list[DateRange] = []
+    first = days.first
+    while first <= days.last:
+        if len(spans) == INTERVALS_MAX:
+            raise TooManyIntervals
+        last = min(calendar.around(first, interval).last, days.last)
+        spans.append(DateRange(first, last))
+        first = last + timedelta(days=1)
+    return spans
 
 
 def _before(connection: Connection, first: date) -> int:

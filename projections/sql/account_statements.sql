@@ -71,6 +71,22 @@ CROSS JOIN LATERAL (
 WHERE a.account = %(account)s AND a.asset = %(asset)s
 ORDER BY l.position LIMIT %(limit)s;
 
+-- name: days
+-- An account's turnover by day between two days, and what it stood at before them.
+SELECT d.effective_on, d.debit, d.credit
+FROM {accounts} a JOIN {account_days} d ON d.account_id = a.id
+WHERE a.account = %(account)s AND a.asset = %(asset)s
+  AND d.effective_on BETWEEN %(first)s AND %(last)s
+ORDER BY d.effective_on;
+
+-- name: legs
+-- What an event did to each account, and the balance after it.
+SELECT a.account, a.asset, j.amount, j.balance
+FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS k (account, asset, nth)
+JOIN {accounts} a ON a.account = k.account AND a.asset = k.asset
+JOIN {journal} j ON j.account_id = a.id AND j.position = %s
+ORDER BY k.nth;
+
 -- name: checkpoint
 -- Up to where the journal is kept.
 SELECT position FROM projections WHERE name = 'journal';

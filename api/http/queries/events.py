@@ -26,7 +26,7 @@ SCAN_MAX = 50_000
 #: Entries of a tag that one page looks through when it filters by type, too: each is looked up.
 TAGGED_SCAN_MAX = 5_000
 
-_UNKNOWN_EVENT = Reason("UNKNOWN_EVENT", 404, "Unknown event", "the log has no position {position}")
+UNKNOWN_EVENT = Reason("UNKNOWN_EVENT", 404, "Unknown event", "the log has no position {position}")
 _READERS = Readers("events")
 
 
@@ -139,7 +139,7 @@ def read_event(asked: Asked, position: Annotated[int, Path(ge=1, le=POSITION_MAX
     head = _head(asked)
     found = reading.entry(asked.connection, position)
     if found is None:
-        raise Denied(reject(_UNKNOWN_EVENT, position=position))
+        raise Denied(reject(UNKNOWN_EVENT, position=position))
     data, leaf_hash = found
     return b'{"position":%d,"leaf_hash":"%b","as_of_position":%d,%b' % (
         position,

@@ -3,22 +3,33 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
 from api.http.queries.access import Readers
+from api.http.queries.events import UNKNOWN_EVENT
 from api.http.queries.listing import Paged, cursor_text, read_cursor
 from api.http.queries.parameters import AtMoment, Period
 from api.http.queries.question import Answered, Asked, Question, not_before
 from api.http.queries.trial_balance import AccountName, AssetName
 from api.http.schemas import AsOf
 from domain.catalogue import Problem
-from ledger.log.reading import position_at
-from ledger.write.admission import invalid
+from domain.rejections import reject
+from ledger.log.entry import decode
+from ledger.log.reading import POSITION_MAX, entry, position_at
+from ledger.write.admission import Denied, invalid
 from projections import queries
-from projections.queries import AccountKey, StatementPlace
+from projections.queries import (
+    INTERVALS_MAX,
+    AccountKey,
+    Interval,
+    StatementPlace,
+    TooManyIntervals,
+)
 
 _READERS = Readers("the books' balances")
+_Interval = Annotated[Interval, Query(description="the length of a step")]
+_Position = Annotated[int, Path(ge=1, le=POSITION_MAX)]
 _Against = Annotated[
     datetime | None, Query(description="the later time to compare with; without it, now")
 ]
@@ -93,6 +104,71 @@ class Restatement(AsOf):
     events: list[RestatedBy]
     next_cursor: str | None
     has_more: bool
+
+
+class Span(BaseModel):
+    """A day, week or month: what was posted, and what the account stood at then."""
+
+    from_: str = Field(alias="from")
+    to: str
+    debit: int
+    credit: int
+    closing: int
+
+
+class Series(AsOf):
+    """An account over time, by effective date."""
+
+    account: str
+    asset: str
+    items: list[Span]
+
+
+class LegWithBalances(BaseModel):
+    """What an event did to an account, debit positive: after = before + amount."""
+
+    account: str
+    asset: str
+    amount: int
+    before: int
+    after: int
+
+
+class EventBalances(AsOf):
+    """An event's legs."""
+
+    position: int
+    legs: list[LegWithBalances]
+
+
+def read_series(
+    asked: Asked,
+    account: AccountName,
+    asset: AssetName,
+    *,
+    period: Period,
+    interval: _Interval = "day",
+) -> Answered:
+    """An account's turnover and closing balance by day, week or month, as known now; at most 1,000
+    of them."""
+    days = asked.days(period)
+    try:
+        found = queries.series(asked.connection, AccountKey(account, asset), days, interval)
+    except TooManyIntervals:
+        message = f"asks for more than {INTERVALS_MAX:,} times one {interval}"
+        raise invalid(Problem("/interval", message)) from None
+    return {"account": account, "asset": asset, **found}
+
+
+def read_event_balances(asked: Asked, position: _Position) -> Answered:
+    """What the event at a position did to each account, with the balances before and after it."""
+    reached = queries.checkpoint(asked.connection)
+    found = entry(asked.connection, position)
+    if found is None:
+        raise Denied(reject(UNKNOWN_EVENT, position=position))
+    not_before(position, {"as_of_position": reached})
+    legs = queries.legs(asked.connection, position, decode(found[0]))
+    return {"position": position, "legs": legs, "as_of_position": reached}
 
 
 def read_statement(
@@ -201,5 +277,20 @@ QUESTIONS = (
         Restatement,
         _READERS,
         read_restatement,
+    ),
+    Question(
+        "/accounts/{account}/series",
+        "An account by day, week or month",
+        Series,
+        _READERS,
+        read_series,
+    ),
+    Question(
+        "/events/{position}/balances",
+        "The balances around an event",
+        EventBalances,
+        _READERS,
+        read_event_balances,
+        statuses=(404,),
     ),
 )

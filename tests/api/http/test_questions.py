@@ -165,6 +165,14 @@ def test_an_accounts_statement_and_what_was_told_later(
     shaped(statements.Restatement, found)
     assert (found["then"], found["now"], found["difference"]) == (-900, -700, 200)
     assert sum(event["amount"] for event in found["events"]) == 200
+    by_month = service.ask(f"accounts/{account}/series", asset=asset, interval="month").json()
+    shaped(statements.Series, by_month)
+    assert by_month["items"][-1]["closing"] == -700
+    around = service.ask(f"events/{told['tipped']['position']}/balances").json()
+    shaped(statements.EventBalances, around)
+    (leg,) = [leg for leg in around["legs"] if (leg["account"], leg["asset"]) == (account, asset)]
+    assert leg["after"] == leg["before"] + leg["amount"] == -900
+    assert service.ask(f"events/{10**9}/balances").status_code == 404
 
 
 def test_daily_figures(service: Caller, told: dict[str, Any]) -> None:

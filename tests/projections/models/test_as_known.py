@@ -11,14 +11,20 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.accounts import class_of
+from domain.calendar import DateRange
 from ledger.books import create_book
+from ledger.log.entry import decode
 from ledger.postgres.database import Connection, Database
 from projections.models.account_classes import AccountClasses
 from projections.queries import (
     AccountKey,
+    Interval,
     StatementPlace,
+    TooManyIntervals,
     balance,
+    legs,
     restatement,
+    series,
     statement,
     trial_balance,
     trial_balance_by_class,
@@ -208,6 +214,45 @@ def test_what_was_told_later_of_a_day_is_the_difference(
             assert found["then"] == found["now"] - found["difference"]
             told += len(events)
     assert told
+
+
+@pytest.mark.parametrize("interval", ["day", "week", "month"])
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_a_series_adds_up_to_what_the_account_stood_at(
+    stage: WritePath, reader: Connection, account: AccountKey, interval: Interval
+) -> None:
+    days = _days(stage)
+    for asked in (DateRange(date.min, date.max), DateRange(days[0], days[-1])):
+        items = series(reader, account, asked, interval)["items"]
+        for item, following in itertools.pairwise(items):
+            assert date.fromisoformat(item["to"]) + timedelta(1) == date.fromisoformat(
+                following["from"]
+            )
+        for item in items:
+            span = (date.fromisoformat(item["from"]), date.fromisoformat(item["to"]))
+            moved = [amount for _, amount in _lines(stage, account, *span, len(stage.rows()))]
+            assert item["debit"] == sum(amount for amount in moved if amount > 0)
+            assert item["credit"] == -sum(amount for amount in moved if amount < 0)
+            stood = _true_on(stage, span[1], len(stage.rows()))[account]
+            assert item["closing"] == stood
+    with pytest.raises(TooManyIntervals):
+        series(reader, account, DateRange(date(2020, 1, 1), date(2120, 1, 1)), interval)
+
+
+def test_the_balances_around_every_event(stage: WritePath, reader: Connection) -> None:
+    before: Counter[tuple[str, str]] = Counter()
+    for position, data in stage.rows():
+        entry = decode(data)
+        moved: Counter[tuple[str, str]] = Counter()
+        for account, asset, amount in entry.postings:
+            moved[account, asset] += amount
+        found = legs(reader, position, entry)
+        assert {(leg["account"], leg["asset"]) for leg in found} == set(moved)
+        for leg in found:
+            key = leg["account"], leg["asset"]
+            assert (leg["before"], leg["amount"]) == (before[key], moved[key])
+            assert leg["after"] == before[key] + moved[key]
+        before.update(moved)
 
 
 def test_one_balance_reads_a_few_rows_however_many_lines_came_late(
