@@ -20,7 +20,12 @@ from projections.models.class_balances import trial_balance_by_class
 from projections.models.daily_figures import daily
 from projections.models.disputes import STATUSES as DISPUTE_STATUSES
 from projections.models.disputes import DisputeFilter, dispute, disputes
-from projections.models.earnings import earnings, top_creators
+from projections.models.earnings import (
+    EarningsByDay,
+    earnings,
+    earnings_of_days,
+    top_creators,
+)
 from projections.models.entitlements import entitlement, library
 from projections.models.notice_list import (
     STATUSES,
@@ -49,6 +54,7 @@ __all__ = [
     "STATUSES",
     "AccountKey",
     "DisputeFilter",
+    "EarningsByDay",
     "Interval",
     "NoticeFilter",
     "NoticePlace",
@@ -65,6 +71,7 @@ __all__ = [
     "dispute",
     "disputes",
     "earnings",
+    "earnings_of_days",
     "entitlement",
     "legs",
     "library",

@@ -7,7 +7,8 @@ summed by each of their labels; what undoes a sale counts under the labels of th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
 import msgspec
 from psycopg import Cursor
@@ -29,6 +30,11 @@ from projections.models.sale_lines import SaleLine, as_it_stands, as_sold
 
 _BUCKETS = {"pending": 0, "available": 1, "reserved": 2, "payout": 3}
 _TAG = "sale:"
+_EPOCH = date(2000, 1, 1).toordinal()
+_FIGURES = ("count", "gross", "tax", "commission", "net", "tokens", "refunds", "disputes")
+_FIGURE_COUNT = len(_FIGURES)
+#: What took back of a sale as a refund does; other reversals are disputes.
+_REFUNDS = (RefundRecorded, RefundReversed, SalePaymentFailed)
 
 
 def _nothing(_earnings: "Earnings", _event: Any, _position: int) -> None:
@@ -55,13 +61,14 @@ class Earnings(Projection):
     """Money by creator."""
 
     name = "earnings"
-    version = 4
+    version = 5
     weight = 2
     branches = branches
     tables = (
         Table("creators", ("creator",)),
         Table("creator_sources", ("creator", "source")),
         Table("creator_labels", ("creator", "key", "value", "source")),
+        Table("creator_days", ("creator", "key", "day", "value", "source")),
     )
 
     def forget(self) -> None:
@@ -69,6 +76,8 @@ class Earnings(Projection):
         self._balances: dict[str, list[int]] = {}
         self._sources: dict[tuple[str, ...], list[int]] = {}
         self._labels: dict[tuple[str, ...], list[int]] = {}
+        self._days: dict[tuple[str, str, int, str, str], list[int]] = {}
+        self.today = 0
         self._reversed: dict[str, int] = {}
         self._end = 0
 
@@ -84,6 +93,7 @@ class Earnings(Projection):
                         balance = balances[creator] = [0, 0, 0, 0]
                     balance[_BUCKETS[bucket]] -= amount
             event = entry.event
+            self.today = entry.effective_on.toordinal() - _EPOCH
             branches[type(event)](self, event, entry.position)  # type: ignore[index]
         self._end = page[-1].position
 
@@ -97,24 +107,53 @@ class Earnings(Projection):
             self._balances = {}
         self._sources = _added(cursor, self.sql["add_sources"], self._sources)
         self._labels = _added(cursor, self.sql["add_labels"], self._labels)
+        if self._days:
+            keys = sorted(self._days)
+            owners, kinds, days, values, sources = zip(*keys, strict=True)
+            names = texts(owners), texts(kinds), integers(days), texts(values), texts(sources)
+            figures = zip(*(self._days[key] for key in keys), strict=True)
+            cursor.execute(self.sql["add_days"], (*names, *map(integers, figures)))
+            self._days = {}
 
-    def add(self, line: SaleLine, labels: Mapping[str, str] | None, sign: int = 1) -> None:
-        """Add a creator's part of a sale to its source and labels, or with -1 take it out."""
-        _, _, *figures = msgspec.structs.astuple(line)
-        sums = [self.source(line.creator, line.source)]
-        for label in (labels or {}).items():
-            key = line.creator, *label, line.source
-            sums.append(self._labels.setdefault(key, [0] * 6))
+    def add(self, sale: Sale, line: SaleLine, labels: Mapping[str, str] | None, day: int) -> None:
+        """Add a creator's part of a sale, or the change of it, to its source, labels and day."""
+        self.enter(sale, line.creator, labels, day, (*msgspec.structs.astuple(line)[2:], 0, 0))
+
+    def enter(
+        self,
+        sale: Sale,
+        creator: str,
+        labels: Mapping[str, str] | None,
+        day: int,
+        figures: Sequence[int],
+    ) -> None:
+        """Add the figures of a row to whatever the sale counts under."""
+        source = sale.product
+        sums = [self.source(creator, source), self.day(creator, "", day, "", source)]
+        for key, value in (labels or {}).items():
+            sums.append(self._labels.setdefault((creator, key, value, source), [0] * _FIGURE_COUNT))
+            sums.append(self.day(creator, f"label.{key}", day, value, source))
+        for key, value in (sale.attribution or {}).items():
+            sums.append(self.day(creator, key, day, value, source))
         for each in sums:
             for column, figure in enumerate(figures):
-                each[column] += sign * figure
+                each[column] += figure
+
+    def day(self, creator: str, key: str, day: int, value: str, source: str) -> list[int]:
+        """What the page adds to a creator's day."""
+        row = creator, key, day, value, source
+        sums = self._days.get(row)
+        if sums is None:
+            sums = self._days[row] = [0] * _FIGURE_COUNT
+        return sums
 
     def source(self, creator: str, name: str) -> list[int]:
-        """What the page adds to a source: sales, amount paid, tax, commission, net, tokens."""
+        """What the page adds to a source: sales, amount paid, tax, commission, net, tokens, and
+        what refunds and disputes took back of the amount paid."""
         key = creator, name
         source = self._sources.get(key)
         if source is None:
-            source = self._sources[key] = [0] * 6
+            source = self._sources[key] = [0] * _FIGURE_COUNT
         return source
 
     def reverse(self, sale_id: str, position: int) -> None:
@@ -122,25 +161,32 @@ class Earnings(Projection):
         self._reversed.setdefault(sale_id, position)
 
     def _reverse(self, cursor: Cursor[Any]) -> None:
-        """Replace the lines of sales as they stood before the page by those after it."""
+        """Enter how each reversal of the page changed the lines of its sale, on its own day."""
         if not self._reversed:
             return
         tags = [f"{_TAG}{sale_id}" for sale_id in sorted(self._reversed)]
         rows = reading.histories(cursor.connection, tags, self._end)
         records = {tag: SaleRecord() for tag in tags}
         lives = decoded(((position, data) for _, position, data in rows), bodies=True)
-        unseen = set(tags)
         for (tag, position, _), entry in zip(rows, lives, strict=True):
-            if tag in unseen and position >= self._reversed[tag.removeprefix(_TAG)]:
-                unseen.remove(tag)
-                for line in as_it_stands(records[tag]):
-                    self.add(line, records[tag].labels, -1)
+            before = records[tag]
             assert entry.event is not None
-            records[tag] = records[tag].apply(tag, entry.event)
-        for tag in tags:
-            for line in as_it_stands(records[tag]):
-                self.add(line, records[tag].labels)
+            after = records[tag] = before.apply(tag, entry.event)
+            if before.sale is not None and position >= self._reversed[tag.removeprefix(_TAG)]:
+                day = entry.effective_on.toordinal() - _EPOCH
+                refund = isinstance(entry.event, _REFUNDS)
+                for old, new in zip(as_it_stands(before), as_it_stands(after), strict=True):
+                    if old != new:
+                        change = _change(old, new, refund=refund)
+                        self.enter(before.sale, new.creator, before.labels, day, change)
         self._reversed = {}
+
+
+def _change(old: SaleLine, new: SaleLine, *, refund: bool) -> tuple[int, ...]:
+    """What a reversal adds to the figures of a line."""
+    both = zip(msgspec.structs.astuple(old)[2:], msgspec.structs.astuple(new)[2:], strict=True)
+    taken = old.paid - new.paid
+    return (*(after - before for before, after in both), *((taken, 0) if refund else (0, taken)))
 
 
 Sums = dict[tuple[str, ...], list[int]]
@@ -158,18 +204,21 @@ def _added(cursor: Cursor[Any], query: bytes, sums: Sums) -> Sums:
 
 @branches.branch(Sale)
 def _sold(earnings: Earnings, event: Sale, _position: int) -> None:
-    if event.labels is not None or len(event.payees) != 1:
+    day = earnings.today
+    if event.labels is not None or event.attribution is not None or len(event.payees) != 1:
         for line in as_sold(event):
-            earnings.add(line, event.labels)
+            earnings.add(event, line, event.labels, day)
         return
+    creator, product = event.payees[0].creator, event.product
     paid, net = event.gross - event.discount, event.creator_share
-    source = earnings.source(event.payees[0].creator, event.product)
-    source[0] += 1
-    source[1] += paid
-    source[2] += event.tax
-    source[3] += paid - event.tax - net
-    source[4] += net
-    source[5] += event.tokens_paid + event.tokens_promo
+    tokens = event.tokens_paid + event.tokens_promo
+    for sums in (earnings.source(creator, product), earnings.day(creator, "", day, "", product)):
+        sums[0] += 1
+        sums[1] += paid
+        sums[2] += event.tax
+        sums[3] += paid - event.tax - net
+        sums[4] += net
+        sums[5] += tokens
 
 
 @branches.branch(RefundRecorded, RefundReversed, SalePaymentFailed)
@@ -183,7 +232,6 @@ def _reversed(earnings: Earnings, event: Reversal, position: int) -> None:
 SQL = Earnings().sql
 
 
-_FIGURES = ("count", "gross", "tax", "commission", "net", "tokens")
 #: Values of a label that one answer tells apart.
 GROUPS_MAX = 1_000
 
@@ -239,6 +287,51 @@ def _adding_up(
         for each in _FIGURES
     }
     return [*found, {name: None, **rest}] if any(rest.values()) else found
+
+
+class EarningsByDay(NamedTuple):
+    """The days from `first` to `last`; `by`: source, day, week, month, attribution or label.KEY."""
+
+    first: date
+    last: date
+    by: str = "source"
+    label: tuple[str, str] | None = None
+
+
+def earnings_of_days(
+    connection: Connection, creator: str, currency: str, asked: EarningsByDay
+) -> dict[str, Any]:
+    """What `earnings` answers, with `by_source` and `groups` of these days alone.
+
+    Refunds and disputes count on their own day. Weeks and months have their first day for a name
+    and hold only days of the range.
+    """
+    of_days = asked.by in ("day", "week", "month")
+    key, value = "", None
+    if asked.label is not None:
+        key, value = f"label.{asked.label[0]}", asked.label[1]
+    elif asked.by == "attribution":
+        key = "source"
+    elif asked.by.startswith("label."):
+        key = asked.by
+    named = {"creator": creator, "key": key, "value": value, "first": asked.first}
+    by = asked.by if of_days or asked.by == "source" else "value"
+    with connection.transaction():
+        connection.execute(SQL["one_moment"])
+        whole = earnings(connection, creator, currency)
+        rows = connection.execute(SQL["grouped_days"], named | {"last": asked.last, "by": by})
+    parts: dict[str, list[dict[str, Any]]] = {"all": [], "source": [], "group": []}
+    for part, name, *figures in rows:
+        title = {"all": "source", "source": "source"}.get(part, "value")
+        parts[part].append({title: name, **dict(zip(_FIGURES, figures, strict=True))})
+    shown = parts["all"] if asked.label is None else parts["source"]
+    if asked.by == "source":
+        groups = shown
+    elif of_days:
+        groups = [{asked.by: group.pop("value"), **group} for group in parts["group"]]
+    else:
+        groups = _adding_up(parts["group"], asked.by, parts["all"])
+    return {**whole, "by_source": shown, "groups": groups}
 
 
 def top_creators(connection: Connection, limit: int) -> list[dict[str, Any]]:

@@ -164,6 +164,23 @@ def test_6_13_earnings_by_label(rows: sums.Rows, reader: Connection) -> None:
     assert (rest["count"], rest["gross"]) == (1, 250)
 
 
+def test_the_days_of_a_creator_add_up(rows: sums.Rows, reader: Connection) -> None:
+    went_back = 0
+    for creator in sums.buckets(rows):
+        whole = queries.earnings(reader, creator, "USD")
+        for by in ("source", "day", "week", "month", "attribution", "label.stream"):
+            asked = queries.EarningsByDay(date(2020, 1, 1), date(2040, 1, 1), by)
+            found = queries.earnings_of_days(reader, creator, "USD", asked)
+            assert found["by_source"] == whole["by_source"], creator
+            for name in ("count", "gross", "tax", "commission", "net", "tokens", "refunds"):
+                total = sum(line[name] for line in whole["by_source"])
+                assert sum(group[name] for group in found["groups"]) == total, (creator, by)
+            for group in found["groups"]:
+                assert group["gross"] == group["tax"] + group["commission"] + group["net"]
+                went_back += group["refunds"] + group["disputes"]
+    assert went_back
+
+
 def test_6_12_breakdowns_add_up_in_the_answer(rows: sums.Rows, reader: Connection) -> None:
     taxed = 0
     for creator in sums.buckets(rows):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.http.queries import revenue
+from api.http.queries import earnings, revenue
 from tests.api.conftest import Caller, Tenant, fresh, shaped, tip
 
 PERIOD = {"from": "2020-01-01", "to": "2050-01-01"}
@@ -58,3 +58,18 @@ def test_what_revenue_refuses(service: Caller, position: int) -> None:
     cursor = page.json()["next_cursor"]
     assert refused(**PERIOD, group_by="product", after=cursor) == ["/after"]
     assert refused(**PERIOD, group_by="label.stream", after=cursor[:-2] + "AA") == ["/after"]
+
+
+def test_earnings_of_a_period_over_http(tenant: Tenant, service: Caller) -> None:
+    user, creator = tenant.funded(100), fresh("creator")
+    position = service.send("send-tip", tip(user, creator, 100)).json()["position"]
+    path = f"creators/{creator}/earnings"
+    for by in ("day", "week", "month", "attribution"):
+        asked = {**PERIOD, "group_by": by, "min_position": position}
+        body = shaped(earnings.Earnings, service.ask(path, **asked).json())
+        assert [group["net"] for group in body["groups"]] == [80]
+        assert [line["gross"] for line in body["by_source"]] == [100]
+    before = service.ask(path, period="2020", min_position=position).json()
+    assert (before["by_source"], before["groups"], before["lifetime_earned"]) == ([], [], 80)
+    for wrong in ({"period": "2026-13"}, {"group_by": "year"}, {**PERIOD, "period": "2026"}):
+        assert service.ask(path, **wrong).status_code == 400

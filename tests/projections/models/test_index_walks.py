@@ -1,7 +1,7 @@
 """Lists walk along an index, whatever is asked for: no answer reads a growing table whole."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ import pytest
 from ledger.books import create_book
 from ledger.postgres.database import Connection, Database
 from projections import queries
-from projections.models import notice_list
+from projections.models import earnings, notice_list
 from projections.queries import DisputeFilter, NoticeFilter, NoticePlace, PayoutFilter, RiskFilter
 from tests.conftest import FreshBook
 from tests.projections.explaining import Explaining
@@ -20,7 +20,7 @@ NOW = datetime.now(UTC)
 GROWING = {
     "notices", "inbox", "buyer_risks", "wallet_freezes", "creator_labels", "creator_sources",
     "payouts",
-    "disputes",
+    "disputes", "creator_days", "revenue",
 }  # fmt: skip
 ROWS = 60_000
 FILLED = f"""
@@ -39,10 +39,19 @@ INSERT INTO buyer_risks
 SELECT 'u' || n, n % 3, n, now() - n * interval '1 s', n FROM generate_series(1, {ROWS}) n;
 INSERT INTO wallet_freezes SELECT 'u' || n, 'SPEND' FROM generate_series(1, {ROWS}) n;
 INSERT INTO creator_labels
-SELECT 'c' || n % 500, 'stream', 's' || n, 'tip', 1, 1, 0, 0, 1, 0
+SELECT 'c' || n % 500, 'stream', 's' || n, 'tip', 1, 1, 0, 0, 1, 0, 0, 0
 FROM generate_series(1, {ROWS}) n;
 INSERT INTO creator_sources
-SELECT 'c' || n, 'tip', 1, 1, 0, 0, 1, 0 FROM generate_series(1, {ROWS}) n;
+SELECT 'c' || n, 'tip', 1, 1, 0, 0, 1, 0, 0, 0 FROM generate_series(1, {ROWS}) n;
+INSERT INTO creator_days
+SELECT 'c' || n % 500, (ARRAY['', 'label.stream'])[1 + n % 2], date '2026-01-01' + n / 500,
+       CASE WHEN n % 2 = 1 THEN 's1' ELSE '' END, 'tip', 1, 1, 0, 0, 1, 0, 0, 0
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO revenue
+SELECT (ARRAY['', 'item'])[1 + n % 2], date '2020-01-01' + n / 40,
+       CASE WHEN n % 2 = 1 THEN 'i' || n ELSE '' END, 'p' || n,
+       1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+FROM generate_series(1, {ROWS}) n;
 INSERT INTO payouts
 SELECT 'p' || n, (ARRAY['REQUESTED', 'SUBMITTED', 'PAID'])[1 + least(n % 1000, 2)], 'c' || n % 500,
        'fay', NULL, n, 0, 0, n, 'DE', false, 'amy', 'stripe', 'r' || n, NULL, NULL,
@@ -144,6 +153,28 @@ def test_earnings_by_label(reader: Connection) -> None:
     )
     assert len(msgspec.json.encode(grouped["groups"])) > 1_000
     assert not explaining.scanned & GROWING
+
+
+@pytest.mark.parametrize("by", ["source", "day", "month", "value"])
+def test_earnings_of_a_period(reader: Connection, by: str) -> None:
+    explaining = Explaining(reader)
+    asked = {"creator": "c8" if by == "day" else "c7", "key": "" if by == "day" else "label.stream"}
+    asked |= {"value": None, "by": by}
+    days = {"first": date(2026, 1, 1), "last": date(2026, 1, 31)}
+    found = explaining.execute(earnings.SQL["grouped_days"], asked | days).fetchall()
+    assert sum(row[2] for row in found if row[0] == "source") == 31
+    assert not explaining.scanned & GROWING
+    assert explaining.rows < 2_000
+
+
+@pytest.mark.parametrize("group_by", ["day", "week", "month", "product", "item"])
+def test_revenue_of_a_month(reader: Connection, group_by: str) -> None:
+    explaining = Explaining(reader)
+    asked = queries.RevenueQuestion(date(2022, 1, 1), date(2022, 1, 31), group_by)
+    found = queries.revenue(explaining, asked, after="", limit=20)  # type: ignore[arg-type]
+    assert found["totals"]["count"] == 31 * 20
+    assert not explaining.scanned & GROWING
+    assert explaining.rows < 2 * 3 * 31 * 20  # two plans, each of which looks at parts of a month
 
 
 @pytest.mark.parametrize("newest_first", [True, False])

@@ -85,6 +85,8 @@ def test_earnings(followed: WritePath, reader: Connection) -> None:
                 "commission": 4,
                 "net": 16,
                 "tokens": 20,
+                "refunds": 0,
+                "disputes": 0,
             }
         ],
         "groups": [],
