@@ -97,7 +97,8 @@ def test_the_openapi_document_is_valid_and_complete(http: httpx.Client) -> None:
         assert {"book", "min_position", "Prefer"} <= parameters
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
         component = document["components"]["schemas"][schema.rsplit("/", 1)[1]]
-        assert set(component["properties"]) == set(question.schema.model_fields)
+        fields = question.schema.model_fields
+        assert set(component["properties"]) == {f.alias or name for name, f in fields.items()}
     operations = [each for path in document["paths"].values() for each in path.values()]
     names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names)
