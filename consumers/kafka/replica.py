@@ -322,6 +322,7 @@ def _stored(cursor: psycopg.Cursor[Any], page: Sequence[Message]) -> list[Placed
                 body=entry.body,
                 position=position,
                 event=entry.event(),
+                labels=entry.labels,
             )
         )
     rows.append(TRAILER)
