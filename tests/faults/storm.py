@@ -94,7 +94,8 @@ def main(
         faults = Faults(targets, server, clock, disk)
         rounds = _blow(storm, faults, minutes, random.Random(seed))
         storm.stop()
-        wrong = [*storm.seen.strange, *examine(fresh, storm, targets)]
+        strange = list(storm.seen.strange)
+        wrong = examine(fresh, storm, targets)
         for target in targets:
             target.service.stop()
         figures: dict[str, Any] = {
@@ -105,10 +106,13 @@ def main(
             "longest_wait_s": round(storm.seen.longest_s, 2),
             "longest_wait": storm.seen.longest,
             "longest_recovery_s": round(rounds[1], 2),
-            "wrong": wrong[:50],
+            "strange": len(strange),
+            "wrong": len(wrong),
+            "first_strange": strange[:50],
+            "first_wrong": wrong[:50],
         }
         print(json.dumps(figures, indent=2))
-    sys.exit(1 if wrong else 0)
+    sys.exit(1 if strange or wrong else 0)
 
 
 def _blow(
