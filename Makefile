@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 BROKER := .venv/kafka/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check pages bench kafka format clean
+.PHONY: help demo test test-fast explore check pages bench kafka format clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' \
@@ -30,6 +30,9 @@ FAST := tests/domain tests/scenarios tests/ledger/log/test_golden.py \
 test-fast: $(INSTALLED) ## The pure part of the test suite, with fewer random examples
 	$(BIN)/python -m pytest -n $(JOBS) $(FAST) -k "not WritePath and not OverHttp" \
 	  --hypothesis-profile=fast $(ARGS)
+
+explore: ## The whole test suite on new random examples; `make test` repeats the same ones
+	$(MAKE) --no-print-directory test ARGS="--hypothesis-profile=explore $(ARGS)"
 
 check: $(INSTALLED) ## Format, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -17,15 +17,17 @@ from ledger.books import Book, create_book
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE, Connection, Database, connect
 from ledger.postgres.migrations import migrate
-from tests.support.examples import FAST
+from tests.support.examples import EXPLORE, FAST
 
 _numbers = itertools.count(1)
 
 
 TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
-settings.register_profile(FAST, max_examples=10, deadline=None)
+settings.register_profile(FAST, max_examples=10, deadline=None, derandomize=True)
 #: How long an example takes is the machine's business, never a test's.
-settings.register_profile("full", deadline=None)
+settings.register_profile(EXPLORE, deadline=None)
+#: The same examples in every run: whether a change may land is not a matter of luck.
+settings.register_profile("full", deadline=None, derandomize=True)
 settings.load_profile("full")
 
 

@@ -85,13 +85,19 @@ def decided(stage: WritePath, entries: list[Entry], outcomes: Outcomes) -> Itera
         mine = [at for at, other in left.items() if other.key == entry.key]
         written = [left.pop(at) for at in sorted(mine)]
         (sent,) = waited.get(entry.key) or [unheard(entry)]
-        told = {"outcome": "accepted"}
-        for each in written:
-            if each.type == "payment.suspended.v1":
-                code = msgspec.json.decode(each.body)["code"]
-                if code != "REFUND_FAILED":  # that comes back out of suspense
-                    told = {"outcome": "suspended", "code": code}
-        yield Heard(position, False, sent, 201, told, written)
+        yield Heard(position, False, sent, 201, heard_again(written), written)
+
+
+def heard_again(entries: list[Entry]) -> dict[str, Any]:
+    """What nobody was answered when a notice that had waited was decided, by what it left."""
+    told = {"outcome": "accepted"}
+    for entry in entries:
+        code = msgspec.json.decode(entry.body).get("code")
+        if entry.type == "refund.ignored.v1":
+            told = {"outcome": "ignored", "code": code}
+        elif entry.type == "payment.suspended.v1" and code != "REFUND_FAILED":
+            told = {"outcome": "suspended", "code": code}  # a failed refund comes back out of it
+    return told
 
 
 def unheard(entry: Entry) -> Sent:

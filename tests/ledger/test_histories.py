@@ -4,6 +4,8 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ledger.postgres.database import Database
+from tests.generators.commands import Drawn
+from tests.generators.spending import Ref
 from tests.ledger.history_machine import Histories
 
 
@@ -16,3 +18,26 @@ def test_random_histories_satisfy_the_auditor(database: Database) -> None:
         Here,
         settings=settings(max_examples=20, stateful_step_count=20, deadline=None, print_blob=True),
     )
+
+
+def test_two_refunds_that_say_the_same_wait_for_one_purchase(database: Database) -> None:
+    """Both are released with the purchase; the second says nothing new and is ignored."""
+
+    def refund(nth: int) -> Drawn:
+        sale = Ref(kind="payment", nth=nth, prefix="")
+        told = {"processor": "stripe", "processor_ref": "ref-1", "sale": sale, "cumulative": 1}
+        return ("record-refund", told, "amy")
+
+    bought = {"processor": "stripe", "package": "small", "price": 999, "user": "ann"}
+    purchase = ("record-purchase", bought | {"processor_ref": "ref-1"}, "amy")
+
+    class Here(Histories):
+        pass
+
+    Here.database = database
+    history = Here()
+    history.begin(name="platform")
+    history.send([refund(-2)], writer=0)
+    history.send([purchase], writer=0)
+    history.send([refund(-1), purchase], writer=0)
+    history.teardown()

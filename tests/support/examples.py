@@ -1,10 +1,14 @@
-"""How many examples properties try: all of them by default, a twentieth with the profile `fast`."""
+"""How many examples properties try: all of them by default, a twentieth with the profile `fast`.
+
+They are the same in every run, but for the profile `explore`, which looks for new ones.
+"""
 
 from typing import Any
 
 from hypothesis import settings
 
 FAST = "fast"
+EXPLORE = "explore"
 SHARE_OF_FAST = 20
 
 
