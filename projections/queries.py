@@ -37,7 +37,8 @@ from projections.models.notice_list import (
     place_of,
     suspended_count,
 )
-from projections.models.offers import offer, offers
+from projections.models.offers import STATUSES as OFFER_STATUSES
+from projections.models.offers import OfferFilter, offer, offers
 from projections.models.payouts import STATUSES as PAYOUT_STATUSES
 from projections.models.payouts import PayoutFilter, payout, payouts
 from projections.models.revenue_figures import OF_EVERYTHING, RevenueQuestion, revenue
@@ -49,6 +50,7 @@ from projections.status import Status, status, wait_for
 __all__ = [
     "DISPUTE_STATUSES",
     "INTERVALS_MAX",
+    "OFFER_STATUSES",
     "OF_EVERYTHING",
     "PAYOUT_STATUSES",
     "STATUSES",
@@ -58,6 +60,7 @@ __all__ = [
     "Interval",
     "NoticeFilter",
     "NoticePlace",
+    "OfferFilter",
     "PayoutFilter",
     "RevenueQuestion",
     "RiskFilter",

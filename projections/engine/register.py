@@ -88,11 +88,12 @@ class Register(Projection, Generic[E, R]):
 
 
 class RegisterList(Generic[R]):
-    """How the rows of one table are listed, in the order of their first positions."""
+    """How the rows of one table, with those of others beside, are listed, in the order of their
+    first positions."""
 
-    def __init__(self, table: str, list_name: str, row: type[R]) -> None:
+    def __init__(self, table: str, list_name: str, row: type[R], *beside: str) -> None:
         text = sql_files.load(list_name, "projections")["list"]
-        names = {table: sql.Identifier(table)}
+        names = {name: sql.Identifier(name) for name in (table, *beside)}
         self._row = row
         self._ascending, self._descending = (
             template(text).format(**names, order=sql.SQL(order), beyond=sql.SQL(beyond))

@@ -6,6 +6,7 @@ those of all sales, whatever became of them.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from ledger.postgres.database import Connection
 from projections.engine.dispatch import ByClass
 from projections.engine.entries import PlacedEntry, decoded
 from projections.engine.projection import Projection, Table, integers, texts
+from projections.engine.register import RegisterList, decoded_labels, encoded
 from projections.models.sale_lines import revenue_of
 
 _TAG = "sale:"
@@ -46,7 +48,7 @@ class Offers(Projection):
     """Offers and their figures."""
 
     name = "offers"
-    version = 1
+    version = 2
     branches = branches
     tables = (
         Table("offers", ("offer",)),
@@ -56,8 +58,9 @@ class Offers(Projection):
 
     def forget(self) -> None:
         """Drop what was folded."""
-        self._published: dict[str, tuple[OfferPublished, int]] = {}
-        self._withdrawn: dict[str, OfferWithdrawn] = {}
+        self._published: dict[str, dict[str, Any]] = {}
+        self._withdrawn: dict[str, dict[str, Any]] = {}
+        self._recorded_at: datetime | None = None
         self._figures: dict[str, list[int]] = {}
         self._sales: dict[str, tuple[str, int]] = {}
         self._reversed: dict[str, None] = {}
@@ -66,17 +69,28 @@ class Offers(Projection):
     def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Sum up what the page adds to each offer."""
         for entry in page:
-            event = entry.event
+            event, self._recorded_at = entry.event, entry.recorded_at
             branches[type(event)](self, event, entry.position)  # type: ignore[index]
         self._end = page[-1].position
 
     def publish(self, event: OfferPublished, position: int) -> None:
         """Keep an offer as it was published."""
-        self._published[event.offer_id] = event, position
+        self._published[event.offer_id] = {
+            "offer": event.offer_id,
+            "terms": msgspec.json.encode(event).decode(),
+            "labels": encoded(event.labels),
+            "at": self._recorded_at,
+            "position": position,
+        }
 
-    def withdraw(self, event: OfferWithdrawn) -> None:
+    def withdraw(self, event: OfferWithdrawn, position: int) -> None:
         """Note when an offer ended before its time."""
-        self._withdrawn[event.offer_id] = event
+        self._withdrawn[event.offer_id] = {
+            "offer": event.offer_id,
+            "withdrawn_at": event.at,
+            "at": self._recorded_at,
+            "position": position,
+        }
 
     def figures(self, offer: str) -> list[int]:
         """What the page adds to an offer: uses, revenue, discount, what the platform paid."""
@@ -97,11 +111,10 @@ class Offers(Projection):
 
     def write(self, cursor: Cursor[Any]) -> None:
         """Enter offers and sales, then what has changed of sales, then the figures."""
-        for name, (terms, position) in self._published.items():
-            document = msgspec.json.encode(terms).decode()
-            cursor.execute(self.sql["publish"], (name, document, position))
-        for name, withdrawn in self._withdrawn.items():
-            cursor.execute(self.sql["withdraw"], (name, withdrawn.at))
+        for published in self._published.values():
+            cursor.execute(self.sql["publish"], published)
+        for withdrawn in self._withdrawn.values():
+            cursor.execute(self.sql["withdraw"], withdrawn)
         if self._sales:
             named, revenues = zip(*self._sales.values(), strict=True)
             sold = texts(list(self._sales)), texts(named), integers(revenues)
@@ -140,8 +153,8 @@ def _published(offers: Offers, event: OfferPublished, position: int) -> None:
 
 
 @branches.branch(OfferWithdrawn)
-def _withdrawn(offers: Offers, event: OfferWithdrawn, _position: int) -> None:
-    offers.withdraw(event)
+def _withdrawn(offers: Offers, event: OfferWithdrawn, position: int) -> None:
+    offers.withdraw(event, position)
 
 
 @branches.branch(OfferEvent)
@@ -165,49 +178,65 @@ def _reversed(offers: Offers, event: Reversal, _position: int) -> None:
             offers.reverse(tag.removeprefix(_TAG))
 
 
+class OfferRow(msgspec.Struct, frozen=True):
+    """An offer as it is read. Amounts in minor units."""
+
+    offer: str
+    terms: str
+    labels: str | None
+    withdrawn_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    first_position: int
+    last_position: int
+    uses: int
+    revenue: int
+    discount: int
+    platform_discount: int
+
+
 SQL = Offers().sql
+STATUSES = tuple(OfferStatus)
+_LIST = RegisterList("offers", "offer_list", OfferRow, "offer_figures")
+
+
+class OfferFilter(msgspec.Struct, frozen=True):
+    """Which offers: of these statuses, published on these days of a zone, and whatever else is
+    given."""
+
+    statuses: tuple[str, ...] = STATUSES
+    product: str | None = None
+    first_day: date = date.min
+    last_day: date = date.max
+    time_zone: str = "UTC"
+    labels: dict[str, str] = {}
 
 
 def offers(
-    connection: Connection, currency: str, *, after: int | None, limit: int, descending: bool
-) -> dict[str, Any]:
-    """A page of offers in the order of their publication, or the other way round.
-
-    `after` is the place in the log where the last one of the page before was published.
-    """
-    query = SQL["last" if descending else "first"]
-    rows = connection.execute(query, (after, limit + 1)).fetchall()
-    found = [row[1:] for row in rows if row[1] is not None]
-    items = [_item(currency, *row) for row in found[:limit]]
-    more = len(found) > limit
-    return {
-        "items": items,
-        "next_cursor": str(items[-1]["first_position"]) if more else None,
-        "has_more": more,
-        "as_of_position": rows[0][0] if rows else 0,
-    }
+    connection: Connection, wanted: OfferFilter, currency: str, **page: Any
+) -> tuple[list[dict[str, Any]], int]:
+    """Offers in the order of their publication, and the position they stand for; `page` as
+    `RegisterList.rows` takes it."""
+    rows, position = _LIST.rows(connection, wanted, **page)
+    return [_item(row, currency) for row in rows], position
 
 
 def offer(connection: Connection, currency: str, name: str) -> dict[str, Any]:
     """One offer; where there is none of that id, `id` is None and nothing else is there."""
-    position, *row = connection.execute(SQL["one"], (name,)).fetchone() or (0, None)
-    item = {"id": None} if row[0] is None else _item(currency, *row)
+    position, *values = connection.execute(SQL["one"], (name,)).fetchone() or (0, None)
+    item = {"id": None} if values[0] is None else _item(OfferRow(*values), currency)
     return {**item, "as_of_position": position}
 
 
-def _item(
-    currency: str, name: str, document: str, position: int, withdrawn_at: Any, *sums: int
-) -> dict[str, Any]:
-    terms = _terms.decode(document)
-    uses, revenue, discount, by_platform = sums
-    status = OfferStatus.PUBLISHED if withdrawn_at is None else OfferStatus.WITHDRAWN
+def _item(row: OfferRow, currency: str) -> dict[str, Any]:
+    terms = _terms.decode(row.terms)
     return {
-        "id": name,
-        "status": status,
+        "id": row.offer,
+        "status": OfferStatus.PUBLISHED if row.withdrawn_at is None else OfferStatus.WITHDRAWN,
         "products": terms.products,
         "starts_at": terms.starts_at,
         "ends_at": terms.ends_at,
-        "withdrawn_at": withdrawn_at,
+        "withdrawn_at": row.withdrawn_at,
         "terms": {
             "discount": terms.discount or None,
             "discount_bps": terms.discount_bps or None,
@@ -216,12 +245,16 @@ def _item(
             "max_uses_per_user": terms.max_uses_per_user,
             "eligible": {"first_purchase": terms.first_purchase, "users": terms.users},
         },
-        "uses": uses,
-        "revenue": revenue,
-        "discount": discount,
-        "platform_discount": by_platform,
+        "uses": row.uses,
+        "revenue": row.revenue,
+        "discount": row.discount,
+        "platform_discount": row.platform_discount,
         "currency": currency,
-        "first_position": position,
+        "labels": decoded_labels(row.labels),
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "first_position": row.first_position,
+        "last_position": row.last_position,
     }
 
 

@@ -1,10 +1,16 @@
 -- name: tables
--- Offers as they were published, as JSON, where in the log, and when one was withdrawn.
+-- Offers as they were published, as JSON, where and when in the log, and when one was withdrawn;
+-- labels are those of the publication, as JSON. Pages may come in any order: what is known of a
+-- withdrawal alone stands without terms.
 CREATE TABLE {offers} (
   offer          text COLLATE "C" PRIMARY KEY,
   terms          text COLLATE "C",
+  labels         text,
+  withdrawn_at   timestamptz,
+  created_at     timestamptz,
+  updated_at     timestamptz NOT NULL,
   first_position bigint UNIQUE,
-  withdrawn_at   timestamptz
+  last_position  bigint NOT NULL
 );
 -- What became of them. revenue: after discount, tax and what the platform pays included, net of
 -- what went back; the discounts are those of all sales. Amounts are minor units.
@@ -29,14 +35,23 @@ SELECT;
 
 -- name: publish
 -- An offer.
-INSERT INTO {offers} (offer, terms, first_position) VALUES (%s, %s, %s)
+INSERT INTO {offers} AS o
+  (offer, terms, labels, created_at, updated_at, first_position, last_position)
+VALUES (%(offer)s, %(terms)s, %(labels)s, %(at)s, %(at)s, %(position)s, %(position)s)
 ON CONFLICT (offer) DO UPDATE SET
-  terms = excluded.terms, first_position = excluded.first_position;
+  terms = excluded.terms, labels = excluded.labels, created_at = excluded.created_at,
+  updated_at = greatest(o.updated_at, excluded.updated_at),
+  first_position = excluded.first_position,
+  last_position = greatest(o.last_position, excluded.last_position);
 
 -- name: withdraw
 -- The end of an offer before its time.
-INSERT INTO {offers} (offer, withdrawn_at) VALUES (%s, %s)
-ON CONFLICT (offer) DO UPDATE SET withdrawn_at = excluded.withdrawn_at;
+INSERT INTO {offers} AS o (offer, withdrawn_at, updated_at, last_position)
+VALUES (%(offer)s, %(withdrawn_at)s, %(at)s, %(position)s)
+ON CONFLICT (offer) DO UPDATE SET
+  withdrawn_at = excluded.withdrawn_at,
+  updated_at = greatest(o.updated_at, excluded.updated_at),
+  last_position = greatest(o.last_position, excluded.last_position);
 
 -- name: add_sales
 -- Sales of a page that were made with an offer.
@@ -63,36 +78,10 @@ ON CONFLICT (offer) DO UPDATE SET
   discount = f.discount + excluded.discount,
   platform_discount = f.platform_discount + excluded.platform_discount;
 
--- name: first
--- Offers published after a place in the log, with the position they stand for; nulls without any.
-SELECT p.position, o.offer, o.terms, o.first_position, o.withdrawn_at, coalesce(f.uses, 0),
-       coalesce(f.revenue, 0), coalesce(f.discount, 0), coalesce(f.platform_discount, 0)
-FROM projections p
-LEFT JOIN (
-  SELECT * FROM {offers} WHERE first_position > coalesce(%s::bigint, 0)
-  ORDER BY first_position LIMIT %s
-) o ON true
-LEFT JOIN {offer_figures} f ON f.offer = o.offer
-WHERE p.name = 'offers'
-ORDER BY o.first_position;
-
--- name: last
--- Offers published before a place in the log, the last one first.
-SELECT p.position, o.offer, o.terms, o.first_position, o.withdrawn_at, coalesce(f.uses, 0),
-       coalesce(f.revenue, 0), coalesce(f.discount, 0), coalesce(f.platform_discount, 0)
-FROM projections p
-LEFT JOIN (
-  SELECT * FROM {offers} WHERE first_position < coalesce(%s::bigint, 9223372036854775807)
-  ORDER BY first_position DESC LIMIT %s
-) o ON true
-LEFT JOIN {offer_figures} f ON f.offer = o.offer
-WHERE p.name = 'offers'
-ORDER BY o.first_position DESC;
-
 -- name: one
 -- One offer with the position it stands for; nulls where there is none.
-SELECT p.position, o.offer, o.terms, o.first_position, o.withdrawn_at, coalesce(f.uses, 0),
-       coalesce(f.revenue, 0), coalesce(f.discount, 0), coalesce(f.platform_discount, 0)
+SELECT p.position, o.*, coalesce(f.uses, 0), coalesce(f.revenue, 0), coalesce(f.discount, 0),
+       coalesce(f.platform_discount, 0)
 FROM projections p
 LEFT JOIN {offers} o ON o.offer = %s AND o.terms IS NOT NULL
 LEFT JOIN {offer_figures} f ON f.offer = o.offer

@@ -17,6 +17,7 @@ from ledger.books import create_book
 from ledger.postgres.database import Connection, Database
 from projections import queries
 from projections.catalogue import PROJECTIONS
+from projections.queries import OfferFilter
 from projections.rebuild import rebuild
 from projections.verify import verify
 from tests.conftest import FreshBook
@@ -203,18 +204,21 @@ def test_offers(rows: sums.Rows, reader: Connection) -> None:
     found = {}
     after: int | None = None
     while True:  # two at a time, the first one first
-        page = queries.offers(reader, "USD", after=after, limit=2, descending=False)
-        found |= {item["id"]: item for item in page["items"]}
-        if not page["has_more"]:
+        page, position = queries.offers(
+            reader, OfferFilter(), "USD", after=after, limit=2, newest_first=False
+        )
+        assert position == len(rows)
+        found |= {item["id"]: item for item in page}
+        if len(page) < 2:
             break
-        after = int(page["next_cursor"])
+        after = page[-1]["first_position"]
     assert {name: figures(item) for name, item in found.items()} == {
         name: {each: sums[each] for each in FIGURES} for name, sums in expected.items()
     }
     assert {"spring", "first", "tokens"} <= set(found)
     assert all(item["uses"] for item in found.values())
     assert (found["spring"]["status"], found["first"]["status"]) == ("WITHDRAWN", "PUBLISHED")
-    newest = queries.offers(reader, "USD", after=None, limit=1, descending=True)["items"]
+    newest, _ = queries.offers(reader, OfferFilter(), "USD", limit=1)
     assert [item["id"] for item in newest] == [list(found)[-1]]
     assert queries.offer(reader, "USD", "spring") == {
         **found["spring"], "as_of_position": len(rows)

@@ -1,20 +1,22 @@
 """Offers, and what they brought."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import Query
+from fastapi import Depends, Query
+from msgspec.structs import replace
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from api.http.queries.access import Readers
-from api.http.queries.parameters import Subject
+from api.http.queries.listing import Labels, Paged, register_page, status_filter
+from api.http.queries.parameters import Period, Subject
 from api.http.queries.question import Answered, Asked, Question, not_before
 from api.http.schemas import AsOf
 from domain.rejections import UNKNOWN_OFFER, reject
-from ledger.write.admission import Denied
+from ledger.write.admission import ID, Denied
 from projections import queries
+from projections.queries import OFFER_STATUSES, OfferFilter
 
-LIMIT_MAX = 1_000
 _READERS = Readers("offers")
 _TIME: JsonDict = {"format": "date-time"}
 
@@ -52,7 +54,14 @@ class OfferItem(BaseModel):
     discount: int = Field(description="taken off the prices of its sales")
     platform_discount: int = Field(description="what of its sales' prices the platform paid")
     currency: str
+    labels: dict[str, str] | None
+    created_at: str = Field(json_schema_extra=_TIME)
+    updated_at: str = Field(
+        json_schema_extra=_TIME,
+        description="when it was published or withdrawn; uses are no change",
+    )
     first_position: int = Field(description="where in the log it was published")
+    last_position: int
 
 
 class OfferItems(AsOf):
@@ -67,22 +76,30 @@ class OneOffer(AsOf, OfferItem):
     """One offer."""
 
 
-def read_offers(
-    asked: Asked,
-    after: Annotated[
-        str | None, Query(description="the `next_cursor` of an answer", pattern=r"^[0-9]{1,18}$")
+async def read_filter(
+    *,
+    labels: Labels,
+    status: Annotated[
+        list[str] | None, Query(description="published or withdrawn; repeatable")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
-    order: Literal["asc", "desc"] = "desc",
-) -> Answered:
-    """All offers that were ever published, the last one first unless `order` is `asc`."""
-    return queries.offers(
-        asked.connection,
-        asked.book.currency,
-        after=None if after is None else int(after),
-        limit=limit,
-        descending=order == "desc",
-    )
+    product: Annotated[
+        str | None, Query(pattern=ID.pattern, description="offers for this product")
+    ] = None,
+) -> OfferFilter:
+    """Which offers a question asks for, of whatever days; raises Denied."""
+    found = status_filter(status, OFFER_STATUSES)
+    return OfferFilter(statuses=found, product=product, labels=labels)
+
+
+_Filter = Annotated[OfferFilter, Depends(read_filter)]
+
+
+def read_offers(asked: Asked, wanted: _Filter, period: Period, page: Paged) -> Answered:
+    """Offers in the order of their publication, the last one first; `period` asks for those
+    published then, `label.KEY=VALUE` for those whose publication had that label."""
+    days, zone = asked.days(period), asked.book.time_zone
+    of_days = replace(wanted, first_day=days.first, last_day=days.last, time_zone=zone)
+    return register_page(asked, "offers", queries.offers, of_days, age=None, page=page)
 
 
 def read_offer(asked: Asked, offer: Subject) -> Answered:

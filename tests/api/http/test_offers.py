@@ -53,6 +53,55 @@ def test_pages_of_offers(service: Caller) -> None:
     assert service.ask("offers", order="up").status_code == 400
 
 
+def test_offers_by_status_product_label_and_day(service: Caller) -> None:
+    stream = {"stream": fresh("s")}
+    labelled = {f"label.{key}": value for key, value in stream.items()}
+    standing = published(service, discount=1, labels=stream)
+    ended = published(service, discount=2, labels=stream, products=["tip", "ticket"])
+    published(service, discount=3)
+    last = service.send("withdraw-offer", {"offer": ended}).json()["position"]
+
+    def found(**asked: Any) -> list[str]:
+        body = service.ask("offers", min_position=last, **labelled, **asked).json()
+        OfferItems.model_validate(body, strict=True)
+        return [one["id"] for one in body["items"]]
+
+    assert found() == [ended, standing]
+    assert found(status="withdrawn") == [ended] and found(status="PUBLISHED") == [standing]
+    assert found(product="ticket") == [ended] and found(product="unlock") == [standing]
+    assert found(product="call") == []
+    assert found(**{"from": "2020-01-01"}) == [ended, standing]
+    assert found(period="2020") == found(to="2020-12-31") == []
+    assert service.ask("offers", **{"label.stream": "another"}).json()["items"] == []
+    for wrong in ({"status": "ENDED"}, {"period": "soon"}, {"product": "a b"}):
+        assert service.ask("offers", **wrong).status_code == 400
+
+
+def test_an_offer_says_when_it_was_published_and_ended(service: Caller) -> None:
+    fields = {"offer": fresh("offer"), "products": ["unlock"], "discount": 1, **LONG}
+    positions = [
+        service.send(command, body).json()["position"]
+        for command, body in (
+            ("publish-offer", fields),
+            ("withdraw-offer", {"offer": fields["offer"]}),
+        )
+    ]
+    body = service.ask(f"offers/{fields['offer']}", min_position=positions[-1]).json()
+    assert [body["first_position"], body["last_position"]] == positions
+    told = [service.ask(f"events/{position}").json()["recorded_at"] for position in positions]
+    assert [body["created_at"], body["updated_at"]] == told
+    assert body["labels"] is None
+
+
+def test_a_cursor_belongs_to_its_filters(service: Caller) -> None:
+    for n in (1, 2):
+        published(service, discount=n)
+    page = service.ask("offers", limit=1).json()
+    after = page["next_cursor"]
+    assert service.ask("offers", limit=1, after=after).status_code == 200
+    assert service.ask("offers", limit=1, after=after, status="withdrawn").status_code == 400
+
+
 def test_who_asks_and_for_what(tenant: Tenant, service: Caller) -> None:
     refused = service.ask("offers/none")
     assert (refused.status_code, refused.json()["code"]) == (404, "UNKNOWN_OFFER")
