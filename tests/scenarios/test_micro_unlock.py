@@ -103,3 +103,30 @@ def test_a3_the_nineteen_name_the_sale_that_won(stage: Stage) -> None:
     stage.when(unlock(399, item="photo")).then(rejected("ALREADY_ENTITLED", sale_id=sale))
     stage.when(card_unlock(399, item="photo"))
     stage.then(suspended("ALREADY_ENTITLED"), credit(suspense, 399))
+
+
+@plays_on(Pure, WritePath, OverHttp)
+@pytest.mark.parametrize(
+    ("price", "creator", "platform"), [(399, 319, 80), (99, 79, 20), (1_001, 801, 200)]
+)
+def test_where_credits_do_not_suffice_the_card_pays_once(
+    stage: Stage, price: int, creator: int, platform: int
+) -> None:
+    by_credits = unlock(price, item="photo", key="click")
+    by_card = card_unlock(price, item="photo", processor_ref="ch-photo")
+    stage.when(by_credits)
+    stage.then(rejected("INSUFFICIENT_TOKENS", status=402, required=price, current=0))
+    stage.when(by_card).then(split(creator, platform))
+
+    stage.given(purchase("small", price=999))  # credits enough, and too late
+    stage.when(by_credits).then(rejected("INSUFFICIENT_TOKENS"))
+    stage.when(by_card)
+    assert stage.outcomes[0].replayed
+    stage.when(unlock(price, item="photo", key="another-click")).then(rejected("ALREADY_ENTITLED"))
+    stage.then(
+        events("content.unlocked.v1", 1),
+        creator_has(creator),
+        credit(commission, platform),
+        debit("psp.stripe", price + 999),
+        wallet(1100),
+    )

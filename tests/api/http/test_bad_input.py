@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from api.cli.books import profile_document
 from ledger.api_keys import Role
-from tests.api.conftest import SETTINGS, Caller, Tenant, tip
+from tests.api.conftest import SETTINGS, Caller, Tenant, fresh, tip
 
 GOOD = tip("u1", "c1")
 
@@ -81,6 +81,15 @@ def test_malformed_json(service: Caller, body: bytes, place: str) -> None:
 def test_wrong_fields(service: Caller, change: dict[str, Any], pointer: str) -> None:
     answer = service.send("send-tip", GOOD | change)
     assert pointers(refused(answer, 400, "INVALID_REQUEST")) == {pointer}
+
+
+@pytest.mark.parametrize("funding", ["TOKEN", "CARD"])
+@pytest.mark.parametrize("price", [-1, -50, -(10**12)])
+def test_a_ticket_never_costs_less_than_nothing(service: Caller, funding: str, price: int) -> None:
+    payment = {"processor": "stripe", "processor_ref": fresh("ch")} if funding == "CARD" else {}
+    fields = {"user": "u1", "creator": "c1", "item": "stream", "price": price, "funding": funding}
+    answer = service.send("buy-ticket", fields | payment)
+    assert pointers(refused(answer, 400, "INVALID_REQUEST")) == {"/price"}
 
 
 def test_every_wrong_field_at_once(service: Caller) -> None:
