@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from bench import raw
 from bench.bulk import drive
-from bench.load import BATCH, POLICY, Load, line
+from bench.load import BATCH, POLICY, Load
 from bench.stage import Stage
 from ledger.postgres.database import Connection
 from ledger.scheduling.scheduler import Scheduler
@@ -55,29 +55,16 @@ def measure(stage: Stage) -> dict[str, float]:
 def _prepared() -> Iterator[list[bytes]]:
     """Verified creators, and fans with tokens."""
     load = Load(seed=8, wallets=CALLS)
-    yield [
-        line("verify-creator", idempotency_key=f"v{n}", creator=f"creator{n}", verified=True)
-        for n in range(load.creators)
-    ]
+    yield load.verified()
     for first in range(0, CALLS, BATCH):
         yield load.purchases(first, BATCH)
 
 
 def _started() -> Iterator[list[bytes]]:
     """A call of every fan."""
-    creators = Load(seed=8).creators
+    load = Load(seed=8)
     for first in range(0, CALLS, BATCH):
-        yield [
-            line(
-                "start-call",
-                idempotency_key=f"c{n}",
-                call=f"call{n}",
-                user=f"user{n}",
-                creator=f"creator{n % creators}",
-                rate=60,
-            )
-            for n in range(first, first + BATCH)
-        ]
+        yield load.calls(first, BATCH)
 
 
 def _wait_for_blocks(started_at: float) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import POLICY, Load, Sender, line, requests
+from bench.load import POLICY, Load, Sender, requests
 from domain.calls.metering import MeterCall
 from domain.controls.periods import PERIODS
 from domain.controls.policy_changes import POLICIES
@@ -91,23 +91,8 @@ class Counted:
 
     def _blocks(self) -> Iterator[Callable[[], list[Request]]]:
         """One block of every call, as the scheduler asks for it."""
-        verified = [
-            line("verify-creator", idempotency_key=f"v{n}", creator=f"creator{n}", verified=True)
-            for n in range(CREATORS)
-        ]
-        self._pass(requests(verified))
-        started = [
-            line(
-                "start-call",
-                idempotency_key=f"c{n}",
-                call=f"call{n}",
-                user=f"user{n}",
-                creator=f"creator{n % CREATORS}",
-                rate=60,
-            )
-            for n in range(COMMANDS)
-        ]
-        self._pass(requests(started))
+        self._pass(requests(self.load.verified()))
+        self._pass(requests(self.load.calls(0, COMMANDS)))
         while True:
             self._clock += timedelta(seconds=BLOCK_S)
             yield lambda: [

@@ -91,6 +91,27 @@ class Load:
             for n in range(first, first + count)
         ]
 
+    def verified(self) -> list[bytes]:
+        """Every creator is verified: who may be called."""
+        return [
+            line("verify-creator", idempotency_key=f"v{n}", creator=f"creator{n}", verified=True)
+            for n in range(self.creators)
+        ]
+
+    def calls(self, first: int, count: int) -> list[bytes]:
+        """A call of each of `count` users from number `first` on, to the creators in turn."""
+        return [
+            line(
+                "start-call",
+                idempotency_key=f"c{n}",
+                call=f"call{n}",
+                user=f"user{n}",
+                creator=f"creator{n % self.creators}",
+                rate=60,
+            )
+            for n in range(first, first + count)
+        ]
+
     def mixed(self, count: int = BATCH, wallets: Iterator[int] | None = None) -> list[bytes]:
         """`count` commands of the mix, over random wallets or those of `wallets`."""
         return [self._mixed(next(wallets) if wallets else None) for _ in range(count)]

@@ -26,13 +26,14 @@ from api.imports import csv_rows
 from api.imports.csv_rows import BrokenLine, Dialect, Row, Rows, UnreadableFile
 from api.imports.importer import FileImport, ImportInterrupted, dry_run
 from api.imports.maps import InvalidMap, Map, changed, read_map
-from api.imports.policy_fit import policy_in_force, policy_misfits
+from api.imports.policy_fit import policy_misfits
 from api.imports.report import Report, Tally
 from api.imports.settlement_lines import file_sha256
 from api.imports.translation import Taken, Translator
 from api.imports.values import Reading, zone_named
 from ledger import gc_tuning
 from ledger.books import Book
+from ledger.log.policies import policy_in_force
 from ledger.log.reading import head
 from ledger.postgres.database import Database, connect
 from ledger.settings import Settings

@@ -1,12 +1,6 @@
 """Whether a book's policy lets a kind of file be imported as it is meant."""
 
-from datetime import datetime
-
-from domain.controls.policy_changes import POLICIES, Policies
 from domain.policy import Policy
-from ledger.log import reading
-from ledger.log.entry import decode
-from ledger.postgres.database import Connection
 
 
 def policy_misfits(policy: Policy | None) -> list[str]:
@@ -30,14 +24,3 @@ def policy_misfits(policy: Policy | None) -> list[str]:
     if policy.promo_expiry_days is not None:
         misfits.append("promo_expiry_days must not be set: what a tip needs must not expire")
     return misfits
-
-
-def policy_in_force(connection: Connection, now: datetime) -> Policy | None:
-    """The policy under which the book decides a request that is recorded at `now`."""
-    policies = Policies()
-    for _, data in reading.history(connection, POLICIES):
-        policies = policies.apply(POLICIES, decode(data).event())
-    for version in reversed(policies.versions()):
-        if version.effective_from <= now:
-            return version.policy
-    return None

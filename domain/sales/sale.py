@@ -32,8 +32,6 @@ from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import LotUse, Wallet, WalletEvent
 
 TOKEN, CARD = Funding
-#: As plain strings: an enum in an account's name costs twice as much.
-AVAILABLE, PENDING, RESERVED = (Bucket(each).value for each in ("available", "pending", "reserved"))
 
 
 class PayeeShare(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -252,10 +250,13 @@ class Sale(
 
     @property
     def bucket(self) -> str:
-        """Where the creator's share goes: pending until mature, reserved under escrow."""
+        """Where the creator's share goes: pending until mature, reserved under escrow.
+
+        A plain string: an enum in an account's name costs twice as much.
+        """
         if self.escrowed_at is not None:
-            return RESERVED
-        return AVAILABLE if self.mature_at is None else PENDING
+            return Bucket.RESERVED.value
+        return Bucket.AVAILABLE.value if self.mature_at is None else Bucket.PENDING.value
 
     @property
     def income(self) -> str | None:

@@ -9,17 +9,17 @@ from ledger.log.entry import decode
 from ledger.postgres.database import Connection
 
 
-def policy_in_force(connection: Connection) -> Policy | None:
-    """The policy in force by this machine's clock; None before the first. Its versions are few,
-    and each is an event of one tag."""
+def policy_in_force(connection: Connection, now: datetime) -> Policy | None:
+    """The policy under which the book decides a request that is recorded at `now`; None before
+    the first. Its versions are few, and each is an event of one tag."""
     policies = Policies()
     for _, data in reading.history(connection, POLICIES):
         policies = policies.apply(POLICIES, decode(data).event())
-    found = in_force(policies.versions(), datetime.now(UTC))
+    found = in_force(policies.versions(), now)
     return None if found is None else found.policy
 
 
 def fiscal_year_start(connection: Connection) -> int:
-    """The month in which the book's fiscal years begin."""
-    policy = policy_in_force(connection)
+    """The month in which the book's fiscal years begin, by the policy in force now."""
+    policy = policy_in_force(connection, datetime.now(UTC))
     return 1 if policy is None else policy.fiscal_year_start

@@ -1,6 +1,7 @@
 """Asks the service everything that the log tells, and holds it against what DuckDB makes of it."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -59,6 +60,17 @@ class Agreement:
             if not page["has_more"]:
                 return found
             after = {"after": page["next_cursor"]}
+
+    def check_all(self) -> None:
+        """Everything below; rights as they are now."""
+        self.check_log()
+        self.check_balances()
+        self.check_wallets()
+        self.check_creators()
+        self.check_days()
+        self.check_entitlements(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
+        self.check_revenue()
+        self.check_registers()
 
     def check_log(self) -> None:
         """Positions are dense, every event balances, and times never go back."""

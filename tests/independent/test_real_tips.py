@@ -64,14 +64,7 @@ def test_imported_tips_are_what_their_log_and_their_file_say(
     assert report.lines_of_nobody == 0, report.lines()
     with auditing(database, url, book) as client:
         log = ExportedLog(client, tmp_path / "log.ndjson")
-        both = Agreement(client, log)
-        both.check_log()
-        both.check_balances()
-        both.check_wallets()
-        both.check_creators()
-        both.check_days()
-        both.check_revenue()
-        both.check_registers()
+        Agreement(client, log).check_all()
         spent, earned = in_file(tips)
         wallets = log.by("wallets")
         assert {user: figures[6] for user, figures in wallets.items() if figures[6]} == spent

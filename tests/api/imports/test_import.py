@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from api.imports.importer import FileImport, ImportInterrupted
-from api.imports.policy_fit import policy_in_force, policy_misfits
+from api.imports.policy_fit import policy_misfits
 from api.imports.report import Report
 from api.simulation.sample_tips import Shape, tip_rows
 from domain.policy import Policy
+from ledger.log.policies import policy_in_force
 from ledger.log.reading import head
 from ledger.postgres.database import Database
 from projections.queries import earnings, wallet
