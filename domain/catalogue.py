@@ -46,6 +46,14 @@ class InvalidRequest(ValueError):
         super().__init__("; ".join(f"{p.pointer}: {p.message}" for p in problems))
 
 
+def problems_of(error: ValidationError) -> list[Problem]:
+    """Everything that is wrong with the fields."""
+    return [
+        Problem("".join(f"/{part}" for part in each["loc"]), each["msg"])
+        for each in error.errors(include_url=False, include_input=False)
+    ]
+
+
 def read_command(name: str, fields: dict[str, Any]) -> Command:
     """The command called `name` with `fields`; raises InvalidRequest."""
     model = COMMANDS.get(name)
@@ -54,12 +62,7 @@ def read_command(name: str, fields: dict[str, Any]) -> Command:
     try:
         command: Command = model.__pydantic_validator__.validate_python(fields)
     except ValidationError as error:
-        raise InvalidRequest(
-            [
-                Problem("".join(f"/{part}" for part in e["loc"]), e["msg"])
-                for e in error.errors(include_url=False, include_input=False)
-            ]
-        ) from None
+        raise InvalidRequest(problems_of(error)) from None
     if problems := tuple(command.problems()):
         raise InvalidRequest([Problem(*problem) for problem in problems])
     return command

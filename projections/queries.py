@@ -26,7 +26,7 @@ from projections.models.earnings import (
     earnings_of_days,
     top_creators,
 )
-from projections.models.entitlements import entitlement, library
+from projections.models.entitlements import check_entitlements, entitlement, library
 from projections.models.notice_list import (
     STATUSES,
     NoticeFilter,
@@ -69,6 +69,7 @@ __all__ = [
     "SuspendedCount",
     "TooManyIntervals",
     "balance",
+    "check_entitlements",
     "checkpoint",
     "daily",
     "dispute",

@@ -76,9 +76,9 @@ def create_app(settings: Settings, database: Database, *, schedule: bool = False
     bodies = BodyBudget(settings.bodies_bytes_max)
     app.wrap(settings, CommandHandler(service, replies, metrics, bodies), bodies)
     problems.install(app)
-    openapi.install(app, [question.schema for question in catalogue.QUESTIONS])
+    openapi.install(app, catalogue.SHAPES)
     routes.install(app, BulkHandler(service, replies, metrics, bodies))
-    catalogue.install(app, QueryReader(service))
+    catalogue.install(app, QueryReader(service, bodies))
     parked_messages.install(app, service)
     health.install(app, service, metrics)
     return app

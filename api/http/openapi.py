@@ -85,12 +85,16 @@ def command_extra(model: type[Command]) -> dict[str, Any]:
     if not is_notice(model):
         required = not may_be_notice(model)
         parameters.append(parameter("Idempotency-Key", "header", _KEY, required=required))
-    schema = {"$ref": _COMPONENTS.format(model=model.__name__)}
     return {
         "parameters": parameters,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "requestBody": _request_body(model),
         "security": [{"key": []}],
     }
+
+
+def _request_body(model: type[BaseModel]) -> dict[str, Any]:
+    schema = {"$ref": _COMPONENTS.format(model=model.__name__)}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
 def question_responses(schema: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -101,10 +105,11 @@ def question_responses(schema: type[BaseModel], *statuses: int) -> dict[int | st
     return found | refusals(400, 401, 403, 404, 503, *statuses)
 
 
-def question_extra() -> dict[str, Any]:
-    """What a question's operation says besides: its headers, security."""
+def question_extra(body: type[BaseModel] | None) -> dict[str, Any]:
+    """What a question's operation says besides: its headers, security, and its body if any."""
     wait = parameter("Prefer", "header", "`wait=N` seconds for `min_position`", required=False)
-    return {"parameters": [CORRELATION, wait], "security": [{"key": []}]}
+    extra: dict[str, Any] = {"parameters": [CORRELATION, wait], "security": [{"key": []}]}
+    return extra if body is None else extra | {"requestBody": _request_body(body)}
 
 
 def command_text(model: type[Command]) -> tuple[str, str]:
@@ -130,9 +135,10 @@ def may_be_notice(model: type[Command]) -> bool:
     return model.notice_id is not Command.notice_id
 
 
-def install(app: FastAPI, answers: Sequence[type[BaseModel]]) -> None:
-    """Let the app's document hold what its routes refer to; `answers` are the questions'."""
-    models: list[type[BaseModel]] = [*COMMANDS.values(), CommandAnswer, ProblemDocument, *answers]
+def install(app: FastAPI, shapes: Sequence[type[BaseModel]]) -> None:
+    """Let the app's document hold what its routes refer to; `shapes` are those of the questions'
+    answers and bodies."""
+    models: list[type[BaseModel]] = [*COMMANDS.values(), CommandAnswer, ProblemDocument, *shapes]
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -140,10 +140,38 @@ def entitlement(
 
 
 def library(
-    connection: Connection, user: str, *, after: str = "", limit: int = 100
-) -> list[dict[str, Any]]:
-    """Everything `user` was ever entitled to, by item."""
-    return [
-        dict(zip(("item", "source", "sale", "valid_until", "revoked"), row, strict=True))
-        for row in connection.execute(SQL["library"], (user, after, limit))
+    connection: Connection,
+    user: str,
+    *,
+    in_force: bool,
+    now: datetime,
+    after: str = "",
+    limit: int = 100,
+) -> tuple[list[dict[str, Any]], int]:
+    """What `user` is entitled to at `now`, or was ever unless only what is `in_force` is wanted, by
+    item; and the position it stands for."""
+    asked = {"user": user, "after": after, "limit": limit, "now": now, "only_in_force": in_force}
+    rows = connection.execute(SQL["library"], asked).fetchall()
+    names = ("item", "source", "sale", "valid_until", "entitled")
+    found = [dict(zip(names, row[1:], strict=True)) for row in rows if row[1] is not None]
+    return found, rows[0][0] if rows else 0
+
+
+def check_entitlements(
+    connection: Connection, pairs: Sequence[tuple[str, str]], *, now: datetime
+) -> tuple[list[dict[str, Any]], int]:
+    """Whether users have rights to items at `now`, pair by pair; and the position it stands for."""
+    users, items = (texts(column) for column in zip(*pairs, strict=True))
+    rows = connection.execute(SQL["check"], {"users": users, "items": items, "now": now}).fetchall()
+    found = [
+        {
+            "user": user,
+            "item": item,
+            "entitled": source is not None,
+            "source": source,
+            "sale": sale,
+            "valid_until": until,
+        }
+        for _, user, item, source, sale, until in rows
     ]
+    return found, rows[0][0] if rows else 0

@@ -42,6 +42,29 @@ LEFT JOIN {entitlements} e ON e.user_id = %s AND e.item = %s
 WHERE p.name = 'entitlements';
 
 -- name: library
--- What a user is entitled to, after an item, live or not.
-SELECT item, source, sale, valid_until, revoked FROM {entitlements}
-WHERE user_id = %s AND item > %s ORDER BY item LIMIT %s;
+-- What a user is or was entitled to, after an item, with the position it stands for; those in force
+-- at a time where only they are wanted.
+SELECT p.position, e.item, e.source, e.sale, e.valid_until, e.in_force
+FROM projections p
+LEFT JOIN LATERAL (
+  SELECT item, source, sale, valid_until,
+    NOT revoked AND coalesce(valid_until > %(now)s, true) AS in_force
+  FROM {entitlements}
+  WHERE user_id = %(user)s AND item > %(after)s
+    AND (NOT %(only_in_force)s OR (NOT revoked AND coalesce(valid_until > %(now)s, true)))
+  ORDER BY item LIMIT %(limit)s
+) e ON true
+WHERE p.name = 'entitlements'
+ORDER BY e.item;
+
+-- name: check
+-- The rights that are in force at a time among pairs of users and items, in their order, with the
+-- position it stands for.
+SELECT p.position, asked.user_id, asked.item, e.source, e.sale, e.valid_until
+FROM projections p
+CROSS JOIN unnest(%(users)s::text[], %(items)s::text[]) WITH ORDINALITY
+  AS asked (user_id, item, nth)
+LEFT JOIN {entitlements} e ON e.user_id = asked.user_id AND e.item = asked.item
+  AND NOT e.revoked AND coalesce(e.valid_until > %(now)s, true)
+WHERE p.name = 'entitlements'
+ORDER BY asked.nth;

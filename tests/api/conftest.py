@@ -70,11 +70,16 @@ class Caller:
         path = f"/v1/books/{self.book}/commands"
         return self.http.post(path, content=body, params=params, headers=self._headers())
 
-    def ask(self, path: str, *, prefer: str = "wait=5", **params: Any) -> httpx.Response:
-        """Ask a question about the book."""
-        headers = self._headers() | {"Prefer": prefer}
-        return self.http.get(
-            f"/v1/books/{self.book}/{path}", params=params or None, headers=headers
+    def ask(
+        self, path: str, *, body: Any = None, prefer: str = "wait=5", **params: Any
+    ) -> httpx.Response:
+        """Ask a question about the book, by POST if it has a body."""
+        return self.http.request(
+            "GET" if body is None else "POST",
+            f"/v1/books/{self.book}/{path}",
+            json=body,
+            params=params or None,
+            headers=self._headers() | {"Prefer": prefer},
         )
 
     def _headers(self) -> dict[str, str]:

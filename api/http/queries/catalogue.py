@@ -4,6 +4,7 @@ from inspect import Parameter, Signature
 from typing import Any
 
 from fastapi import FastAPI, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.http import openapi
@@ -44,6 +45,11 @@ QUESTIONS: tuple[Question, ...] = (
     *parked_messages.QUESTIONS,
 )
 
+#: What questions are answered with, and the bodies that some are asked with.
+SHAPES: tuple[type[BaseModel], ...] = tuple(
+    shape for each in QUESTIONS for shape in (each.schema, each.body) if shape is not None
+)
+
 
 def install(app: FastAPI, reader: QueryReader) -> None:
     """Add a route for every question."""
@@ -63,13 +69,15 @@ def _add_route(app: FastAPI, reader: QueryReader, question: Question) -> None:
         answer,
         name=question.name,
         operation_id=question.name,
-        methods=["GET"],
+        methods=[question.method],
         summary=question.summary,
         description=question.description,
         tags=["queries"],
         response_class=Response,
-        responses=openapi.question_responses(question.schema, *question.statuses),
-        openapi_extra=openapi.question_extra(),
+        responses=openapi.question_responses(
+            question.schema, *question.statuses, *(() if question.body is None else (413,))
+        ),
+        openapi_extra=openapi.question_extra(question.body),
     )
 
 

@@ -70,7 +70,8 @@ Query = Callable[..., Answered | bytes]
 @dataclass(frozen=True, slots=True)
 class Question:
     """One route that reads. `path` is below the book's; the operation is named like `query`;
-    `statuses` are those of refusals that other questions do not have."""
+    `statuses` are those of refusals that other questions do not have. What is too long for a path
+    is asked by POST with a `body` of this shape, which the query is given as `body`."""
 
     path: str
     summary: str
@@ -78,6 +79,12 @@ class Question:
     who_may: AccessRule
     query: Query
     statuses: tuple[int, ...] = ()
+    body: type[BaseModel] | None = None
+
+    @property
+    def method(self) -> str:
+        """How it is asked."""
+        return "GET" if self.body is None else "POST"
 
     @property
     def name(self) -> str:
@@ -91,9 +98,9 @@ class Question:
 
     @property
     def parameters(self) -> list[inspect.Parameter]:
-        """What the query takes after `Asked`."""
+        """What the query takes after `Asked`, but for the body."""
         _, *parameters = inspect.signature(self.query).parameters.values()
-        return parameters
+        return [each for each in parameters if each.name != "body"]
 
 
 def not_before(position: int, answered: Answered) -> Answered:

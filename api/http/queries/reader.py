@@ -16,17 +16,19 @@ from typing import Any
 import msgspec
 import psycopg
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from api.http.authentication import authenticate
-from api.http.headers import headers_of
+from api.http.headers import BodyBudget, RequestHeaders, headers_of, read_body
 from api.http.problems import RETRY_AFTER_S
 from api.http.queries.question import Asked, NotYet, Question, not_before
 from api.service import DatabaseAway, Service
+from domain.catalogue import problems_of
 from domain.rejections import RATE_LIMITED, UNAVAILABLE, reject
 from ledger.api_keys import Identity
 from ledger.books import Book
-from ledger.write.admission import Denied
+from ledger.write.admission import Denied, invalid, read_fields
 
 WAIT_MAX_S = 60.0
 _POLL_S = 0.02
@@ -36,8 +38,9 @@ _PREFER_WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?([0-9]+)', re.IGNORECASE)
 class QueryReader:
     """Answers questions about books."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, bodies: BodyBudget) -> None:
         self._service = service
+        self._bodies = bodies
         self._waiting: Counter[str] = Counter()
 
     async def answer(
@@ -57,6 +60,9 @@ class QueryReader:
         headers = headers_of(request.scope)
         book, identity = await authenticate(self._service, name, headers.bearer)
         question.who_may(identity, parameters)
+        if question.body is not None:
+            sent = await self._body(request, headers, question.body)
+            parameters = {**parameters, "body": sent}
         deadline = time.monotonic() + self._patience_s(request)
         ask = partial(self._read, book, question, parameters, min_position)
         try:
@@ -65,6 +71,17 @@ class QueryReader:
             with self._waiting_for(identity):
                 body = await _asked_again(ask, early, deadline)
         return Response(body, media_type="application/json")
+
+    async def _body(
+        self, request: Request, headers: RequestHeaders, form: type[BaseModel]
+    ) -> BaseModel:
+        """The body, read once the caller may ask; raises Denied where it is malformed."""
+        limit = self._service.settings.body_bytes_max
+        fields = read_fields(await read_body(headers, request.receive, limit, self._bodies))
+        try:
+            return form.model_validate(fields)
+        except ValidationError as error:
+            raise invalid(*problems_of(error)) from None
 
     @contextmanager
     def _waiting_for(self, identity: Identity) -> Iterator[None]:

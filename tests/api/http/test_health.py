@@ -91,7 +91,7 @@ def test_the_openapi_document_is_valid_and_complete(http: httpx.Client) -> None:
         keyed = any(each["name"] == "Idempotency-Key" for each in operation["parameters"])
         assert keyed == (name not in NOTICES)
     for question in QUESTIONS:
-        operation = document["paths"][f"/v1/books/{{book}}{question.path}"]["get"]
+        operation = document["paths"][f"/v1/books/{{book}}{question.path}"][question.method.lower()]
         assert question.who_may.description in operation["description"]
         parameters = {each["name"] for each in operation["parameters"]}
         assert {"book", "min_position", "Prefer"} <= parameters

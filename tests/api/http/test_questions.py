@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from starlette.requests import Request
 
+from api.http.headers import BodyBudget
 from api.http.queries import (
     daily,
     earnings,
@@ -23,7 +24,7 @@ from api.http.queries.reader import QueryReader
 from api.service import Service
 from ledger.postgres.database import connect
 from ledger.settings import Settings
-from tests.api.conftest import Caller, Tenant, founded, fresh, shaped, tip
+from tests.api.conftest import SETTINGS, Caller, Tenant, founded, fresh, shaped, tip
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,73 @@ def test_entitlements(service: Caller, told: dict[str, Any]) -> None:
     assert body["sale"] == told["last"]["events"][0]["body"]["sale_id"]
     refused = service.ask(f"{path}/i2", min_position=told["position"])
     assert (refused.status_code, refused.json()["code"]) == (402, "NOT_ENTITLED")
+
+
+def test_a_users_library(service: Caller, told: dict[str, Any]) -> None:
+    user, position = told["user"], told["position"]
+    body = service.ask("entitlements", user=user, min_position=position).json()
+    shaped(entitlements.Library, body)
+    assert [(each["item"], each["entitled"]) for each in body["items"]] == [("i1", True)]
+    assert body["items"][0]["sale"] == told["last"]["events"][0]["body"]["sale_id"]
+    empty = service.ask("entitlements", user="nobody", min_position=position).json()
+    assert (empty["items"], empty["has_more"]) == ([], False)
+    assert empty["as_of_position"] >= position
+    malformed = service.ask("entitlements", user="a b")
+    assert malformed.json()["errors"][0]["pointer"] == "/user"
+
+
+def test_a_library_goes_on_where_its_page_ended(tenant: Tenant, service: Caller) -> None:
+    user, creator = tenant.funded(1_000), fresh("creator")
+    unlock = {"user": user, "creator": creator, "funding": "TOKEN", "price": 99}
+    for item in ("c", "a", "b"):
+        last = service.send("unlock", unlock | {"item": item}).json()
+    seen, after = [], {}
+    while True:
+        page = service.ask(
+            "entitlements", user=user, limit=2, min_position=last["position"], **after
+        ).json()
+        seen += [each["item"] for each in page["items"]]
+        if not page["has_more"]:
+            break
+        after = {"after": page["next_cursor"]}
+    assert seen == ["a", "b", "c"]
+    other = service.ask("entitlements", user=user, ended=True, **after)
+    assert other.json()["errors"][0]["pointer"] == "/after"
+
+
+def test_many_rights_are_checked_at_once(service: Caller, told: dict[str, Any]) -> None:
+    user = told["user"]
+    asked = [{"user": user, "item": item} for item in ("i2", "i1", "i1")]
+    body = service.ask(
+        "entitlements/check", body={"checks": asked}, min_position=told["position"]
+    ).json()
+    shaped(entitlements.CheckedEntitlements, body)
+    results = [(each["user"], each["item"], each["entitled"]) for each in body["results"]]
+    assert results == [(user, "i2", False), (user, "i1", True), (user, "i1", True)]
+    assert [each["source"] for each in body["results"]] == [None, "unlock", "unlock"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/checks"),
+        ({"checks": []}, "/checks"),
+        ({"checks": [{"user": "u", "item": "i"}] * 101}, "/checks"),
+        ({"checks": [{"user": "u"}]}, "/checks/0/item"),
+        ({"checks": [{"user": "u", "item": "a b"}]}, "/checks/0/item"),
+        ({"checks": [{"user": "u", "item": "i"}], "more": 1}, "/more"),
+    ],
+)
+def test_checks_that_are_malformed(service: Caller, body: dict[str, Any], pointer: str) -> None:
+    refused = service.ask("entitlements/check", body=body)
+    assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_REQUEST")
+    assert [each["pointer"] for each in refused.json()["errors"]] == [pointer]
+
+
+def test_a_body_that_is_no_object_or_too_large(service: Caller) -> None:
+    assert service.ask("entitlements/check", body=[1]).status_code == 400
+    large = {"checks": [{"user": "u" * SETTINGS.body_bytes_max, "item": "i"}]}
+    assert service.ask("entitlements/check", body=large).json()["code"] == "BODY_TOO_LARGE"
 
 
 def test_a_position_that_does_not_come(service: Caller) -> None:
@@ -254,7 +322,7 @@ def test_how_long_a_client_prefers_to_wait(
     prefer: str, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 7240: names are case-insensitive, values may be quoted; what is no number is ignored."""
-    asking = QueryReader(cast("Service", SimpleNamespace(settings=Settings())))
+    asking = QueryReader(cast("Service", SimpleNamespace(settings=Settings())), BodyBudget(0))
     headers = [(b"prefer", prefer.encode())]
     asked = Request({"type": "http", "headers": headers})
     assert asking._patience_s(asked) == seconds

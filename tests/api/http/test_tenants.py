@@ -13,6 +13,8 @@ QUESTIONS = (
     "wallets/fan-1",
     "creators/star-1/earnings",
     "entitlements/fan-1/i1",
+    "entitlements?user=fan-1",
+    "entitlements/check",
     "trial-balance",
     "accounts/suspense/balance?asset=USD",
     "accounts/suspense/statement?asset=USD",
@@ -48,8 +50,13 @@ ABSENT = {
 PERSONAL = {
     (Role.FAN, "wallets/fan-1"): 200,
     (Role.FAN, "entitlements/fan-1/i1"): 402,
+    (Role.FAN, "entitlements?user=fan-1"): 200,
+    (Role.FAN, "entitlements/check"): 403,
+    (Role.CREATOR, "entitlements/check"): 403,
     (Role.CREATOR, "creators/star-1/earnings"): 200,
 }
+#: What is asked with a body.
+BODIES = {"entitlements/check": {"checks": [{"user": "fan-1", "item": "i1"}]}}
 ACTORS = {Role.FAN: "fan-1", Role.CREATOR: "star-1"}
 
 
@@ -70,7 +77,7 @@ def test_another_tenants_key_opens_no_question(
     tenant: Tenant, stranger: Tenant, question: str
 ) -> None:
     for role in Role:
-        answer = _with_key_of(stranger, tenant, role).ask(question)
+        answer = _with_key_of(stranger, tenant, role).ask(question, body=BODIES.get(question))
         assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
 
 
@@ -93,7 +100,9 @@ def test_another_tenants_key_opens_no_bulk(tenant: Tenant, stranger: Tenant) -> 
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("role", list(Role))
 def test_what_a_role_may_read(tenant: Tenant, role: Role, question: str) -> None:
-    answer = tenant.caller(role, ACTORS.get(role, "reader")).ask(question)
+    answer = tenant.caller(role, ACTORS.get(role, "reader")).ask(
+        question, body=BODIES.get(question)
+    )
     if role in READERS:
         expected = ABSENT.get(question, 200)
     else:

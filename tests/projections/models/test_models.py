@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
@@ -134,10 +135,22 @@ def test_entitlements(followed: WritePath, reader: Connection) -> None:
     expired = queries.entitlement(reader, "ben", "show")
     foreign = queries.entitlement(reader, "ben", "photo")
     assert expired["sale"] is foreign["sale"] is None
-    assert [row["item"] for row in queries.library(reader, "ann")] == ["film", "photo", "song"]
-    assert [row["item"] for row in queries.library(reader, "ann", after="film", limit=1)] == [
-        "photo"
-    ]
+    then = datetime(2019, 1, 1, tzinfo=UTC)
+
+    def of_ann(**more: Any) -> list[str]:
+        found, position = queries.library(reader, "ann", now=then, **more)
+        assert position == len(followed.rows())
+        return [row["item"] for row in found]
+
+    assert of_ann(in_force=True) == of_ann(in_force=False) == ["film", "photo", "song"]
+    assert of_ann(in_force=True, after="film", limit=1) == ["photo"]
+    pairs = [("ben", "photo"), ("ann", "song")]
+    checked, _ = queries.check_entitlements(reader, pairs, now=then)
+    assert [row["entitled"] for row in checked] == [False, True]
+    ended, _ = queries.library(reader, "ben", in_force=False, now=datetime.now(UTC))
+    live, _ = queries.library(reader, "ben", in_force=True, now=datetime.now(UTC))
+    assert ("show", False) in [(row["item"], row["entitled"]) for row in ended]
+    assert "show" not in [row["item"] for row in live]
 
 
 def test_daily(followed: WritePath, reader: Connection) -> None:
