@@ -1,6 +1,7 @@
 """Every read model there is. A new one is a class in its own module, and a line here."""
 
 from projections.engine.projection import Projection
+from projections.engine.register import Register
 from projections.models.account_classes import AccountClasses
 from projections.models.daily import Daily
 from projections.models.disputes import Disputes
@@ -27,6 +28,11 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     Disputes,
     Risk,
     Revenue,
+)
+
+#: Those that are registers, which are listed by one set of routes.
+REGISTERS: tuple[type[Register], ...] = tuple(
+    kind for kind in PROJECTIONS if issubclass(kind, Register)
 )
 
 

@@ -4,6 +4,10 @@ Each takes a connection with the book's schemas on its search path and answers p
 with `as_of_position`, in the shapes of the API's contract; dates and times are still objects.
 """
 
+from projections.catalogue import REGISTERS
+from projections.engine.columns import Column, ColumnType
+from projections.engine.register import Register
+from projections.engine.register_reading import RegisterPlace, Wanted, register_item, register_page
 from projections.models.account_statements import (
     INTERVALS_MAX,
     AccountKey,
@@ -18,8 +22,6 @@ from projections.models.account_statements import (
 )
 from projections.models.class_balances import trial_balance_by_class
 from projections.models.daily_figures import daily
-from projections.models.disputes import STATUSES as DISPUTE_STATUSES
-from projections.models.disputes import DisputeFilter, dispute, disputes
 from projections.models.earnings import (
     EarningsByDay,
     earnings,
@@ -39,8 +41,6 @@ from projections.models.notice_list import (
 )
 from projections.models.offers import STATUSES as OFFER_STATUSES
 from projections.models.offers import OfferFilter, offer, offers
-from projections.models.payouts import STATUSES as PAYOUT_STATUSES
-from projections.models.payouts import PayoutFilter, payout, payouts
 from projections.models.revenue_figures import OF_EVERYTHING, RevenueQuestion, revenue
 from projections.models.risk import RiskFilter, risk
 from projections.models.trial_balance import balance, lines, trial_balance
@@ -48,32 +48,32 @@ from projections.models.wallets import wallet, wallet_totals
 from projections.status import Status, status, wait_for
 
 __all__ = [
-    "DISPUTE_STATUSES",
     "INTERVALS_MAX",
     "OFFER_STATUSES",
     "OF_EVERYTHING",
-    "PAYOUT_STATUSES",
+    "REGISTERS",
     "STATUSES",
     "AccountKey",
-    "DisputeFilter",
+    "Column",
+    "ColumnType",
     "EarningsByDay",
     "Interval",
     "NoticeFilter",
     "NoticePlace",
     "OfferFilter",
-    "PayoutFilter",
+    "Register",
+    "RegisterPlace",
     "RevenueQuestion",
     "RiskFilter",
     "StatementPlace",
     "Status",
     "SuspendedCount",
     "TooManyIntervals",
+    "Wanted",
     "balance",
     "check_entitlements",
     "checkpoint",
     "daily",
-    "dispute",
-    "disputes",
     "earnings",
     "earnings_of_days",
     "entitlement",
@@ -84,9 +84,9 @@ __all__ = [
     "notices",
     "offer",
     "offers",
-    "payout",
-    "payouts",
     "place_of",
+    "register_item",
+    "register_page",
     "restatement",
     "revenue",
     "risk",

@@ -50,8 +50,12 @@ class Projection(ABC):
 
     def __init__(self, suffix: str = "") -> None:
         self.checkpoint = f"{self.name}{suffix}"
-        self.sql = bound(self.name, self.tables, suffix)
+        self.sql = self.bind(suffix)
         self.forget()
+
+    def bind(self, suffix: str) -> dict[str, bytes]:
+        """Its queries, with `suffix` behind the names of its tables."""
+        return bound(self.name, self.tables, suffix)
 
     @abstractmethod
     def fold(self, page: Sequence[PlacedEntry]) -> None:

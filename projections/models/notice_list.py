@@ -18,8 +18,8 @@ from domain.payments.suspense import ReleasePayment
 from domain.rejections import AWAITING_REFERENT, STALE_FIGURE
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
+from projections.engine.event_history import event_history
 from projections.engine.projection import template
-from projections.models.event_history import event_history
 from projections.models.notices import APPLIED, SUSPENDED, Notices
 
 PARKED, IGNORED = "PARKED", "IGNORED"

@@ -58,6 +58,33 @@ class OwnerOrReaders:
         return f"Roles: {_READERS_TEXT}; `{self.owner}`, who sees nobody else's."
 
 
+@dataclass(frozen=True, slots=True)
+class PartyOrReaders:
+    """The roles that read everything, and each role of `parties` its own rows: those in which that
+    filter names the person. `what` completes "read …"."""
+
+    what: str
+    parties: Mapping[Role, str]
+
+    def __call__(self, identity: Identity, parameters: Mapping[str, Any]) -> None:
+        """Raise Denied unless the identity reads everything, or may be a party."""
+        if identity.role not in READERS and identity.role not in self.parties:
+            action = f"read {self.what}"
+            raise Denied(reject(ROLE_FORBIDDEN, role=str(identity.role), action=action))
+
+    def own(self, identity: Identity) -> dict[str, str]:
+        """The filter that whatever this identity reads must pass; empty for all that there is."""
+        if identity.role in READERS:
+            return {}
+        return {self.parties[identity.role]: identity.actor}
+
+    @property
+    def description(self) -> str:
+        """The roles that may ask."""
+        persons = "".join(f"; `{role}`, who sees nobody else's" for role in self.parties)
+        return f"Roles: {_READERS_TEXT}{persons}."
+
+
 _UNKNOWN_USER = Reason("UNKNOWN_USER", 404, "Unknown user", "there is no user {subject}")
 _UNKNOWN_CREATOR = Reason(
     "UNKNOWN_CREATOR", 404, "Unknown creator", "there is no creator {subject}"

@@ -10,14 +10,13 @@ from starlette.responses import Response
 from api.http import openapi
 from api.http.queries import (
     daily,
-    disputes,
     earnings,
     entitlements,
     events,
     notices,
     offers,
     parked_messages,
-    payouts,
+    registers,
     revenue,
     risk,
     statements,
@@ -40,8 +39,7 @@ QUESTIONS: tuple[Question, ...] = (
     *notices.QUESTIONS,
     *risk.QUESTIONS,
     *revenue.QUESTIONS,
-    *payouts.QUESTIONS,
-    *disputes.QUESTIONS,
+    *registers.QUESTIONS,
     *parked_messages.QUESTIONS,
 )
 

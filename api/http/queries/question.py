@@ -8,7 +8,7 @@ its checks and its part of the OpenAPI document follow from the row. Every quest
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ from ledger.log.reading import position_at
 from ledger.postgres.database import Connection
 
 Answered = dict[str, Any]
+TICK = timedelta(microseconds=1)
 
 
 class NotYet(Exception):
@@ -30,12 +31,13 @@ class NotYet(Exception):
 
 
 class Asked(NamedTuple):
-    """What every query is given: a connection into the book's schemas, the book, and the position
-    that the answer must include."""
+    """What every query is given: a connection into the book's schemas, the book, the position that
+    the answer must include, and who asks."""
 
     connection: Connection
     book: Book
     min_position: int
+    identity: Identity
 
     def until(self, moment: Moment) -> int | None:
         """The last position that the moment includes; None for now. It may still lie ahead of the
@@ -48,6 +50,15 @@ class Asked(NamedTuple):
         fiscal = period.text is not None and period.text.startswith("FY")
         start = fiscal_year_start(self.connection) if fiscal else 1
         return days_of(period, today=today, fiscal_year_start=start)
+
+    def span(self, period: PeriodAsked) -> tuple[datetime | None, datetime | None]:
+        """The last moment before the period, and its last one; None where it has no such end."""
+        days, zone = self.days(period), ZoneInfo(self.book.time_zone)
+        begins = datetime.combine(days.first, time(), zone) if days.first > date.min else None
+        ends = None
+        if days.last < date.max:
+            ends = datetime.combine(days.last + timedelta(days=1), time(), zone) - TICK
+        return begins and begins - TICK, ends
 
 
 class AccessRule(Protocol):

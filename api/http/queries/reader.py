@@ -64,7 +64,7 @@ class QueryReader:
             sent = await self._body(request, headers, question.body)
             parameters = {**parameters, "body": sent}
         deadline = time.monotonic() + self._patience_s(request)
-        ask = partial(self._read, book, question, parameters, min_position)
+        ask = partial(self._read, book, question, parameters, min_position, identity)
         try:
             body = await asyncio.to_thread(ask)
         except NotYet as early:
@@ -98,11 +98,16 @@ class QueryReader:
                 del waiting[key]
 
     def _read(
-        self, book: Book, question: Question, parameters: Mapping[str, Any], min_position: int
+        self,
+        book: Book,
+        question: Question,
+        parameters: Mapping[str, Any],
+        min_position: int,
+        identity: Identity,
     ) -> bytes:
         try:
             with self._service.reading(book) as connection:
-                asked = Asked(connection, book, min_position)
+                asked = Asked(connection, book, min_position, identity)
                 answered = question.query(asked, **parameters)
         except psycopg.errors.UndefinedTable:
             raise NotYet("the read models are not there yet: does the projector run?") from None

@@ -54,6 +54,10 @@ PERSONAL = {
     (Role.FAN, "entitlements/check"): 403,
     (Role.CREATOR, "entitlements/check"): 403,
     (Role.CREATOR, "creators/star-1/earnings"): 200,
+    (Role.CREATOR, "payouts"): 200,
+    (Role.CREATOR, "payouts/none"): 404,
+    (Role.FAN, "disputes"): 200,
+    (Role.FAN, "disputes/none"): 404,
 }
 #: What is asked with a body.
 BODIES = {"entitlements/check": {"checks": [{"user": "fan-1", "item": "i1"}]}}

@@ -11,7 +11,7 @@ from ledger.books import create_book
 from ledger.postgres.database import Connection, Database
 from projections import queries
 from projections.models import earnings, notice_list
-from projections.queries import DisputeFilter, NoticeFilter, NoticePlace, PayoutFilter, RiskFilter
+from projections.queries import NoticeFilter, NoticePlace, RiskFilter
 from tests.conftest import FreshBook
 from tests.projections.explaining import Explaining
 from tests.projections.following import follow
@@ -19,8 +19,7 @@ from tests.projections.following import follow
 NOW = datetime.now(UTC)
 GROWING = {
     "notices", "inbox", "buyer_risks", "wallet_freezes", "creator_labels", "creator_sources",
-    "payouts",
-    "disputes", "creator_days", "revenue",
+    "creator_days", "revenue",
 }  # fmt: skip
 ROWS = 60_000
 FILLED = f"""
@@ -51,16 +50,6 @@ INSERT INTO revenue
 SELECT (ARRAY['', 'item'])[1 + n % 2], date '2020-01-01' + n / 40,
        CASE WHEN n % 2 = 1 THEN 'i' || n ELSE '' END, 'p' || n,
        1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
-FROM generate_series(1, {ROWS}) n;
-INSERT INTO payouts
-SELECT 'p' || n, (ARRAY['REQUESTED', 'SUBMITTED', 'PAID'])[1 + least(n % 1000, 2)], 'c' || n % 500,
-       'fay', NULL, n, 0, 0, n, 'DE', false, 'amy', 'stripe', 'r' || n, NULL, NULL,
-       CASE WHEN n % 2 = 0 THEN '{{"run": "r1"}}' END, now(), now(), n, n
-FROM generate_series(1, {ROWS}) n;
-INSERT INTO disputes
-SELECT 'd' || n, (ARRAY['OPEN', 'WON', 'LOST'])[1 + least(n % 1000, 2)], 'u' || n % 500,
-       CASE WHEN n % 2 = 0 THEN 's' || n END, CASE WHEN n % 2 = 1 THEN 'b' || n END, n, 0,
-       'PLATFORM', 'stripe', 'r' || n, NULL, now(), now(), n, n
 FROM generate_series(1, {ROWS}) n;
 ANALYZE
 """
@@ -175,70 +164,3 @@ def test_revenue_of_a_month(reader: Connection, group_by: str) -> None:
     assert found["totals"]["count"] == 31 * 20
     assert not explaining.scanned & GROWING
     assert explaining.rows < 2 * 3 * 31 * 20  # two plans, each of which looks at parts of a month
-
-
-@pytest.mark.parametrize("newest_first", [True, False])
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {},
-        {"statuses": ("REQUESTED",)},
-        {"creator": "c7"},
-        {"creator": "c7", "statuses": ("PAID",)},
-        {"requested_by": "fay"},
-        {"processor": "stripe"},
-        {"processor_ref": "r7"},
-        {"min_amount": 10},
-        {"labels": {"run": "r1"}},
-    ],
-)
-def test_a_page_of_payouts(
-    reader: Connection, wanted: dict[str, Any], *, newest_first: bool
-) -> None:
-    for after in (None, ROWS // 2):
-        explaining = Explaining(reader)
-        items, _ = queries.payouts(
-            explaining,  # type: ignore[arg-type]
-            PayoutFilter(**wanted),
-            "USD",
-            until=ROWS - 1,
-            after=after,
-            newest_first=newest_first,
-            limit=20,
-        )
-        if "processor_ref" not in wanted:
-            assert len(items) == 20
-            assert explaining.rows < 5_000
-        assert not explaining.scanned & GROWING
-
-
-@pytest.mark.parametrize("newest_first", [True, False])
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {},
-        {"statuses": ("OPEN",)},
-        {"user": "u7"},
-        {"processor": "stripe"},
-        {"processor_ref": "r7"},
-        {"sale": "s8"},
-        {"purchase": "b7"},
-        {"min_amount": 10},
-    ],
-)
-def test_a_page_of_disputes(
-    reader: Connection, wanted: dict[str, Any], *, newest_first: bool
-) -> None:
-    explaining = Explaining(reader)
-    items, _ = queries.disputes(
-        explaining,  # type: ignore[arg-type]
-        DisputeFilter(**wanted),
-        "USD",
-        until=ROWS - 1,
-        newest_first=newest_first,
-        limit=20,
-    )
-    one = wanted.keys() & {"processor_ref", "sale", "purchase"}
-    assert len(items) == (1 if one else 20)
-    assert explaining.rows < 5_000
-    assert not explaining.scanned & GROWING

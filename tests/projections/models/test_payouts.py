@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from ledger.books import create_book
 from ledger.postgres.database import Database
 from projections import queries
-from projections.queries import PayoutFilter
+from projections.models.payouts import Payouts
+from projections.queries import RegisterPlace, Wanted
 from projections.rebuild import rebuild
 from tests.conftest import FreshBook
 from tests.projections.following import follow
@@ -25,6 +26,7 @@ from tests.support.examples import examples
 
 CREATORS = ("cora", "carl")
 DOCUMENT = {**POLICY, "products_enabled": ["tip"], "instant_fee_bps": 250, "withholding_bps": 1_000}
+WANTED = set(Wanted.__struct_fields__) - {"equal"}
 _numbers = itertools.count(1)
 
 
@@ -36,12 +38,12 @@ def opened(stage: WritePath) -> WritePath:
     return stage
 
 
-def listed(stage: WritePath, wanted: PayoutFilter | None = None, **more: Any) -> list[Any]:
+def listed(stage: WritePath, wanted: Wanted | None = None, **more: Any) -> list[Any]:
     """The register once it is at the head."""
     follow(stage.fresh)
     with stage.fresh.connect(autocommit=True) as connection:
-        found, position = queries.payouts(
-            connection, wanted or PayoutFilter(), "USD", **{"limit": 1_000, **more}
+        found, position = queries.register_page(
+            connection, Payouts, wanted or Wanted(), "USD", **{"limit": 1_000, **more}
         )
     assert position == len(stage.rows())
     return found
@@ -110,8 +112,8 @@ def test_a_payout_from_its_request_to_its_return(stage: WritePath) -> None:
         stage.given(step(command, number))
     check(stage)
     with stage.fresh.connect(autocommit=True) as connection:
-        one = queries.payout(connection, number, "USD")
-        assert queries.payout(connection, "nobody-s", "USD") == {
+        one = queries.register_item(connection, Payouts, number, "USD")
+        assert queries.register_item(connection, Payouts, "nobody-s", "USD") == {
             "as_of_position": len(stage.rows())
         }
     statuses = ["REQUESTED", "APPROVED", "SUBMITTED", "PAID", "RETURNED"]
@@ -129,7 +131,8 @@ def test_filters_of_payouts(stage: WritePath) -> None:
     stage.given(step("approve-payout", first), step("submit-payout", first))
 
     def ids(**wanted: Any) -> list[str]:
-        return [item["id"] for item in listed(stage, PayoutFilter(**wanted))]
+        others = {name: wanted.pop(name) for name in WANTED & set(wanted)}
+        return [item["id"] for item in listed(stage, Wanted(equal=wanted, **others))]
 
     assert ids() == [second, first]
     assert ids(statuses=("SUBMITTED",)) == ids(creator="cora") == ids(processor="bank") == [first]
@@ -138,10 +141,11 @@ def test_filters_of_payouts(stage: WritePath) -> None:
     assert ids(min_amount=5_001) == [second]
     assert ids(requested_by="fay") == [second, first]
     oldest = listed(stage, newest_first=False, limit=1)
-    rest = listed(stage, newest_first=False, after=oldest[0]["first_position"])
+    begun = oldest[0]["first_position"]
+    rest = listed(stage, newest_first=False, after=RegisterPlace(begun, oldest[0]["id"]))
     assert [item["id"] for item in oldest + rest] == [first, second]
-    assert listed(stage, until=oldest[0]["first_position"]) == oldest
-    assert listed(stage, created_by=datetime.fromisoformat("2020-01-01T00:00:00Z")) == []
+    assert listed(stage, last=begun) == oldest and listed(stage, first=begun + 1) == rest
+    assert listed(stage, last=begun - 1) == []
 
 
 _steps = st.sampled_from(
