@@ -8,6 +8,7 @@ from projections.models.disputes import Disputes
 from projections.models.earnings import Earnings
 from projections.models.entitlements import Entitlements
 from projections.models.journal import Journal
+from projections.models.liability import Liability
 from projections.models.notices import Notices
 from projections.models.offers import Offers
 from projections.models.payouts import Payouts
@@ -28,6 +29,7 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     Disputes,
     Risk,
     Revenue,
+    Liability,
 )
 
 #: Those that are registers, which are listed by one set of routes.

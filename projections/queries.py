@@ -29,6 +29,7 @@ from projections.models.earnings import (
     top_creators,
 )
 from projections.models.entitlements import check_entitlements, entitlement, library
+from projections.models.liability_figures import JournalBehind, liability, lots_of
 from projections.models.notice_list import (
     STATUSES,
     NoticeFilter,
@@ -58,6 +59,7 @@ __all__ = [
     "ColumnType",
     "EarningsByDay",
     "Interval",
+    "JournalBehind",
     "NoticeFilter",
     "NoticePlace",
     "OfferFilter",
@@ -78,8 +80,10 @@ __all__ = [
     "earnings_of_days",
     "entitlement",
     "legs",
+    "liability",
     "library",
     "lines",
+    "lots_of",
     "notice",
     "notices",
     "offer",

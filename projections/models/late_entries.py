@@ -20,12 +20,17 @@ from projections.engine.entries import PlacedEntry
 SQL = sql_files.load("late_entries", "projections")
 
 
+def business_days(cursor: Cursor[Any]) -> BusinessDays:
+    """The days of the book whose log is read, in its zone."""
+    (zone,) = cursor.execute(SQL["zone"]).fetchone() or ("UTC",)
+    return BusinessDays(zone)
+
+
 def late_entries(
     cursor: Cursor[Any], page: Sequence[PlacedEntry]
 ) -> Iterator[tuple[PlacedEntry, date]]:
     """Those of a page, each with the day on which it was recorded in the book's zone."""
-    (zone,) = cursor.execute(SQL["zone"]).fetchone() or ("UTC",)
-    days = BusinessDays(zone)
+    days = business_days(cursor)
     for entry in page:
         recorded_on = days.of(entry.recorded_at)
         if recorded_on != entry.effective_on:

@@ -66,6 +66,7 @@ class Agreement:
         self.check_log()
         self.check_balances()
         self.check_wallets()
+        self.check_liability()
         self.check_creators()
         self.check_days()
         self.check_entitlements(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
@@ -126,6 +127,22 @@ class Agreement:
             if account == "supply"
         }
         assert {kind: tokens for kind, tokens in held.items() if tokens} == supply
+
+    def check_liability(self) -> None:
+        """Unspent tokens by class, by lot, and what is deferred; every day ties out."""
+        found = self.ask("liability")
+        tokens: Counter[str] = Counter()
+        for each in found["classes"]:
+            tokens[each["kind"]] += each["tokens"]
+        assert {kind: (n,) for kind, n in tokens.items() if n} == self._log.by("liability")
+        assert found["outstanding"] == sum(tokens.values())
+        assert [(found["deferred"], found["breakage"])] == self._log.rows("liability_money")
+        assert found["tie_out"]["ok"], found["tie_out"]
+        left: Counter[str] = Counter()
+        for user in self._log.by("wallets"):
+            for lot in self.ask(f"wallets/{user}/lots")["items"]:
+                left[lot["kind"]] += lot["left"]
+        assert left == tokens
 
     def check_creators(self) -> None:
         """What every creator is owed and has earned, and by source for all together."""

@@ -147,6 +147,16 @@ SELECT f.user, coalesce(free_paid, 0)::BIGINT, coalesce(free_promo, 0)::BIGINT,
        coalesce(spent, 0)::BIGINT, coalesce(refunded, 0)::BIGINT, coalesce(expired, 0)::BIGINT
 FROM figures f LEFT JOIN bought b USING (user);
 
+-- name: liability
+-- Tokens that are unspent, by class.
+SELECT split_part(asset, '.', -1), -sum(amount)::BIGINT FROM legs
+WHERE account LIKE 'w.%' GROUP BY ALL HAVING sum(amount) <> 0;
+
+-- name: liability_money
+-- What is deferred, and the breakage that was recognised.
+SELECT coalesce(-sum(amount) FILTER (account = 'deferred'), 0)::BIGINT,
+       coalesce(-sum(amount) FILTER (account = 'rev.breakage'), 0)::BIGINT FROM legs;
+
 -- name: frozen
 -- What is frozen: kind, subject, scope.
 SELECT kind, subject, scope FROM (

@@ -49,7 +49,7 @@ def test_a_log_that_lacks_an_event_agrees_with_nothing(
         "dispute.opened.v1": ("registers",),
         "offer.published.v1": ("registers",),
         "payment.released.v1": ("registers",),
-        "tokens.purchased.v1": ("wallets", "days"),
+        "tokens.purchased.v1": ("wallets", "liability", "days"),
     }
     with auditing(database, url, book) as client:
         for number, (type_name, checks) in enumerate(lacking.items()):

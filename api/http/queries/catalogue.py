@@ -13,6 +13,7 @@ from api.http.queries import (
     earnings,
     entitlements,
     events,
+    liability,
     notices,
     offers,
     parked_messages,
@@ -40,6 +41,7 @@ QUESTIONS: tuple[Question, ...] = (
     *risk.QUESTIONS,
     *revenue.QUESTIONS,
     *registers.QUESTIONS,
+    *liability.QUESTIONS,
     *parked_messages.QUESTIONS,
 )
 

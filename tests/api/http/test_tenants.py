@@ -30,6 +30,8 @@ QUESTIONS = (
     "notices/stripe:record-purchase:nobody-s",
     "risk",
     "revenue?from=2026-01-01&to=2026-01-02",
+    "liability",
+    "wallets/fan-1/lots",
     "payouts",
     "payouts/none",
     "disputes",
@@ -49,6 +51,7 @@ ABSENT = {
 }
 PERSONAL = {
     (Role.FAN, "wallets/fan-1"): 200,
+    (Role.FAN, "wallets/fan-1/lots"): 200,
     (Role.FAN, "entitlements/fan-1/i1"): 402,
     (Role.FAN, "entitlements?user=fan-1"): 200,
     (Role.FAN, "entitlements/check"): 403,
