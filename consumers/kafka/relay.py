@@ -84,7 +84,13 @@ class Relay:
                     self._take_turns(connection)
             except TurnLost:
                 log.warning("relay fenced: another one has taken over", book=self._book.name)
-            except (KafkaError, TopicChanged, Unconfirmed, psycopg.OperationalError) as error:
+            except (
+                KafkaError,
+                TopicChanged,
+                Unconfirmed,
+                reading.EntriesMissing,
+                psycopg.OperationalError,
+            ) as error:
                 log.warning("relay interrupted", book=self._book.name, error=repr(error))
             except Exception:
                 log.exception("relay interrupted", book=self._book.name)
@@ -106,7 +112,7 @@ class Relay:
     def _publish(self, connection: Connection, turn: Turn) -> None:
         """Publish page after page until told to stop.
 
-        Raises TurnLost, TopicChanged, Unconfirmed, KafkaError.
+        Raises TurnLost, TopicChanged, Unconfirmed, EntriesMissing, KafkaError.
         """
         with self._keeping(turn), self._admin() as admin, self._producer() as producer:
             topics.ensure(admin, self._settings, self._book.name, [topics.EVENTS])
@@ -124,11 +130,12 @@ class Relay:
                         self._stop.wait(IDLE_S)
                         continue
                     safe = relay_place.keep_turn(connection, turn, lease_s=self._lease_s)
-                entries = reading.page(connection, position, min(safe, position + PAGE_EVENTS))
+                until = min(safe, position + PAGE_EVENTS)
+                entries = reading.whole_page(connection, position, until)
                 if not self._send(producer, watch, entries):
                     return
                 failpoint("after_produce")
-                position = entries[-1][0]
+                position = until
                 safe = relay_place.save(
                     connection, turn, position, watch.topic_id, lease_s=self._lease_s
                 )

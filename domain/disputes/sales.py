@@ -14,8 +14,6 @@ from domain.reversals.card_sales import (
     Reversed,
     change,
     clawbacks,
-    entitled_items,
-    entitled_until,
     is_fully_reversed,
     reversed_so_far,
     undone_of,
@@ -41,13 +39,13 @@ def lost_on(
         **common(dispute),
         shares=clawbacks(given, sale, moved.clawed, moved.reserved),
         platform_share=moved.platform,
-        income=sale.income,
+        income=record.income,
         tax=moved.tax,
         country=sale.country,
         excess=moved.excess,
         promo=-moved.promo,
         bounced=record.bounced - after.bounced,
-        items=entitled_items(sale) if is_fully_reversed(after) else (),
+        items=record.items if is_fully_reversed(after) else (),
     )
     amount = undone_of(after) - undone_of(record)
     note = for_refund(
@@ -71,15 +69,15 @@ def won_on(
         fee=dispute.fee if dispute.fee_refundable else 0,
         shares=clawbacks(given, sale, moved.clawed, moved.reserved),
         platform_share=moved.platform,
-        income=sale.income,
+        income=record.income,
         tax=moved.tax,
         country=sale.country,
         excess=moved.excess,
         promo=-moved.promo,
         bounced=record.bounced - after.bounced,
         after_loss=after_loss,
-        items=entitled_items(sale) if back else (),
-        valid_until=entitled_until(sale),
+        items=record.items if back else (),
+        valid_until=record.entitled_until,
     )
     amount = undone_of(record) - undone_of(after)
     document = Document(

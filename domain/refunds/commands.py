@@ -22,7 +22,6 @@ from domain.rejections import (
     reject,
 )
 from domain.reversals.card_sales import (
-    entitled_items,
     went_back,
 )
 from domain.reversals.clawback import with_cancelled_payouts
@@ -78,7 +77,7 @@ class Refund(Command):
             record.sale,
             amount=self.amount,
             reason=self.reason_code,
-            revoked=entitled_items(record.sale),
+            revoked=record.items,
         )
         return with_cancelled_payouts(given, events)
 

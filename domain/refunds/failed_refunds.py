@@ -15,8 +15,6 @@ from domain.rejections import REFUND_FAILED
 from domain.reversals.card_sales import (
     change,
     clawbacks,
-    entitled_items,
-    entitled_until,
     is_fully_reversed,
     reversed_so_far,
     undone_of,
@@ -101,13 +99,13 @@ def _reversed(
         shares=clawbacks(given, sale, moved.clawed, moved.reserved),
         tax=moved.tax,
         platform_share=moved.platform,
-        income=sale.income,
+        income=record.income,
         excess=moved.excess,
         promo_part=moved.promo,
         bounced=after.bounced - record.bounced,
         country=sale.country,
-        items=entitled_items(sale) if restored else (),
-        valid_until=entitled_until(sale),
+        items=record.items if restored else (),
+        valid_until=record.entitled_until,
     )
     timed = event.maturing_again()
     yield msgspec.structs.replace(event, on_agenda=True) if timed else event

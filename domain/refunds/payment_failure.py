@@ -18,7 +18,6 @@ from domain.refunds.refund_reversed import latest
 from domain.reversals.card_sales import (
     change,
     clawbacks,
-    entitled_items,
     is_fully_reversed,
     reversed_so_far,
     undone_of,
@@ -109,11 +108,11 @@ def failed_on(
         shares=clawbacks(given, sale, moved.clawed, moved.reserved),
         tax=moved.tax,
         platform_share=moved.platform,
-        income=sale.income,
+        income=record.income,
         excess=moved.excess,
         promo_part=moved.promo,
         country=sale.country,
-        revoked=entitled_items(sale) if ended else (),
+        revoked=record.items if ended else (),
     )
     freed = (
         RefundFailed(

@@ -22,7 +22,6 @@ from domain.rejections import INVALID_TRANSITION
 from domain.reversals.card_sales import (
     change,
     clawbacks,
-    entitled_items,
     is_fully_reversed,
     open_to_refund,
     reversed_so_far,
@@ -122,7 +121,7 @@ def _recorded(
         shares=clawbacks(given, sale, moved.clawed, moved.reserved),
         tax=moved.tax,
         platform_share=moved.platform,
-        income=sale.income,
+        income=record.income,
         excess=moved.excess,
         promo_part=moved.promo,
         bounced=record.bounced - after.bounced,
@@ -130,7 +129,7 @@ def _recorded(
         processor_ref=notice.processor_ref,
         country=sale.country,
         confirms=confirms,
-        revoked=entitled_items(sale) if ended else (),
+        revoked=record.items if ended else (),
         by_reference=True,
         may_fail=True,
     )

@@ -6,7 +6,6 @@ one payment end in the same balances in whatever order they arrive, no share is 
 and no rounding is lost.
 """
 
-from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +15,6 @@ from domain.creators.creator import Creator
 from domain.money import portion, split_among, split_by_weight
 from domain.payments.payment import DisputeBearer, DisputeStatus
 from domain.reversals.clawback import Clawback
-from domain.sales.entitlement import Entitlement, EntitlementEvent
 from domain.sales.sale import Sale, SaleDispute, SaleRecord
 
 
@@ -158,20 +156,6 @@ def went_back(record: SaleRecord) -> int:
 def open_to_refund(record: SaleRecord) -> int:
     """Minor units that refunds can still take of what a card paid, disputes left aside."""
     return record.by_card - record.refunded if record.by_card else 0
-
-
-def entitled_items(sale: Sale) -> tuple[str, ...]:
-    """The items that a sale entitles its buyer to."""
-    mine = f"entitlement:{sale.buyer}:"
-    return tuple(tag.removeprefix(mine) for tag in sale.tags() if tag.startswith(mine))
-
-
-def entitled_until(sale: Sale) -> datetime | None:
-    """Until when a sale by itself entitles its buyer."""
-    if isinstance(sale, EntitlementEvent):
-        granted = sale.in_entitlement(Entitlement()).longest
-        return None if granted is None else granted.valid_until
-    return None
 
 
 def with_dispute(record: SaleRecord, dispute: SaleDispute) -> SaleRecord:

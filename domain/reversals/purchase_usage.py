@@ -49,7 +49,7 @@ class PurchaseUsage(State, frozen=True, kw_only=True):
         if isinstance(event, Sale):
             if all(use.purchase != purchase for use in event.lots):
                 return self
-            sale = PaidSale(event.sale_id, _plain(event).in_sale(SaleRecord()))
+            sale = PaidSale(event.sale_id, event.plain().in_sale(SaleRecord()))
             return msgspec.structs.replace(self, paid=(*self.paid, sale))
         assert isinstance(event, WalletEvent)
         if isinstance(event, TokensLapsed):
@@ -82,11 +82,6 @@ class PurchaseUsage(State, frozen=True, kw_only=True):
     def sales(self) -> dict[str, SaleRecord]:
         """The sales that the purchase's tokens paid, in the order in which they were made."""
         return {one.sale_id: one.record for one in self.paid}
-
-
-def _plain(sale: Sale) -> Sale:
-    """What all sales have of it: a snapshot keeps no more."""
-    return Sale(**{field: getattr(sale, field) for field in Sale.__struct_fields__})
 
 
 class Paid(msgspec.Struct, frozen=True):

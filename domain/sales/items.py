@@ -28,6 +28,14 @@ class ItemSold(Sale, EntitlementEvent, frozen=True):
         """Those of a sale, and the entitlement."""
         return (*Sale.tags(self), entitlement_key(self.buyer, self.item_id or ""))
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        return (self.item_id or "",)
+
+    @property
+    def entitled_until(self) -> datetime | None:
+        return self.expires_at
+
     def in_entitlement(self, entitlement: Entitlement) -> Entitlement:
         """This sale entitles from now on."""
         return entitlement.granted(self.sale_id, self.expires_at)

@@ -101,10 +101,11 @@ class SaleRecord(State, frozen=True, kw_only=True):
     """A sale and what became of it. Tuples of numbers follow the sale's payees, or its lots."""
 
     KIND = "sale"
-    FOLD_VERSION = 3
+    FOLD_VERSION = 4
     CACHED = False
     LISTS: ClassVar = {"in_flight": 500, "disputes": 500, "recorded": 500, "foreign": 50}
 
+    #: What all sales have of it, as a snapshot keeps it. What a product adds stands beside it.
     sale: "Sale | None" = None
     #: Minor units (CARD) or tokens (TOKEN) refunded so far.
     refunded: int = 0
@@ -124,6 +125,11 @@ class SaleRecord(State, frozen=True, kw_only=True):
     failed: bool = False
     #: When it, or a refund, failed last: a cumulative figure from before speaks of other refunds.
     failed_at: datetime | None = None
+    #: The account of the platform's part of a sale by card; None: commission.
+    income: str | None = None
+    #: The items that it entitles its buyer to by itself, and until when.
+    items: tuple[str, ...] = ()
+    entitled_until: datetime | None = None
 
     @property
     def bounced(self) -> int:
@@ -263,6 +269,20 @@ class Sale(
         """The account of the platform's part of a sale by card; None: commission."""
         return None
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """What it entitles its buyer to."""
+        return ()
+
+    @property
+    def entitled_until(self) -> datetime | None:
+        """Until when it does by itself; None: for good, or not at all."""
+        return None
+
+    def plain(self) -> "Sale":
+        """What all sales have of it."""
+        return Sale(**{field: getattr(self, field) for field in Sale.__struct_fields__})
+
     def party_keys(self) -> tuple[str, ...]:
         """The buyer's wallet and the creators."""
         return f"wallet:{self.buyer}", *(f"creator:{payee.creator}" for payee in self.payees)
@@ -339,7 +359,14 @@ class Sale(
 
     def in_sale(self, record: "SaleRecord") -> "SaleRecord":
         """The sale itself begins its record."""
-        return SaleRecord(sale=self, clawed=(0,) * len(self.payees), returned=(0,) * len(self.lots))
+        return SaleRecord(
+            sale=self.plain(),
+            clawed=(0,) * len(self.payees),
+            returned=(0,) * len(self.lots),
+            income=self.income,
+            items=self.items,
+            entitled_until=self.entitled_until,
+        )
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         return payment.became(

@@ -203,13 +203,21 @@ class PeriodCharged(Sale, EntitlementEvent, SubscriptionEvent, frozen=True, kw_o
         """The platform's own subscriptions have an account of their own."""
         return None if self.payees else accounts.SUBSCRIPTION_REVENUE
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The subscription, and all that its creator has."""
+        return (self.subscription_id, self.creator) if self.creator else (self.subscription_id,)
+
+    @property
+    def entitled_until(self) -> datetime:
+        return self.period_end
+
     def tags(self) -> tuple[str, ...]:
         """Those of a sale, the subscription, and both entitlements."""
-        items = (self.subscription_id, self.creator) if self.creator else (self.subscription_id,)
         return (
             *super().tags(),
             subscription_key(self.subscription_id),
-            *(entitlement_key(self.buyer, item) for item in items),
+            *(entitlement_key(self.buyer, item) for item in self.items),
         )
 
     def in_subscription(self, subscription: Subscription) -> Subscription:

@@ -24,6 +24,14 @@ HISTORY_PAGE = 5_000
 Placed = tuple[int, bytes]
 
 
+class EntriesMissing(LookupError):
+    """The log does not hold the entry of a position any more: that part of it is archived."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        super().__init__(f"the log does not hold position {position}: is that part archived?")
+
+
 class QueryItem(TypedDict):
     """Events of one of `types`, or of any if there are none, that have all of `tags`."""
 
@@ -56,6 +64,18 @@ def types(connection: Connection) -> dict[str, int]:
 def page(connection: Connection, after: int, until: int) -> list[Placed]:
     """Every entry after one position and up to another; the caller bounds the range."""
     return connection.execute(SQL["page"], (after, until), binary=True).fetchall()
+
+
+def whole_page(connection: Connection, after: int, until: int) -> list[Placed]:
+    """The same for whoever must not miss any, up to a position that the head has reached.
+
+    Raises EntriesMissing.
+    """
+    found = page(connection, after, until)
+    if len(found) != until - after:
+        there = {position for position, _ in found}
+        raise EntriesMissing(next(at for at in range(after + 1, until + 1) if at not in there))
+    return found
 
 
 def listing(

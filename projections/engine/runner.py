@@ -199,7 +199,7 @@ class Runner:
     def _pages(self, due: Sequence[Follower], start: int, end: int) -> Iterator[list[PlacedEntry]]:
         bodies = any(follower.projection.bodies for follower in due)
         for after in range(start, end, READ_EVENTS):
-            rows = reading.page(self._connection, after, min(after + READ_EVENTS, end))
+            rows = reading.whole_page(self._connection, after, min(after + READ_EVENTS, end))
             yield decoded(rows, bodies=bodies)
 
     def _written(self, followers: Sequence[Follower], end: int) -> bool:

@@ -160,14 +160,15 @@ def founded(where: Database, name: str, profile: str = "micro-unlock") -> Book:
 
 @pytest.fixture(scope="package")
 def tenant(http: httpx.Client, database: Database) -> Tenant:
-    """The book that tests use."""
-    return Tenant(http, database, founded(database, f"Api-{os.getpid()}"))
+    """The book that tests use; another each time that a run comes back to this package."""
+    return Tenant(http, database, founded(database, fresh(f"Api-{os.getpid()}")))
 
 
 @pytest.fixture(scope="package")
 def stranger(http: httpx.Client, database: Database) -> Tenant:
     """Another tenant's book."""
-    return Tenant(http, database, founded(database, f"Other-{os.getpid()}", "live-call"))
+    name = fresh(f"Other-{os.getpid()}")
+    return Tenant(http, database, founded(database, name, "live-call"))
 
 
 @pytest.fixture(scope="package")

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
+
 from domain.accounts import Assets
 from domain.catalogue import read_command
 from domain.command import Command, Decision, Given, Ignored, Suspended
@@ -50,6 +52,12 @@ class States(dict[str, State]):
         return self[f"{kind.KIND}:{entity_id}"]  # type: ignore[return-value]
 
 
+def check_snapshot(state: State) -> None:
+    """A state that is read back from its snapshot is the same, its parts' classes included."""
+    restored = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=type(state))
+    assert restored == state
+
+
 class InMemoryBook:
     """A book without a database."""
 
@@ -80,7 +88,10 @@ class InMemoryBook:
         """Let events have happened."""
         for event in events:
             check_movements(event, self.assets, self.states)
-            self.states.update(dict(evolve(self.states, event)))
+            after = dict(evolve(self.states, event))
+            for state in after.values():
+                check_snapshot(state)
+            self.states.update(after)
             self.history.append(event)
         return events
 

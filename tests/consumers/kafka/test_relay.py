@@ -95,6 +95,20 @@ def test_of_two_relays_one_stands_by_and_a_frozen_one_is_fenced(edge: Edge) -> N
     assert_whole(edge)
 
 
+def test_what_is_archived_is_not_passed_over(edge: Edge) -> None:
+    write(edge, 30)
+    with edge.fresh.connect_admin(autocommit=True) as admin:
+        admin.execute("ALTER TABLE events DETACH PARTITION events_000000")
+        relay = edge.process("relay").start()
+        until(lambda: relay.said("does not hold position 1"), "what is missing")
+        assert edge.published() == 0
+        admin.execute(
+            "ALTER TABLE events ATTACH PARTITION events_000000 FOR VALUES FROM (1) TO (1001)"
+        )
+    edge.await_published()
+    assert_whole(edge)
+
+
 def test_a_topic_made_again_and_a_broker_restarted_empty_are_filled_again(
     edge: Edge, own_broker: Broker
 ) -> None:

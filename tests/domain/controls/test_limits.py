@@ -45,6 +45,7 @@ BOUNDED_OTHERWISE = {
     "purchase.labels": "sixteen",
     "sale.charges": "the purchases that paid the sale",
     "sale.clawed": "its payees",
+    "sale.items": "two",
     "sale.returned": "its lots",
     "session.payments": "sixteen",
     "subscription.periods": "the last ones are remembered",

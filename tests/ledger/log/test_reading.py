@@ -60,6 +60,12 @@ def test_a_page_is_every_entry_of_its_range(log: Connection) -> None:
     assert reading.entries(log, []) == {}
 
 
+def test_who_must_not_miss_an_entry_is_told_of_one_that_is_not_there(log: Connection) -> None:
+    assert reading.whole_page(log, 2, 4) == reading.page(log, 2, 4)
+    with pytest.raises(reading.EntriesMissing, match="does not hold position 7"):
+        reading.whole_page(log, 4, 9)
+
+
 @pytest.mark.parametrize(
     ("tag", "type_name", "expected"),
     [

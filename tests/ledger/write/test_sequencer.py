@@ -13,19 +13,31 @@ from hypothesis import HealthCheck, given, settings
 from domain.entity import KINDS, kind_of
 from domain.wallets.wallet import PAID, Lot, Wallet
 from ledger.log.entry import leaf_hash
+from ledger.verification.snapshots import verify_snapshots
 from ledger.write.answer import Answer
 from ledger.write.business_days import BusinessDays
 from ledger.write.group import Group
 from ledger.write.head import ClocksApart
 from ledger.write.sequencer import Sequencer
 from ledger.write.state_cache import StateCache
+from ledger.write.state_loading import shorten
 from ledger.write.unavailable import Unavailable
 from ledger.write.writer import Writer
 from tests.conftest import FreshBook
 from tests.generators.spending import POLICY, commands
 from tests.ledger.random_histories import audit
 from tests.ledger.states import cached, encoded, replayed
-from tests.scenarios.steps import FAN, Sent, events, grant, policy, purchase, tip, wallet
+from tests.scenarios.steps import (
+    FAN,
+    Sent,
+    card_unlock,
+    events,
+    grant,
+    policy,
+    purchase,
+    tip,
+    wallet,
+)
 from tests.scenarios.write_path import WritePath
 
 
@@ -304,6 +316,25 @@ def test_a_missing_partition_is_told_until_it_can_be_made(stage: WritePath) -> N
         admin.execute("GRANT EXECUTE ON FUNCTION add_partitions() TO tokenledger_app")
     assert all(answer.status == 201 for answer in stage.writer.write(requests))
     stage.then(events("promo_tokens.granted.v1", 1_200))
+
+
+def test_a_sale_that_is_read_from_its_snapshot_is_refunded_as_what_it_was(
+    stage: WritePath,
+) -> None:
+    """Of a sale with a long history; what its product adds to a sale must not be lost."""
+    stage.given(card_unlock(500, item="video", processor_ref="paid"))
+    (sold,) = [entry.event() for entry in stage.entries() if entry.type == "content.unlocked.v1"]
+    key = f"sale:{sold.sale_id}"  # type: ignore[attr-defined]
+    stage.restart()
+    with stage.fresh.connect(autocommit=True) as connection:
+        assert not shorten(connection, key)
+        assert list(verify_snapshots(connection)) == []
+        found = connection.execute("SELECT FROM snapshots WHERE entity = %s", [key]).fetchall()
+        assert found == [()]
+    refund = {"processor": "stripe", "processor_ref": "back", "payment_ref": "paid"}
+    stage.given(Sent("record-refund", {**refund, "cumulative": 500}))
+    (refunded,) = [entry.event() for entry in stage.entries() if entry.type == "refund.recorded.v1"]
+    assert refunded.revoked == ("video",)  # type: ignore[attr-defined]
 
 
 def test_every_kind_of_entity_survives_its_snapshot() -> None:

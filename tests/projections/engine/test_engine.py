@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.books import create_book
+from ledger.books import Book, create_book
 from ledger.postgres import embedded
 from ledger.postgres.database import SERVICE_ROLE, Database, connect
 from ledger.postgres.migrations import migrate
@@ -154,14 +154,24 @@ def test_many_books_share_few_connections(
     assert not following.is_alive()
 
 
+def _mended(database: Database, book: Book) -> None:
+    """Later tests have projectors for every book there is, and read what those log."""
+    with connect(database.admin_url, book.schema, read_models=True, autocommit=True) as admin:
+        admin.execute("GRANT INSERT ON projections TO tokenledger_app")
+
+
 def test_a_book_that_cannot_be_followed_stops_no_other(
-    database: Database, fresh_book: FreshBook, stage: WritePath
+    database: Database,
+    fresh_book: FreshBook,
+    stage: WritePath,
+    request: pytest.FixtureRequest,
 ) -> None:
     broken = create_book(
         database.admin_url, "broken", currency="USD", time_zone="UTC", partition_rows=1_000
     )
     with connect(database.admin_url, broken.schema, read_models=True, autocommit=True) as admin:
         admin.execute("REVOKE INSERT ON projections FROM tokenledger_app")
+        request.addfinalizer(lambda: _mended(database, broken))
     stop = threading.Event()
     following = threading.Thread(
         target=engine.run,

@@ -223,6 +223,20 @@ def test_a_holder_that_hangs_loses_its_session_and_doubles_nothing(
     assert verify(stage.fresh.service_url, stage.book).sound
 
 
+def test_what_is_archived_is_not_passed_over(stage: WritePath) -> None:
+    written(stage)
+    with stage.fresh.connect_admin(autocommit=True) as admin:
+        admin.execute("ALTER TABLE events DETACH PARTITION events_000000")
+        (wallets,) = follow(stage.fresh, [Wallets()])
+        assert (wallets.position, wallets.failed_at) == (0, 1)
+        assert "does not hold position 1" in (wallets.failure or "")
+        admin.execute(
+            "ALTER TABLE events ATTACH PARTITION events_000000 FOR VALUES FROM (1) TO (1001)"
+        )
+    (wallets,) = follow(stage.fresh, [Wallets()])
+    assert (wallets.position, wallets.failed_at) == (len(stage.rows()), None)
+
+
 def test_a_holder_that_works_keeps_its_session(
     stage: WritePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
