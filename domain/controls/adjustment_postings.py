@@ -62,6 +62,24 @@ def debt(legs: Iterable[Posting], user: str) -> int:
     return sum(amount for account, _, amount in legs if account == owed)
 
 
+def written_off(legs: Iterable[Posting]) -> dict[str, int]:
+    """What the postings write off of each user's debt as bad debt; negative, what they take back.
+
+    Of several users the first by id come first.
+    """
+    legs = tuple(legs)
+    expense = sum(amount for account, _, amount in legs if account == accounts.BAD_DEBT_EXPENSE)
+    found: dict[str, int] = {}
+    for user in users(legs):
+        credit = -debt(legs, user)
+        if expense > 0:
+            found[user] = max(0, min(credit, expense))
+        else:
+            found[user] = min(0, max(credit, expense))
+        expense -= found[user]
+    return found
+
+
 def creators(legs: Iterable[Posting]) -> dict[str, int]:
     """By how much each creator's available balance changes."""
     changes: dict[str, int] = {}

@@ -43,6 +43,7 @@ from domain.rejections import (
     reject,
 )
 from domain.texts import Text, sealed
+from domain.wallets.debts import settled
 from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import Lot, LotUse, Wallet, WalletEvent
 
@@ -137,9 +138,14 @@ class AdjustmentApproved(ProposalApproved, AdjustmentEvent, frozen=True, kw_only
         return tuple(chain.from_iterable(taken + made))
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
-        """Lots change, and debts."""
+        """Lots change, and debts: what people paid or wrote off of them."""
         after = super().in_wallet(wallet, user)
-        return replace(after, debt=after.debt + corrections.debt(self.legs, user))
+        change = corrections.debt(self.legs, user)
+        if not change:
+            return after
+        written_off = corrections.written_off(self.legs)[user]
+        debts = settled(after.debts, -change - written_off, written_off)
+        return replace(after, debt=after.debt + change, debts=debts)
 
     def in_creator(self, creator: Creator, creator_id: str) -> Creator:
         """What is available changes."""

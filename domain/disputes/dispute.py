@@ -259,6 +259,7 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     margin of a purchase), `tax`, `released` (deferred revenue of unspent tokens), `breakage` and
     `promo` (which are undone), `debt` (the buyer) and `excess` (the platform). A win after a loss
     has them all negative. Of a sale `promo` is negative: the platform has back what it had paid.
+    `recovered` of a debt that ends had been written off: it is bad debt that comes back.
     """
 
     part: int = 1
@@ -277,10 +278,12 @@ class DisputeClosed(DisputeEvent, frozen=True, kw_only=True):
     promo: int = 0
     #: Lots of the purchase that are worth something else afterwards.
     repriced: tuple[LotPrice, ...] = ()
+    recovered: int = 0
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """What became of tokens, what the buyer owes now, and how risky that buyer is."""
-        wallet = super().in_wallet(wallet, user).owing(self.debt)
+        wallet = super().in_wallet(wallet, user)
+        wallet = wallet.owing(self.purchase_id, self.debt, self.recovered)
         return wallet if self.risk is None else msgspec.structs.replace(wallet, risk=self.risk)
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:

@@ -44,7 +44,8 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
     amount = released + tax - deducted - settled - rounding. `deducted` pays for `bonus_spent`
     tokens of the bonus; negative, it is given back for those that came back unspent. `settled` is
     what the buyer owed for the purchase, `rounding` what the margin bore of its loss because only
-    whole tokens are cancelled; `cancelled` are the tokens that pay for both.
+    whole tokens are cancelled; `cancelled` are the tokens that pay for both. What had been written
+    off of the settled debt is `recovered`: bad debt that comes back.
     """
 
     purchase_id: str
@@ -63,6 +64,7 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
     settled: int = 0
     rounding: int = 0
     cancelled: tuple[LotCancelled, ...] = ()
+    recovered: int = 0
 
     @property
     def cleared(self) -> int:
@@ -76,14 +78,17 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
         return f"wallet:{self.user}", f"purchase:{self.purchase_id}"
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
-        """`w.free -> supply`, and `deferred + vat -> psp + exp.promo + fan_debt + rev.margin`."""
+        """`w.free -> supply`, and `deferred + vat -> psp + exp.promo + fan_debt + rev.margin`; what
+        had been written off of `fan_debt` goes to `exp.baddebt`.
+        """
         money = assets.currency
         return (
             *self.token_postings(assets),
             (accounts.DEFERRED, money, self.released),
             (accounts.vat(self.country or ""), money, self.tax),
             (accounts.PROMO_EXPENSE, money, -self.deducted),
-            (accounts.fan_debt(self.user), money, -self.settled),
+            (accounts.fan_debt(self.user), money, self.recovered - self.settled),
+            (accounts.BAD_DEBT_EXPENSE, money, -self.recovered),
             (accounts.MARGIN_REVENUE, money, -self.rounding),
             (accounts.processor(self.processor), money, -self.amount),
         )
@@ -102,7 +107,8 @@ class TokenPurchaseRefunded(WalletEvent, PurchaseEvent, frozen=True, kw_only=Tru
 
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """The tokens are gone, and so much of the debt."""
-        return super().in_wallet(wallet, user).owing(-self.settled)
+        wallet = super().in_wallet(wallet, user)
+        return wallet.owing(self.purchase_id, -self.settled, self.recovered)
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
         """So much is sent back; what is cleared of a loss the cancelled tokens bear."""
@@ -208,6 +214,7 @@ class RefundPurchase(Command):
             settled=settled,
             rounding=rounding,
             cancelled=cancelled,
+            recovered=wallet.recovered(self.purchase, -settled),
         )
 
 

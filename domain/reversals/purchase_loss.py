@@ -69,6 +69,8 @@ class LossAllocation(msgspec.Struct, frozen=True):
     promo: int = 0
     breakage: int = 0
     debt: int = 0
+    #: What of a debt that ends people had written off.
+    recovered: int = 0
     platform_share: int = 0
     sales: tuple[Claws, ...] = ()
     #: What of it a failed payment had taken already.
@@ -100,6 +102,7 @@ class LossAllocation(msgspec.Struct, frozen=True):
             "tax": self.tax,
             "released": self.released,
             "debt": self.debt,
+            "recovered": self.recovered,
             "excess": self.excess,
             "breakage": self.breakage,
             "promo": self.promo,
@@ -185,6 +188,7 @@ def allocation(
         excess=after.excess - record.excess,
         bounced=record.bounced - after.bounced,
         platform_share=amount - sum(found.values()) - claimed,
+        recovered=wallet.recovered(record.purchase_id, found["debt"]),
         sales=sales,
         **found,
     )

@@ -43,6 +43,8 @@ class Borne(Protocol):
     def breakage(self) -> int: ...
     @property
     def promo(self) -> int: ...
+    @property
+    def recovered(self) -> int: ...
 
 
 def loss_legs(event: Borne, assets: Assets, income: str) -> tuple[Posting, ...]:
@@ -54,8 +56,8 @@ def loss_legs(event: Borne, assets: Assets, income: str) -> tuple[Posting, ...]:
         (accounts.DEFERRED, money, event.released),
         (accounts.PROMO_EXPENSE, money, event.promo),
         (accounts.BREAKAGE_REVENUE, money, event.breakage),
-        (accounts.fan_debt(event.user), money, event.debt),
-        (accounts.BAD_DEBT_EXPENSE, money, event.excess),
+        (accounts.fan_debt(event.user), money, event.debt + event.recovered),
+        (accounts.BAD_DEBT_EXPENSE, money, event.excess - event.recovered),
     )
 
 
@@ -90,7 +92,8 @@ class PurchaseLossEvent(Reversal, SaleEvent, PurchaseEvent, WalletEvent, frozen=
     Who bears it: shares (the creators), `platform_share` (the margin), `tax`, `released` (deferred
     revenue of unspent tokens), `breakage` and `promo` (undone), `debt` (the buyer) and `excess`
     (the platform, beyond the price). `held` tokens, `lots` (cancelled), `restored`, `freed` and
-    `repriced` say what becomes of the purchase's lots, in this order.
+    `repriced` say what becomes of the purchase's lots, in this order. `recovered` of a debt that
+    ends had been written off: it is bad debt that comes back and no credit of the buyer's.
     """
 
     purchase_id: str
@@ -113,6 +116,7 @@ class PurchaseLossEvent(Reversal, SaleEvent, PurchaseEvent, WalletEvent, frozen=
     restored: tuple[LotCancelled, ...] = ()
     freed: tuple[LotUse, ...] = ()
     repriced: tuple[LotPrice, ...] = ()
+    recovered: int = 0
 
     def labelled_by(self) -> str:
         return f"purchase:{self.purchase_id}"
@@ -141,7 +145,7 @@ class PurchaseLossEvent(Reversal, SaleEvent, PurchaseEvent, WalletEvent, frozen=
     def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
         """What became of tokens, and what the buyer owes now."""
         wallet = super().in_wallet(wallet, user).with_contested(self.purchase_id)
-        return wallet.owing(self.debt)
+        return wallet.owing(self.purchase_id, self.debt, self.recovered)
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
         return record_after(record, self, self.bearer).moved(self.lot_movements())

@@ -17,6 +17,7 @@ import msgspec
 from domain.accounts import Assets, Posting
 from domain.entity import State, entity
 from domain.event import Event
+from domain.wallets.debts import Debts, owing, recovered
 from domain.wallets.lot_changes import ROUTES, Cause, LotChange, TokenPlace
 
 
@@ -172,12 +173,13 @@ class Wallet(State, frozen=True, kw_only=True):
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
-    FOLD_VERSION = 8
+    FOLD_VERSION = 9
     LISTS: ClassVar = {
         "lots": LOTS_MAX,
         "frozen_for": 200,
         "subscriptions": 1_000,
         "contested": 500,
+        "debts": 500,
     }
 
     lots: tuple[Lot, ...] = ()
@@ -186,7 +188,7 @@ class Wallet(State, frozen=True, kw_only=True):
     frozen_for: tuple[str, ...] = ()
     #: The call this user is in as the fan; one at a time.
     call: str | None = None
-    #: What the user owes for a purchase that was charged back, in minor units.
+    #: What the user owes, in minor units; negative, a credit that people have given.
     debt: int = 0
     #: The subscriptions that may still be charged.
     subscriptions: tuple[str, ...] = ()
@@ -200,6 +202,8 @@ class Wallet(State, frozen=True, kw_only=True):
     has_bought: bool = False
     #: When the last call ended that this user was in as the fan.
     called_until: datetime | None = None
+    #: What of the debt is for which purchase, and what people have settled of it.
+    debts: Debts = ()
 
     def spendable(self, now: datetime) -> int:
         """Free tokens that have not expired at `now`; expiry is exclusive."""
@@ -255,9 +259,18 @@ class Wallet(State, frozen=True, kw_only=True):
             )
         return msgspec.structs.replace(self, lots=lots, has_bought=True)
 
-    def owing(self, debt: int) -> "Wallet":
-        """The wallet after what its user owes has changed by `debt`."""
-        return msgspec.structs.replace(self, debt=self.debt + debt) if debt else self
+    def owing(self, purchase: str | None, change: int, back: int) -> "Wallet":
+        """The wallet once its user owes `change` more for a purchase, of which `back` is no credit
+        but bad debt recovered.
+        """
+        if purchase is None or not (change or back):
+            return self
+        debts = owing(self.debts, purchase, change, back)
+        return msgspec.structs.replace(self, debt=self.debt + change + back, debts=debts)
+
+    def recovered(self, purchase: str | None, change: int) -> int:
+        """What of bad debt comes back when its user owes `change` more for a purchase."""
+        return recovered(self.debts, purchase or "", change)
 
     def with_contested(self, purchase: str) -> "Wallet":
         """The wallet once `purchase` is contested."""

@@ -109,8 +109,9 @@ def _wallet_faults(user: str, wallet: Wallet) -> Iterator[Fault]:
         if not (0 <= lot.consumed <= lot.tokens and 0 <= lot.held <= lot.left) or lot.price < 0:
             whole = f"of {lot.tokens} tokens of the lot {lot.lot} of {user} a part is used and held"
             yield "wallet", whole, f"{lot}"
-    if wallet.debt < 0:
-        yield "wallet", f"{user} owes nothing or something", f"{wallet.debt}"
+    for one in wallet.debts:
+        if one.owed < 0 or one.paid < 0 or not 0 <= one.borne <= one.written_off:
+            yield "wallet", f"{user} owes something for {one.purchase}, or nothing", f"{one}"
 
 
 def _creator_faults(creator: str, after: Creator) -> Iterator[Fault]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.controls.adjustments import AdjustmentProposed
 from domain.purchases.purchase import TokensPurchased
 from domain.reversals.clawback import Reversal
 from domain.sales.sale import Sale
@@ -42,6 +43,18 @@ def tipped(place: InMemoryBook, tokens: int, creator: str = "carl") -> Sale:
 def opened(amount: int, ref: str = "d1", payment: str = "p1", fee: int = 0) -> dict[str, Any]:
     """The fields of a dispute of the first purchase."""
     return disputed(amount, ref, fee, payment_ref=payment).fields
+
+
+def written_off(place: InMemoryBook, amount: int) -> None:
+    """Fay and Bob write off so much of what Ann owes; negative, she owes it again after all."""
+    adjusted(place, ["exp.baddebt", "USD", amount], ["fan_debt.ann", "USD", -amount])
+
+
+def adjusted(place: InMemoryBook, *legs: list[Any]) -> None:
+    """Fay proposes an adjustment, Bob approves it."""
+    (event,) = place.happens("propose-adjustment", "fay", postings=legs, reason_code="WRITE_OFF")
+    assert isinstance(event, AdjustmentProposed)
+    place.happens("approve-adjustment", "bob", adjustment=event.adjustment_id)
 
 
 def wallet(place: InMemoryBook) -> Wallet:

@@ -62,6 +62,8 @@ def _given(amount: int) -> st.SearchStrategy[list[list[Any]]]:
         posted(("exp.goodwill", "USD", amount), ("cr.carl.available", "USD", -amount)),
         posted(("cr.cora.available", "USD", amount), ("exp.baddebt", "USD", -amount)),
         posted(("exp.baddebt", "USD", amount), ("fan_debt.ann", "USD", -amount)),
+        posted(("fan_debt.ann", "USD", amount), ("exp.baddebt", "USD", -amount)),
+        posted(("bank", "USD", amount), ("fan_debt.ben", "USD", -amount)),
         posted(("bank", "USD", amount + 1), ("rev.fee", "USD", -amount)),
         posted(("bank", "EUR", amount), ("rev.fee", "EUR", -amount)),
         posted(("supply", promo, amount), ("w.ann.free", promo, -amount)),

@@ -16,8 +16,19 @@ CALL = {"call": "call-1"}
 PAYOUT = {"payout": Ref("payout", 0)}
 SUBSCRIPTION = {"subscription": "sub-1"}
 MOVED = [["w.ben.free", Token("PAID"), 400], ["w.ann.free", Token("PAID"), -400]]
+#: A part of what Ben owes is written off, and a part of that is paid after all.
+WRITTEN_OFF = [["exp.baddebt", "USD", 200], ["bank", "USD", 30], ["fan_debt.ben", "USD", -230]]
+REVIVED = [["fan_debt.ben", "USD", 50], ["exp.baddebt", "USD", -50]]
 BETWEEN = {"user": "ben", "creator": "carl", "funding": "TOKEN"}
 FROZEN = {"subject": "carl", "kind": "creator", "scope": "EARN", **REASON}
+
+
+def adjusted(postings: list[list[Any]]) -> list[Step]:
+    """Amy proposes an adjustment, Bob approves it."""
+    return [
+        ("propose-adjustment", {"postings": postings, **REASON}, "amy"),
+        ("approve-adjustment", {"adjustment": Ref("adjustment", 0)}, "bob"),
+    ]
 
 
 def wait(seconds: int) -> Step:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.golden.offering import DE
+from tests.golden.writing_off import writing_off
 from tests.scenarios.steps import CREATOR, Sent, card_tip, card_unlock, purchase, tip
 from tests.scenarios.steps_products import authorize
 from tests.scenarios.write_path import WritePath
@@ -23,6 +24,7 @@ def seldom(stage: WritePath) -> None:
     _settled(stage)
     _paid_early(stage)
     _stale(stage)
+    writing_off(stage)
 
 
 def other_terms(stage: WritePath, document: dict[str, Any]) -> None:

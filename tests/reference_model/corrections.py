@@ -109,9 +109,9 @@ class Corrections(Payouts):
             self.release(use["lot"], use["tokens"])
         for account, asset, amount in legs:
             self.accounts[account, asset] += amount
-        before, whole = 0, sum(given.values())
+        before, whole, expense = 0, sum(given.values()), sums["exp.baddebt", "USD"]
         for nth, user in enumerate(sorted(whose)):
-            self.debts[user] += sums[f"fan_debt.{user}", "USD"]
+            expense -= self.settle(user, -sums[f"fan_debt.{user}", "USD"], expense)
             tokens, place = given.get(user, 0), (f"{name}p{nth}", "", 0)
             part = left * (before + tokens) // whole - left * before // whole if tokens else 0
             before += tokens

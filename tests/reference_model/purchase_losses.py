@@ -8,11 +8,12 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-from tests.reference_model.reports import Fields, Reports
+from tests.reference_model.debts import Debts
+from tests.reference_model.reports import Fields
 from tests.reference_model.verdicts import NOTHING, Verdict, ignored, rejected, suspended
 
 
-class PurchaseLosses(Reports):
+class PurchaseLosses(Debts):
     """What became of purchases that were lost or refunded."""
 
     #: The postings of those who bear what was told last.
@@ -108,23 +109,21 @@ class PurchaseLosses(Reports):
             assert body.get("debt", 0) <= 1, body
             assert body.get("released", 0) >= -1, body
             assert body.get("released", 0) == self._tokens(purchase, body), body
-            self.debts[purchase["user"]] += body.get("debt", 0)
-            purchase["debt"] = purchase.get("debt", 0) + body.get("debt", 0)
-            self.money(*self._charged(purchase, body), *self._legs(purchase, body))
+            owed = self.owes(purchase, body.get("debt", 0), [body])
+            self.money(*self._charged(purchase, body), *self._legs(purchase, body), *owed)
             self.freezes(purchase)
 
     def _told_as(self, kind: str) -> list[dict[str, Any]]:
         return [body for name, body in self.told if name == kind]
 
     def _legs(self, purchase: dict[str, Any], sums: dict[str, Any]) -> list[tuple[str, int]]:
-        """What others than creators bear."""
+        """What others than creators and the buyer bear."""
         return [
             ("rev.margin", sums.get("platform_share", 0)),
             (f"vat.{purchase['country'] or ''}", sums.get("tax", 0)),
             ("deferred", sums.get("released", 0)),
             ("exp.promo", sums.get("promo", 0)),
             ("rev.breakage", sums.get("breakage", 0)),
-            (f"fan_debt.{purchase['user']}", sums.get("debt", 0)),
             ("exp.baddebt", sums.get("excess", 0)),
         ]
 
@@ -221,10 +220,9 @@ class PurchaseLosses(Reports):
         legs = [leg for body in told for leg in self._charged(purchase, body)]
         if purchase["bearer"] == "PLATFORM":
             assert not legs and not sums["platform_share"], sums
-        self.debts[purchase["user"]] += sums["debt"]
-        purchase["debt"] = purchase.get("debt", 0) + sums["debt"]
+        owed = self.owes(purchase, sums["debt"], told)
         assert 0 <= purchase["debt"] <= settled, (purchase, sums)
-        self._borne = [*legs, *self._legs(purchase, sums)]
+        self._borne = [*legs, *self._legs(purchase, sums), *owed]
         return sums
 
     def _charged(self, purchase: dict[str, Any], body: dict[str, Any]) -> list[tuple[str, int]]:
@@ -274,8 +272,7 @@ class PurchaseLosses(Reports):
         assert settled in (0, purchase.get("debt", 0)), body
         amount = released + tax - deducted - settled - rounding
         assert 0 < amount <= purchase["price"] - out, (purchase, body)
-        self.debts[purchase["user"]] -= settled
-        purchase["debt"] = purchase.get("debt", 0) - settled
+        owed = self.owes(purchase, -settled, [body])
         self.freezes(purchase)
         purchase["deducted"] += body["bonus_spent"]
         purchase["refunded"] += amount
@@ -284,7 +281,7 @@ class PurchaseLosses(Reports):
             ("deferred", released),
             (f"vat.{purchase['country'] or ''}", tax),
             ("exp.promo", -deducted),
-            (f"fan_debt.{purchase['user']}", -settled),
+            *owed,
             ("rev.margin", -rounding),
             (f"psp.{purchase['processor']}", -amount),
         )

@@ -6,6 +6,7 @@ from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 from tests.scenarios.pure import Pure
 from tests.scenarios.stage import Stage, plays_on
 from tests.scenarios.steps import (
+    FAN,
     Sent,
     accepted,
     creator_has,
@@ -18,7 +19,8 @@ from tests.scenarios.steps import (
     rejected,
     tip,
 )
-from tests.scenarios.steps_disputes import asks_back, disputed
+from tests.scenarios.steps_disputes import asks_back, disputed, won
+from tests.scenarios.steps_finance import BOB, FAY, approval
 from tests.scenarios.write_path import WritePath
 
 pytestmark = plays_on(Pure, WritePath)
@@ -66,3 +68,27 @@ def test_6_2_the_processor_refunds_a_purchase(stage: Stage) -> None:
         accepted(), credit(deferred, 0), credit(margin, 0)
     )
     stage.when(back(purchase_id)).then(rejected("REFUND_EXCEEDS_REMAINING", remaining=0))
+
+
+@pytest.mark.parametrize(("spent", "debt"), [(60, 599), (1, 9), (33, 329), (100, 999)])
+def test_6_1_a_debt_that_was_written_off_is_recovered_when_its_cause_is_undone(
+    stage: Stage, spent: int, debt: int
+) -> None:
+    stage.given(policy({**LIVE_CALL, "dispute_bearer": "PLATFORM"}))
+    purchase_id = bought(stage, purchase("hundred", price=999))
+    stage.given(tip(spent), disputed(999, purchase=purchase_id, fee=0, final=True))
+    stage.then(debit(f"fan_debt.{FAN}", debt))
+    written_off = [["exp.baddebt", "USD", debt], [f"fan_debt.{FAN}", "USD", -debt]]
+    terms = {"postings": written_off, "reason_code": "WRITE_OFF"}
+    stage.given(Sent("propose-adjustment", terms, *FAY)).given(approval(stage, *BOB))
+    stage.then(debit(f"fan_debt.{FAN}", 0), debit("exp.baddebt", debt))
+    stage.given(won()).then(debit(f"fan_debt.{FAN}", 0), debit("exp.baddebt", 0))
+    stage.then(debit("psp.stripe", 999), creator_has(5 * spent))
+
+
+def test_a_write_off_of_more_than_is_owed_is_a_credit_and_the_log_is_true(stage: Stage) -> None:
+    written_off = [["exp.baddebt", "USD", 399], [f"fan_debt.{FAN}", "USD", -399]]
+    terms = {"postings": written_off, "reason_code": "WRITE_OFF"}
+    stage.given(policy(LIVE_CALL), Sent("propose-adjustment", terms, *FAY))
+    stage.given(approval(stage, *BOB)).then(credit(f"fan_debt.{FAN}", 399))
+    stage.check()

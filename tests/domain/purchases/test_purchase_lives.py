@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.command import Suspended
-from domain.purchases.purchase import TokensPurchased
+from domain.purchases.purchase import PurchaseRecord, TokensPurchased
 from domain.refunds.purchases import TokenPurchaseRefunded
 from domain.sales.sale import Sale, SaleRecord
 from domain.wallets.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
 from tests.domain.in_memory_book import InMemoryBook
 from tests.domain.purchases.spending_life import SpendingLife
-from tests.domain.token_purchases import in_order
+from tests.domain.token_purchases import in_order, written_off
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 from tests.support.examples import examples
 
@@ -81,6 +81,8 @@ class Life(SpendingLife):
         self.taken: dict[str, int] = {}
         self.seen: set[str] = set()
         self.failed = False
+        #: What people have written off of what Ann owes.
+        self.written_off = 0
         for tokens in spends:
             self.does(("tip", tokens))
         self.place.later(days=days)
@@ -156,6 +158,15 @@ class Life(SpendingLife):
         self.failed = True
         return True
 
+    def _write_off(self, amount: int) -> bool:
+        """People give up so much of what Ann owes."""
+        off = min(amount, self.accounts().get(("fan_debt.ann", "USD"), 0))
+        if not off:
+            return False
+        written_off(self.place, off)
+        self.written_off += off
+        return True
+
     def _heard(self, name: str, **fields: Any) -> None:
         decision = self.place.decide(name, **fields)
         events = decision.events if isinstance(decision, Suspended) else decision
@@ -204,7 +215,10 @@ class Life(SpendingLife):
         in_order(self.place)
         found = self.accounts()
         assert found.get(("psp.stripe", "USD"), 0) == self.price - self.out
-        beyond = max(0, self.out - self.price - self.over)
+        owing = self.place.states[f"purchase:{self.purchase}"]
+        assert isinstance(owing, PurchaseRecord)
+        expense = min(self.written_off, owing.debt)
+        beyond = max(0, self.out - self.price - self.over) + expense
         assert found.get(("exp.baddebt", "USD"), 0) == beyond
         assert found.get(("suspense", "USD"), 0) == self.over
         assert self.by_command <= self.price
@@ -212,12 +226,12 @@ class Life(SpendingLife):
         wallet = self.place.states["wallet:ann"]
         assert isinstance(wallet, Wallet)
         owed = found.get(("fan_debt.ann", "USD"), 0)
-        assert wallet.debt == owed
+        assert wallet.debt == owed == owing.debt - expense
         back = self.lost or self.taken or self.failed
         assert back or not owed
         assert ("SPEND" in wallet.frozen) == bool(wallet.frozen_for)
         for cause in wallet.frozen_for:
-            assert self.lost if cause.startswith("DISPUTE_LOST") else owed
+            assert self.lost if cause.startswith("DISPUTE_LOST") else owing.debt
         for (account, _), amount in found.items():
             if account.endswith((".pending", ".reserved")) or account.startswith("cr."):
                 assert amount <= 0, (account, amount)
@@ -240,6 +254,7 @@ steps = st.one_of(
     st.tuples(st.just("give_back"), refs),
     st.tuples(st.just("refund_purchase")),
     st.tuples(st.just("unfreeze")),
+    st.tuples(st.just("write_off"), amounts),
     st.tuples(st.just("lapse")),
 )
 

@@ -4,6 +4,7 @@ Each came through a processor of its own, tips and holds take tokens of both, an
 open for a while. Some are suspended at first.
 """
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from domain.wallets.wallet import Wallet
 from tests.domain.books import balances, deferred_of_lots
 from tests.domain.in_memory_book import InMemoryBook
 from tests.domain.purchases.spending_life import SpendingLife
-from tests.domain.token_purchases import in_order
+from tests.domain.token_purchases import in_order, written_off
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 
 Step = tuple[Any, ...]
@@ -100,6 +101,8 @@ class WalletLife(SpendingLife):
         price = policy["packages"]["p"]["price"]
         self.bought = {name: Bought(name, price) for name in NAMES}
         self.count = 0
+        #: What people have written off, by purchase.
+        self.written_off: Counter[str] = Counter()
         for name in sorted(suspended):
             self._buys(name)
         if suspended:
@@ -235,6 +238,29 @@ class WalletLife(SpendingLife):
         one.failed = True
         return True
 
+    def _write_off(self, amount: int) -> bool:
+        """People give up so much of what Ann owes: of the older purchase first."""
+        off = min(amount, self.accounts().get(("fan_debt.ann", "USD"), 0))
+        if not off:
+            return False
+        written_off(self.place, off)
+        for purchase in sorted(one.purchase or "" for one in self.bought.values()):
+            left = self.owed(purchase) - self.expense(purchase)
+            self.written_off[purchase] += min(off, left)
+            off -= min(off, left)
+        assert not off
+        return True
+
+    def owed(self, purchase: str | None) -> int:
+        """What the losses of a purchase leave Ann owing."""
+        record = self.place.states[f"purchase:{purchase}"]
+        assert isinstance(record, PurchaseRecord)
+        return record.debt
+
+    def expense(self, purchase: str | None) -> int:
+        """How much of it is bad debt."""
+        return min(self.written_off[purchase or ""], self.owed(purchase))
+
     def accounts(self) -> dict[tuple[str, str], int]:
         """Balances that are not zero."""
         return {key: amount for key, amount in balances(self.place.history).items() if amount}
@@ -252,7 +278,7 @@ class WalletLife(SpendingLife):
                 bad_debt += max(0, borne + one.standing("LOST", "OPEN") - one.price)
             else:
                 disputed += one.standing("OPEN")
-                bad_debt += max(0, one.out - one.price - one.over)
+                bad_debt += max(0, one.out - one.price - one.over) + self.expense(one.purchase)
         assert found.get(("disputed", "USD"), 0) == disputed
         assert found.get(("exp.baddebt", "USD"), 0) == bad_debt
         assert found.get(("suspense", "USD"), 0) == suspense
@@ -278,10 +304,9 @@ class WalletLife(SpendingLife):
         assert wallet.debt == owed
         debts = 0
         for one in self.bought.values():
-            record = self.place.states[f"purchase:{one.purchase}"]
-            assert isinstance(record, PurchaseRecord)
-            assert 0 <= record.debt <= max(0, one.out - one.by_command)
-            debts += record.debt
+            debt = self.owed(one.purchase)
+            assert 0 <= debt <= max(0, one.out - one.by_command)
+            debts += debt - self.expense(one.purchase)
         assert debts == owed
         assert ("SPEND" in wallet.frozen) == bool(wallet.frozen_for)
 
@@ -335,13 +360,14 @@ DRAWN: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "refund_purchase": (names,),
     "apply": (names,),
     "unfreeze": (),
+    "write_off": (amounts,),
     "ends": (st.sampled_from([1, 25, 40]),),
     "bounce": (names,),
     "settle": (),
     "early": (),
 }
 EVER = ["tip", "tip", "refund", "hold", "use", "release", "dispute", "close", "take", "give_back"]
-MORE = ["refund_purchase", "apply", "unfreeze", "ends"]
+MORE = ["refund_purchase", "apply", "unfreeze", "ends", "write_off"]
 
 
 def lives(*names_of_steps: str) -> st.SearchStrategy[list[Step]]:
