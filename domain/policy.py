@@ -7,9 +7,10 @@ they need, so replay never reads a policy again.
 
 from calendar import monthrange
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Annotated, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -42,6 +43,9 @@ Positive = Annotated[int, Field(gt=0, le=10_000)]
 TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
 Months = Annotated[int, Field(gt=0, le=1_200)]
 
+
+#: Ends in this year are left as they are: there is no next period.
+LAST_YEAR = 9_999
 
 #: The country of a buyer of whom no country is known.
 NOWHERE = "XX"
@@ -174,11 +178,19 @@ class Policy(_Part):
     hold_expiry_hours: Positive | None = None
     session_hours: Positive = 4
     promo_expiry_days: Positive | None = None
+    promo_expiry_granularity: Literal["DAY", "WEEK", "MONTH"] | None = Field(
+        default=None,
+        description="Grants end with the day, week or month of `time_zone` in which their end "
+        "falls, so that grants with ends of their own share lots; null: at their end.",
+    )
     breakage_months: Months | None = None
     tier_ladder: Annotated[tuple[Tier, ...], Field(strict=False)] = ()
     tier_window_days: Positive = 30
     second_person: SecondPerson = SecondPerson()
-    limits: dict[Id, Harmless] = {}
+    limits: dict[Id, Harmless] = Field(
+        default={},
+        description="Kept for whoever stands before the service; the service counts no requests.",
+    )
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """What is wrong between keys: (JSON pointer, message) each."""
@@ -199,6 +211,8 @@ class Policy(_Part):
         named = self.default_country
         if named is not None and named not in self.vat and self.vat_elsewhere is None:
             yield "/default_country", "has no rate in vat"
+        if self.promo_expiry_granularity is not None and self._zone is None:
+            yield "/time_zone", "is no IANA time zone"
         if Funding.TOKEN not in self.funding:
             yield from self._lacking_tokens()
 
@@ -207,7 +221,7 @@ class Policy(_Part):
         for nth, product in enumerate(self.products_enabled):
             if product in ("hold", "call"):
                 yield f"/products_enabled/{nth}", f"{product} needs TOKEN among funding"
-        for key in ("packages", "promo_expiry_days", "breakage_months"):
+        for key in ("packages", "promo_expiry_days", "promo_expiry_granularity", "breakage_months"):
             if getattr(self, key):
                 yield f"/{key}", "needs TOKEN among funding"
 
@@ -264,6 +278,29 @@ class Policy(_Part):
         if self.promo_expiry_days is None:
             return None
         return granted_at + timedelta(days=self.promo_expiry_days)
+
+    def granted_until(self, end: datetime) -> datetime:
+        """When a grant that would end at `end` ends: never before, and all of a period at once."""
+        zone = self._zone
+        if self.promo_expiry_granularity is None or zone is None or end.year >= LAST_YEAR:
+            return end
+        last = (end - timedelta(microseconds=1)).astimezone(zone).date()
+        match self.promo_expiry_granularity:
+            case "DAY":
+                days = 1
+            case "WEEK":
+                days = 7 - last.weekday()
+            case "MONTH":
+                days = monthrange(last.year, last.month)[1] - last.day + 1
+        return datetime.combine(last + timedelta(days=days), time.min, zone).astimezone(UTC)
+
+    @cached_property
+    def _zone(self) -> ZoneInfo | None:
+        """The time zone, if there is one of this name."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return None
 
     def payout_run(self, today: date) -> date | None:
         """The day of the payout run that `today` belongs to, if there are any: every day, Mondays

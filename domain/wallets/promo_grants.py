@@ -95,7 +95,10 @@ def _joined(wallet: Wallet, expires_at: datetime | None, now: datetime) -> str |
 
 @command
 class GrantPromo(Command):
-    """Grant promotional tokens, which end at `expires_at` or after the policy's promo expiry."""
+    """Grant promotional tokens, which end at `expires_at` or after the policy's promo expiry.
+
+    Where the policy has a `promo_expiry_granularity`, they end with the day, week or month of that.
+    """
 
     name = "grant-promo"
     roles = frozenset({"service", "finance"})
@@ -125,6 +128,8 @@ class GrantPromo(Command):
         expires_at = self.expires_at or version.policy.promo_expiry(given.now)
         if expires_at is not None and expires_at <= given.now:
             return reject(OFFER_EXPIRED, expired_at=expires_at)
+        if expires_at is not None:
+            expires_at = version.policy.granted_until(expires_at)
         wallet = given.state(Wallet, self.user)
         event = PromoTokensGranted(
             lot_id=_joined(wallet, expires_at, given.now) or given.new_id,

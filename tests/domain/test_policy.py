@@ -1,6 +1,7 @@
 """Policy documents: what has no silent default is refused where it is missing."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import domain
 from domain.accounts import Assets
 from domain.catalogue import InvalidRequest, read_command
 from domain.controls.policy_changes import PolicyProposed, PolicyPublished
+from domain.policy import Policy
 from tests.domain.in_memory_book import NOW, InMemoryBook, code
 from tests.scenarios.policies import LIVE_CALL, MICRO_UNLOCK
 
@@ -44,6 +46,38 @@ def changed(**keys: Any) -> dict[str, Any]:
 def without(key: str) -> dict[str, Any]:
     """The document of platform A without a key."""
     return {name: value for name, value in MICRO_UNLOCK.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("granularity", "end", "ends"),
+    [
+        (None, "2026-11-20T12:00:00+00:00", "2026-11-20T12:00:00+00:00"),
+        ("DAY", "2026-11-20T12:00:00+00:00", "2026-11-20T23:00:00+00:00"),
+        ("DAY", "2026-11-20T23:00:00+00:00", "2026-11-20T23:00:00+00:00"),
+        ("DAY", "2026-11-20T23:00:00.000001+00:00", "2026-11-21T23:00:00+00:00"),
+        ("WEEK", "2026-11-20T12:00:00+00:00", "2026-11-22T23:00:00+00:00"),
+        ("WEEK", "2026-11-22T23:00:00+00:00", "2026-11-22T23:00:00+00:00"),
+        ("MONTH", "2026-11-20T12:00:00+00:00", "2026-11-30T23:00:00+00:00"),
+        ("MONTH", "2026-12-31T12:00:00+00:00", "2026-12-31T23:00:00+00:00"),
+        ("MONTH", "2026-07-20T12:00:00+00:00", "2026-07-31T22:00:00+00:00"),
+        ("MONTH", "9999-12-31T12:00:00+00:00", "9999-12-31T12:00:00+00:00"),
+    ],
+)
+def test_a_grant_ends_with_the_period_of_its_end_in_the_policys_zone(
+    granularity: str | None, end: str, ends: str
+) -> None:
+    body = changed(promo_expiry_granularity=granularity, time_zone="Europe/Berlin")
+    policy = Policy.model_validate(body)
+    assert policy.granted_until(datetime.fromisoformat(end)) == datetime.fromisoformat(ends)
+    assert policy.granted_until(policy.granted_until(datetime.fromisoformat(end))) == (
+        datetime.fromisoformat(ends)
+    )
+
+
+def test_a_granularity_needs_a_time_zone_that_there_is() -> None:
+    assert problems(changed(time_zone="Moon/Sea")) == []
+    named = changed(time_zone="Moon/Sea", promo_expiry_granularity="DAY")
+    assert problems(named) == ["/body/time_zone"]
 
 
 @pytest.mark.parametrize("document", [MICRO_UNLOCK, LIVE_CALL])
