@@ -65,9 +65,9 @@ def month(year: int, number: int) -> DateRange:
 
 
 def week(day: date) -> DateRange:
-    """The days from Monday to Sunday around `day`."""
+    """The days from Monday to Sunday around `day`; the calendar's last week ends with it."""
     monday = day - timedelta(days=day.weekday())
-    return DateRange(monday, monday + timedelta(days=6))
+    return DateRange(monday, monday + min(timedelta(days=6), date.max - monday))
 
 
 def around(day: date, interval: str) -> DateRange:

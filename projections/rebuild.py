@@ -23,6 +23,7 @@ from ledger.log.reading import head as head_of
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection, Database, connect, read_schema
 from projections.catalogue import PROJECTIONS, named
+from projections.engine.checkpoints import checkpoint
 from projections.engine.compare import RowDifference, differences
 from projections.engine.hold import held
 from projections.engine.install import create, drop, install
@@ -140,8 +141,8 @@ def build(
 
 def _goes_on(connection: Connection, shadow: Projection, target: int) -> bool:
     """Whether what an earlier rebuild has left can be gone on with."""
-    row = connection.execute(SQL["read"], (shadow.checkpoint,)).fetchone()
-    return row is not None and row[0] == shadow.version and row[1] <= target
+    left = checkpoint(connection, shadow.checkpoint)
+    return left.version == shadow.version and left.position <= target
 
 
 def _drop(connection: Connection, shadow: Projection) -> None:
@@ -226,8 +227,7 @@ def _swap_now(url: str, schema: str, name: str) -> Rebuilt:
         with held(holder, name, wait_s=SWAP_WAIT_S) as position:
             _fold(runner, position)
             models = read_schema(schema)
-            row = holder.execute(SQL["read"], (name,)).fetchone()
-            same = row is not None and row[0] == live.version
+            same = checkpoint(holder, name).version == live.version
             compared = same and reached.position == position > 0
             found = (
                 tuple(differences(holder, live, models, built=models, suffix=BESIDE))
@@ -268,9 +268,9 @@ def _comparable_at(connection: Connection, shadow: Projection) -> int:
     """The position at which a shadow and its live tables can be compared, which is that of the
     live ones if they are of the same version; the head if they cannot be compared.
     """
-    row = connection.execute(SQL["read"], (shadow.name,)).fetchone()
-    if row is not None and row[0] == shadow.version and row[1] > 0:
-        return int(row[1])
+    live = checkpoint(connection, shadow.name)
+    if live.version == shadow.version and live.position > 0:
+        return live.position
     return head_of(connection)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 from projections.catalogue import PROJECTIONS
+from projections.engine.checkpoints import checkpoint
 
 SQL = sql_files.load("checkpoints", "projections")
 
@@ -53,8 +54,7 @@ def wait_for(connection: Connection, projection: str, min_position: int, timeout
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        row = connection.execute(SQL["read"], (projection,)).fetchone()
-        if row is not None and row[1] >= min_position:
+        if checkpoint(connection, projection).position >= min_position:
             return True
         left_s = deadline - time.monotonic()
         if left_s <= 0:

@@ -30,13 +30,13 @@ from ledger.verification.structure import (
 )
 from ledger.verification.structure import differences as structure_differences
 from projections.catalogue import PROJECTIONS, all_projections, named
+from projections.engine.checkpoints import checkpoint
 from projections.engine.compare import RowDifference, differences
 from projections.engine.hold import held
 from projections.engine.install import create, install
 from projections.engine.projection import BESIDE, Projection
 from projections.engine.runner import Runner
 
-CHECKPOINTS = sql_files.load("checkpoints", "projections")
 SQL = sql_files.load("verify", "projections")
 
 DIFFERENCES_MAX = 100
@@ -164,7 +164,7 @@ def verify_projections(
         session.execute(SQL["checkpoints"])
         positions: dict[str, int] = {}
         for name in names:
-            (version, position), wanted = _checkpoint(holder, name), named(name).version
+            (version, position), wanted = checkpoint(holder, name), named(name).version
             if position > reading.head(holder):
                 yield Difference(
                     None, f"{name} position", f"at most {reading.head(holder)}", str(position)
@@ -199,11 +199,6 @@ def _fold(
         if follower.failed_at is not None:
             what = f"{follower.projection.name} at this event"
             yield Difference(follower.failed_at, what, "no failure", str(follower.failure))
-
-
-def _checkpoint(connection: Connection, name: str) -> tuple[int, int]:
-    row = connection.execute(CHECKPOINTS["read"], (name,)).fetchone()
-    return (row[0], row[1]) if row is not None else (0, 0)
 
 
 def _connect(url: str, book: Book) -> Connection:

@@ -26,6 +26,8 @@ class PlacedEntry(msgspec.Struct, kw_only=True, gc=False):
     position: int = 0
     event: Event | None = None
     labels: dict[str, str] | None = None
+    #: The business day of recording, once somebody has asked for it.
+    recorded_on: date | None = None
 
 
 _entries = msgspec.json.Decoder(PlacedEntry)

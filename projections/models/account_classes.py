@@ -13,7 +13,7 @@ from psycopg import Cursor
 from domain.accounts import class_of
 from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, integers, texts
-from projections.models.late_entries import late_entries
+from projections.models.late_entries import LateEntries
 
 STEP_EVENTS = 1_024
 CACHED_ACCOUNTS = 60_000
@@ -45,6 +45,7 @@ class AccountClasses(Projection):
         self._balances: dict[Key, list[int]] | None = None
         self._page: list[PlacedEntry] = []
         self._known: dict[str, str] = {}
+        self._late_entries = LateEntries()
 
     def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Keep the page: balances are only known inside the transaction of `write`."""
@@ -90,7 +91,7 @@ class AccountClasses(Projection):
         """Class, asset, position, day of recording, effective day and amount of lines whose two
         days differ."""
         late: list[tuple[Any, ...]] = []
-        for entry, recorded_on in late_entries(cursor, self._page):
+        for entry, recorded_on in self._late_entries.of(cursor, self._page):
             days = (recorded_on.toordinal() - _EPOCH, entry.effective_on.toordinal() - _EPOCH)
             amounts: dict[Key, int] = {}
             for account, asset, amount in entry.postings:

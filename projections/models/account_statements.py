@@ -5,6 +5,7 @@ log, so late ones come last; opening + debit - credit = closing, and the last li
 closing one.
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +14,7 @@ from domain.calendar import DateRange
 from ledger.log import reading
 from ledger.log.entry import Entry, decode
 from ledger.postgres.database import Connection
+from projections.engine.checkpoints import checkpoint
 from projections.engine.projection import bound
 from projections.models.journal import Journal
 from projections.models.late_entries import last_of_day
@@ -38,16 +40,19 @@ class AccountKey(NamedTuple):
 
 
 class StatementPlace(NamedTuple):
-    """Where a statement goes on: after which position, with which balance."""
+    """Where a statement goes on: after which position and with which balance; and its opening
+    balance and turnover, for which nobody walks its lines again."""
 
     after: int
     balance: int
+    opening: int
+    debit: int
+    credit: int
 
 
-def checkpoint(connection: Connection) -> int:
+def reached(connection: Connection) -> int:
     """Up to where the journal is kept."""
-    row = connection.execute(SQL["checkpoint"]).fetchone()
-    return row[0] if row else 0
+    return checkpoint(connection, Journal.name).position
 
 
 def statement(
@@ -62,42 +67,45 @@ def statement(
 ) -> dict[str, Any]:
     """Opening and closing balance of the days, their turnover, and at most `limit` lines.
 
-    As known at `position`, which is not beyond the journal's. Balances are debit positive.
+    As known at `position`, which is not beyond the journal's. Balances are debit positive. `place`
+    of the answer: where it goes on, None at its end.
     """
     values = {
         **account._asdict(),
         "first": first,
         "last": last,
         "before": _before(connection, first),
-        "day_end": last_of_day(connection, last) if last < date.max else position,
+        "day_end": last_of_day(connection, last),
         "position": position,
     }
-    opening = _balance_before(connection, account, first, position)
-    debit, credit = connection.execute(SQL["turnover"], values).fetchone() or (0, 0)
-    begun = place or StatementPlace(0, opening)
-    found = connection.execute(
-        SQL["lines"], {**values, "after": begun.after, "limit": limit}
-    ).fetchall()
-    told = reading.entries(connection, [row[0] for row in found])
-    items, running = [], begun.balance
-    for at, effective_on, amount, late in found:
+    if place is None:
+        opening = _balance_before(connection, account, first, position)
+        debit, credit = connection.execute(SQL["turnover"], values).fetchone() or (0, 0)
+        place = StatementPlace(0, opening, opening, debit, credit)
+    asked = {**values, "after": place.after, "limit": limit + 1}
+    found = connection.execute(SQL["lines"], asked).fetchall()
+    told = _told(connection, found[:limit])
+    items, running = [], place.balance
+    for (at, effective_on, amount, late), entry in told:
         running += amount
         items.append(
             {
-                **_said(at, decode(told[at])),
+                **_said(at, entry),
                 "effective_on": effective_on,
-                "counter": _counter(decode(told[at]), account),
+                "counter": _counter(entry, account),
                 "debit": max(amount, 0),
                 "credit": max(-amount, 0),
                 "balance": running,
                 "late": late,
             }
         )
+    more = len(found) > limit
     return {
-        "opening": opening,
+        "opening": place.opening,
         "items": items,
-        "turnover": {"debit": debit, "credit": credit},
-        "closing": opening + debit - credit,
+        "turnover": {"debit": place.debit, "credit": place.credit},
+        "closing": place.opening + place.debit - place.credit,
+        "place": place._replace(after=items[-1]["position"], balance=running) if more else None,
         "as_of_position": position,
     }
 
@@ -128,10 +136,9 @@ def restatement(
             "limit": limit,
         },
     ).fetchall()
-    told = reading.entries(connection, [row[0] for row in found])
     events = [
-        {**_said(at, decode(told[at])), "effective_on": effective_on, "amount": amount}
-        for at, effective_on, amount in found
+        {**_said(at, entry), "effective_on": effective_on, "amount": amount}
+        for (at, effective_on, amount), entry in _told(connection, found)
     ]
     return {
         "then": known[0],
@@ -150,7 +157,7 @@ def series(
     By effective date, as known now. The first and the last are cut to `days`; what has no ends
     begins and ends with the account's own lines. Raises TooManyIntervals.
     """
-    position = checkpoint(connection)
+    position = reached(connection)
     rows = connection.execute(SQL["days"], {**account._asdict(), **days._asdict()}).fetchall()
     if rows:
         days = DateRange(
@@ -160,9 +167,13 @@ def series(
     closing = _balance_before(connection, account, days.first, position)
     items: list[dict[str, Any]] = []
     if date.min < days.first and days.last < date.max:
+        turnover: dict[date, tuple[int, int]] = {}
+        for day, debit, credit in rows:
+            first = max(calendar.around(day, interval).first, days.first)
+            before = turnover.get(first, (0, 0))
+            turnover[first] = before[0] + debit, before[1] + credit
         for span in _spans(days, interval):
-            debit = sum(row[1] for row in rows if span.first <= row[0] <= span.last)
-            credit = sum(row[2] for row in rows if span.first <= row[0] <= span.last)
+            debit, credit = turnover.get(span.first, (0, 0))
             closing += debit - credit
             item = {"from": span.first.isoformat(), "to": span.last.isoformat()}
             items.append({**item, "debit": debit, "credit": credit, "closing": closing})
@@ -212,6 +223,14 @@ def _balance_before(connection: Connection, account: AccountKey, first: date, po
     day = first - timedelta(days=1)
     opening: int = balance(connection, *account, position=position, effective_on=day)["balance"]
     return opening
+
+
+def _told(
+    connection: Connection, found: Sequence[tuple[Any, ...]]
+) -> list[tuple[tuple[Any, ...], Entry]]:
+    """Rows that begin with a position, each with the entry that stands there."""
+    told = reading.entries(connection, [row[0] for row in found])
+    return [(row, decode(told[row[0]])) for row in found]
 
 
 def _said(position: int, entry: Entry) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from domain.accounts import CLASSES, class_of
 from ledger.log import reading
 from ledger.postgres.database import Connection
+from projections.engine.checkpoints import checkpoint
 from projections.engine.entries import decoded
 from projections.engine.projection import bound
 from projections.models.account_classes import AccountClasses
@@ -56,8 +57,7 @@ def _at_position(connection: Connection, position: int) -> tuple[Balances, int]:
 
 def _as_known(connection: Connection, position: int, day: date) -> tuple[Balances, int]:
     """The balances at the end of a day, as known at a position, and as of which position."""
-    row = connection.execute(SQL["checkpoint"]).fetchone()
-    as_of = min(position, row[0] if row else 0)
+    as_of = min(position, checkpoint(connection, AccountClasses.name).position)
     balances, _ = _at_position(connection, min(as_of, last_of_day(connection, day)))
     for name, asset, amount in connection.execute(SQL["late"], (day, as_of)):
         balances[name, asset] = balances.get((name, asset), 0) + amount

@@ -15,7 +15,7 @@ from psycopg import Cursor
 from ledger.log.copy_rows import HEADER, TRAILER
 from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, integers, texts
-from projections.models.late_entries import late_entries, net_amounts
+from projections.models.late_entries import LateEntries, net_amounts
 
 CACHED_ACCOUNTS = 60_000
 
@@ -60,6 +60,7 @@ class Journal(Projection):
         self._touched: list[Account] = []
         self._page: list[PlacedEntry] = []
         self._last_id: int | None = None
+        self._late_entries = LateEntries()
 
     def fold(self, page: Sequence[PlacedEntry]) -> None:
         """Lay each posting to its account."""
@@ -146,7 +147,7 @@ class Journal(Projection):
         """Keep the lines that are effective on another day than that of their recording."""
         late = [
             (self._young[key].id, entry.position, recorded_on, entry.effective_on, amount)
-            for entry, recorded_on in late_entries(cursor, self._page)
+            for entry, recorded_on in self._late_entries.of(cursor, self._page)
             for key, amount in net_amounts(entry).items()
         ]
         if late:

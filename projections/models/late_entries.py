@@ -26,15 +26,24 @@ def business_days(cursor: Cursor[Any]) -> BusinessDays:
     return BusinessDays(zone)
 
 
-def late_entries(
-    cursor: Cursor[Any], page: Sequence[PlacedEntry]
-) -> Iterator[tuple[PlacedEntry, date]]:
-    """Those of a page, each with the day on which it was recorded in the book's zone."""
-    days = business_days(cursor)
-    for entry in page:
-        recorded_on = days.of(entry.recorded_at)
-        if recorded_on != entry.effective_on:
-            yield entry, recorded_on
+class LateEntries:
+    """Finds them by the days of the book's zone, for which it asks once."""
+
+    def __init__(self) -> None:
+        self._days: BusinessDays | None = None
+
+    def of(
+        self, cursor: Cursor[Any], page: Sequence[PlacedEntry]
+    ) -> Iterator[tuple[PlacedEntry, date]]:
+        """Those of a page, each with the day on which it was recorded. An entry keeps that day for
+        whoever looks at it next."""
+        days = self._days = self._days or business_days(cursor)
+        for entry in page:
+            recorded_on = entry.recorded_on
+            if recorded_on is None:
+                recorded_on = entry.recorded_on = days.of(entry.recorded_at)
+            if recorded_on != entry.effective_on:
+                yield entry, recorded_on
 
 
 def net_amounts(entry: PlacedEntry) -> dict[tuple[str, str], int]:
@@ -46,6 +55,9 @@ def net_amounts(entry: PlacedEntry) -> dict[tuple[str, str], int]:
 
 
 def last_of_day(connection: Connection, day: date) -> int:
-    """The last position recorded by the end of `day` in the book's zone; 0 before the first."""
+    """The last position recorded by the end of `day` in the book's zone; 0 before the first. The
+    last day of the calendar has no end."""
+    if day == date.max:
+        return reading.POSITION_MAX
     row = connection.execute(SQL["day_end"], (day,)).fetchone()
     return reading.position_at(connection, row[0]) if row else 0

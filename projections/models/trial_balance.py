@@ -35,11 +35,7 @@ def trial_balance(
     if recorded_at is not None:
         position = position_at(connection, recorded_at)
     if position is not None and effective_on is not None:
-        known = {
-            "position": position,
-            "day": effective_on,
-            "day_end": last_of_day(connection, effective_on),
-        }
+        known = _as_known(connection, position, effective_on)
         cursor = connection.execute(SQL["as_known"], known)
     elif position is not None:
         cursor = connection.execute(SQL["at_position"], (position,))
@@ -68,14 +64,9 @@ def balance(
     if recorded_at is not None:
         position = position_at(connection, recorded_at)
     if position is not None and effective_on is not None:
-        known = {
-            "account": account,
-            "asset": asset,
-            "position": position,
-            "day": effective_on,
-            "day_end": last_of_day(connection, effective_on),
-        }
-        cursor = connection.execute(SQL["balance_as_known"], known)
+        known = _as_known(connection, position, effective_on)
+        named = {"account": account, "asset": asset}
+        cursor = connection.execute(SQL["balance_as_known"], known | named)
     elif position is not None:
         cursor = connection.execute(SQL["balance_at_position"], (account, asset, position))
     elif effective_on is not None:
@@ -104,6 +95,10 @@ def with_totals(balances: Iterable[tuple[str, str, int]], as_of: int) -> dict[st
         for account, asset, net in balances
     ]
     return {"rows": rows, "totals": _totals(rows), "as_of_position": as_of}
+
+
+def _as_known(connection: Connection, position: int, day: date) -> dict[str, Any]:
+    return {"position": position, "day": day, "day_end": last_of_day(connection, day)}
 
 
 def _class_of(account: str) -> dict[str, Any]:

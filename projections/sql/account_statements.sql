@@ -86,7 +86,3 @@ FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS k (account, asset, nth)
 JOIN {accounts} a ON a.account = k.account AND a.asset = k.asset
 JOIN {journal} j ON j.account_id = a.id AND j.position = %s
 ORDER BY k.nth;
-
--- name: checkpoint
--- Up to where the journal is kept.
-SELECT position FROM projections WHERE name = 'journal';

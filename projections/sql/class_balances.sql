@@ -35,7 +35,3 @@ SELECT class, asset,
        sum(CASE WHEN recorded_on > effective_on THEN amount ELSE -amount END)::bigint
 FROM {late_class_lines} WHERE covers @> %s::date AND position <= %s
 GROUP BY class, asset;
-
--- name: checkpoint
--- Up to where the classes are kept.
-SELECT position FROM projections WHERE name = 'account_classes';

@@ -72,10 +72,12 @@ FROM projections p LEFT JOIN {accounts} a ON a.account = %s AND a.asset = %s
 WHERE p.name = 'journal';
 
 -- name: balance_at_position
--- One account's balance at a position: one probe of the journal.
+-- One account's balance at a position: one probe of the journal. Joined to the accounts instead,
+-- all lines of the account would be read and sorted.
 SELECT p.position, (
-  SELECT j.balance FROM {accounts} a JOIN {journal} j ON j.account_id = a.id
-  WHERE a.account = %s AND a.asset = %s AND j.position <= p.position
+  SELECT j.balance FROM {journal} j
+  WHERE j.account_id = (SELECT id FROM {accounts} WHERE account = %s AND asset = %s)
+    AND j.position <= p.position
   ORDER BY j.position DESC LIMIT 1)
 FROM (SELECT least(position, %s) AS position FROM projections WHERE name = 'journal') p;
 
@@ -90,6 +92,7 @@ FROM projections p WHERE p.name = 'journal';
 -- name: lines
 -- An account's postings after a position, each with the balance it left.
 SELECT j.position, j.effective_on, j.amount, j.balance
-FROM {accounts} a JOIN {journal} j ON j.account_id = a.id
-WHERE a.account = %s AND a.asset = %s AND j.position > %s
+FROM {journal} j
+WHERE j.account_id = (SELECT id FROM {accounts} WHERE account = %s AND asset = %s)
+  AND j.position > %s
 ORDER BY j.position LIMIT %s;

@@ -7,7 +7,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.queries.access import USER_OR_READERS, Readers
-from api.http.queries.listing import PagedGroups, cursor_text, listed, read_cursor
+from api.http.queries.listing import PagedInOrder, cursor_text, listed, read_cursor
 from api.http.queries.parameters import Subject
 from api.http.queries.question import Answered, Asked, Question, not_before
 from api.http.schemas import AsOf
@@ -91,7 +91,7 @@ def read_entitlement(asked: Asked, user: Subject, item: Subject) -> Answered:
 
 def list_entitlements(
     asked: Asked,
-    page: PagedGroups,
+    page: PagedInOrder,
     user: Annotated[str, Query(pattern=ID.pattern)],
     ended: Annotated[bool, Query(description="also what has ended or was taken back")] = False,
 ) -> Answered:

@@ -57,19 +57,19 @@ async def read_page(after: _After = None, limit: _Limit = 100, order: _Order = "
 Paged = Annotated[Page, Depends(read_page)]
 
 
-class Groups(NamedTuple):
-    """Which groups of a roll-up are asked for: as many, after the one in the cursor."""
+class PageInOrder(NamedTuple):
+    """What a list is asked for that has one order: so many items, after the one in the cursor."""
 
     after: str | None
     limit: int
 
 
-async def read_groups(after: _After = None, limit: _Limit = 100) -> Groups:
-    """The page of groups that a question asks for."""
-    return Groups(after, limit)
+async def read_page_in_order(after: _After = None, limit: _Limit = 100) -> PageInOrder:
+    """The page that a question asks for of a list with one order."""
+    return PageInOrder(after, limit)
 
 
-PagedGroups = Annotated[Groups, Depends(read_groups)]
+PagedInOrder = Annotated[PageInOrder, Depends(read_page_in_order)]
 
 _OlderThan = Annotated[
     str | None,

@@ -95,6 +95,16 @@ def days_of(asked: PeriodAsked, *, today: date, fiscal_year_start: int) -> DateR
     return DateRange(asked.first or date.min, asked.last or date.max)
 
 
+def said(asked: PeriodAsked, days: DateRange) -> dict[str, str | None]:
+    """What an answer repeats of its period: its first and last day, null where none was given."""
+    begins = asked.text is not None or asked.first is not None
+    ends = asked.text is not None or asked.last is not None
+    return {
+        "from": days.first.isoformat() if begins else None,
+        "to": days.last.isoformat() if ends else None,
+    }
+
+
 def _days_of(text: str, today: date, fiscal_year_start: int) -> DateRange:
     try:
         return calendar.period(text, today=today, fiscal_year_start=fiscal_year_start)

@@ -6,7 +6,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.queries.access import Readers
-from api.http.queries.listing import Labels, PagedGroups, cursor_text, read_cursor
+from api.http.queries.listing import Labels, PagedInOrder, cursor_text, read_cursor
 from api.http.queries.parameters import Period, bounded
 from api.http.queries.question import Answered, Asked, Question
 from api.http.schemas import AsOf
@@ -69,7 +69,7 @@ _GroupBy = Annotated[
 
 
 def read_revenue(
-    asked: Asked, period: Period, labels: Labels, page: PagedGroups, group_by: _GroupBy = "day"
+    asked: Asked, period: Period, labels: Labels, page: PagedInOrder, group_by: _GroupBy = "day"
 ) -> Answered:
     """Income, expense and sales of a period; every figure adds up to the income statement's.
 

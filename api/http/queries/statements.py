@@ -1,15 +1,15 @@
 """Statements of accounts, and what was told of a day after it was closed."""
 
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 
 from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
 from api.http.queries.access import Readers
 from api.http.queries.events import UNKNOWN_EVENT
-from api.http.queries.listing import Paged, cursor_text, read_cursor
-from api.http.queries.parameters import AtMoment, Period
+from api.http.queries.listing import PagedInOrder, cursor_text, read_cursor
+from api.http.queries.parameters import AtMoment, Moment, Period, said
 from api.http.queries.question import Answered, Asked, Question, not_before
 from api.http.queries.trial_balance import AccountName, AssetName
 from api.http.schemas import AsOf
@@ -42,9 +42,8 @@ class CounterAmount(BaseModel):
     amount: int
 
 
-class StatementLine(BaseModel):
-    """What an event did to the account, on its side, and the balance after it, debit positive.
-    `late`: recorded after the day on which it is effective."""
+class EventTold(BaseModel):
+    """An event, and its times: true on, happened, recorded."""
 
     position: int
     event_id: str
@@ -52,6 +51,12 @@ class StatementLine(BaseModel):
     effective_on: str
     occurred_at: str
     recorded_at: str
+
+
+class StatementLine(EventTold):
+    """What an event did to the account, on its side, and the balance after it, debit positive.
+    `late`: recorded after the day on which it is effective."""
+
     counter: list[CounterAmount]
     debit: int
     credit: int
@@ -81,15 +86,9 @@ class Statement(AsOf):
     has_more: bool
 
 
-class RestatedBy(BaseModel):
+class RestatedBy(EventTold):
     """An event that changed a balance of a day gone by."""
 
-    position: int
-    event_id: str
-    type: str
-    effective_on: str
-    occurred_at: str
-    recorded_at: str
     amount: int
 
 
@@ -162,7 +161,7 @@ def read_series(
 
 def read_event_balances(asked: Asked, position: _Position) -> Answered:
     """What the event at a position did to each account, with the balances before and after it."""
-    reached = queries.checkpoint(asked.connection)
+    reached = queries.reached(asked.connection)
     found = entry(asked.connection, position)
     if found is None:
         raise Denied(reject(UNKNOWN_EVENT, position=position))
@@ -178,7 +177,7 @@ def read_statement(
     *,
     period: Period,
     moment: AtMoment,
-    page: Paged,
+    page: PagedInOrder,
 ) -> Answered:
     """What was effective in a period, as known at a position or a time, in the order of the log:
     late facts come last. Without a period, everything. Pages go on from the oldest line."""
@@ -186,9 +185,10 @@ def read_statement(
         raise invalid(Problem("/effective_on", "give a period, or from and to"))
     days = asked.days(period)
     which = (asked.book.name, "statement", account, asset, days, moment)
-    known, place = _known(asked, moment), None
     if page.after is not None:
         known, place = read_cursor(which, page.after, tuple[int, StatementPlace])
+    else:
+        known, place = _known(asked, moment, queries.reached(asked.connection)), None
     found = queries.statement(
         asked.connection,
         AccountKey(account, asset),
@@ -196,22 +196,16 @@ def read_statement(
         days.last,
         position=known,
         place=place,
-        limit=page.limit + 1,
+        limit=page.limit,
     )
-    items, cursor = found["items"][: page.limit], None
-    if len(found["items"]) > page.limit:
-        cursor = cursor_text(
-            which, (known, StatementPlace(items[-1]["position"], items[-1]["balance"]))
-        )
+    more = found.pop("place")
     return {
         "account": account,
         "asset": asset,
-        "from": None if days.first == date.min else days.first.isoformat(),
-        "to": None if days.last == date.max else days.last.isoformat(),
+        **said(period, days),
         **found,
-        "items": items,
-        "next_cursor": cursor,
-        "has_more": cursor is not None,
+        "next_cursor": None if more is None else cursor_text(which, (known, more)),
+        "has_more": more is not None,
     }
 
 
@@ -221,7 +215,7 @@ def read_restatement(
     asset: AssetName,
     *,
     moment: AtMoment,
-    page: Paged,
+    page: PagedInOrder,
     against: _Against = None,
 ) -> Answered:
     """The balance of `effective_on` as known at `at` (or `position`) and as known at `against` or
@@ -232,8 +226,8 @@ def read_restatement(
     if against is not None and against.tzinfo is None:
         raise invalid(Problem("/against", "needs its offset from UTC, like 2026-11-20T05:42:00Z"))
     which = (asked.book.name, "restatement", account, asset, moment, against)
-    then, after = _known(asked, moment), None
-    now = queries.checkpoint(asked.connection)
+    now, after = queries.reached(asked.connection), None
+    then = _known(asked, moment, now)
     if against is not None:
         now = min(now, position_at(asked.connection, against))
     if page.after is not None:
@@ -256,9 +250,9 @@ def read_restatement(
     return {"account": account, "asset": asset, **found, "events": events, **more}
 
 
-def _known(asked: Asked, moment: Any) -> int:
-    """The position as known at; raises NotYet where it lies ahead."""
-    until, reached = asked.until(moment), queries.checkpoint(asked.connection)
+def _known(asked: Asked, moment: Moment, reached: int) -> int:
+    """The position as known at; raises NotYet where it lies ahead of the one that is reached."""
+    until = asked.until(moment)
     not_before(until or 0, {"as_of_position": reached})
     return reached if until is None else until
 
