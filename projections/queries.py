@@ -47,6 +47,7 @@ from projections.models.risk import RiskFilter, risk
 from projections.models.trial_balance import balance, lines, trial_balance
 from projections.models.wallets import wallet, wallet_totals
 from projections.status import Status, status, wait_for
+from projections.tie_outs import ReadModelsApart, TieOut, consistency, tie_outs
 
 __all__ = [
     "INTERVALS_MAX",
@@ -63,6 +64,7 @@ __all__ = [
     "NoticeFilter",
     "NoticePlace",
     "OfferFilter",
+    "ReadModelsApart",
     "Register",
     "RegisterPlace",
     "RevenueQuestion",
@@ -70,10 +72,12 @@ __all__ = [
     "StatementPlace",
     "Status",
     "SuspendedCount",
+    "TieOut",
     "TooManyIntervals",
     "Wanted",
     "balance",
     "check_entitlements",
+    "consistency",
     "daily",
     "earnings",
     "earnings_of_days",
@@ -98,6 +102,7 @@ __all__ = [
     "statement",
     "status",
     "suspended_count",
+    "tie_outs",
     "top_creators",
     "trial_balance",
     "trial_balance_by_class",

@@ -23,6 +23,7 @@ from api.http.metrics import Metrics
 from api.http.notice_metrics import NoticeGauges, OverdueAlarm, waiting_notices
 from api.http.problems import RETRY_AFTER_S
 from api.http.stream_metrics import StreamMetrics, streams
+from api.http.tie_out_watch import TieOutMetrics, TieOutWatch, health_of
 from api.service import DatabaseAway, Service
 from domain.rejections import UNAUTHENTICATED, reject
 from ledger.books import Book, list_books
@@ -48,6 +49,8 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
     """Add the routes at the root."""
     metrics.watch(ProjectionMetrics(service))
     metrics.watch(StreamMetrics(service))
+    watch = TieOutWatch(service)
+    metrics.watch(TieOutMetrics(service, watch))
 
     @app.get(
         "/health/live",
@@ -70,7 +73,7 @@ def install(app: FastAPI, service: Service, metrics: Metrics) -> None:
     def ready(request: Request) -> JSONResponse:
         try:
             readiness.check()
-            shown = _of_key(service, headers_of(request.scope).bearer)
+            shown = _of_key(service, watch, headers_of(request.scope).bearer)
         except DatabaseAway:
             return JSONResponse(
                 {"status": "unavailable", "database": {"status": "away"}},
@@ -113,12 +116,13 @@ class _Readiness:
             self._good_until = time.monotonic() + READY_FOR_S
 
 
-def _of_key(service: Service, bearer: str | None) -> dict[str, Any]:
+def _of_key(service: Service, watch: TieOutWatch, bearer: str | None) -> dict[str, Any]:
     """How the book that this key opens is; nothing for strangers."""
     book = None if bearer is None else service.book_of_key(bearer)
     if book is None:
         return {}
     shown = _book_status(service, book)
+    shown["tie_outs"] = health_of(watch.of(book))
     for writer in service.writers:
         if writer.book.name == book.name:
             shown["writer"] = _shown_writer(writer)
@@ -156,7 +160,7 @@ def _book_status(service: Service, book: Book) -> dict[str, Any]:
 
 def _parts(book: dict[str, Any]) -> list[dict[str, Any]]:
     """Whatever stands beside a book's log."""
-    beside = (book[name] for name in ("notices", "relay", "writer") if name in book)
+    beside = (book[name] for name in ("notices", "relay", "writer", "tie_outs") if name in book)
     return [*book["projections"], *beside]
 
 

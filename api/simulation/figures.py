@@ -81,6 +81,7 @@ class Picture:
     trial_balance: _TrialBalance
     wallets: list[dict[str, Any]] = field(default_factory=list)
     creators: list[dict[str, Any]] = field(default_factory=list)
+    consistency: dict[str, Any] = field(default_factory=dict)
     head: int = 0
     projections: list[dict[str, Any]] = field(default_factory=list)
 
@@ -100,6 +101,7 @@ async def picture(wire: Wire, book: str, currency: str, *, position: int) -> Pic
         seen.creators.append(await _asked(wire, path))
     for user in seen.trial_balance.largest(r"w\.(.+)\.free", f"{book}.PAID", 6):
         seen.wallets.append(await _asked(wire, f"{base}/wallets/{user}?min_position={position}"))
+    seen.consistency = await _asked(wire, f"{base}/consistency?min_position={position}")
     give_up_at = time.monotonic() + CAUGHT_UP_WITHIN_S
     while True:
         health = (await _asked(wire, "/health/ready"))["books"][book]

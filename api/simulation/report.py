@@ -173,11 +173,22 @@ def _proofs(seen: Picture, report: Verification) -> Table:
     proofs.add_row(_mark(not any(differences.values())), "debits minus credits", zero)
     behind = ", ".join(f"{p['name']} {p['position']:,}" for p in seen.projections)
     proofs.add_row(_mark(seen.caught_up), f"read models at head {seen.head:,}", behind)
+    proofs.add_row(_mark(seen.consistency["ok"]), "read models and journal", _tied(seen))
     verified = "every hash, posting, tag, snapshot and read model is what the log makes of it"
     if report.first is not None:
         verified = f"the first difference: {report.first.what}"
     proofs.add_row(_mark(report.first is None), f"verify to {report.head:,}", verified)
     return proofs
+
+
+def _tied(seen: Picture) -> str:
+    found = seen.consistency
+    off = [
+        f"{each['name']} by {each['difference']}" for each in found["tie_outs"] if not each["ok"]
+    ]
+    rows = found["wallets_differing"] + found["creators_differing"]
+    told = f"{len(found['tie_outs'])} sums tie out; {rows} wallets and creators differ"
+    return f"{told}; off: {', '.join(off)}" if off else told
 
 
 def _mark(good: bool) -> str:

@@ -39,6 +39,11 @@ def trial_balance_by_class(
     return _shown({row[1:3]: row[3] for row in found if row[3] is not None}, as_of)
 
 
+def class_balances(connection: Connection, position: int) -> Balances:
+    """Every class's balance at a position that is not beyond the classes' checkpoint."""
+    return _at_position(connection, position)[0]
+
+
 def _at_position(connection: Connection, position: int) -> tuple[Balances, int]:
     """The balances of the step before, and what the log holds since; and as of which position."""
     found = connection.execute(SQL["at_step"], (position,)).fetchall()

@@ -72,6 +72,13 @@ class Agreement:
         self.check_entitlements(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
         self.check_revenue()
         self.check_registers()
+        self.check_consistency()
+
+    def check_consistency(self) -> None:
+        """The service itself finds nothing that differs either."""
+        found = self.ask("consistency")
+        assert found["ok"], found
+        assert found["tie_outs"] and all(each["difference"] == 0 for each in found["tie_outs"])
 
     def check_log(self) -> None:
         """Positions are dense, every event balances, and times never go back."""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.http import openapi
 from api.http.queries import (
+    consistency,
     daily,
     earnings,
     entitlements,
@@ -43,6 +44,7 @@ QUESTIONS: tuple[Question, ...] = (
     *registers.QUESTIONS,
     *liability.QUESTIONS,
     *parked_messages.QUESTIONS,
+    *consistency.QUESTIONS,
 )
 
 #: What questions are answered with, and the bodies that some are asked with.

@@ -29,6 +29,7 @@ QUESTIONS = (
     "notices",
     "notices/stripe:record-purchase:nobody-s",
     "risk",
+    "consistency",
     "revenue?from=2026-01-01&to=2026-01-02",
     "liability",
     "wallets/fan-1/lots",
