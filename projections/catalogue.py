@@ -3,17 +3,25 @@
 from projections.engine.projection import Projection
 from projections.engine.register import Register
 from projections.models.account_classes import AccountClasses
+from projections.models.adjustments import Adjustments
+from projections.models.authorizations import Authorizations
+from projections.models.calls import Calls
 from projections.models.daily import Daily
 from projections.models.disputes import Disputes
 from projections.models.earnings import Earnings
 from projections.models.entitlements import Entitlements
+from projections.models.holds import Holds
 from projections.models.journal import Journal
 from projections.models.liability import Liability
 from projections.models.notices import Notices
 from projections.models.offers import Offers
+from projections.models.payments import Payments
 from projections.models.payouts import Payouts
+from projections.models.purchases import Purchases
 from projections.models.revenue import Revenue
 from projections.models.risk import Risk
+from projections.models.sales import Sales
+from projections.models.subscriptions import Subscriptions
 from projections.models.wallets import Wallets
 
 PROJECTIONS: tuple[type[Projection], ...] = (
@@ -27,6 +35,14 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     Notices,
     Payouts,
     Disputes,
+    Sales,
+    Purchases,
+    Payments,
+    Holds,
+    Authorizations,
+    Calls,
+    Subscriptions,
+    Adjustments,
     Risk,
     Revenue,
     Liability,

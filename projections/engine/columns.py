@@ -87,6 +87,11 @@ def followed(
     return Column(name, column_type, step=step, nullable=nullable, text=text)
 
 
+def first(*classes: type, field: str) -> Callable[[Any], Any]:
+    """For `said`: the field of an event of one of `classes`; other events may call another so."""
+    return lambda event: getattr(event, field) if isinstance(event, classes) else None
+
+
 def array(column_type: ColumnType, values: Sequence[Any]) -> str:
     """Values of a type as an array literal: several times faster than the driver's own lists."""
     write = _WRITE[column_type]

@@ -78,10 +78,13 @@ class Register(Projection):
     details: ClassVar[tuple[Detail, ...]] = ()
     #: The column that `min_amount` asks about.
     amount: ClassVar[str | None] = None
+    #: Whether its ids are processors' references.
+    by_reference: ClassVar[bool] = False
     branches: ClassVar[Branches]
+    #: What the tags of its things begin with.
+    prefix: ClassVar[str]
     ordered = True
 
-    _prefix: ClassVar[str]
     _kept: ClassVar[tuple[Column, ...]]
     _said: ClassVar[tuple[Column, ...]]
 
@@ -90,7 +93,7 @@ class Register(Projection):
         cls.tables = (Table(cls.name, ("id",)),)
         #: Another fold of the state, or another shape, makes other rows.
         cls.version += cls.state.FOLD_VERSION - 1
-        cls._prefix = f"{cls.state.KIND}:"
+        cls.prefix = f"{cls.state.KIND}:"
         cls._kept = tuple(column for column in cls.columns if column.of is not None)
         cls._said = tuple(column for column in cls.columns if column.step is not None)
 
@@ -103,7 +106,7 @@ class Register(Projection):
     def ids_of(cls, event: Event) -> Iterable[str]:
         """The things in whose lives the event is, by its tags. Other names of the same kind have
         a colon, which no id has."""
-        prefix = cls._prefix
+        prefix = cls.prefix
         ids = (tag[len(prefix) :] for tag in event.tags() if tag.startswith(prefix))
         return [each for each in ids if ":" not in each]
 
@@ -157,7 +160,7 @@ class Register(Projection):
                 self.state(), nothing, labels, at, position, at, position
             )
         event: Any = entry.event
-        row.state = row.state.apply(f"{self._prefix}{name}", event)
+        row.state = row.state.apply(f"{self.prefix}{name}", event)
         row.updated_at, row.last_position = at, position
         for number, column in enumerate(self._said):
             assert column.step is not None

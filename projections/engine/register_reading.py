@@ -120,7 +120,7 @@ def _item(register: type[Register], row: Sequence[Any], currency: str) -> dict[s
     del item["state"]
     if item["labels"] is not None:
         item["labels"] = dict(pair.split("=", 1) for pair in item["labels"])
-    return {**item, "currency": currency}
+    return {**item, "currency": item.get("currency") or currency}
 
 
 def _conditions(

@@ -5,7 +5,6 @@ The history is lived through once; it is followed while it happens and again aft
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -13,44 +12,16 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from domain.event import EVENTS
-from ledger.books import create_book
 from ledger.postgres.database import Connection, Database
 from projections import queries
 from projections.catalogue import PROJECTIONS
 from projections.queries import OfferFilter
 from projections.rebuild import rebuild
 from projections.verify import verify
-from tests.conftest import FreshBook
 from tests.projections import expected as sums
-from tests.projections.following import follow
-from tests.projections.full_history import live_through
 from tests.scenarios.write_path import WritePath
 
 NOW = datetime(2036, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def lived(database: Database) -> WritePath:
-    """A book in which everything happened, its read models at the head."""
-    book = create_book(database.admin_url, "Eventful", currency="USD", time_zone="UTC")
-    stage = WritePath(FreshBook(book, database.service_url, database.admin_url))
-    live_through(stage)
-    stage.close()
-    assert all(follower.failed_at is None for follower in follow(stage.fresh))
-    return stage
-
-
-@pytest.fixture(scope="module")
-def rows(lived: WritePath) -> sums.Rows:
-    """Its log."""
-    return lived.rows()
-
-
-@pytest.fixture
-def reader(lived: WritePath) -> Iterator[Connection]:
-    """A reader's connection."""
-    with lived.fresh.connect(autocommit=True) as connection:
-        yield connection
 
 
 def test_everything_happens(rows: sums.Rows) -> None:

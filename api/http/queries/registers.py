@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from inspect import Parameter, Signature, getdoc
 from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import Depends, Query
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel, Field, create_model
 
 from api.http.queries.access import PartyOrReaders
@@ -255,8 +255,9 @@ def _one_query(register: type[Register], may: PartyOrReaders) -> Any:
     query.__name__ = f"read_{name}"
     query.__doc__ = f"One of the {register.name}, with the events of its life and what each posted."
     asked = Parameter("asked", Parameter.POSITIONAL_OR_KEYWORD)
+    subject = Annotated[str, Path(pattern=REFERENCE)] if register.by_reference else Subject
     query.__signature__ = Signature(  # type: ignore[attr-defined]
-        [asked, Parameter(name, _KEYWORD, annotation=Subject)]
+        [asked, Parameter(name, _KEYWORD, annotation=subject)]
     )
     return query
 

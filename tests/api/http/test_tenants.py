@@ -37,6 +37,22 @@ QUESTIONS = (
     "payouts/none",
     "disputes",
     "disputes/none",
+    "sales",
+    "sales/none",
+    "purchases",
+    "purchases/none",
+    "payments",
+    "payments/none",
+    "holds",
+    "holds/none",
+    "authorizations",
+    "authorizations/none",
+    "calls",
+    "calls/none",
+    "subscriptions",
+    "subscriptions/none",
+    "adjustments",
+    "adjustments/none",
     "parked-messages",
     "parked-messages/commands:0:1",
 )
@@ -48,8 +64,27 @@ ABSENT = {
     "offers/none": 404,
     "payouts/none": 404,
     "disputes/none": 404,
+    "sales/none": 404,
+    "purchases/none": 404,
+    "payments/none": 404,
+    "holds/none": 404,
+    "authorizations/none": 404,
+    "calls/none": 404,
+    "subscriptions/none": 404,
+    "adjustments/none": 404,
     "notices/stripe:record-purchase:nobody-s": 404,
 }
+#: Registers whose rows have a fan, who reads their own.
+OF_FANS = (
+    "disputes",
+    "sales",
+    "purchases",
+    "payments",
+    "holds",
+    "authorizations",
+    "calls",
+    "subscriptions",
+)
 PERSONAL = {
     (Role.FAN, "wallets/fan-1"): 200,
     (Role.FAN, "wallets/fan-1/lots"): 200,
@@ -60,8 +95,8 @@ PERSONAL = {
     (Role.CREATOR, "creators/star-1/earnings"): 200,
     (Role.CREATOR, "payouts"): 200,
     (Role.CREATOR, "payouts/none"): 404,
-    (Role.FAN, "disputes"): 200,
-    (Role.FAN, "disputes/none"): 404,
+    **{(Role.FAN, name): 200 for name in OF_FANS},
+    **{(Role.FAN, f"{name}/none"): 404 for name in OF_FANS},
 }
 #: What is asked with a body.
 BODIES = {"entitlements/check": {"checks": [{"user": "fan-1", "item": "i1"}]}}
