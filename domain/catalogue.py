@@ -28,6 +28,7 @@ ROLES = (
     "moderator",
     "fan",
     "creator",
+    "scheduler",  # no key's: the service itself sends what time makes due
 )
 
 

@@ -22,6 +22,7 @@ from projections.models.revenue import Revenue
 from projections.models.risk import Risk
 from projections.models.sales import Sales
 from projections.models.subscriptions import Subscriptions
+from projections.models.tiers import Tiers
 from projections.models.wallets import Wallets
 
 PROJECTIONS: tuple[type[Projection], ...] = (
@@ -46,6 +47,7 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     Risk,
     Revenue,
     Liability,
+    Tiers,
 )
 
 #: Those that are registers, which are listed by one set of routes.

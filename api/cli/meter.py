@@ -1,7 +1,7 @@
 """`tokenledger meter`: the scheduler in a process of its own.
 
-It sends the commands that are due: calls are metered, holds released, authorisations voided. A
-service does that beside its other work; several schedulers at once do no harm.
+It sends the commands that are due: calls are metered, holds released, authorisations voided, tiers
+changed. A service does that beside its other work; several schedulers at once do no harm.
 """
 
 import signal
@@ -13,6 +13,7 @@ from api.cli.terminal import opened, out, settings
 from api.http import server
 from api.service import Service
 from ledger.scheduling.scheduler import Scheduler
+from projections.tier_changes import TierChanges
 
 
 def meter(
@@ -20,7 +21,7 @@ def meter(
     book: Annotated[list[str] | None, typer.Option(help="Only this book. Can be repeated.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Send what is due now, then exit.")] = False,
 ) -> None:
-    """Meter calls, release expired holds and void expired authorisations, on time.
+    """Meter calls, release expired holds and void expired authorisations, on time; change tiers.
 
     Runs until SIGTERM or Ctrl-C. `serve` does the same; any number may run at once.
     """
@@ -30,7 +31,7 @@ def meter(
     with opened(found, supervise=True) as where:
         service = Service(found, where)
         service.start()
-        scheduler = Scheduler(where, service.writer, books=book or None)
+        scheduler = Scheduler(where, service.writer, books=book or None, forecasts=[TierChanges()])
         try:
             if once:
                 out.print(f"{scheduler.turn()} commands sent")

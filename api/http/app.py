@@ -27,6 +27,7 @@ from api.service import Service
 from ledger.postgres.database import Database
 from ledger.scheduling.scheduler import Scheduler
 from ledger.settings import Settings
+from projections.tier_changes import TierChanges
 
 
 class Application(FastAPI):
@@ -59,7 +60,12 @@ def create_app(settings: Settings, database: Database, *, schedule: bool = False
         service.start()
         scheduler = None
         if schedule:
-            scheduler = Scheduler(database, service.writer, observer=scheduler_metrics)
+            scheduler = Scheduler(
+                database,
+                service.writer,
+                observer=scheduler_metrics,
+                forecasts=[TierChanges()],
+            )
             scheduler.start()
         yield
         if scheduler is not None:

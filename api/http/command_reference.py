@@ -82,7 +82,7 @@ Idempotency-Key: <1 to 255 visible ASCII characters>
 - **Either**, in the table of all commands, is a sale: paid in tokens it is a request; paid by card
   it names `processor` and `processor_ref` and is a notice, for the card is charged already.
 - **Who may send what**: an API key has one role, and each command names the roles that may send it.
-  {silent} send none.
+  {silent} send none. What only `scheduler` sends, no key can: the service does, when it is due.
 - **Amounts** are whole numbers: minor units of the book's currency (cents), or tokens; shares are
   in basis points (bps), of which 10,000 are the whole. Fields that a command does not know are
   refused.

@@ -317,6 +317,7 @@ def _stored(cursor: psycopg.Cursor[Any], page: Sequence[Message]) -> list[Placed
             PlacedEntry(
                 type=entry.type,
                 effective_on=entry.effective_on,
+                occurred_at=entry.occurred_at,
                 recorded_at=entry.recorded_at,
                 postings=entry.postings,
                 body=entry.body,

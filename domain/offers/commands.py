@@ -10,10 +10,18 @@ from domain.entity import LoadedStates
 from domain.fields import Id, Instant, PositiveAmount
 from domain.money import BPS
 from domain.offers.offer import TRANSITIONS, Offer, OfferPublished, OfferWithdrawn, offer_key
-from domain.rejections import INVALID_TRANSITION, OFFER_EXPIRED, UNKNOWN_OFFER, reject
+from domain.rejections import (
+    INVALID_TRANSITION,
+    OFFER_EXPIRED,
+    UNKNOWN_OFFER,
+    UNKNOWN_TIER,
+    reject,
+)
+from domain.tiers.tier import NEW, ladder_at
 
 OfferedProduct = Literal["unlock", "message", "ticket", "tip", "subscription", "session"]
 USERS_MAX = 100
+TIERS_MAX = 20
 Uses = Annotated[int, Field(gt=0, le=10**9)]
 
 
@@ -25,7 +33,13 @@ class Eligible(BaseModel):
     tiers: (
         Annotated[
             tuple[Id, ...],
-            Field(strict=False, description="Refused until the tiers of fans are computed."),
+            Field(
+                strict=False,
+                min_length=1,
+                max_length=TIERS_MAX,
+                description="Only who is in one of these tiers at the sale; `NEW` is whoever "
+                "reaches no step of the policy's ladder.",
+            ),
         ]
         | None
     ) = None
@@ -77,8 +91,6 @@ class PublishOffer(Command):
             yield "/ends_at", "is not after starts_at"
         if len(set(self.products)) < len(self.products):
             yield "/products", "names a product twice"
-        if self.eligible is not None and self.eligible.tiers is not None:
-            yield "/eligible/tiers", "cannot be told yet: no tier of a fan is known"
 
     def subjects(self) -> tuple[str, ...]:
         """The users that it is for, if it names any."""
@@ -89,7 +101,12 @@ class PublishOffer(Command):
         return offer_key(self.offer), *self.subjects()
 
     def decide(self, given: Given) -> Decision:
-        """The offer; one that is over already, or whose name is taken, is rejected."""
+        """The offer; one for an unknown tier, over already or of a taken name is rejected."""
+        tiers = () if self.eligible is None else self.eligible.tiers or ()
+        known = {NEW, *(tier for tier, _ in ladder_at(given.policies, given.now).steps)}
+        for tier in tiers:
+            if tier not in known:
+                return reject(UNKNOWN_TIER, tier=tier)
         if self.ends_at <= given.now:
             return reject(OFFER_EXPIRED, expired_at=self.ends_at)
         status = given.state(Offer, self.offer).status
@@ -108,6 +125,7 @@ class PublishOffer(Command):
             max_uses_per_user=self.max_uses_per_user,
             first_purchase=eligible.first_purchase,
             users=eligible.users or (),
+            tiers=tiers,
         )
         return (event,)
 

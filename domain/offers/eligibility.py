@@ -15,6 +15,7 @@ from domain.rejections import (
     Rejection,
     reject,
 )
+from domain.tiers.tier import tier_held
 from domain.wallets.wallet import Wallet
 
 
@@ -27,6 +28,8 @@ class Ineligible(StrEnum):
     FUNDING = "FUNDING"
     USER = "USER"
     FIRST_PURCHASE = "FIRST_PURCHASE"
+    #: The buyer is in none of its tiers, as the last `tier.changed.v1` says.
+    TIER = "TIER"
     #: It takes the whole price of what a card has to stand for.
     NOTHING_TO_PAY = "NOTHING_TO_PAY"
 
@@ -65,6 +68,8 @@ def offer_refusal(
         reason = Ineligible.USER
     elif terms.first_purchase and (wallet.has_bought or used):
         reason = Ineligible.FIRST_PURCHASE
+    elif terms.tiers and tier_held(wallet) not in terms.tiers:
+        reason = Ineligible.TIER
     if reason is not None:
         return reject(OFFER_NOT_ELIGIBLE, offer=terms.offer_id, reason=reason)
     for uses, limit in ((offer.uses, terms.max_uses), (used, terms.max_uses_per_user)):

@@ -104,9 +104,11 @@ class OfferPublished(OfferEvent, frozen=True, kw_only=True):
     platform_discount: int = 0
     max_uses: int | None = None
     max_uses_per_user: int | None = None
-    #: For whom it is: only who has never paid for anything; only these.
+    #: For whom it is: only who has never paid for anything; only these; only who is in one of these
+    #: tiers.
     first_purchase: bool = False
     users: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
 
     def tags(self) -> tuple[str, ...]:
         return (offer_key(self.offer_id),)

@@ -159,6 +159,14 @@ class BuyerRisk(msgspec.Struct, frozen=True, array_like=True, gc=False):
     last: datetime
 
 
+class FanTier(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The tier that a user is in, since when, and up to where the log was read for it."""
+
+    tier: str
+    at: datetime
+    as_of_position: int
+
+
 class LotPrice(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is left of a lot, held tokens included, is worth `price` minor units from now on."""
 
@@ -173,7 +181,7 @@ class Wallet(State, frozen=True, kw_only=True):
     """One user's tokens. `lots` holds only lots with something left."""
 
     KIND = "wallet"
-    FOLD_VERSION = 9
+    FOLD_VERSION = 10
     LISTS: ClassVar = {
         "lots": LOTS_MAX,
         "frozen_for": 200,
@@ -204,6 +212,8 @@ class Wallet(State, frozen=True, kw_only=True):
     called_until: datetime | None = None
     #: What of the debt is for which purchase, and what people have settled of it.
     debts: Debts = ()
+    #: The tier by spend; None before it first changed.
+    tier: FanTier | None = None
 
     def spendable(self, now: datetime) -> int:
         """Free tokens that have not expired at `now`; expiry is exclusive."""

@@ -5,7 +5,7 @@ the last one stopped. Several may use it at once: reading on is one at a time, a
 taken the others do not see until its next turn.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from ledger.write.request import Request, unremembered
 
 NEWS_MAX = 5_000
 SCHEDULER = "scheduler"
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 SQL = sql_files.load("agenda")
 log = logs.get_logger(__name__)
@@ -44,6 +45,8 @@ class Agenda:
 
     def __init__(self, book: Book, connection: Connection, guard: ClockGuard | None = None) -> None:
         self._connection = connection
+        #: The clock and the time of the last event, when it was last asked for anything.
+        self.seen = NEVER, NEVER
         self._guard = guard or ClockGuard()
         connection.execute(SQL["enter"], [search_path(book.schema)])
 
@@ -53,6 +56,7 @@ class Agenda:
         assert row is not None
         clock, recorded_at, anything = row
         self._guard.check(clock, recorded_at)
+        self.seen = clock, recorded_at
         return bool(anything)
 
     def read_on(self) -> int:

@@ -1,8 +1,9 @@
 """The scheduler: sends, for every book, the commands that time alone makes due.
 
-It meters calls, releases holds, voids authorisations. It holds nothing that matters: the agenda is
-read from the log, and every command decides by itself whether there is anything to do. So it may
-die at any moment, be late, and run in several processes at once.
+It meters calls, releases holds, voids authorisations, changes tiers. It holds nothing that matters:
+the agenda is read from the log, a forecast from a read model, and every command decides by itself
+whether there is anything to do. So it may die at any moment, be late, and run in several processes
+at once.
 """
 
 import threading
@@ -10,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Protocol
 
 import psycopg
@@ -18,7 +20,7 @@ from ledger import logs
 from ledger.books import Book, list_books
 from ledger.clock import ClockGuard, ClockJumped
 from ledger.postgres.database import Connection, Database, connect
-from ledger.scheduling.agenda import Agenda
+from ledger.scheduling.agenda import Agenda, TakenItem
 from ledger.write.answer import Answer
 from ledger.write.unavailable import Unavailable
 from ledger.write.writer import Writer
@@ -65,8 +67,21 @@ class NullObserver:
         """Nothing."""
 
 
+class Forecast(Protocol):
+    """What is due besides, as somebody who reads the log has worked it out."""
+
+    def due(
+        self, connection: Connection, book: Book, clock: datetime, recorded_at: datetime
+    ) -> list[TakenItem]:
+        """What is due now in a book whose last event is of `recorded_at`; may set the search path
+        of `connection`. It is asked once a turn, and forgets by itself what was answered."""
+
+
 class Scheduler:
-    """Turns every second over all books, or over those named; `writer_of` as the service has it."""
+    """Turns every second over all books, or over those named; `writer_of` as the service has it.
+
+    Besides the agenda it sends what the `forecasts` say is due.
+    """
 
     def __init__(
         self,
@@ -75,11 +90,14 @@ class Scheduler:
         *,
         books: Collection[str] | None = None,
         observer: Observer | None = None,
+        forecasts: Sequence[Forecast] = (),
     ) -> None:
         self._url = database.service_url
         self._writer_of = writer_of
         self._books = books
         self._observer = observer or NullObserver()
+        self._forecasts = tuple(forecasts)
+        self._asked: set[str] = set()
         self._connection: Connection | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
@@ -110,6 +128,7 @@ class Scheduler:
         sent = 0
         if time.monotonic() - self._turned_at > CAUTIOUS_AFTER_S:
             self._at_once = COMMANDS_FIRST
+        self._asked.clear()
         books = self._known_books()
         while books:  # round after round, so that one book's backlog keeps no other waiting
             served = [(book, self._served(book)) for book in books]
@@ -141,10 +160,34 @@ class Scheduler:
     def _serve(self, book: Book) -> int | None:
         """Send at most a slice of what is due; None when nothing was."""
         agenda = Agenda(book, self._connected(), self._guards[book.name])
-        if not agenda.anything() or self._stopping.is_set():
+        anything = agenda.anything()
+        if self._stopping.is_set():
             return None
+        foreseen = self._send_foreseen(agenda, book)
+        if not anything:
+            return foreseen or None
         agenda.read_on()
-        return self._send_due(agenda, book)
+        return foreseen + self._send_due(agenda, book)
+
+    def _send_foreseen(self, agenda: Agenda, book: Book) -> int:
+        """Send what the forecasts say is due, once a turn: they see what came of it later."""
+        if book.name in self._asked:
+            return 0
+        self._asked.add(book.name)
+        sent = 0
+        for forecast in self._forecasts:
+            taken = forecast.due(self._connected(), book, *agenda.seen)
+            if taken:
+                self._send(book, taken)
+                sent += len(taken)
+        return sent
+
+    def _send(self, book: Book, taken: Sequence[TakenItem]) -> None:
+        began = time.monotonic()
+        answers = self._writer_of(book).write_soon([each.request for each in taken]).result()
+        answered_s = time.monotonic() - began
+        late_s = max(each.late_s for each in taken) + answered_s
+        self._observer.sent(book.name, answers, late_s=late_s, answered_s=answered_s)
 
     def _send_due(self, agenda: Agenda, book: Book) -> int:
         """Send what is due, about a slice, taking the next while the last are on their way.

@@ -28,8 +28,8 @@ from ledger.write.business_days import BusinessDays
 #: What the scheduler sends, and nobody else may have sent without a key.
 SCHEDULED = frozenset(
     {
-        "expire-promo", "lapse-tokens", "mature-earnings", "meter-call", "release-hold",
-        "request-payout", "void",
+        "change-tier", "expire-promo", "lapse-tokens", "mature-earnings", "meter-call",
+        "release-hold", "request-payout", "void",
     }
 )  # fmt: skip
 

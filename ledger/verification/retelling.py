@@ -65,6 +65,7 @@ from domain.subscriptions.subscription import (
     SubscriptionLapsed,
     SubscriptionStarted,
 )
+from domain.tiers.tier import TierChanged
 from domain.wallets.expiry import PromoTokensExpired, TokensLapsed
 from domain.wallets.promo_grants import PromoTokensGranted
 from ledger.log.entry import Entry
@@ -96,6 +97,12 @@ TOLD: Mapping[str, Told] = {
     "change-subscription": {
         SubscriptionChanged: {
             **_SUBSCRIPTION, "plan": "plan", "price": "price", "from_period": "from_period"
+        }
+    },
+    "change-tier": {
+        TierChanged: {
+            "user": "user", "at": "at", "spend": "spend", "window_days": "window_days",
+            "as_of_position": "as_of_position",
         }
     },
     "close-period": {PeriodClosed: {"period": "period"}},
@@ -232,6 +239,7 @@ def _offered(event: Event) -> Fields | None:
     if not isinstance(event, OfferPublished):
         return None
     eligible = {"first_purchase": event.first_purchase, "users": event.users or None}
+    eligible["tiers"] = event.tiers or None
     return {
         "offer": event.offer_id,
         "products": event.products,

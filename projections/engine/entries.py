@@ -1,4 +1,4 @@
-"""What a projection sees of the log: positions, postings, dates, times of recording and events.
+"""What a projection sees of the log: positions, postings, dates, times and events.
 
 Entries are decoded once for all projections, and only as far as read models need them; the
 envelope's ids stay in the log.
@@ -20,6 +20,7 @@ class PlacedEntry(msgspec.Struct, kw_only=True, gc=False):
 
     type: str
     effective_on: date
+    occurred_at: datetime
     recorded_at: datetime
     postings: tuple[Posting, ...]
     body: msgspec.Raw

@@ -69,7 +69,7 @@ branches: ByClass[Callable[["Daily", Any, int], None]] = ByClass(
         credits.held.v1 debit_note.issued.v1 hold.released.v1 invoice.issued.v1
         authorization.extended.v1 payout.approved.v1 payout.failed.v1 payout.rejected.v1
         payout.submitted.v1 purchase_loss.restated.v1 refund.failed.v1 refund.requested.v1
-        session.started.v1 subject.erased.v1 subscription.changed.v1
+        session.started.v1 subject.erased.v1 subscription.changed.v1 tier.changed.v1
         """,
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from domain.money import split_by_weight
+from domain.payments.payment import DisputeStatus
 from domain.reversals.card_sales import reversed_so_far
 from domain.reversals.token_sales import still_owned
 from domain.sales.sale import CARD, PayeeShare, Sale, SaleRecord
@@ -61,6 +62,23 @@ def revenue_of(record: SaleRecord) -> int:
     if sale is None:
         return 0
     return (_left_of_card if sale.funding == CARD else _left_of_tokens)(sale, record).paid
+
+
+def spent_on(sale: Sale) -> int:
+    """What a sale costs its buyer as it is made, in minor units: after all discounts."""
+    return sale.charged if sale.funding == CARD else sale.gross - sale.discount
+
+
+def spend_of(record: SaleRecord) -> int:
+    """The same by now: of a sale by card what the card paid and has not got back, of one in tokens
+    what is left of its price."""
+    sale = record.sale
+    if sale is None:
+        return 0
+    if sale.funding == CARD:
+        lost = record.disputed(DisputeStatus.LOST)
+        return max(0, record.by_card - record.refunded - lost - record.bounced)
+    return _left_of_tokens(sale, record).paid
 
 
 def _left_of_card(sale: Sale, record: SaleRecord) -> _Left:

@@ -9,6 +9,7 @@ from tests.scenarios.write_path import WritePath
 FOR_LONG = {"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2096-01-01T00:00:00Z"}
 SPRING = {"offer": "spring"}
 DE = {"country": "DE"}
+TIERS = ["NEW", "REGULAR"]
 
 
 def offering(stage: WritePath) -> None:
@@ -29,6 +30,7 @@ def offering(stage: WritePath) -> None:
         _by_card("unlock-message", "welcome", offer="first", user="newcomer"),
         _by_card("buy-ticket", "matinee", platform_discount=200),
     )
+    _for_regulars(stage)
     _taken_back(stage)
     _booked(stage)
     period = {"period_start": "2026-01-01T00:00:00Z", "period_end": "2026-02-01T00:00:00Z"}
@@ -40,6 +42,17 @@ def offering(stage: WritePath) -> None:
         Sent("charge-period", paid),
         Sent("cancel-subscription", subscription),
         Sent("withdraw-offer", SPRING),
+    )
+
+
+def _for_regulars(stage: WritePath) -> None:
+    """The scheduler finds that a member has spent enough for a tier, and so for an offer."""
+    spent = {"at": "2026-02-01T00:00:00Z", "spend": 2_000, "window_days": 30, "as_of_position": 9}
+    terms = {"offer": "regulars", "products": ["tip"], "discount": 1, "eligible": {"tiers": TIERS}}
+    stage.given(
+        Sent("change-tier", {"user": "newcomer", **spent}, "scheduler", "scheduler"),
+        Sent("publish-offer", {**terms, **FOR_LONG}),
+        card_tip(500, user="newcomer", processor_ref="regular-tip", offer="regulars"),
     )
 
 

@@ -66,7 +66,7 @@ class Pure(Stage):
             request = admitted(sent, f"key-{next(self._numbers)}")
         except Denied as denied:
             return Outcome(sent, denied.rejection.reason.status, denied.document("c1"))
-        if request.key in self._answers:
+        if request.key and request.key in self._answers:
             return replace(self._answers[request.key], replayed=True)
         outcome = self._answers[request.key] = self._play(sent, request.command)
         return outcome

@@ -16,9 +16,11 @@ import msgspec
 import pytest
 
 from domain.accounts import Posting
+from domain.catalogue import read_command
 from domain.event import Event
+from ledger.scheduling.agenda import SCHEDULER
 from ledger.write.admission import admit
-from ledger.write.request import Request
+from ledger.write.request import Request, unremembered
 from tests.scenarios.steps import Sent
 
 
@@ -176,6 +178,9 @@ def flat(sent: tuple[Sent | list[Sent], ...]) -> Iterator[Sent]:
 
 def admitted(sent: Sent, key: str) -> Request:
     """The command as it stands before the sequencer; raises Denied."""
+    if sent.role == SCHEDULER:
+        command = read_command(sent.command, sent.fields)
+        return unremembered(command, actor=SCHEDULER, correlation_id="c1")
     person = Person(sent.role, sent.actor, sent.client)
     return admit(
         sent.command, sent.fields, person, idempotency_key=sent.key or key, correlation_id="c1"

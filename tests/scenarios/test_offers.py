@@ -27,7 +27,7 @@ from tests.scenarios.steps import (
     wallet,
 )
 from tests.scenarios.steps_money_back import payment_failed, stands_at
-from tests.scenarios.steps_offers import SPRING, offer, withdrawn
+from tests.scenarios.steps_offers import SPRING, offer, tier_change, withdrawn
 from tests.scenarios.steps_products import authorize, capture, named, period, subscribe
 from tests.scenarios.write_path import WritePath
 
@@ -119,11 +119,40 @@ def test_6_26_what_an_offer_cannot_say(stage: Stage) -> None:
     stage.then(rejected("INVALID_REQUEST", times=8))
 
 
-def test_6_26_tiers_are_refused_until_they_are_known(stage: Stage) -> None:
+@on_postgresql_too
+@pytest.mark.parametrize(
+    ("spend", "tier"), [(2_000, "REGULAR"), (49_999, "REGULAR"), (50_000, "VIP")]
+)
+def test_6_26_an_offer_is_for_tiers(stage: Stage, spend: int, tier: str) -> None:
+    ladder = [{"tier": "VIP", "min": 50_000}, {"tier": "REGULAR", "min": 2_000}]
+    second = {"body": {**POLICY, "tier_ladder": ladder}, "effective_from": "1970-01-01T00:00:00Z"}
+    stage.given(Sent("propose-policy", second, "admin", "alice"))
+    stage.given(Sent("approve-policy", {"version": 2}, "approver", "bob"))
+    for name in ("NEW", "REGULAR", "VIP"):
+        stage.given(offer(name, discount=100, eligible={"tiers": [name]}))
+    stage.given(grant(10_000), by_offer(unlock(399), "NEW")).then(wallet(10_000 - 299))
+    stage.when(by_offer(unlock(399), tier)).then(rejected("OFFER_NOT_ELIGIBLE", reason="TIER"))
+    stage.given(tier_change(spend, position=4))
+    stage.when(*(by_offer(unlock(399), name) for name in ("NEW", "REGULAR", "VIP")))
+    stage.then(accepted(), rejected("OFFER_NOT_ELIGIBLE", times=2, reason="TIER"))
+    stage.when(by_offer(card_unlock(399), "NEW"))
+    stage.then(suspended("OFFER_NOT_ELIGIBLE"))
+    stage.given(by_offer(card_unlock(399), tier), tier_change(1_999, position=5))
+    stage.given(by_offer(unlock(399), "NEW"))
+    stage.when(by_offer(unlock(399), tier)).then(rejected("OFFER_NOT_ELIGIBLE", reason="TIER"))
+
+
+def test_6_26_an_offer_for_a_tier_that_there_is_not(stage: Stage) -> None:
     stage.when(offer(discount=1, eligible={"tiers": ["VIP"]}))
-    stage.then(rejected("INVALID_REQUEST", status=400))
-    (error,) = stage.outcomes[0].json["errors"]
-    assert error["pointer"] == "/eligible/tiers"
+    stage.then(rejected("UNKNOWN_TIER", status=404, tier="VIP"))
+    stage.when(offer(discount=1, eligible={"tiers": []})).then(rejected("INVALID_REQUEST"))
+
+
+@everywhere
+def test_6_26_nobody_but_the_scheduler_changes_a_tier(stage: Stage) -> None:
+    for role in ("service", "finance", "admin", "fan"):
+        stage.when(tier_change(2_000, position=4).by(role, "somebody"))
+        stage.then(rejected("ROLE_FORBIDDEN", status=403))
 
 
 def test_6_26_a_sale_with_an_offer_names_no_discount(stage: Stage) -> None:

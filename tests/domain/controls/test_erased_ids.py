@@ -32,6 +32,7 @@ DEAL = {"user": "ann", "creator": "carl"}
 TOKEN_TIP = {**DEAL, "funding": "TOKEN", "amount": 5}
 ITEM = {**DEAL, "funding": "TOKEN", "item": "photo", "price": 100}
 SESSION = {"session": "s", "tier": "STANDARD", "amount": 500, **STRIPE}
+SPENT = {"at": "2026-11-01T00:00:00Z", "spend": 5, "window_days": 30, "as_of_position": 1}
 GOODWILL = [["exp.goodwill", "USD", 5], ["cr.carl.available", "USD", -5]]
 TOKENS = [["supply", "demo.PROMO", 5], ["w.ann.free", "demo.PROMO", -5]]
 
@@ -61,6 +62,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("release-escrow", {"creator": "carl"}),
     ("expire-promo", {"user": "ann"}),
     ("lapse-tokens", {"user": "ann"}),
+    ("change-tier", {"user": "ann", **SPENT}),
     ("freeze", {"subject": "ann", "kind": "wallet", "scope": "SPEND", **REASON}),
     ("unfreeze", {"subject": "carl", "kind": "creator", "scope": "EARN", **REASON}),
     ("propose-adjustment", {"postings": GOODWILL, **REASON}),

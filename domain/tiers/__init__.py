@@ -1,0 +1,1 @@
+"""Tiers: what a user has spent lately, as a step of the policy's ladder."""
