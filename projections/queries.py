@@ -44,6 +44,7 @@ from projections.models.offers import STATUSES as OFFER_STATUSES
 from projections.models.offers import OfferFilter, offer, offers
 from projections.models.revenue_figures import OF_EVERYTHING, RevenueQuestion, revenue
 from projections.models.risk import RiskFilter, risk
+from projections.models.tier_list import TierFilter, tier, tiers
 from projections.models.trial_balance import balance, lines, trial_balance
 from projections.models.wallets import wallet, wallet_totals
 from projections.status import Status, status, wait_for
@@ -73,6 +74,7 @@ __all__ = [
     "Status",
     "SuspendedCount",
     "TieOut",
+    "TierFilter",
     "TooManyIntervals",
     "Wanted",
     "balance",
@@ -103,6 +105,8 @@ __all__ = [
     "status",
     "suspended_count",
     "tie_outs",
+    "tier",
+    "tiers",
     "top_creators",
     "trial_balance",
     "trial_balance_by_class",

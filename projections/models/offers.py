@@ -243,7 +243,11 @@ def _item(row: OfferRow, currency: str) -> dict[str, Any]:
             "platform_discount": terms.platform_discount or None,
             "max_uses": terms.max_uses,
             "max_uses_per_user": terms.max_uses_per_user,
-            "eligible": {"first_purchase": terms.first_purchase, "users": terms.users},
+            "eligible": {
+                "first_purchase": terms.first_purchase,
+                "users": terms.users,
+                "tiers": terms.tiers,
+            },
         },
         "uses": row.uses,
         "revenue": row.revenue,

@@ -173,8 +173,7 @@ class Tiers(Projection):
     def _publish(self, cursor: Cursor[Any]) -> bool:
         """Enter the ladders of a page; whether one is another than all before."""
         if self._ladders is None:
-            cursor.execute(self.sql["ladders"])
-            self._ladders = Ladders((since, _ladders.decode(text)) for since, text in cursor)
+            self._ladders = ladders_of(cursor.execute(self.sql["ladders"]))
         before = bool(self._ladders.all)
         for event in self._published:
             ladder = ladder_of(Policy.model_validate(event.body))
@@ -308,3 +307,8 @@ def _erased(tiers: Tiers, event: SubjectErased, entry: PlacedEntry) -> None:
 
 
 _ladders = msgspec.json.Decoder(Ladder)
+
+
+def ladders_of(rows: Iterable[tuple[datetime, str]]) -> Ladders:
+    """The ladders that the rows of `tier_ladders` tell."""
+    return Ladders((since, _ladders.decode(text)) for since, text in rows)

@@ -22,6 +22,7 @@ from api.http.queries import (
     revenue,
     risk,
     statements,
+    tiers,
     trial_balance,
     wallets,
 )
@@ -40,6 +41,7 @@ QUESTIONS: tuple[Question, ...] = (
     *offers.QUESTIONS,
     *notices.QUESTIONS,
     *risk.QUESTIONS,
+    *tiers.QUESTIONS,
     *revenue.QUESTIONS,
     *registers.QUESTIONS,
     *liability.QUESTIONS,

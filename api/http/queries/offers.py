@@ -26,6 +26,7 @@ class EligibleBuyers(BaseModel):
 
     first_purchase: bool
     users: list[str]
+    tiers: list[str]
 
 
 class OfferTerms(BaseModel):

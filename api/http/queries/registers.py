@@ -192,7 +192,7 @@ def _page(
 ) -> Answered:
     which = (asked.book.name, register.name, by, own, page.order)
     if page.after is None:
-        first, last = _between(asked, by.age, by.period)
+        first, last = between(asked, by.age, by.period)
         after = None
     else:
         first, last, position, name = read_cursor(which, page.after, PinnedRegister)
@@ -217,7 +217,7 @@ def _page(
     return answered
 
 
-def _between(asked: Asked, age: timedelta | None, period: PeriodAsked) -> tuple[int, int]:
+def between(asked: Asked, age: timedelta | None, period: PeriodAsked) -> tuple[int, int]:
     """Between which positions the items of a list began."""
     first, last = 0, reading.head(asked.connection)
     if age is not None:

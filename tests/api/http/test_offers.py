@@ -28,7 +28,9 @@ def test_an_offer_shows_what_it_brought(tenant: Tenant, service: Caller) -> None
     assert (body["uses"], body["revenue"], body["discount"]) == (1, 160, 40)
     assert (body["status"], body["currency"], body["platform_discount"]) == ("PUBLISHED", "USD", 0)
     assert body["ends_at"] == LONG["ends_at"]
-    assert body["terms"]["eligible"] == {"first_purchase": False, "users": [user]}
+    assert body["terms"]["eligible"] == {
+        "first_purchase": False, "users": [user], "tiers": [],
+    }  # fmt: skip
     ended = service.send("withdraw-offer", {"offer": name}).json()
     body = service.ask(f"offers/{name}", min_position=ended["position"]).json()
     assert (body["status"], body["uses"]) == ("WITHDRAWN", 1)

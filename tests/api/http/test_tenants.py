@@ -29,6 +29,8 @@ QUESTIONS = (
     "notices",
     "notices/stripe:record-purchase:nobody-s",
     "risk",
+    "tiers",
+    "tiers/fan-1",
     "consistency",
     "revenue?from=2026-01-01&to=2026-01-02",
     "liability",
@@ -87,6 +89,8 @@ OF_FANS = (
 )
 PERSONAL = {
     (Role.FAN, "wallets/fan-1"): 200,
+    (Role.FAN, "tiers"): 200,
+    (Role.FAN, "tiers/fan-1"): 200,
     (Role.FAN, "wallets/fan-1/lots"): 200,
     (Role.FAN, "entitlements/fan-1/i1"): 402,
     (Role.FAN, "entitlements?user=fan-1"): 200,
@@ -149,7 +153,7 @@ def test_what_a_role_may_read(tenant: Tenant, role: Role, question: str) -> None
     if role in READERS:
         expected = ABSENT.get(question, 200)
     else:
-        personal = question.startswith(("wallets", "creators", "entitlements"))
+        personal = question.startswith(("wallets", "creators", "entitlements", "tiers/"))
         hidden = 404 if personal and role is not Role.MODERATOR else 403
         expected = PERSONAL.get((role, question), hidden)
     assert answer.status_code == expected, answer.text
