@@ -4,15 +4,18 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from domain.accounts import Assets
 from domain.command import COMMANDS, Command, Decision, Given, Suspended
+from domain.controls.adjustments import AdjustmentProposed
 from domain.controls.second_persons import decide
 from domain.event import Event
 from domain.rejections import Rejection
 from ledger.books import Book
 from ledger.log.entry import Entry, body_of
 from ledger.verification.difference import Difference, shown
-from ledger.verification.retelling import retold, role_of
+from ledger.verification.retelling import Retold, retold, role_of
 from ledger.verification.states import FoldedStates
 from ledger.write.business_days import BusinessDays
 from ledger.write.policies import PublishedPolicies
@@ -53,8 +56,8 @@ class Decisions:
         """
         difference = None
         try:
-            for command in self._commands(group):
-                found = self._compared(command, group)
+            for told in self._commands(group):
+                found = self._compared(told, group)
                 if found.difference is None:
                     return found
                 difference = difference or found.difference
@@ -62,17 +65,17 @@ class Decisions:
             difference = _wrong(group[0], "a command that can be decided", repr(error))
         return None if difference is None else DecidedAgain(len(group), difference)
 
-    def _commands(self, group: Sequence[Placed]) -> Iterator[Command]:
+    def _commands(self, group: Sequence[Placed]) -> Iterator[Retold]:
         first = group[0].entry
         if first.command not in COMMANDS:
             return iter(())
         _, policy = self._policies.at(first.recorded_at)
-        return retold([(one.entry, one.event) for one in group], policy)
+        return retold([(one.entry, one.event) for one in group], policy, self._states)
 
-    def _compared(self, command: Command, group: Sequence[Placed]) -> DecidedAgain:
-        first = group[0]
+    def _compared(self, told: Retold, group: Sequence[Placed]) -> DecidedAgain:
+        first, command = group[0], told.command
         key = first.entry.key
-        if key and (notice := command.notice_id()) is not None:
+        if key and told.by_name and (notice := command.notice_id()) is not None:
             keys = request_key("", command.name, notice, ""), former_key(notice)
             if bytes.fromhex(key) not in keys:
                 expected = f"the key {keys[0].hex()} of the notice {notice}"
@@ -115,12 +118,19 @@ def _differing(decision: Decision, group: Sequence[Placed]) -> DecidedAgain:
         found = f"{len(group)} events, {_named(group[nth])}"
         return DecidedAgain(len(group), _wrong(group[nth], expected, found))
     for event, placed in zip(events, group, strict=False):
-        body = body_of(event)
+        body = body_of(_with_evidence(event, placed.event))
         if body != bytes(placed.entry.body) or event.type != placed.entry.type:
             return DecidedAgain(
                 len(group), _wrong(placed, f"{event.type} {body.decode()}", _named(placed))
             )
     return DecidedAgain(len(events), None)
+
+
+def _with_evidence(decided: Event, stored: Event) -> Event:
+    """Evidence is not told again; that its hash is right is asked of the texts."""
+    if isinstance(stored, AdjustmentProposed) and isinstance(decided, AdjustmentProposed):
+        return msgspec.structs.replace(decided, evidence=stored.evidence)
+    return decided
 
 
 def _wrong(placed: Placed, expected: str, found: str) -> Difference:

@@ -5,8 +5,8 @@ field on which the decision depended; then the command can be decided once more.
 ever forbids (an offer's end, say), the command is told without it: it was not forbidden.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -38,6 +38,7 @@ from domain.controls.policy_changes import PolicyProposed, PolicyPublished
 from domain.controls.second_persons import CommandApproved, CommandProposed, CommandRejected
 from domain.creators.maturity import EarningsMatured, EscrowReleased
 from domain.creators.onboarding import CreatorVerified, PayoutAccountChanged
+from domain.entity import States
 from domain.event import Event
 from domain.fields import Funding
 from domain.holds.hold import CreditsHeld, HoldReleased, HoldSettled
@@ -58,6 +59,7 @@ from domain.refunds.purchases import TokenPurchaseRefunded
 from domain.refunds.refund import RefundRecorded, RefundRequested
 from domain.sales.sale import Sale
 from domain.sales.tips import TipSent
+from domain.settlements.breaks import BreakAssigned
 from domain.subscriptions.subscription import (
     PeriodCharged,
     SubscriptionCancelled,
@@ -69,6 +71,7 @@ from domain.tiers.tier import TierChanged
 from domain.wallets.expiry import PromoTokensExpired, TokensLapsed
 from domain.wallets.promo_grants import PromoTokensGranted
 from ledger.log.entry import Entry
+from ledger.verification.reports import REPORTS, UNKNOWN, reported
 
 Fields = dict[str, Any]
 
@@ -88,6 +91,7 @@ TOLD: Mapping[str, Told] = {
     "approve-payout": {PayoutApproved: _PAYOUT},
     "approve-policy": {PolicyPublished: {"version": "version"}},
     "approve-proposal": {CommandApproved: {"proposal": "proposal"}},
+    "assign-break": {BreakAssigned: {"break": "break_id", "owner": "owner"}},
     "cancel-subscription": {SubscriptionCancelled: _SUBSCRIPTION},
     "capture": {
         PaymentCaptured: {
@@ -295,8 +299,8 @@ def _refunded(event: Event) -> Fields | None:
 
 
 def _adjusted(event: Event) -> Fields | None:
-    """With evidence it is not decided again: only its hash is in the log."""
-    if not isinstance(event, AdjustmentProposed) or event.evidence is not None:
+    """Without its evidence, which decides nothing but its hash."""
+    if not isinstance(event, AdjustmentProposed):
         return None
     day = event.effective_on
     return {
@@ -343,25 +347,47 @@ def role_of(first: Event) -> str:
     return FINANCE if isinstance(first, AccountFrozen) and first.of_finance else ""
 
 
-def retold(group: Sequence[tuple[Entry, Event]], policy: PolicyVersion | None) -> Iterator[Command]:
+class Retold(NamedTuple):
+    """A command as it may have been; `by_name` says whether its events tell a notice's name."""
+
+    command: Command
+    by_name: bool
+
+
+def retold(
+    group: Sequence[tuple[Entry, Event]], policy: PolicyVersion | None, states: States
+) -> Iterator[Retold]:
     """What the command of `group` may have been: the first that is told, then others.
 
     Raises pydantic.ValidationError where what is told makes no command.
     """
     first = group[0][0]
-    for entry, event in group:
-        fields = fields_of(entry, event, policy)
-        if fields is not None:
-            break
-    else:
-        return
-    told = {name: value for name, value in fields.items() if value not in (None, "")}
-    if first.on_behalf_of is not None:
-        told["on_behalf_of"] = first.on_behalf_of
-    if first.occurred_at != first.recorded_at and "occurred_at" not in told:
-        told["occurred_at"] = first.occurred_at
     kind = COMMANDS[first.command]
-    yield kind.model_validate(told)
-    last = group[-1][1]
-    if first.command == "meter-call" and isinstance(last, CallBlockCharged):
-        yield kind.model_validate({**told, "as_of": last.active_to})
+    for fields in _told(group, policy, states):
+        told = {name: value for name, value in fields.items() if value not in (None, "")}
+        if first.on_behalf_of is not None:
+            told["on_behalf_of"] = first.on_behalf_of
+        if first.occurred_at != first.recorded_at and "occurred_at" not in told:
+            told["occurred_at"] = first.occurred_at
+        named = {"processor": UNKNOWN, "processor_ref": UNKNOWN}
+        lacking = {name: word for name, word in named.items() if _needs(kind, name, told)}
+        yield Retold(kind.model_validate({**lacking, **told}), not lacking)
+        last = group[-1][1]
+        if first.command == "meter-call" and isinstance(last, CallBlockCharged):
+            yield Retold(kind.model_validate({**told, "as_of": last.active_to}), by_name=True)
+
+
+def _told(
+    group: Sequence[tuple[Entry, Event]], policy: PolicyVersion | None, states: States
+) -> Iterable[Fields]:
+    command = group[0][0].command
+    proposed = any(isinstance(event, CommandProposed) for _, event in group)
+    if command in REPORTS and not proposed:
+        return reported(command, [event for _, event in group], states)
+    found = (fields_of(entry, event, policy) for entry, event in group)
+    return [fields for fields in found if fields is not None][:1]
+
+
+def _needs(kind: type[Command], name: str, told: Fields) -> bool:
+    field = kind.model_fields.get(name)
+    return field is not None and field.is_required() and name not in told
