@@ -8,6 +8,8 @@ from projections.catalogue import REGISTERS
 from projections.engine.columns import Column, ColumnType
 from projections.engine.register import Register
 from projections.engine.register_reading import RegisterPlace, Wanted, register_item, register_page
+from projections.explain import ExplainedPart, UnknownFigure, explain, figure
+from projections.explain import reached as explained_up_to
 from projections.models.account_statements import (
     INTERVALS_MAX,
     AccountKey,
@@ -60,6 +62,7 @@ __all__ = [
     "Column",
     "ColumnType",
     "EarningsByDay",
+    "ExplainedPart",
     "Interval",
     "JournalBehind",
     "NoticeFilter",
@@ -76,6 +79,7 @@ __all__ = [
     "TieOut",
     "TierFilter",
     "TooManyIntervals",
+    "UnknownFigure",
     "Wanted",
     "balance",
     "check_entitlements",
@@ -84,6 +88,9 @@ __all__ = [
     "earnings",
     "earnings_of_days",
     "entitlement",
+    "explain",
+    "explained_up_to",
+    "figure",
     "legs",
     "liability",
     "library",

@@ -28,11 +28,12 @@ from projections.engine.entries import PlacedEntry, decoded
 from projections.engine.projection import Projection, Table, integers, texts
 from projections.models.sale_lines import SaleLine, as_it_stands, as_sold
 
+BUCKETS = ("pending", "available", "reserved", "in_payout")
 _BUCKETS = {"pending": 0, "available": 1, "reserved": 2, "payout": 3}
 _TAG = "sale:"
 _EPOCH = date(2000, 1, 1).toordinal()
-_FIGURES = ("count", "gross", "tax", "commission", "net", "tokens", "refunds", "disputes")
-_FIGURE_COUNT = len(_FIGURES)
+FIGURES = ("count", "gross", "tax", "commission", "net", "tokens", "refunds", "disputes")
+_FIGURE_COUNT = len(FIGURES)
 #: What took back of a sale as a refund does; other reversals are disputes.
 _REFUNDS = (RefundRecorded, RefundReversed, SalePaymentFailed)
 
@@ -99,7 +100,7 @@ class Earnings(Projection):
 
     def write(self, cursor: Cursor[Any]) -> None:
         """Look at what the page reversed, then add the sums to the tables."""
-        self._reverse(cursor)
+        self.look_back(cursor)
         if self._balances:
             creators = sorted(self._balances)
             buckets = zip(*(self._balances[creator] for creator in creators), strict=True)
@@ -156,11 +157,20 @@ class Earnings(Projection):
             source = self._sources[key] = [0] * _FIGURE_COUNT
         return source
 
+    def owed(self, creator: str) -> list[int]:
+        """What the page adds to a creator's buckets: pending, available, reserved, in payout."""
+        return self._balances.get(creator, [0] * len(BUCKETS))
+
+    def net(self, creator: str) -> int:
+        """What the page adds to all that a creator has earned."""
+        net = FIGURES.index("net")
+        return sum(sums[net] for (owner, _), sums in self._sources.items() if owner == creator)
+
     def reverse(self, sale_id: str, position: int) -> None:
         """Note that from `position` on the sale stands otherwise than its source shows it."""
         self._reversed.setdefault(sale_id, position)
 
-    def _reverse(self, cursor: Cursor[Any]) -> None:
+    def look_back(self, cursor: Cursor[Any]) -> None:
         """Enter how each reversal of the page changed the lines of its sale, on its own day."""
         if not self._reversed:
             return
@@ -284,7 +294,7 @@ def _adding_up(
     found = [{name: group.pop("value"), **group} for group in groups]
     rest = {
         each: sum(source[each] for source in everything) - sum(group[each] for group in found)
-        for each in _FIGURES
+        for each in FIGURES
     }
     return [*found, {name: None, **rest}] if any(rest.values()) else found
 
@@ -323,7 +333,7 @@ def earnings_of_days(
     parts: dict[str, list[dict[str, Any]]] = {"all": [], "source": [], "group": []}
     for part, name, *figures in rows:
         title = {"all": "source", "source": "source"}.get(part, "value")
-        parts[part].append({title: name, **dict(zip(_FIGURES, figures, strict=True))})
+        parts[part].append({title: name, **dict(zip(FIGURES, figures, strict=True))})
     shown = parts["all"] if asked.label is None else parts["source"]
     if asked.by == "source":
         groups = shown

@@ -14,6 +14,7 @@ from api.http.queries import (
     earnings,
     entitlements,
     events,
+    explain,
     liability,
     notices,
     offers,
@@ -47,6 +48,7 @@ QUESTIONS: tuple[Question, ...] = (
     *liability.QUESTIONS,
     *parked_messages.QUESTIONS,
     *consistency.QUESTIONS,
+    *explain.QUESTIONS,
 )
 
 #: What questions are answered with, and the bodies that some are asked with.

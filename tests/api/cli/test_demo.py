@@ -44,7 +44,7 @@ def test_with_exit_it_shows_the_day_and_ends_with_status_0(tmp_path: Path) -> No
     assert process.returncode == 0, out + err
     for shown in ("top creators", "trial balance at position", "tokens outstanding, paid"):
         assert shown in out
-    assert "✘" not in out and out.count("✔") == 3, out
+    assert "✘" not in out and out.count("✔") == 4, out
     assert "1,500 in" in out and "each answered with the same bytes" in out
     assert "Traceback" not in err
 

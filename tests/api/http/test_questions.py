@@ -16,6 +16,7 @@ from api.http.queries import (
     earnings,
     entitlements,
     events,
+    explain,
     statements,
     trial_balance,
     wallets,
@@ -338,3 +339,20 @@ def test_tables_of_another_version_are_unavailable_until_the_rebuild(tenant: Ten
     refused = reader.ask("creators/zoe/earnings", prefer="wait=0")
     assert refused.status_code == 503
     assert "tokenledger rebuild" in refused.json()["detail"]
+
+
+def test_a_figure_is_explained(service: Caller, told: dict[str, Any]) -> None:
+    of = f"wallet:{told['user']}:free.promo"
+    body = service.ask("explain", of=of, min_position=told["position"]).json()
+    shaped(explain.Explanation, body)
+    assert [each["amount"] for each in body["items"]] == [1_000, -100, -200]
+    assert [each["running"] for each in body["items"]] == [1_000, 900, 700]
+    assert (body["sum"], body["has_more"]) == (700, False)
+    first = service.ask("explain", of=of, limit=2).json()
+    assert (first["sum"], first["has_more"]) == (900, True)
+    rest = service.ask("explain", of=of, limit=2, after=first["next_cursor"]).json()
+    assert [each["running"] for each in rest["items"]] == [700]
+    refused = service.ask("explain", of="wallet:x:total")
+    assert refused.json()["errors"][0]["pointer"] == "/of"
+    other = service.ask("explain", of="wallet:x:free.paid", after=first["next_cursor"])
+    assert other.json()["errors"][0]["pointer"] == "/after"

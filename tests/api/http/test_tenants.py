@@ -32,6 +32,7 @@ QUESTIONS = (
     "tiers",
     "tiers/fan-1",
     "consistency",
+    "explain?of=wallet:fan-1:free.paid",
     "revenue?from=2026-01-01&to=2026-01-02",
     "liability",
     "wallets/fan-1/lots",
