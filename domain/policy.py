@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from domain.fields import (
     Amount,
     Bps,
+    Code,
     Country,
     Currency,
     Funding,
@@ -41,6 +42,7 @@ ProductClass = Annotated[
 TOKEN_SALES = ("unlock", "message", "ticket", "tip", "call")
 Positive = Annotated[int, Field(gt=0, le=10_000)]
 TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
+RefundReasons = Annotated[tuple[Code, ...], Field(strict=False, min_length=1, max_length=100)]
 Months = Annotated[int, Field(gt=0, le=1_200)]
 
 
@@ -169,6 +171,8 @@ class Policy(_Part):
     frozen_creator_rule: Literal["REJECT", "ESCROW"] = "REJECT"
     maturity_days: Annotated[int, Field(ge=0, le=3_650)] = 0
     refund_window_days: Positive | None = None
+    #: The reasons for which refunds may be asked for; null: any.
+    refund_reasons: RefundReasons | None = None
     vat: dict[Country, Bps] = {}
     #: The rate of every country that `vat` does not name, and of buyers whose country is not known.
     vat_elsewhere: Bps | None = None

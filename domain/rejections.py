@@ -207,6 +207,12 @@ OFFER_EXHAUSTED = _reason(
     "Offer exhausted",
     "offer {offer} was used {uses} times; it may be used {limit} times",
 )
+REFUND_REASON_UNKNOWN = _reason(
+    "REFUND_REASON_UNKNOWN",
+    422,
+    "Refund reason unknown",
+    "{reason_code} is none of the reasons for refunds; they are {allowed}",
+)
 REFUND_WINDOW_CLOSED = _reason(
     "REFUND_WINDOW_CLOSED", 422, "Refund window closed", "refunds ended at {refund_until}"
 )

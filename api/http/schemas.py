@@ -61,6 +61,7 @@ class ProblemDocument(BaseModel):
     title: str
     status: int
     detail: str
+    message: str = Field(description="The same as `detail`.")
     code: str
     details: dict[str, Any]
     retryable: bool

@@ -16,6 +16,7 @@ from domain.accounts import Assets, Posting
 from domain.agenda import AGENDA, AgendaEvent, Due
 from domain.entity import State, entity
 from domain.event import Event, stored_as
+from domain.fields import LABELS_MAX
 from domain.transitions import EXPIRY, Transitions
 from domain.wallets.lot_changes import Cause, LotChange, changes_of
 from domain.wallets.wallet import LotUse, Wallet, WalletEvent
@@ -70,13 +71,16 @@ class Hold(State, frozen=True, kw_only=True):
     """What is still held, of which lots, and which batches are settled with how much."""
 
     KIND = "hold"
-    LISTS: ClassVar = {"batches": BATCHES_MAX}
+    FOLD_VERSION = 2
+    LISTS: ClassVar = {"batches": BATCHES_MAX, "labels": LABELS_MAX}
 
     status: HoldStatus | None = None
     user: str = ""
     lots: tuple[LotUse, ...] = ()
     expires_at: datetime | None = None
     batches: tuple[tuple[int, int], ...] = ()
+    #: Those of the command that set it aside: of a campaign, say.
+    labels: dict[str, str] | None = None
 
     @property
     def held(self) -> int:
@@ -143,7 +147,11 @@ class CreditsHeld(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
 
     def in_hold(self, hold: Hold) -> Hold:
         return Hold(
-            status=HoldStatus.OPEN, user=self.user, lots=self.lots, expires_at=self.expires_at
+            status=HoldStatus.OPEN,
+            user=self.user,
+            lots=self.lots,
+            expires_at=self.expires_at,
+            labels=self.labels,
         )
 
 
@@ -155,6 +163,10 @@ class HoldSettled(HoldEvent, frozen=True, kw_only=True):
 
     batch_no: int
     released: int
+
+    def labelled_by(self) -> str:
+        """Its hold, by whose labels usage is summed."""
+        return f"hold:{self.hold_id}"
 
     def postings(self, assets: Assets) -> tuple[Posting, ...]:
         """`w.held -> supply` and `deferred -> rev.usage`."""
@@ -184,6 +196,9 @@ class HoldReleased(HoldEvent, AgendaEvent, frozen=True, kw_only=True):
     def tags(self) -> tuple[str, ...]:
         """Those of any hold, and the agenda."""
         return (*super().tags(), AGENDA)
+
+    def labelled_by(self) -> str:
+        return f"hold:{self.hold_id}"
 
     def agenda(self) -> tuple[str, Due | None]:
         """Nothing is left to do."""

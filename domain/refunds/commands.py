@@ -9,6 +9,7 @@ from domain.entity import LoadedStates
 from domain.fields import Code, Funding, Id, PositiveAmount
 from domain.payments.payment import DisputeStatus
 from domain.purchases.purchase import PurchaseRecord
+from domain.refunds.reasons import reason_refusal
 from domain.refunds.refund import (
     RefundRequested,
 )
@@ -59,7 +60,7 @@ class Refund(Command):
     def decide(self, given: Given) -> Decision:
         """Tokens come back at once; of a card the refund is requested."""
         record = given.state(SaleRecord, self.sale)
-        refusal = _refusal(given, record, self.sale, self.amount)
+        refusal = _refusal(given, record, self)
         if refusal is not None:
             return refusal
         assert record.sale is not None
@@ -82,11 +83,14 @@ class Refund(Command):
         return with_cancelled_payouts(given, events)
 
 
-def _refusal(given: Given, record: SaleRecord, sale_id: str, amount: int) -> Rejection | None:
+def _refusal(given: Given, record: SaleRecord, request: Refund) -> Rejection | None:
     """The first rejection of a request, in the order of `domain/rejections.py`."""
-    sale = record.sale
+    sale, sale_id, amount = record.sale, request.sale, request.amount
     if sale is None:
         return reject(UNKNOWN_SALE, sale=sale_id)
+    unlisted = reason_refusal(given, request.reason_code)
+    if unlisted is not None:
+        return unlisted
     if sale.refund_until is not None and sale.refund_until <= given.now:
         return reject(REFUND_WINDOW_CLOSED, sale=sale_id, refund_until=sale.refund_until)
     if record.disputed(DisputeStatus.OPEN) or _purchases_disputed(given, sale):

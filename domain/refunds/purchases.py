@@ -17,6 +17,7 @@ from domain.payments.payment import DisputeStatus
 from domain.purchases.disputed_lots import LotCancelled, LotMovements, settling
 from domain.purchases.purchase import PurchaseEvent, PurchaseRecord
 from domain.refunds.purchase_freezes import with_freezes
+from domain.refunds.reasons import reason_refusal
 from domain.rejections import (
     DISPUTE_OPEN,
     NO_POLICY,
@@ -161,6 +162,9 @@ class RefundPurchase(Command):
         version = given.policy
         if version is None:
             return reject(NO_POLICY, at=given.now)
+        unlisted = reason_refusal(given, self.reason_code)
+        if unlisted is not None:
+            return unlisted
         if record.disputed(DisputeStatus.OPEN):
             subject = f"purchase {self.purchase}"
             return reject(DISPUTE_OPEN, subject=subject, purchase=self.purchase)

@@ -104,14 +104,15 @@ _KEPT = {AWAITING_REFERENT: b"parked", STALE_FIGURE: b"ignored"}
 
 
 def problem(rejection: Rejection, correlation_id: str, **more: Any) -> bytes:
-    """An RFC 9457 problem document."""
-    reason = rejection.reason
+    """An RFC 9457 problem document; `message` is its `detail` for clients that look for that."""
+    reason, detail = rejection.reason, rejection.detail
     return msgspec.json.encode(
         {
             "type": f"urn:tokenledger:problem:{reason.code.lower().replace('_', '-')}",
             "title": reason.title,
             "status": reason.status,
-            "detail": rejection.detail,
+            "detail": detail,
+            "message": detail,
             "code": reason.code,
             "details": rejection.details,
             "retryable": reason.retryable,

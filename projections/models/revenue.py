@@ -3,8 +3,8 @@
 The money comes from the postings on the accounts of income and expense, so the sums are the income
 statement's for every event there will ever be. What belongs to a sale, its refunds and disputes
 included, stands under the sale's product and also under its source, campaign, connection, item and
-labels; everything else stands under the kind of its event (`hold`, `payout`, `adjustment`). Refunds
-and disputes count on their own day.
+labels; everything else stands under the kind of its event (`hold`, `payout`, `adjustment`), and
+under its own labels. Refunds and disputes count on their own day.
 """
 
 from collections.abc import Iterable, Sequence
@@ -69,7 +69,7 @@ class Revenue(Projection):
     """Income, expense and sales by day and product, and by what brought them."""
 
     name = "revenue"
-    version = 1
+    version = 2
     tables = (Table("revenue", ("key", "day", "value", "product")),)
 
     def forget(self) -> None:
@@ -101,7 +101,7 @@ class Revenue(Projection):
             if of_sale and (any(figures) or isinstance(event, RefundRecorded)):
                 self._undone.setdefault(sale, {})[entry.position] = day, figures
             elif any(figures):
-                self._add(day, entry.type.partition(".")[0], figures, ())
+                self._add(day, entry.type.partition(".")[0], figures, _label_keys(entry.labels))
         self._end = page[-1].position
 
     def write(self, cursor: Cursor[Any]) -> None:
@@ -178,6 +178,8 @@ def _keys(sale: Sale, labels: dict[str, str] | None) -> list[tuple[str, str]]:
             keys.append((_ATTRIBUTION[field], value))
     if sale.item_id is not None:
         keys.append(("item", sale.item_id))
-    for name, value in (labels or {}).items():
-        keys.append((f"label.{name}", value))
-    return keys
+    return keys + _label_keys(labels)
+
+
+def _label_keys(labels: dict[str, str] | None) -> list[tuple[str, str]]:
+    return [(f"label.{name}", value) for name, value in (labels or {}).items()]

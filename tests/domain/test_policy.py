@@ -104,6 +104,7 @@ def test_the_profiles_say_what_the_platforms_say() -> None:
     assert (live["revenue_share"]["default"], live["unit_value"]) == (10_000, 5)
     assert (live["funding"], live["block_seconds"]) == (["TOKEN"], 30)
     assert live["dispute_bearer"] == "PLATFORM"
+    assert "NO_SHOW" in documents["session-booking"]["refund_reasons"]
 
 
 @pytest.mark.parametrize("key", MANDATORY)

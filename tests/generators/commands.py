@@ -16,6 +16,7 @@ from tests.generators.spending import (
     Later,
     Token,
     amounts,
+    asked_for,
     countries,
     creators,
     discounted,
@@ -184,7 +185,7 @@ _holds: dict[str, Fields] = {
     "release-hold": fixed({"hold": hold}),
 }
 _back: dict[str, Fields] = {
-    "refund": fixed({"sale": ref("sale"), "amount": amounts, "reason_code": reasons}),
+    "refund": fixed({"sale": ref("sale"), "amount": amounts, "reason_code": asked_for}),
     "record-refund": merged(
         fixed(paid_by_card),
         st.one_of(
@@ -199,7 +200,7 @@ _back: dict[str, Fields] = {
         some({"occurred_at": later}, reason_code=reasons, **paid_by_card),
         fixed({"refund": ref("refund") | ref("report", upcoming)}),
     ),
-    "refund-purchase": fixed({"purchase": ref("purchase"), "reason_code": reasons}),
+    "refund-purchase": fixed({"purchase": ref("purchase"), "reason_code": asked_for}),
     "open-dispute": merged(
         fixed({"amount": amounts, "fee": st.sampled_from([0, 1_500]), **paid_by_card}),
         some({"final": st.booleans()}),

@@ -56,6 +56,7 @@ SLOW: dict[str, Any] = {
     "promo_expiry_days": 3,
     "breakage_months": 1,
     "refund_window_days": 5,
+    "refund_reasons": ["REVIEW", "FRAUD"],
     "payout_schedule": "DAILY",
     "dispute_fee_refundable": False,
 }
@@ -197,6 +198,8 @@ waits = st.sampled_from([1, 29, 30, 31, 90, 901, 4 * 3_600, 86_400, 3 * 86_400, 
 numbers = st.integers(0, 7)
 upcoming = st.sampled_from([-2, -1, -1, 0, 0, 0, 1, 2, 3])
 reasons = st.just("REVIEW")
+#: Why a refund is asked for; one of the policies has a list on which the last is not.
+asked_for = st.sampled_from(["REVIEW", "REVIEW", "REVIEW", "WHIM"])
 countries = st.sampled_from(["DE", "FR"])
 token = st.just({"funding": "TOKEN"})
 processors = st.sampled_from(["stripe"] * 7 + [TWIN])

@@ -75,7 +75,7 @@ CREATE VIEW income AS
 WITH about AS (
   SELECT e.position, e.effective_on, coalesce(s.product, split_part(e.type, '.', 1)) AS product,
          s.body->'attribution'->>'source' AS source, s.body->>'item_id' AS item,
-         o.labels->>'campaign' AS campaign
+         CASE WHEN s.sale IS NULL THEN e.labels ELSE o.labels END->>'campaign' AS campaign
   FROM entries e LEFT JOIN sales s ON s.sale = e.body->>'sale_id'
   LEFT JOIN entries o ON o.position = s.position
 ), moved AS (

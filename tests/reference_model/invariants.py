@@ -53,11 +53,12 @@ class Witness:
         labels: dict[str, str] | None,
         own: dict[str, str] | None,
     ) -> None:
-        """What undoes or documents something sold has its labels, and its own under other keys.
+        """What undoes or documents something sold, or uses a hold, has its labels, and its own
+        under other keys.
 
         `own` are those that its command brought; None where that is not known.
         """
-        subject = body.get("sale_id") or body.get("purchase_id")
+        subject = body.get("sale_id") or body.get("purchase_id") or body.get("hold_id")
         if kind.startswith("payment.suspended") or subject is None:
             return
         found = labels or {}

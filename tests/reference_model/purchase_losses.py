@@ -248,6 +248,8 @@ class PurchaseLosses(Debts):
             return rejected("UNKNOWN_PURCHASE")
         if policy is None:
             return rejected("NO_POLICY")
+        if self.is_unlisted(fields):
+            return rejected("REFUND_REASON_UNKNOWN")
         if any(one["state"] == "OPEN" for one in purchase["disputes"].values()):
             return rejected("DISPUTE_OPEN")
         mine = [lot for lot in self.lots_of(purchase) if self.free(lot)]

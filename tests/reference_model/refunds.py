@@ -40,6 +40,8 @@ class Refunds(Holds):
         sale, amount = self.sales.get(fields["sale"]), fields["amount"]
         if sale is None:
             return rejected("UNKNOWN_SALE")
+        if self.is_unlisted(fields):
+            return rejected("REFUND_REASON_UNKNOWN")
         if sale["refund_until"] is not None and sale["refund_until"] <= self.now:
             return rejected("REFUND_WINDOW_CLOSED")
         purchases = (self.purchases.get(use["lot"]["purchase"]) for use in sale["uses"])
@@ -56,6 +58,11 @@ class Refunds(Holds):
         sale["in_flight"].append((self.new_id, amount))
         self.refunds[self.new_id] = "requested"
         return Verdict("accepted", numbers={"amount": amount})
+
+    def is_unlisted(self, fields: dict[str, Any]) -> bool:
+        """Whether the policy has a list of reasons on which this one is not."""
+        listed = (self.policy() or {}).get("refund_reasons")
+        return listed is not None and fields["reason_code"] not in listed
 
     def _tokens_back(self, sale: Sale, amount: int) -> Verdict:
         """The last tokens of the sale come back first, each at what it had released."""

@@ -14,8 +14,10 @@ from tests.scenarios.steps_products import (
     authorize,
     call,
     capture,
+    hold,
     meter,
     named,
+    settle,
     turn,
     verified,
 )
@@ -109,6 +111,31 @@ def test_6_13_labels_survive_suspense_and_waiting(stage: Stage) -> None:
     assert labels(stage)[-2:] == [
         ("payment.released.v1", {"desk": "d"}),
         ("tokens.purchased.v1", SALE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("own", "used"),
+    [
+        (None, SALE),
+        ({"batch": "b1"}, {**SALE, "batch": "b1"}),
+        ({"stream": "other"}, SALE),
+        ({"campaign": "c8", "batch": "b1"}, {**SALE, "batch": "b1"}),
+    ],
+)
+def test_6_13_a_batch_has_the_labels_of_its_hold(
+    stage: Stage, own: dict[str, str] | None, used: dict[str, str]
+) -> None:
+    extra = {} if own is None else {"labels": own}
+    proposal, approval = policy({**WITH_VAT, "products_enabled": ["hold"]})
+    stage.given(proposal, approval.but(version=2), purchase("small", price=999))
+    stage.given(hold(100).but(labels=SALE))
+    name = named(stage, "hold_id")
+    stage.given(settle(name, 1, 60).but(**extra), Sent("release-hold", {"hold": name}))
+    assert labels(stage, -3) == [
+        ("credits.held.v1", SALE),
+        ("hold.settled.v1", used),
+        ("hold.released.v1", SALE),
     ]
 
 

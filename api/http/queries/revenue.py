@@ -75,9 +75,9 @@ def read_revenue(
 
     Refunds and disputes count on their own day, under the product and the source, campaign,
     connection, item and labels of their sale. What belongs to no sale has the kind of its event
-    for a product: `hold`, `payout`, `adjustment`. What a grouping cannot place stands under null,
-    at the end. `label.KEY=VALUE` narrows groups by day, week, month or product. A week or a month
-    has its first day for a name.
+    for a product (`hold`, `payout`, `adjustment`) and its own labels: the usage of a hold has those
+    of the hold. What a grouping cannot place stands under null, at the end. `label.KEY=VALUE`
+    narrows groups by day, week, month or product. A week or a month has its first day for a name.
     """
     if len(labels) > 1 or (labels and group_by not in OF_EVERYTHING):
         raise invalid(Problem("", "give one label, as label.KEY=VALUE or in group_by"))

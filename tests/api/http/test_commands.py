@@ -10,7 +10,8 @@ from ledger.postgres.database import connect
 from tests.api.conftest import Caller, Tenant, fresh, purchase, tip
 
 PROBLEM_FIELDS = {
-    "type", "title", "status", "detail", "code", "details", "retryable", "correlation_id",
+    "type", "title", "status", "detail", "message", "code", "details", "retryable",
+    "correlation_id",
 }  # fmt: skip
 
 
@@ -88,6 +89,7 @@ def test_a_problem_document(service: Caller) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert set(body) == PROBLEM_FIELDS
+    assert body["message"] == body["detail"] == "the wallet holds 0 tokens; 13 are needed"
     assert body["type"] == "urn:tokenledger:problem:insufficient-tokens"
     assert body["details"] == {"required": 13, "current": 0, "shortfall": 13}
     assert body["retryable"] is False and body["status"] == 402

@@ -132,14 +132,27 @@ def answers() -> list[Given]:
         Given("two-events", remembered(8, 201, None, None, [(7, tip), (8, proposal)]).body),
         Given("suspended", remembered(9, 202, "PRICE_MISMATCH", None, [(9, kept)]).body),
         Given("nothing-to-do", nothing.body),
-        Given("rejected", problem(poor, "c1")),
-        Given("invalid", invalid),
+        Given("rejected+message", problem(poor, "c1")),
+        Given("invalid+message", invalid),
+        # A receipt of the releases before holds the document without a message, and gives it again.
+        *(
+            Given(name, remembered(7, status, code, answer(name), []).body)
+            for name, status, code in (
+                ("rejected", 402, "INSUFFICIENT_TOKENS"),
+                ("invalid", 400, "INVALID_REQUEST"),
+            )
+        ),
     ]
+
+
+def answer(name: str) -> bytes:
+    """The bytes of an answer's first giving."""
+    return (ANSWERS / f"{name}.json").read_bytes()
 
 
 @pytest.mark.parametrize("given", answers(), ids=lambda given: given.file)
 def test_an_answer_has_the_bytes_of_its_first_giving(given: Given) -> None:
-    assert given.body == (ANSWERS / f"{given.file}.json").read_bytes()
+    assert given.body == answer(given.file)
 
 
 @pytest.mark.parametrize("known", json.loads((GOLDEN / "requests.json").read_text()))

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
+import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 from ledger.postgres.database import Database
@@ -13,9 +14,10 @@ from projections.rebuild import rebuild
 from tests.ledger.history_machine import Histories
 from tests.projections import expected as sums
 from tests.projections.following import follow
-from tests.scenarios.policies import MICRO_UNLOCK
+from tests.scenarios.policies import MICRO_UNLOCK, PREPAID_CREDITS
 from tests.scenarios.steps import card_unlock, policy, purchase, tip
 from tests.scenarios.steps_money_back import gave_back
+from tests.scenarios.steps_products import hold, settle
 from tests.scenarios.write_path import WritePath
 from tests.support.examples import examples
 
@@ -83,6 +85,32 @@ def test_what_brought_it(stage: WritePath) -> None:
     assert by(narrowed, "product") == {"unlock": UNLOCK}
     assert narrowed["totals"]["gross"] == 600
     assert by(asked(stage, "product", label=("stream", "s2")), "product") == {}
+
+
+@pytest.mark.parametrize(
+    ("used", "revenue"),
+    [
+        ((4_990, 5_000), (39_920, 40_000)),
+        ((1, 11_999), (8, 95_992)),
+        ((7, 7), (56, 56)),
+        ((12_000, 0), (96_000, 0)),
+    ],
+)
+def test_usage_by_campaign(
+    stage: WritePath, used: tuple[int, int], revenue: tuple[int, int]
+) -> None:
+    """Credits bought for 96000, 12000 of them, are held for two campaigns and used in batches."""
+    package = {"bulk": {"tokens": 12_000, "price": 96_000}}
+    stage.given(policy({**PREPAID_CREDITS, "packages": package}), purchase("bulk", 96_000))
+    for nth, tokens in enumerate(used):
+        if tokens:
+            stage.when(hold(tokens).but(labels={"campaign": f"c{nth}"}))
+            name = stage.outcomes[-1].event["hold_id"]
+            stage.given(settle(name, 1, tokens - 1), settle(name, 2, 1))
+    expected = {f"c{nth}": {"usage": cents} for nth, cents in enumerate(revenue) if cents}
+    assert by(asked(stage, "label.campaign"), "label.campaign") == expected
+    narrowed = asked(stage, "product", label=("campaign", "c0"))
+    assert by(narrowed, "product") == {"hold": {"usage": revenue[0]}}
 
 
 def test_pages_of_groups_add_up(stage: WritePath) -> None:
