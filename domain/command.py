@@ -120,6 +120,8 @@ class Command(BaseModel):
     text_fields: ClassVar[tuple[str, ...]] = ()
     #: Whether it may make a list of a state longer that nothing else bounds.
     grows: ClassVar[bool] = True
+    #: Whether each is a notice: a fact, of which nobody asks whether it names somebody erased.
+    is_notice: ClassVar[bool] = False
     #: Whether `decide` alone decides on it, since none of what else commands are asked applies.
     decides_alone: ClassVar[bool] = False
 
@@ -189,10 +191,9 @@ def command(cls: C) -> C:
         cls.subject_fields = tuple(
             pair for pair in SUBJECT_FIELDS if pair[0] in cls.__pydantic_fields__
         )
-    asks_nobody = not cls.subject_fields and cls.subjects is Command.subjects
-    cls.decides_alone = (
-        not cls.grows and not cls.may_need_two and (cls.asks_after_parties or asks_nobody)
-    )
+    names_nobody = not cls.subject_fields and cls.subjects is Command.subjects
+    asks_nobody = cls.asks_after_parties or cls.is_notice or names_nobody
+    cls.decides_alone = not cls.grows and not cls.may_need_two and asks_nobody
     return cls
 
 

@@ -23,7 +23,7 @@ from domain.calls.commands import CallCommand, ending
 from domain.command import Decision, Given, command
 from domain.creators.creator import Creator
 from domain.event import Event
-from domain.fields import FreezeScope, Funding, Instant
+from domain.fields import FreezeScope, Instant
 from domain.policy import maturity, refund_end
 from domain.rejections import (
     CALL_NOT_ACTIVE,
@@ -32,7 +32,11 @@ from domain.rejections import (
     reject,
 )
 from domain.sales.amounts import token_amounts
+from domain.sales.sale import TOKEN
 from domain.wallets.wallet import LATE_WITHIN, Wallet
+
+#: Bound, for every block asks: an enum's attribute costs five globals.
+SPEND, EARN, ENDED = FreezeScope.SPEND, FreezeScope.EARN, CallStatus.ENDED
 
 AHEAD_MAX = timedelta(seconds=5)
 #: Blocks that one command charges at most; the next one goes on where it stopped.
@@ -50,13 +54,14 @@ class MeterCall(CallCommand):
 
     def decide(self, given: Given) -> Decision:
         """Blocks charged or, long after the end, written off; and the end where one is due."""
-        if self.as_of is not None and self.as_of > given.now + AHEAD_MAX:
-            return reject(CLOCK_SKEW, field="as_of", given=self.as_of, now=given.now)
+        as_of, now = self.__dict__["as_of"], given.now
+        if as_of is not None and as_of > now + AHEAD_MAX:
+            return reject(CLOCK_SKEW, field="as_of", given=as_of, now=now)
         found = self.load_call(given)
         if type(found) is Rejection:
             return found
         call, terms = found
-        if call.ended_at is not None and given.now > call.ended_at + LATE_WITHIN:
+        if call.ended_at is not None and now > call.ended_at + LATE_WITHIN:
             late = islice(call.unpaid(call.ended_at), BLOCKS_MAX)
             return _written_off(call, terms, late) or reject(
                 CALL_NOT_ACTIVE, call=self.call, state=CallStatus.ENDED
@@ -65,7 +70,7 @@ class MeterCall(CallCommand):
             call,
             terms,
             given,
-            min(self.as_of or given.now, given.now),
+            now if as_of is None else min(as_of, now),
             wallet=given.state(Wallet, terms.fan),
             creator=given.state(Creator, terms.creator),
         )
@@ -96,8 +101,8 @@ def metered(
 
     Sales are called `name` (by default the command's id) and the number of their block.
     """
-    over = call.status == CallStatus.ENDED
-    if FreezeScope.SPEND in wallet.frozen:
+    over = call.status == ENDED
+    if SPEND in wallet.frozen:
         return () if over else (ending(terms, given.now, CallEndReason.ACCOUNT_FROZEN),)
     if over and call.reason == CallEndReason.INSUFFICIENT_FUNDS:
         return ()
@@ -107,6 +112,8 @@ def metered(
     for span in call.unpaid(until):
         if len(blocks) == at_most:
             return tuple(blocks)
+        if blocks:
+            wallet = blocks[-1].in_wallet(wallet, terms.fan)
         number = call.blocks + len(blocks) + 1
         block = _block(
             number, span, terms, given, wallet=wallet, creator=creator, name=name or given.new_id
@@ -115,11 +122,10 @@ def metered(
             if over:
                 return tuple(blocks)
             return (*blocks, ending(terms, span[1], CallEndReason.INSUFFICIENT_FUNDS))
-        wallet = block.in_wallet(wallet, terms.fan)
         blocks.append(block)
     if idle:
         return (*blocks, ending(terms, call.idle_at, CallEndReason.IDLE))
-    if not over and FreezeScope.EARN in creator.frozen:
+    if not over and EARN in creator.frozen:
         return (*blocks, ending(terms, given.now, CallEndReason.CREATOR_FROZEN))
     return tuple(blocks)
 
@@ -154,12 +160,12 @@ def _block(
         buyer=terms.fan,
         creator=terms.creator,
         product="call",
-        funding=Funding.TOKEN,
+        funding=TOKEN,
         gross=terms.block_tokens * terms.unit_value,
         discount=0,
         mature_at=mature_at,
         on_agenda=creator.first_at(mature_at),
-        escrowed_at=given.now if FreezeScope.EARN in creator.frozen else None,
+        escrowed_at=given.now if EARN in creator.frozen else None,
         refund_until=refund_end(given.now, terms.refund_window_days),
         call_id=terms.call_id,
         block_no=number,

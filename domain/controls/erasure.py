@@ -86,11 +86,8 @@ class EraseSubject(Command):
 
 def decide(command: Command, given: Given) -> Decision:
     """What is decided on `command`, unless it is a request that names somebody erased."""
-    if command.asks_after_parties:
-        return command.decide(given)
-    subjects = command.subjects()
-    if subjects and command.notice_id() is None:
-        for tag in subjects:
+    if not command.asks_after_parties and command.notice_id() is None:
+        for tag in command.subjects():
             state = given.states[tag]
             assert isinstance(state, Wallet | Creator)
             if state.erased:

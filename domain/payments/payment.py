@@ -21,6 +21,10 @@ class PaymentStatus(StrEnum):
     APPLIED = "applied"
 
 
+#: Bound, for every purchase asks: an enum's attribute costs five globals.
+_SUSPENDED, _RELEASED = PaymentStatus.SUSPENDED, PaymentStatus.RELEASED
+
+
 class SuspenseResolution(StrEnum):
     """What a person decides of money in suspense."""
 
@@ -116,9 +120,9 @@ class PaymentRecord(State, frozen=True, kw_only=True):
         one that has become something already, is another one."""
         if self.sale_id is not None or self.purchase_id is not None:
             return True
-        if self.status == PaymentStatus.SUSPENDED:
+        if self.status == _SUSPENDED:
             return self.waiting[0].processor != processor
-        return self.status not in {None, PaymentStatus.RELEASED}
+        return self.status is not None and self.status != _RELEASED
 
     def became(self, **what: Any) -> "PaymentRecord":
         """The payment once it has become something; others go on waiting."""

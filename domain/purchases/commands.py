@@ -7,6 +7,7 @@ it may takes no more: the money waits in suspense until some are spent and a per
 
 from domain.command import Command, Decision, Given, Suspended, command
 from domain.entity import LoadedStates
+from domain.event import Event
 from domain.fields import Country, Currency, Id, PositiveAmount, Reference
 from domain.money import vat_included
 from domain.payments.payment import PaymentRecord, payment_key
@@ -31,6 +32,7 @@ class RecordPurchase(Command):
 
     name = "record-purchase"
     grows = False
+    is_notice = True
 
     user: Id
     package: Id
@@ -42,65 +44,75 @@ class RecordPurchase(Command):
 
     def notice_id(self) -> tuple[str, str]:
         """The processor's reference of the payment."""
-        return self.processor, self.processor_ref
+        own = self.__dict__  # a model's attribute costs five times an item of it
+        return own["processor"], own["processor_ref"]
 
     def prefetch(self, states: LoadedStates) -> tuple[str, ...]:
         """The buyer's wallet, what stands under the reference, and the invoices of the country."""
-        keys = f"wallet:{self.user}", payment_key(self.processor_ref)
-        return keys + series_keys(self.country)
+        own = self.__dict__
+        keys = f"wallet:{own['user']}", payment_key(own["processor_ref"])
+        return keys + series_keys(own["country"])
 
     def decide(self, given: Given) -> Decision:
         """The tokens, under the policy in force when the processor was paid; else suspense."""
         other = other_currency(self, given)
         if other is not None:
             return suspended(self, self.price, CURRENCY_MISMATCH.code, currency=other)
-        if given.state(PaymentRecord, self.processor_ref).is_another(self.processor):
+        own, now = self.__dict__, given.now
+        user, price = own["user"], own["price"]
+        processor, ref = own["processor"], own["processor_ref"]
+        if given.state(PaymentRecord, ref).is_another(processor):
             return self._suspend(DUPLICATE_PAYMENT)
-        paid_at = self.occurred_at or given.now
-        version = given.policy_at(paid_at)
+        paid_at = own["occurred_at"] or now
+        version = given.policy if paid_at is now else given.policy_at(paid_at)
         if version is None:
             return self._suspend(NO_POLICY.code)
         policy = version.policy
-        package = policy.packages.get(self.package)
+        package = policy.packages.get(own["package"])
         if package is None:
             return self._suspend(UNKNOWN_PACKAGE)
-        if package.price != self.price:
+        if package.price != price:
             return self._suspend(PRICE_MISMATCH)
         lots = 1 + (package.bonus > 0 and policy.bonus_class == TokenClass.PROMO)
-        if len(given.state(Wallet, self.user).lots) + lots > LOTS_MAX:
+        if len(given.state(Wallet, user).lots) + lots > LOTS_MAX:
             return self._suspend(LIMIT_REACHED.code)
-        if not policy.knows_tax(self.country):
+        if not policy.knows_tax(own["country"]):
             return self._suspend(UNKNOWN_TAX_COUNTRY.code)
-        country = policy.tax_country(self.country)
+        country = policy.tax_country(own["country"])
         vat_bps = policy.vat_bps(country)
-        tax = vat_included(self.price, vat_bps)
-        bonus_expires_at = policy.promo_expiry(given.now) if package.bonus else None
+        tax = vat_included(price, vat_bps)
+        bonus_expires_at = policy.promo_expiry(now) if package.bonus else None
         lapses_at = policy.lapse(paid_at)
         event = TokensPurchased(
             purchase_id=given.new_id,
-            user=self.user,
-            package_id=self.package,
+            user=user,
+            package_id=own["package"],
             tokens=package.tokens,
             bonus=package.bonus,
             bonus_class=policy.bonus_class,
-            price=self.price,
+            price=price,
             tax=tax,
-            processor=self.processor,
-            processor_ref=self.processor_ref,
+            processor=processor,
+            processor_ref=ref,
             country=country,
             bonus_expires_at=bonus_expires_at,
             lapses_at=lapses_at,
             vat_bps=vat_bps if tax else 0,
             on_agenda=bonus_expires_at is not None or lapses_at is not None,
         )
-        document = Document(
-            country=country,
-            net=self.price - tax,
-            vat=tax,
-            rate=vat_bps,
-            purchase_id=event.purchase_id,
-        )
-        return (event, *invoice(given, document))
+        return (event, *_invoice(given, event)) if tax else (event,)
 
     def _suspend(self, code: str) -> Suspended:
         return suspended(self, self.price, code)
+
+
+def _invoice(given: Given, purchase: TokensPurchased) -> tuple[Event, ...]:
+    """The invoice of a purchase that bears VAT."""
+    document = Document(
+        country=purchase.country,
+        net=purchase.price - purchase.tax,
+        vat=purchase.tax,
+        rate=purchase.vat_bps,
+        purchase_id=purchase.purchase_id,
+    )
+    return invoice(given, document)

@@ -25,9 +25,9 @@ from domain.payments.payment import (
 )
 from domain.purchases.disputed_lots import LotCancelled, LotMovements
 from domain.wallets.lot_changes import Cause, LotChange
-from domain.wallets.wallet import LOTS_MAX, PAID, PROMO, Lot, WalletEvent
+from domain.wallets.wallet import LOTS_MAX, PAID, PROMO, Lot, Wallet, WalletEvent
 
-PURCHASED, GRANTED = Cause.PURCHASED, Cause.GRANTED
+PURCHASED, GRANTED, APPLIED = Cause.PURCHASED, Cause.GRANTED, PaymentStatus.APPLIED
 
 
 class PurchaseDispute(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -259,6 +259,18 @@ class TokensPurchased(
 
     def lot_changes(self) -> tuple[LotChange, ...]:
         """A lot of what was bought; the bonus in it or beside it."""
+        lots = self._lots()
+        changes = (LotChange(self.user, lots[0], self.tokens, PURCHASED),)
+        if not self.bonus:
+            return changes
+        return (*changes, LotChange(self.user, lots[-1], self.bonus, GRANTED))
+
+    def in_wallet(self, wallet: Wallet, user: str) -> Wallet:
+        """What `lot_changes` say of it, with less to do on the way."""
+        return wallet.with_lots(self._lots())
+
+    def _lots(self) -> tuple[Lot, ...]:
+        """The lot of what was bought, and of the bonus where that is one of its own."""
         promo = self.bonus if self.bonus_class == PROMO else 0
         bought = Lot(
             self.purchase_id,
@@ -268,20 +280,17 @@ class TokensPurchased(
             self.price - self.tax,
             expires_at=self.lapses_at,
         )
-        changes = (LotChange(self.user, bought, self.tokens, PURCHASED),)
-        if not self.bonus:
-            return changes
-        given = bought
-        if promo:
-            given = Lot(
-                f"{self.purchase_id}b",
-                self.purchase_id,
-                PROMO,
-                promo,
-                0,
-                expires_at=self.bonus_expires_at,
-            )
-        return (*changes, LotChange(self.user, given, self.bonus, GRANTED))
+        if not promo:
+            return (bought,)
+        given = Lot(
+            f"{self.purchase_id}b",
+            self.purchase_id,
+            PROMO,
+            promo,
+            0,
+            expires_at=self.bonus_expires_at,
+        )
+        return bought, given
 
     def in_purchase(self, record: PurchaseRecord) -> PurchaseRecord:
         promo = self.bonus if self.bonus_class == PROMO else 0
@@ -302,7 +311,7 @@ class TokensPurchased(
 
     def in_payment(self, payment: PaymentRecord) -> PaymentRecord:
         return payment.became(
-            status=PaymentStatus.APPLIED,
+            status=APPLIED,
             purchase_id=self.purchase_id,
             processor=self.processor,
             amount=self.price,

@@ -6,6 +6,7 @@ cumulative floors, never a floor of its own.
 """
 
 import re
+from bisect import insort
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -268,6 +269,13 @@ class Wallet(State, frozen=True, kw_only=True):
                 if lot.consumed + tokens < lot.tokens
             )
         return msgspec.structs.replace(self, lots=lots, has_bought=True)
+
+    def with_lots(self, lots: Iterable[Lot]) -> "Wallet":
+        """The wallet with lots that came in whole, each at its place in the spending order."""
+        after = list(self.lots)
+        for lot in lots:
+            insort(after, lot, key=Lot.order)
+        return msgspec.structs.replace(self, lots=tuple(after))
 
     def owing(self, purchase: str | None, change: int, back: int) -> "Wallet":
         """The wallet once its user owes `change` more for a purchase, of which `back` is no credit

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from domain.entity import State, States
 from domain.event import Event
-from domain.labels import labelled
+from domain.labels import Labelled, labelled
 from ledger.write.encoding import PendingEvent
 
 
@@ -27,4 +27,7 @@ def labelled_event(
         for earlier in before:
             if origin in earlier.tags:
                 return labelled(event, own, earlier.event)
-    return labelled(event, own, changes.get(origin) or states[origin])  # type: ignore[arg-type]
+    state: Labelled = changes.get(origin) or states[origin]  # type: ignore[assignment]
+    if own is None and state.labels is None:  # nearly always
+        return event
+    return labelled(event, own, state)

@@ -16,6 +16,8 @@ from domain.entity import State
 
 S = TypeVar("S", bound=State)
 
+#: Of 16 bytes; to copy it costs less than to make one.
+_hash = blake2b(digest_size=16)
 _fingerprints = msgspec.json.Encoder(order="sorted", enc_hook=explicit_fields)
 
 
@@ -81,14 +83,18 @@ def request_key(
         scope = f"{NOTICES}\0{notice[0]}\0{name}\0{notice[1]}"
     else:
         scope = f"{client}\0{name}\0{idempotency_key}"
-    return blake2b(scope.encode(), digest_size=16).digest()
+    key = _hash.copy()
+    key.update(scope.encode())
+    return key.digest()
 
 
 def former_key(notice: tuple[str, str] | None) -> bytes:
     """The key under which a notice was answered while processor and reference alone made it."""
     if notice is None:
         return b""
-    return blake2b(f"{NOTICES}\0{notice[0]}\0{notice[1]}".encode(), digest_size=16).digest()
+    key = _hash.copy()
+    key.update(f"{NOTICES}\0{notice[0]}\0{notice[1]}".encode())
+    return key.digest()
 
 
 def unremembered(command: Command, *, actor: str, correlation_id: str) -> Request:
@@ -115,4 +121,7 @@ def fingerprint(command: Command, idempotency_key: str = "") -> bytes:
         if fields.get(field) is not None:
             secret = f"{idempotency_key}\0{fields[field]}".encode()
             fields[field] = blake2b(secret, digest_size=16).hexdigest()
-    return blake2b(command.name.encode() + _fingerprints.encode(fields), digest_size=16).digest()
+    print_of = _hash.copy()
+    print_of.update(command.name.encode())
+    print_of.update(_fingerprints.encode(fields))
+    return print_of.digest()
