@@ -11,16 +11,21 @@ import typer
 from rich.table import Table
 
 from api.cli.terminal import fail, opened, out
+from ledger import logs
 from ledger.books import get_book
 from ledger.log import reading
 from ledger.postgres.database import Connection, connect
+from ledger.write import dropped_notices
 from projections import queries
 from projections.queries import STATUSES, NoticeFilter
 
 LISTED_MAX = 1_000
 
+log = logs.get_logger(__name__)
+
 notices = typer.Typer(
-    no_args_is_help=True, help="Notices that were parked, suspended or ignored: see what waits."
+    no_args_is_help=True,
+    help="Notices that were parked, suspended or ignored: see, drop.",
 )
 
 _Book = Annotated[str, typer.Option(help="The book.")]
@@ -76,6 +81,25 @@ def show(notice: _Notice, *, book: _Book) -> None:
     if "id" not in found:
         raise fail(f"no notice {notice} is kept; `tokenledger notices list` shows which are")
     out.print_json(msgspec.json.encode(found).decode())
+
+
+@notices.command()
+def drop(notice: _Notice, *, book: _Book) -> None:
+    """Give up a parked notice whose payment, refund or dispute will never come; it stays listed.
+
+    Nothing was posted for it. Should what it awaits come after all, it is not applied any more.
+    """
+    processor, _, rest = notice.partition(":")
+    command, _, processor_ref = rest.partition(":")
+    with _opened(book) as connection:
+        try:
+            awaited = dropped_notices.drop(connection, processor, command, processor_ref)
+        except psycopg.errors.LockNotAvailable:
+            raise fail(f"the book {book} is being written to; try again") from None
+    if awaited is None:
+        raise fail(f"no notice {notice} is parked; `tokenledger notices list` shows which are")
+    log.warning("a parked notice was given up", book=book, notice=notice, awaited=awaited)
+    typer.echo(f"dropped {notice}, which awaited {awaited}")
 
 
 @contextmanager

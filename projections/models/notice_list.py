@@ -24,6 +24,8 @@ from projections.models.notices import APPLIED, SUSPENDED, Notices
 
 PARKED, IGNORED = "PARKED", "IGNORED"
 STATUSES = (PARKED, SUSPENDED, IGNORED, APPLIED)
+#: The code of a parked notice that somebody has given up.
+DROPPED = "DROPPED"
 #: What a notice of the inbox is answered with, by its status.
 _CODES = {PARKED: AWAITING_REFERENT, IGNORED: STALE_FIGURE}
 _NAMES = {"notices": sql.Identifier("notices")}
@@ -53,7 +55,8 @@ class NoticeFilter(msgspec.Struct, frozen=True):
         return [
             status.lower()
             for status in self.statuses
-            if self.code is None or _CODES.get(status) == self.code
+            if self.code in (None, _CODES.get(status))
+            or (self.code == DROPPED and status == IGNORED)
         ]
 
 

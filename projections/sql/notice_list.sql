@@ -29,13 +29,17 @@ LEFT JOIN LATERAL (
     CROSS JOIN LATERAL (
       SELECT i.received_at, i.processor COLLATE "C", i.processor_ref COLLATE "C",
              i.command COLLATE "C", '' COLLATE "C", convert_from(i.fields, 'UTF8'),
-             upper(i.state) COLLATE "C", i.awaits, NULL::text COLLATE "C", NULL::bigint,
+             upper(i.state) COLLATE "C", i.awaits,
+             CASE WHEN i.state = 'ignored' AND i.awaits IS NOT NULL THEN 'DROPPED' END COLLATE "C",
+             NULL::bigint,
              NULL::bigint, NULL::text COLLATE "C", i.principal, i.settled_at, NULL::text,
              NULL::bigint, i.position
       FROM inbox i
       WHERE i.state = s.state AND i.received_at <= %(until)s
         AND (%(processor)s::text IS NULL OR i.processor = %(processor)s)
         AND (%(command)s::text IS NULL OR i.command = %(command)s)
+        AND (%(code)s::text IS NULL OR i.state <> 'ignored'
+             OR (i.awaits IS NOT NULL) = (%(code)s = 'DROPPED'))
         AND (i.received_at, i.processor COLLATE "C", i.processor_ref COLLATE "C",
              i.command COLLATE "C") {beyond}
             (%(received_at)s::timestamptz, %(after_processor)s, %(after_ref)s, %(after_command)s)
@@ -69,8 +73,9 @@ LEFT JOIN LATERAL (
     WHERE n.processor = %(processor)s AND n.processor_ref = %(ref)s AND n.command = %(command)s
     UNION ALL
     SELECT i.received_at, i.processor, i.processor_ref, i.command, '',
-           convert_from(i.fields, 'UTF8'), upper(i.state), i.awaits, NULL, NULL, NULL, NULL,
-           i.principal, i.settled_at, NULL, NULL, i.position
+           convert_from(i.fields, 'UTF8'), upper(i.state), i.awaits,
+           CASE WHEN i.state = 'ignored' AND i.awaits IS NOT NULL THEN 'DROPPED' END,
+           NULL, NULL, NULL, i.principal, i.settled_at, NULL, NULL, i.position
     FROM inbox i
     WHERE i.processor = %(processor)s AND i.processor_ref = %(ref)s AND i.command = %(command)s
   ) both_kinds

@@ -50,6 +50,20 @@ def test_what_waits_is_listed_and_shown(fresh_book: FreshBook) -> None:
     assert one["resolved_by"][0]["command"] == "release-payment"
 
 
+def test_a_notice_that_awaits_what_never_comes_is_dropped(fresh_book: FreshBook) -> None:
+    stage = WritePath(fresh_book)
+    stage.given(policy(MICRO_UNLOCK))
+    stage.when(gave_back(100, "r:1", payment_ref="x"))
+    stage.close()
+    follow(fresh_book)
+    done = run(fresh_book, "drop", "stripe:record-refund:r:1")
+    assert done.exit_code == 0 and "awaited payment:x" in done.output
+    assert "r:1" not in run(fresh_book, "list").output
+    assert "DROPPED" in run(fresh_book, "list", "--status", "ignored").output
+    again = run(fresh_book, "drop", "stripe:record-refund:r:1")
+    assert again.exit_code == 2 and "is parked" in again.stderr
+
+
 def test_complaints(fresh_book: FreshBook) -> None:
     follow(fresh_book)
     wrong = run(fresh_book, "list", "--status", "open")

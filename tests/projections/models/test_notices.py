@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from ledger.books import create_book
 from ledger.postgres.database import Connection, Database
+from ledger.write.dropped_notices import drop
+from ledger.write.inbox import parked_count
 from projections import queries
 from projections.queries import NoticeFilter
 from projections.rebuild import rebuild
 from projections.verify import verify
 from tests.conftest import FreshBook
 from tests.projections.following import follow
-from tests.scenarios.steps import Sent, card_tip, policy, purchase
+from tests.scenarios.steps import Sent, card_tip, debit, policy, purchase
 from tests.scenarios.steps_disputes import disputed, ended
 from tests.scenarios.steps_money_back import (
     POLICY,
@@ -123,6 +125,48 @@ def test_what_arrives_at_last_and_what_is_returned_has_been_dealt_with(opened: W
     assert bought["settled_at"] is not None and bought["resolved_by"] == []
     assert (refund["id"], refund["code"]) == ("stripe:record-refund:r:1", None)
     assert refund["position"] == len(opened.rows()) - 1
+
+
+def dropped(stage: WritePath, notice: str) -> str | None:
+    """Somebody gives a notice up; what it awaited."""
+    processor, command, ref = notice.split(":", 2)
+    with stage.fresh.connect(autocommit=True) as connection:
+        return drop(connection, processor, command, ref)
+
+
+def test_a_notice_whose_referent_never_comes_is_given_up(opened: WritePath) -> None:
+    """A refund that an earlier release ignored left nothing that its failure could find."""
+    failed = refund_failed("old").but(processor_ref="f:1")
+    opened.when(failed, gave_back(100, "r:1", payment_ref="never"))
+    before = opened.rows()
+    assert dropped(opened, "stripe:fail-refund:f:1") == "refund:stripe:old"
+    assert dropped(opened, "stripe:fail-refund:f:1") is None
+    assert dropped(opened, "stripe:record-refund:f:1") is None
+    assert shown(listed(opened)) == [
+        ("stripe:record-refund:r:1", "PARKED", "AWAITING_REFERENT", 100, 0)
+    ]
+    (gone,) = listed(opened, NoticeFilter(("IGNORED",)))
+    assert (gone["id"], gone["code"]) == ("stripe:fail-refund:f:1", "DROPPED")
+    assert gone["settled_at"] is not None
+    assert listed(opened, NoticeFilter(code="DROPPED")) == [gone]
+    assert listed(opened, NoticeFilter(code="STALE_FIGURE")) == []
+    with opened.fresh.connect(autocommit=True) as connection:
+        assert parked_count(connection).notices == 1
+    assert opened.rows() == before
+    assert verify(opened.fresh.service_url, opened.book).sound
+
+
+def test_what_comes_after_all_leaves_a_dropped_notice_alone(opened: WritePath) -> None:
+    opened.when(gave_back(100, "r:1", payment_ref="p:2"), gave_back(30, "r:2", payment_ref="p:2"))
+    assert dropped(opened, "stripe:record-refund:r:1") == "payment:p:2"
+    opened.given(card_tip(500, processor_ref="p:2"))
+    assert listed(opened) == []
+    (applied,) = listed(opened, NoticeFilter(("APPLIED",)))
+    assert applied["id"] == "stripe:record-refund:r:2"
+    opened.then(debit("psp.stripe", 470))
+    opened.when(gave_back(100, "r:1", payment_ref="p:2"))
+    assert (opened.outcomes[-1].status, opened.outcomes[-1].json["outcome"]) == (202, "parked")
+    assert verify(opened.fresh.service_url, opened.book).sound
 
 
 def test_a_refund_beyond_its_sale_leaves_the_list_when_it_fails(opened: WritePath) -> None:
