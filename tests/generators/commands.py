@@ -80,6 +80,7 @@ def _given(amount: int) -> st.SearchStrategy[list[list[Any]]]:
     )
 
 
+tiers = st.sampled_from(["NEW", "REGULAR", "VIP"])
 _offers: dict[str, Fields] = {
     "publish-offer": merged(
         some(
@@ -90,6 +91,7 @@ _offers: dict[str, Fields] = {
                     {
                         "first_purchase": st.booleans(),
                         "users": st.lists(people, min_size=1, max_size=2),
+                        "tiers": st.lists(tiers, min_size=1, max_size=2),
                     }
                 ),
             },
@@ -109,6 +111,15 @@ _offers: dict[str, Fields] = {
         ),
     ),
     "withdraw-offer": fixed({"offer": offers}),
+    "change-tier": fixed(
+        {
+            "user": people,
+            "at": st.builds(Later, st.sampled_from([-90_000, -60, -1, 60])),
+            "spend": st.sampled_from([0, 299, 300, 1_499, 1_500, 10**12]),
+            "window_days": st.sampled_from([30, 30, 3]),
+            "as_of_position": st.integers(0, 20),
+        }
+    ),
 }
 _sessions: dict[str, Fields] = {
     "authorize": some(

@@ -41,6 +41,7 @@ QUICK: dict[str, Any] = {
     "payout_minimum": 100,
     "platform_subscriptions": True,
     "dispute_fee_refundable": True,
+    "tier_ladder": [{"tier": "VIP", "min": 1_500}, {"tier": "REGULAR", "min": 300}],
 }
 SLOW: dict[str, Any] = {
     **QUICK,
@@ -48,6 +49,7 @@ SLOW: dict[str, Any] = {
     "vat": {"DE": 1900, "FR": 2000},
     "default_country": "DE",
     "maturity_days": 2,
+    "tier_window_days": 3,
     "frozen_creator_rule": "ESCROW",
     "withholding_bps": 1000,
     "risk": {"freeze_after_disputes": 3, "freeze_after_amount": 2_500},
@@ -63,6 +65,7 @@ SLOW: dict[str, Any] = {
 PLATFORM: dict[str, Any] = {
     **QUICK,
     "dispute_bearer": "PLATFORM",
+    "tier_ladder": [],
     "bonus_class": "PAID",
     "vat": {"DE": 1900},
     "vat_elsewhere": 700,

@@ -26,6 +26,7 @@ POLICY = {
     **MICRO_UNLOCK,
     "packages": {"small": {"tokens": 1000, "bonus": 100, "price": 999}},
     "products_enabled": ["unlock", "message", "ticket", "tip"],
+    "tier_ladder": [{"tier": "VIP", "min": 500}, {"tier": "REGULAR", "min": 100}],
 }
 
 

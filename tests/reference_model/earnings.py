@@ -29,6 +29,7 @@ class Earnings(Wallets):
             "uses": [],
             "items": [],
             "until": None,
+            "at": min(self.happened(fields), self.now),
             **sale,
         }
         self.sales[sale["id"]] = sale

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.reference_model.payouts import STEPS
 from tests.reference_model.selling import PRODUCTS
-from tests.reference_model.settlements import Settlements
+from tests.reference_model.tiers import Tiers
 from tests.reference_model.verdicts import OURS, Verdict, rejected
 
 #: What is told by processors about somebody holds whoever it names.
@@ -21,7 +21,7 @@ ACCOUNTS = {"w": "wallet", "fan_debt": "wallet", "cr": "creator"}
 Told = Sequence[tuple[str, dict[str, Any]]]
 
 
-class Auditor(Settlements):
+class Auditor(Tiers):
     """One book in the auditor's eyes."""
 
     def hears(

@@ -1,6 +1,6 @@
 """Offers in the auditor's eyes: what they take off, for whom, and how often they were used."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -16,9 +16,14 @@ class Offers(Earnings):
     def __init__(self, book: str) -> None:
         super().__init__(book)
         self.offers: dict[str, dict[str, Any]] = {}
+        self.tiers: dict[str, str] = defaultdict(lambda: "NEW")
 
     def publish_offer(self, fields: dict[str, Any]) -> Verdict:
         """An offer stands."""
+        ladder = (self.policy() or {}).get("tier_ladder", [])
+        known = {"NEW", *(step["tier"] for step in ladder)}
+        if not known >= set(fields.get("eligible", {}).get("tiers", ())):
+            return rejected("UNKNOWN_TIER")
         if instant(fields["ends_at"]) <= self.now:
             return rejected("OFFER_EXPIRED")
         if fields["offer"] in self.offers:
@@ -69,6 +74,7 @@ class Offers(Earnings):
             funding == "TOKEN" and "platform_discount" in terms,
             user not in eligible.get("users", [user]),
             eligible.get("first_purchase") and (user in self.bought or used[user]),
+            "tiers" in eligible and self.tiers[user] not in eligible["tiers"],
         )
         if any(reasons):
             return "OFFER_NOT_ELIGIBLE"

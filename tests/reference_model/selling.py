@@ -166,6 +166,7 @@ class Selling(Offers):
             self.bought.add(buyer)
         sale |= {
             "paid": tokens,
+            "unit": unit,
             "tax": 0,
             "country": None,
             "share": share,
