@@ -17,6 +17,7 @@ from bench import (
     long_log,
     many_books,
     million,
+    moments,
     neighbours,
     read_models,
 )
@@ -46,11 +47,14 @@ MUST: dict[str, tuple[str, float]] = {
     "relay_lag_p99_ms": ("<=", 250.0),
     "journal_vs_copy": (">=", 0.5),
     "lag_p99_ms": ("<=", 100.0),
+    "balance_as_of_growth": ("<=", 1.5),
+    "bitemporal_growth": ("<=", 1.5),
 }
 PARTS = (
     *("bulk", "import", "http", "calls", "payouts", "million", "long", "writers", "memory"),
     "neighbours",
     "read_models",
+    "moments",
     "kafka",
     "books",  # the last: a projector of whatever came after would follow a thousand books
 )
@@ -97,6 +101,8 @@ def _measure(part: str, place: Stage, figures: dict[str, float]) -> dict[str, fl
             return neighbours.measure(place)
         case "read_models":
             return read_models.measure(place)
+        case "moments":
+            return moments.measure(place)
         case "kafka":
             if lacking := kafka.missing():
                 print(f"kafka is not measured: {lacking}", file=sys.stderr)

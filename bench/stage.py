@@ -36,6 +36,7 @@ class Stage:
         *,
         policy: dict[str, object] | None = POLICY,
         partition_rows: int = PARTITION_ROWS,
+        simulated: bool = False,
     ) -> Book:
         """A new book, with the benchmarks' policy unless it is to stay empty."""
         book = create_book(
@@ -44,6 +45,7 @@ class Stage:
             currency="USD",
             time_zone="UTC",
             partition_rows=partition_rows,
+            simulated=simulated,
         )
         if policy:
             with self.writer(book) as writer:
