@@ -3,9 +3,11 @@
 Both logs have a thousand events a day, so the long one is a hundred times as many days, and
 accounts of the platform and of creators live a hundred times as long. One event in twenty is told
 one to three days late. The logs are asked in turn, question by question, for a round trip to
-PostgreSQL alone takes 0.02 ms or 0.05, by how the machine just schedules it. Each question is asked twice:
-`…_growth` compares the second answers, for which the pages are in memory, and `…_first_growth` the
-first ones. `python -m bench.moments EVENTS` measures with a long log of another size.
+PostgreSQL alone takes 0.02 ms or 0.05, by how the machine just schedules it. Each question is
+asked twice: `…_growth` compares the second answers, for which the pages are in memory, and
+`…_first_growth` the first ones.
+
+`python -m bench.moments EVENTS` measures with a long log of another size.
 """
 
 import random

@@ -10,16 +10,19 @@ from projections.engine.register import Register
 from projections.engine.register_reading import RegisterPlace, Wanted, register_item, register_page
 from projections.explain import ExplainedPart, UnknownFigure, explain, figure
 from projections.explain import reached as explained_up_to
-from projections.models.account_statements import (
+from projections.models.account_series import (
     INTERVALS_MAX,
-    AccountKey,
     Interval,
-    StatementPlace,
     TooManyIntervals,
     legs,
+    series,
+)
+from projections.models.account_statements import (
+    AccountKey,
+    LineFilter,
+    StatementPlace,
     reached,
     restatement,
-    series,
     statement,
 )
 from projections.models.class_balances import trial_balance_by_class
@@ -31,6 +34,7 @@ from projections.models.earnings import (
     top_creators,
 )
 from projections.models.entitlements import check_entitlements, entitlement, library
+from projections.models.general_journal import JournalFilter, Span, general_journal, known
 from projections.models.liability_figures import JournalBehind, liability, lots_of
 from projections.models.notice_list import (
     STATUSES,
@@ -65,6 +69,8 @@ __all__ = [
     "ExplainedPart",
     "Interval",
     "JournalBehind",
+    "JournalFilter",
+    "LineFilter",
     "NoticeFilter",
     "NoticePlace",
     "OfferFilter",
@@ -73,6 +79,7 @@ __all__ = [
     "RegisterPlace",
     "RevenueQuestion",
     "RiskFilter",
+    "Span",
     "StatementPlace",
     "Status",
     "SuspendedCount",
@@ -91,6 +98,8 @@ __all__ = [
     "explain",
     "explained_up_to",
     "figure",
+    "general_journal",
+    "known",
     "legs",
     "liability",
     "library",

@@ -70,11 +70,14 @@ class Projection(ABC):
         """Drop what was folded and every cache."""
 
 
-def bound(name: str, tables: Sequence[Table], suffix: str = "") -> dict[str, bytes]:
-    """The queries of `sql/<name>.sql` with `{table}` standing for the table and its suffix."""
+def bound(
+    name: str, tables: Sequence[Table], suffix: str = "", **parts: sql.Composable
+) -> dict[str, bytes]:
+    """The queries of `sql/<name>.sql` with `{table}` standing for the table and its suffix, and
+    the name of each of `parts` for that part."""
     names = {table.name: sql.Identifier(f"{table.name}{suffix}") for table in tables}
     return {
-        query: template(text).format(**names).as_bytes(None)
+        query: template(text).format(**names, **parts).as_bytes(None)
         for query, text in sql_files.load(name, "projections").items()
     }
 

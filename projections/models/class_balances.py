@@ -44,6 +44,14 @@ def class_balances(connection: Connection, position: int) -> Balances:
     return _at_position(connection, position)[0]
 
 
+def class_balance(
+    connection: Connection, name: str, asset: str, *, position: int, effective_on: date
+) -> int:
+    """What a class stood at by the end of a day, as known at a position, debit positive."""
+    balances, _ = _as_known(connection, position, effective_on)
+    return balances.get((name, asset), 0)
+
+
 def _at_position(connection: Connection, position: int) -> tuple[Balances, int]:
     """The balances of the step before, and what the log holds since; and as of which position."""
     found = connection.execute(SQL["at_step"], (position,)).fetchall()

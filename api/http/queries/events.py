@@ -12,6 +12,7 @@ from fastapi import Depends, Path, Query
 from pydantic import ConfigDict
 
 from api.http.queries.access import Readers
+from api.http.queries.parameters import EventTag, EventType
 from api.http.queries.question import Asked, Question, not_before
 from api.http.schemas import AsOf
 from domain.catalogue import Problem
@@ -83,20 +84,14 @@ def _decoded(text: str) -> Cursor:
 
 
 _Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
-_Tag = Annotated[
-    str | None, Query(description="like wallet:u1", pattern=r"^[A-Za-z0-9_.:+=@-]{1,255}$")
-]
-_Type = Annotated[
-    str | None, Query(description="like tip.sent.v1", pattern=r"^[a-z0-9_.-]{1,100}$")
-]
 
 
 def read_events(
     asked: Asked,
     cursor: Annotated[Cursor, Depends(read_cursor)],
     limit: _Limit = 100,
-    tag: _Tag = None,
-    type: _Type = None,  # noqa: A002  (the parameter is called so)
+    tag: EventTag = None,
+    type: EventType = None,  # noqa: A002  (the parameter is called so)
 ) -> bytes:
     """Entries in the order of the log, optionally of one tag and one type.
 

@@ -27,6 +27,18 @@ _At = Annotated[
     datetime | None, Query(description="as known at this recorded time, with its offset")
 ]
 _EffectiveOn = Annotated[date | None, Query(description="true at the end of this effective date")]
+EventType = Annotated[
+    str | None, Query(description="like tip.sent.v1", pattern=r"^[a-z0-9_.-]{1,100}$")
+]
+EventTag = Annotated[
+    str | None, Query(description="like wallet:u1", pattern=r"^[A-Za-z0-9_.:+=@-]{1,255}$")
+]
+_ACCOUNT_OR_CLASS = r"^[A-Za-z0-9._*-]{1,255}$"
+_SUCH_AN_ACCOUNT = "an account, or a class of accounts like cr.*.available"
+AccountOrClass = Annotated[str, Path(pattern=_ACCOUNT_OR_CLASS, description=_SUCH_AN_ACCOUNT)]
+OfAccount = Annotated[str | None, Query(pattern=_ACCOUNT_OR_CLASS, description=_SUCH_AN_ACCOUNT)]
+Actor = Annotated[str | None, Query(description="who did it", pattern=ID.pattern)]
+MinAmount = Annotated[int, Query(ge=0, le=POSITION_MAX)]
 _Named = Annotated[
     str | None,
     Query(

@@ -9,10 +9,19 @@ from pydantic import BaseModel, Field
 from api.http.queries.access import Readers
 from api.http.queries.events import UNKNOWN_EVENT
 from api.http.queries.listing import PagedInOrder, cursor_text, read_cursor
-from api.http.queries.parameters import AtMoment, Moment, Period, said
+from api.http.queries.parameters import (
+    AccountOrClass,
+    AtMoment,
+    EventType,
+    MinAmount,
+    Moment,
+    Period,
+    said,
+)
 from api.http.queries.question import Answered, Asked, Question, not_before
-from api.http.queries.trial_balance import AccountName, AssetName
+from api.http.queries.trial_balance import AssetName
 from api.http.schemas import AsOf
+from domain.accounts import CLASSES
 from domain.catalogue import Problem
 from domain.rejections import reject
 from ledger.log.entry import decode
@@ -23,11 +32,13 @@ from projections.queries import (
     INTERVALS_MAX,
     AccountKey,
     Interval,
+    LineFilter,
     StatementPlace,
     TooManyIntervals,
 )
 
 _READERS = Readers("the books' balances")
+_MaxAmount = Annotated[int | None, Query(ge=0, le=POSITION_MAX)]
 _Interval = Annotated[Interval, Query(description="the length of a step")]
 _Position = Annotated[int, Path(ge=1, le=POSITION_MAX)]
 _Against = Annotated[
@@ -65,14 +76,15 @@ class StatementLine(EventTold):
 
 
 class Turnover(BaseModel):
-    """The sums of the two sides."""
+    """The sums of the two sides, of all lines of the days."""
 
     debit: int
     credit: int
 
 
 class Statement(AsOf):
-    """Opening + debit - credit = closing, debit positive."""
+    """Opening + debit - credit = closing, debit positive. `turnover` is null where it is not known:
+    of a class as known at a moment of the past."""
 
     account: str
     asset: str
@@ -80,7 +92,7 @@ class Statement(AsOf):
     to: str | None
     opening: int
     items: list[StatementLine]
-    turnover: Turnover
+    turnover: Turnover | None
     closing: int
     next_cursor: str | None
     has_more: bool
@@ -140,19 +152,27 @@ class EventBalances(AsOf):
     legs: list[LegWithBalances]
 
 
+def account_key(account: str, asset: str) -> AccountKey:
+    """An account, or a class of the chart; raises Denied."""
+    key = AccountKey(account, asset)
+    if key.is_class and account not in CLASSES:
+        raise invalid(Problem("/account", "is no class of accounts"))
+    return key
+
+
 def read_series(
     asked: Asked,
-    account: AccountName,
+    account: AccountOrClass,
     asset: AssetName,
     *,
     period: Period,
     interval: _Interval = "day",
 ) -> Answered:
-    """An account's turnover and closing balance by day, week or month, as known now; at most 1,000
-    of them."""
-    days = asked.days(period)
+    """An account's or a class's turnover and closing balance by day, week or month, as known now;
+    at most 1,000 of them."""
+    days, key = asked.days(period), account_key(account, asset)
     try:
-        found = queries.series(asked.connection, AccountKey(account, asset), days, interval)
+        found = queries.series(asked.connection, key, days, interval)
     except TooManyIntervals:
         message = f"asks for more than {INTERVALS_MAX:,} times one {interval}"
         raise invalid(Problem("/interval", message)) from None
@@ -161,7 +181,7 @@ def read_series(
 
 def read_event_balances(asked: Asked, position: _Position) -> Answered:
     """What the event at a position did to each account, with the balances before and after it."""
-    reached = queries.reached(asked.connection)
+    reached = queries.known(asked.connection)
     found = entry(asked.connection, position)
     if found is None:
         raise Denied(reject(UNKNOWN_EVENT, position=position))
@@ -172,33 +192,42 @@ def read_event_balances(asked: Asked, position: _Position) -> Answered:
 
 def read_statement(
     asked: Asked,
-    account: AccountName,
+    account: AccountOrClass,
     asset: AssetName,
     *,
     period: Period,
     moment: AtMoment,
     page: PagedInOrder,
+    type: EventType = None,  # noqa: A002  (the parameter is called so)
+    min_amount: MinAmount = 0,
+    max_amount: _MaxAmount = None,
 ) -> Answered:
     """What was effective in a period, as known at a position or a time, in the order of the log:
-    late facts come last. Without a period, everything. Pages go on from the oldest line."""
+    late facts come last. Without a period, everything. Pages go on from the oldest line.
+
+    `account` may be a class like `cr.*.available`. A page by class, type or amount looks through a
+    bounded part of the log, so it may be short while there is more. Opening balance, turnover and
+    closing balance are those of all lines.
+    """
+    key, wanted = account_key(account, asset), LineFilter(type, min_amount, max_amount)
     if moment.effective_on is not None:
         raise invalid(Problem("/effective_on", "give a period, or from and to"))
     days = asked.days(period)
-    which = (asked.book.name, "statement", account, asset, days, moment)
+    which = (asked.book.name, "statement", key, wanted, days, moment)
+    known, place = asked.until(moment), None
     if page.after is not None:
         known, place = read_cursor(which, page.after, tuple[int, StatementPlace])
-    else:
-        known, place = _known(asked, moment, queries.reached(asked.connection)), None
+    not_before(known or 0, {"as_of_position": queries.reached(asked.connection, key)})
     found = queries.statement(
         asked.connection,
-        AccountKey(account, asset),
-        days.first,
-        days.last,
+        key,
+        days,
         position=known,
+        wanted=wanted,
         place=place,
         limit=page.limit,
     )
-    more = found.pop("place")
+    more, known = found.pop("place"), found["as_of_position"]
     return {
         "account": account,
         "asset": asset,
@@ -211,7 +240,7 @@ def read_statement(
 
 def read_restatement(
     asked: Asked,
-    account: AccountName,
+    account: AccountOrClass,
     asset: AssetName,
     *,
     moment: AtMoment,
@@ -219,14 +248,16 @@ def read_restatement(
     against: _Against = None,
 ) -> Answered:
     """The balance of `effective_on` as known at `at` (or `position`) and as known at `against` or
-    now, and the events told in between."""
+    now, and the events told in between. `account` may be a class like `cr.*.available`, a page of
+    which may be short while there is more."""
+    key = account_key(account, asset)
     if moment.effective_on is None or (moment.at is None and moment.position is None):
         missing = "effective_on" if moment.effective_on is None else "at"
         raise invalid(Problem(f"/{missing}", "is missing: give a date and a time as known at"))
     if against is not None and against.tzinfo is None:
         raise invalid(Problem("/against", "needs its offset from UTC, like 2026-11-20T05:42:00Z"))
-    which = (asked.book.name, "restatement", account, asset, moment, against)
-    now, after = queries.reached(asked.connection), None
+    which = (asked.book.name, "restatement", key, moment, against)
+    now, after = queries.reached(asked.connection, key), None
     then = _known(asked, moment, now)
     if against is not None:
         now = min(now, position_at(asked.connection, against))
@@ -236,18 +267,21 @@ def read_restatement(
         raise invalid(Problem("/against", "is before the moment to compare with"))
     found = queries.restatement(
         asked.connection,
-        AccountKey(account, asset),
+        key,
         moment.effective_on,
         then=then,
         now=now,
         after=after,
-        limit=page.limit + 1,
+        limit=page.limit,
     )
-    events, cursor = found["events"][: page.limit], None
-    if len(found["events"]) > page.limit:
-        cursor = cursor_text(which, (now, events[-1]["position"]))
-    more = {"next_cursor": cursor, "has_more": cursor is not None}
-    return {"account": account, "asset": asset, **found, "events": events, **more}
+    place = found.pop("place")
+    return {
+        "account": account,
+        "asset": asset,
+        **found,
+        "next_cursor": None if place is None else cursor_text(which, (now, place)),
+        "has_more": place is not None,
+    }
 
 
 def _known(asked: Asked, moment: Moment, reached: int) -> int:

@@ -20,6 +20,8 @@ QUESTIONS = (
     "accounts/suspense/statement?asset=USD",
     "accounts/suspense/restatement?asset=USD&effective_on=2026-01-01&position=0",
     "accounts/suspense/series?asset=USD",
+    "accounts/cr.*.available/statement?asset=USD",
+    "journal",
     "events/1/balances",
     "analytics/daily?from=2026-01-01&to=2026-01-02",
     "events",
