@@ -1,5 +1,7 @@
 """Settlement files of processors, line by line, against what the ledger has recorded."""
 
+import pytest
+
 from tests.scenarios.policies import MICRO_UNLOCK
 from tests.scenarios.pure import Pure
 from tests.scenarios.stage import Stage, plays_on
@@ -36,24 +38,34 @@ def test_d3_a_file_that_differs_from_the_ledger(stage: Stage) -> None:
     stage.when(resolved(stage, "RETURN")).then(settled(bank=2_838, cost=150, psp=509))
 
 
-def test_a_payout_of_sales_a_refund_and_a_dispute(stage: Stage) -> None:
-    sales(stage, a=5_000, b=3_000, c=2_000)
-    stage.given(refunded("b", 1_000, ref="re"))
-    stage.given(disputed(2_000, fee=1_500, payment_ref="c"), lost())
+@pytest.mark.parametrize(
+    ("paid", "back", "charged", "fee", "payout"),
+    [
+        ((5_000, 3_000, 2_000), 1_000, 1_500, 300, 5_200),
+        ((4_999, 3_001, 777), 3_001, 2_000, 29, 2_970),
+        ((100, 99, 9_999), 1, 100, 98, 0),
+        ((12_345, 6_789, 1_011), 13, 1_500, 621, 17_000),
+    ],
+)
+def test_6_10_a_payout_of_sales_a_refund_and_a_dispute(
+    stage: Stage, paid: tuple[int, int, int], back: int, charged: int, fee: int, payout: int
+) -> None:
+    first, second, third = paid
+    sales(stage, a=first, b=second, c=third)
+    stage.given(refunded("b", back, ref="re"))
+    stage.given(disputed(third, fee=charged, payment_ref="c"), lost())
     lines = (
-        line(PAID, 5_000, "a"),
-        line(PAID, 3_000, "b"),
-        line(REFUND, -1_000, "re"),
-        line(PAID, 2_000, "c"),
-        line(TAKEN, -2_000, "c"),
-        line("FEE", -1_500, "dispute"),
+        line(PAID, first, "a"),
+        line(PAID, second, "b"),
+        line(REFUND, -back, "re"),
+        line(PAID, third, "c"),
+        line(TAKEN, -third, "c"),
+        line("FEE", -charged, "dispute"),
     )
-    stage.when(settlement("file", *lines, fee=300, payout=5_200)).then(
-        accepted(), breaks(), settled(bank=5_200, cost=300)
-    )
-    stage.when(settlement("file", *lines, fee=300, payout=5_200)).then(
-        accepted(), breaks(), settled(bank=5_200, cost=300)
-    )
+    for _ in range(2):
+        stage.when(settlement("file", *lines, fee=fee, payout=payout)).then(
+            accepted(), breaks(), settled(bank=payout, cost=fee)
+        )
 
 
 def test_two_payouts_of_which_the_processor_takes_one_from_the_bank(stage: Stage) -> None:
