@@ -20,6 +20,9 @@ from tests.scenarios.write_path import WritePath
 
 TICK = timedelta(microseconds=1)
 Outcomes = Sequence[tuple[Sent, Answer]]
+NAMED = ("processor", "command", "processor_ref")
+#: What is told of a parked notice whose turn came and that had nothing new to say any more.
+RELEASED = "released without an event"
 
 
 class Heard(NamedTuple):
@@ -47,6 +50,8 @@ def audit(stage: WritePath, outcomes: Outcomes) -> Auditor:
         holds(verdict, outcome, code, details=details, bodies=bodies)
         if outcome == "parked":
             waiting.append(heard.sent)
+        elif RELEASED in heard.told:
+            waiting.remove(heard.sent)
     witnessed(stage, entries, auditor)
     applied = {entry.key for entry in entries}
     now = after(entries, len(entries))
@@ -71,14 +76,21 @@ def hear(auditor: Auditor, sent: Sent, now: datetime, entries: list[Entry]) -> A
 def decided(stage: WritePath, entries: list[Entry], outcomes: Outcomes) -> Iterator[Heard]:
     """Everything that was decided, and notices that had waited once more."""
     left = dict(enumerate(entries, 1))
+    written_by = {entry.key for entry in entries}
     waited: dict[str, list[Sent]] = {}
+    for sent, answer in outcomes:
+        if answer.code == "AWAITING_REFERENT":
+            waited[stage.request(sent).key.hex()] = [sent]
     for sent, answer in outcomes:
         told = msgspec.json.decode(answer.body)
         written = [left.pop(event.position) for event in answer.events]
         position = answer.events[0].position if written else answer.position
         yield Heard(position, not written, sent, answer.status, told, written)
-        if answer.code == "AWAITING_REFERENT":
-            waited[stage.request(sent).key.hex()] = [sent]
+        for released in told.get("released", ()):
+            for key, (parked,) in waited.items():
+                if key not in written_by and named(parked) == tuple(released[f] for f in NAMED):
+                    said_nothing = {"outcome": "accepted", RELEASED: True}
+                    yield Heard(released["position"], True, parked, 201, said_nothing, [])
     for position, entry in sorted(left.items()):
         if position not in left:
             continue
@@ -86,6 +98,11 @@ def decided(stage: WritePath, entries: list[Entry], outcomes: Outcomes) -> Itera
         written = [left.pop(at) for at in sorted(mine)]
         (sent,) = waited.get(entry.key) or [unheard(entry)]
         yield Heard(position, False, sent, 201, heard_again(written), written)
+
+
+def named(sent: Sent) -> tuple[str, ...]:
+    """How processors name a notice."""
+    return tuple({**sent.fields, "command": sent.command}[field] for field in NAMED)
 
 
 def heard_again(entries: list[Entry]) -> dict[str, Any]:

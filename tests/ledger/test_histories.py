@@ -41,3 +41,24 @@ def test_two_refunds_that_say_the_same_wait_for_one_purchase(database: Database)
     history.send([purchase], writer=0)
     history.send([refund(-1), purchase], writer=0)
     history.teardown()
+
+
+def test_a_notice_that_says_nothing_when_its_turn_comes_is_heard_then(database: Database) -> None:
+    """Two losses wait for one dispute: the second is one already, whatever is told later."""
+    stripe = {"processor": "stripe", "processor_ref": "next"}
+    bought: Drawn = ("record-purchase", {"package": "small", "price": 999, "user": "ann"}, "amy")
+    disputed: Drawn = ("open-dispute", {"payment_ref": "payment-1", "amount": 999}, "amy")
+
+    def closed(outcome: str) -> Drawn:
+        return ("close-dispute", {"dispute": "dispute-1", "outcome": outcome}, "amy")
+
+    class Here(Histories):
+        pass
+
+    Here.database = database
+    history = Here()
+    history.begin(name="platform")
+    for name, fields, actor in (closed("LOST"), closed("LOST"), bought, disputed, closed("WON")):
+        more = {"fee": 0} if name == "open-dispute" else {}
+        history.send([(name, {**fields, **stripe, **more}, actor)], writer=0)
+    history.teardown()
