@@ -5,22 +5,29 @@ from projections.engine.register import Register
 from projections.models.account_classes import AccountClasses
 from projections.models.adjustments import Adjustments
 from projections.models.authorizations import Authorizations
+from projections.models.breaks import Breaks
 from projections.models.calls import Calls
 from projections.models.daily import Daily
 from projections.models.disputes import Disputes
 from projections.models.earnings import Earnings
 from projections.models.entitlements import Entitlements
+from projections.models.freezes import Freezes
 from projections.models.holds import Holds
+from projections.models.invoices import Invoices
 from projections.models.journal import Journal
 from projections.models.liability import Liability
 from projections.models.notices import Notices
 from projections.models.offers import Offers
 from projections.models.payments import Payments
 from projections.models.payouts import Payouts
+from projections.models.periods import ClosedPeriods
+from projections.models.policies import PolicyVersions
 from projections.models.purchases import Purchases
+from projections.models.refunds import Refunds
 from projections.models.revenue import Revenue
 from projections.models.risk import Risk
 from projections.models.sales import Sales
+from projections.models.settlements import Settlements
 from projections.models.subscriptions import Subscriptions
 from projections.models.tiers import Tiers
 from projections.models.wallets import Wallets
@@ -44,6 +51,13 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     Calls,
     Subscriptions,
     Adjustments,
+    Refunds,
+    Invoices,
+    Freezes,
+    PolicyVersions,
+    ClosedPeriods,
+    Settlements,
+    Breaks,
     Risk,
     Revenue,
     Liability,

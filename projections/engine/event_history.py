@@ -1,29 +1,28 @@
 """The events of one thing, as a register shows them: what happened, who did it, what it posted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from domain.event import Event
-from ledger.log import reading
 from ledger.log.entry import decode
-from ledger.postgres.database import Connection
+from ledger.log.reading import Placed
 
 #: Events that one answer shows.
 HISTORY_MAX = 1_000
 
 
 def event_history(
-    connection: Connection, tag: str, until: int, status: Callable[[Event], str | None]
+    rows: Iterable[Placed], status: Callable[[Event, int], str | None]
 ) -> list[dict[str, Any]]:
-    """The events with a tag up to a position, at most 1,000, in order.
+    """The events of the entries in `rows`.
 
-    `status` is asked about each of them, in order, and says how the thing stands after it; None
-    leaves the event out.
+    `status` is asked about each of them and its position, in order, and says how the thing stands
+    after it; None leaves the event out.
     """
     found = []
-    for position, data in reading.listing(connection, until=until, tag=tag, limit=HISTORY_MAX):
+    for position, data in rows:
         entry = decode(data)
-        stands = status(entry.event())
+        stands = status(entry.event(), position)
         if stands is not None:
             found.append(
                 {

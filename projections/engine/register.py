@@ -54,6 +54,17 @@ class Detail(msgspec.Struct, frozen=True):
     of: Callable[[Any], Any]
 
 
+class Life(State, frozen=True, kw_only=True):
+    """The state of a thing whose events have no tag of its own, so that it remembers where they
+    are; the last ones, of very many."""
+
+    status: str | None = None
+    positions: tuple[int, ...] = ()
+
+
+LIFE_EVENTS_MAX = 1_000
+
+
 class RegisterRow(msgspec.Struct):
     """A thing as its life so far leaves it; `values` are those of the columns that events say."""
 
@@ -111,6 +122,19 @@ class Register(Projection):
         return [each for each in ids if ":" not in each]
 
     @classmethod
+    def apply(cls, state: Any, name: str, event: Event, position: int) -> Any:
+        """The state of the thing `name` after an event of its life."""
+        after = state.apply(f"{cls.prefix}{name}", event)
+        if isinstance(after, Life):
+            positions = (*state.positions, position)[-LIFE_EVENTS_MAX:]
+            return msgspec.structs.replace(after, positions=positions)
+        return after
+
+    def complete(self, connection: Connection, rows: Sequence[RegisterRow], until: int) -> None:
+        """Add to rows what neither their states nor their events say, from the log up to `until`;
+        nothing unless a register says otherwise."""
+
+    @classmethod
     def status_of(cls, state: Any) -> str | None:
         """The status of a thing; None: there is none, and no row."""
         status: str | None = state.status
@@ -139,6 +163,8 @@ class Register(Projection):
             for entry, ids in changes:
                 for name in ids:
                     self._follow(rows, name, entry)
+            until = self._changes[-1].position
+            self.complete(cursor.connection, [rows[name] for name in names], until)
             self._put(cursor, {name: rows[name] for name in names})
         self._changes = []
 
@@ -160,7 +186,7 @@ class Register(Projection):
                 self.state(), nothing, labels, at, position, at, position
             )
         event: Any = entry.event
-        row.state = row.state.apply(f"{self.prefix}{name}", event)
+        row.state = self.apply(row.state, name, event, position)
         row.updated_at, row.last_position = at, position
         for number, column in enumerate(self._said):
             assert column.step is not None

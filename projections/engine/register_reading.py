@@ -3,19 +3,20 @@
 The query holds the conditions that were asked for and no other, so that an index feeds it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from psycopg import sql
 
 from domain.event import Event
-from ledger.log.reading import POSITION_MAX
+from ledger.log import reading
+from ledger.log.reading import POSITION_MAX, Placed
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
-from projections.engine.event_history import event_history
+from projections.engine.event_history import HISTORY_MAX, event_history
 from projections.engine.projection import template
-from projections.engine.register import ALWAYS, Register
+from projections.engine.register import ALWAYS, Life, Register
 
 SQL = sql_files.load("register", "projections")
 
@@ -90,23 +91,28 @@ def register_item(
     item = _item(register, row, currency)
     state = msgspec.msgpack.decode(row[1], type=register.state)
     details = {detail.name: detail.of(state) for detail in register.details}
-    history = _history(connection, register, name, item["last_position"])
+    history = _history(connection, register, name, state, item["last_position"])
     return {**item, **details, "history": history, "as_of_position": position}
 
 
 def _history(
-    connection: Connection, register: type[Register], name: str, until: int
+    connection: Connection, register: type[Register], name: str, now: Any, until: int
 ) -> list[dict[str, Any]]:
-    key, state = f"{register.state.KIND}:{name}", register.state()
+    if isinstance(now, Life):
+        rows: Iterable[Placed] = sorted(reading.entries(connection, now.positions).items())
+    else:
+        tag = f"{register.prefix}{name}"
+        rows = reading.listing(connection, until=until, tag=tag, limit=HISTORY_MAX)
+    state: Any = register.state()
 
-    def status(event: Event) -> str | None:
+    def status(event: Event, position: int) -> str | None:
         nonlocal state
         if name not in register.ids_of(event):
             return None
-        state = state.apply(key, event)
+        state = register.apply(state, name, event, position)
         return register.status_of(state)
 
-    return event_history(connection, key, until, status)
+    return event_history(rows, status)
 
 
 def _names(register: type[Register]) -> list[str]:

@@ -16,9 +16,10 @@ from domain.event import Event
 from domain.payments.payment import PaymentRecord, SuspenseResolution, payment_key
 from domain.payments.suspense import ReleasePayment
 from domain.rejections import AWAITING_REFERENT, STALE_FIGURE
+from ledger.log import reading
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
-from projections.engine.event_history import event_history
+from projections.engine.event_history import HISTORY_MAX, event_history
 from projections.engine.projection import template
 from projections.models.notices import APPLIED, SUSPENDED, Notices
 
@@ -204,7 +205,7 @@ def _history(connection: Connection, item: dict[str, Any], until: int) -> list[d
         return []
     tag, payment = payment_key(ref), PaymentRecord()
 
-    def status(event: Event) -> str | None:
+    def status(event: Event, _position: int) -> str | None:
         nonlocal payment
         before, payment = payment, payment.apply(tag, event)
         waited, waits = (
@@ -214,4 +215,5 @@ def _history(connection: Connection, item: dict[str, Any], until: int) -> list[d
             return None
         return SUSPENDED if waits else APPLIED
 
-    return event_history(connection, tag, until, status)
+    rows = reading.listing(connection, until=until, tag=tag, limit=HISTORY_MAX)
+    return event_history(rows, status)

@@ -84,7 +84,7 @@ class Sales(Register):
 
     name, item = "sales", "sale"
     version = 1
-    weight = 4
+    weight = 8
     state = SaleRecord
     statuses = tuple(SaleStatus)
     branches = lives(SaleEvent, PaymentSuspended)

@@ -1,6 +1,7 @@
 """Registers against the plain words of a log in which everything happens."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from projections import queries
 from projections.models.authorizations import Authorizations
 from projections.models.calls import Calls
 from projections.models.holds import Holds
+from projections.models.invoices import Invoices
+from projections.models.refunds import Refunds
 from projections.models.sales import Sales
 from projections.models.subscriptions import Subscriptions
 from projections.queries import REGISTERS, Register, Wanted
@@ -21,7 +24,25 @@ NAMED_BY = {
     "payouts": "payout_id", "disputes": "dispute_id", "sales": "sale_id",
     "purchases": "purchase_id", "payments": "", "holds": "hold_id",
     "authorizations": "payment_id", "calls": "call_id", "subscriptions": "subscription_id",
-    "adjustments": "adjustment_id",
+    "adjustments": "adjustment_id", "refunds": "refund_id", "settlements": "", "breaks": "",
+}  # fmt: skip
+
+
+Naming = Callable[[dict[str, Any]], str]
+#: Those whose things have no tags of their own: by which events, and by what in their bodies.
+TAGLESS: dict[str, tuple[set[str], Naming]] = {
+    "invoices": (
+        {"invoice.issued.v1", "credit_note.issued.v1", "debit_note.issued.v1"},
+        lambda body: str(body["number"]),
+    ),
+    "freezes": (
+        {"account.frozen.v1", "account.unfrozen.v1"},
+        lambda body: f"{body['kind']}-{body['subject']}-{body['scope']}",
+    ),
+    "policies": (
+        {"policy.proposed.v1", "policy.published.v1"}, lambda body: str(body["version"]),
+    ),
+    "periods": ({"period.closed.v1"}, lambda body: str(body["period"])),
 }  # fmt: skip
 
 
@@ -37,19 +58,31 @@ def registered(reader: Connection, register: type[Register]) -> dict[str, dict[s
     return {item["id"]: item for item in found}
 
 
-@pytest.mark.parametrize("register", REGISTERS, ids=lambda each: each.name)
-def test_a_register_has_everything_of_its_kind(
-    rows: sums.Rows, reader: Connection, register: type[Register]
-) -> None:
-    kind, field = register.state.KIND, NAMED_BY[register.name]
+def lives_of(rows: sums.Rows, register: type[Register]) -> dict[str, list[dict[str, Any]]]:
+    """The events in the life of each thing that the register should have."""
     lives: dict[str, list[dict[str, Any]]] = {}
+    if register.name in TAGLESS:
+        types, naming = TAGLESS[register.name]
+        for entry in sums.entries(rows):
+            if entry["type"] in types:
+                lives.setdefault(naming(entry["body"]), []).append(entry)
+        return lives
+    kind, field = register.state.KIND, NAMED_BY[register.name]
     for entry in sums.entries(rows):
         for tag in entry["tags"]:
             if tag.startswith(f"{kind}:"):
                 lives.setdefault(tag.removeprefix(f"{kind}:"), []).append(entry)
-    if field:
-        named = {entry["body"].get(field) for entry in sums.entries(rows)}
-        lives = {name: life for name, life in lives.items() if name in named}
+    if not field:
+        return lives
+    named = {entry["body"].get(field) for entry in sums.entries(rows)}
+    return {name: life for name, life in lives.items() if name in named}
+
+
+@pytest.mark.parametrize("register", REGISTERS, ids=lambda each: each.name)
+def test_a_register_has_everything_of_its_kind(
+    rows: sums.Rows, reader: Connection, register: type[Register]
+) -> None:
+    lives = lives_of(rows, register)
     found = registered(reader, register)
     assert found and set(found) == set(lives)
     for name, life in lives.items():
@@ -112,3 +145,39 @@ def test_sums_of_registers_are_those_of_their_events(rows: sums.Rows, reader: Co
         for number, row in registered(reader, register).items():
             found |= Counter({(name, number): row[name] for name in names if row[name]})
     assert found == expected
+
+
+def test_histories_are_whole(rows: sums.Rows, reader: Connection) -> None:
+    for register in REGISTERS:
+        for name, life in lives_of(rows, register).items():
+            one = queries.register_item(reader, register, name, "USD")
+            told = [each["position"] for each in one["history"]]
+            assert told == [entry["position"] for entry in life], (register.name, name)
+            assert one["history"][-1]["status"] == one["status"]
+
+
+def test_parties_of_refunds_and_invoices_are_those_of_their_sales(
+    rows: sums.Rows, reader: Connection
+) -> None:
+    parties = {}
+    for entry in sums.entries(rows):
+        body = entry["body"]
+        if "gross" in body and "sale_id" in body:
+            parties[body["sale_id"]] = body["buyer"], body.get("creator")
+        if entry["type"] == "tokens.purchased.v1":
+            parties[body["purchase_id"]] = body["user"], None
+    for register in (Refunds, Invoices):
+        found = registered(reader, register).values()
+        for row in found:
+            of = row["sale"] or row["purchase"]
+            assert (row["user"], row["creator"]) == parties[of], row
+        assert found
+
+
+def test_invoices_add_up_to_what_is_owed(rows: sums.Rows, reader: Connection) -> None:
+    signs = {"INVOICE": 1, "CREDIT_NOTE": -1, "DEBIT_NOTE": 1}
+    vat: Counter[str] = Counter()
+    for row in registered(reader, Invoices).values():
+        vat[row["country"]] += signs[row["kind"]] * row["vat"]
+    owed = sums.balances(rows)
+    assert vat and all(-owed[f"vat.{country}", "USD"] == sum_ for country, sum_ in vat.items())

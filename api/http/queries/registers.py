@@ -24,7 +24,7 @@ from api.http.queries.listing import (
     read_cursor,
     status_filter,
 )
-from api.http.queries.parameters import Period, PeriodAsked, Subject
+from api.http.queries.parameters import Period, PeriodAsked
 from api.http.queries.question import Answered, Asked, Question, not_before
 from api.http.schemas import AsOf
 from domain.rejections import Reason, reject
@@ -239,25 +239,23 @@ def _one_query(register: type[Register], may: PartyOrReaders) -> Any:
         f"UNKNOWN_{name.upper()}", 404, f"Unknown {said}", f"there is no {said} {{{name}}}"
     )
 
-    def query(asked: Asked, **given: str) -> Answered:
+    def query(asked: Asked, number: str) -> Answered:
+        own = may.own(asked.identity)
         found = queries.register_item(
-            asked.connection,
-            register,
-            given[name],
-            asked.book.currency,
-            own=may.own(asked.identity),
+            asked.connection, register, number, asked.book.currency, own=own
         )
         not_before(asked.min_position, found)
         if "id" not in found:
-            raise Denied(reject(unknown, **given))
+            raise Denied(reject(unknown, **{name: number}))
         return found
 
     query.__name__ = f"read_{name}"
     query.__doc__ = f"One of the {register.name}, with the events of its life and what each posted."
     asked = Parameter("asked", Parameter.POSITIONAL_OR_KEYWORD)
-    subject = Annotated[str, Path(pattern=REFERENCE)] if register.by_reference else Subject
+    pattern = REFERENCE if register.by_reference else ID.pattern
+    subject = Annotated[str, Path(alias=name, pattern=pattern)]
     query.__signature__ = Signature(  # type: ignore[attr-defined]
-        [asked, Parameter(name, _KEYWORD, annotation=subject)]
+        [asked, Parameter("number", _KEYWORD, annotation=subject)]
     )
     return query
 

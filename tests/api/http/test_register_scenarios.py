@@ -1,79 +1,13 @@
 """Registers over HTTP: what happened, and how each register lists it and shows it alone.
 
-The figures are those of the scenario. What is the same of all registers is asked of all.
+The figures are those of the scenario.
 """
 
-import os
-from typing import Any, get_args
+from typing import Any
 
-import httpx
-import pytest
-from pydantic import BaseModel
-
-from api.http.queries.registers import BY_REGISTER
-from api.provisioning import Provisioning, provision_book
 from ledger.api_keys import Role
-from ledger.postgres.database import Database
-from projections.queries import REGISTERS, Register
-from tests.api.conftest import Caller, Tenant, fresh, shaped
-from tests.golden.history import POLICY
-
-every_register = pytest.mark.parametrize("register", REGISTERS, ids=lambda each: each.name)
-
-
-@pytest.fixture(scope="module")
-def platform(http: httpx.Client, database: Database) -> Tenant:
-    """A book whose policy sells everything, with 19 % VAT in Germany."""
-    first = Provisioning(POLICY, "1970-01-01T00:00:00Z", "ann", "bob")
-    book = provision_book(database, f"Registers-{os.getpid()}", first)
-    return Tenant(http, database, book)
-
-
-@pytest.fixture(scope="module")
-def backend(platform: Tenant) -> Caller:
-    """The platform's backend."""
-    return platform.caller()
-
-
-def done(caller: Caller, command: str, **fields: Any) -> tuple[dict[str, Any], int]:
-    """The body of the first event of an accepted command, and the position of the last."""
-    answer = caller.send(command, fields)
-    assert answer.status_code in {201, 202}, answer.text
-    told = answer.json()
-    return told["events"][0]["body"], told["position"]
-
-
-def paid(**more: Any) -> dict[str, Any]:
-    """Who told of a payment."""
-    return {"processor": "stripe", "processor_ref": fresh("ref"), **more}
-
-
-def listed(caller: Caller, name: str, **asked: Any) -> list[dict[str, Any]]:
-    """The items of a register, each with the documented fields."""
-    schema: type[BaseModel] = BY_REGISTER[name][0].schema
-    page = shaped(schema, caller.ask(name, **asked).json())
-    (item,) = get_args(schema.model_fields["items"].annotation)
-    assert all(set(each) == set(item.model_fields) for each in page["items"])
-    items: list[dict[str, Any]] = page["items"]
-    return items
-
-
-def alone(caller: Caller, name: str, number: str, **asked: Any) -> dict[str, Any]:
-    """One thing of a register, with the documented fields."""
-    return shaped(BY_REGISTER[name][1].schema, caller.ask(f"{name}/{number}", **asked).json())
-
-
-def finds(caller: Caller, name: str, item: dict[str, Any], *filters: str) -> None:
-    """Each filter with the item's value finds it and, with another value, not."""
-    mine = {"min_position": item["last_position"], "user": item.get("user")}
-    mine = {key: value for key, value in mine.items() if value is not None}
-    for key in filters:
-        assert item in listed(caller, name, **{**mine, key: item[key]}), key
-        assert item not in listed(caller, name, **{**mine, key: "another"}), key
-    today = {"period": item["created_at"][:10]}
-    assert item in listed(caller, name, **mine, **today)
-    assert listed(caller, name, **mine, period="2020") == []
-    assert item in listed(caller, name, **mine, status=item["status"].lower())
+from tests.api.conftest import Caller, Tenant, fresh
+from tests.api.registered import alone, done, finds, listed, paid
 
 
 def test_a_sale_by_card(backend: Caller) -> None:
@@ -282,28 +216,3 @@ def test_a_fan_reads_their_own(backend: Caller, platform: Tenant) -> None:
     assert fan.ask(f"sales/{foreign}").status_code == 404
     assert fan.ask("adjustments").status_code == fan.ask("payouts").status_code == 403
     assert platform.caller(Role.CREATOR, "star").ask("sales").status_code == 403
-
-
-@every_register
-def test_what_is_malformed_is_refused_with_its_pointer(
-    backend: Caller, register: type[Register]
-) -> None:
-    asked: dict[str, Any] = dict.fromkeys(register.filters(), "a b")
-    asked |= {"status": "odd", "limit": 0, "after": "c", "period": "soon", "older_than": "1y"}
-    asked |= {"order": "up", "label.run": ""}
-    if register.amount is not None:
-        asked["min_amount"] = -1
-    for name, value in asked.items():
-        answer = backend.ask(register.name, **{name: value})
-        assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST"), name
-        assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{name}"]
-
-
-@every_register
-def test_what_is_not_there(backend: Caller, register: type[Register]) -> None:
-    unknown = backend.ask(f"{register.name}/nobody-s")
-    code = f"UNKNOWN_{register.item.upper()}"
-    assert (unknown.status_code, unknown.json()["code"]) == (404, code)
-    (name, *_) = register.filters()
-    answer = backend.ask(register.name, **{name: "nobody"}).json()
-    assert (answer["items"], answer["has_more"], answer["next_cursor"]) == ([], False, None)

@@ -21,7 +21,7 @@ from tests.conftest import FreshBook
 from tests.projections.explaining import Explaining
 from tests.projections.following import follow
 
-ROWS = 60_000
+ROWS = 40_000
 LIMIT = 20
 #: Rows that two plans may look at: a fortieth of all.
 READ_MAX = 2 * ROWS // 40
