@@ -25,6 +25,9 @@ from projections.engine.projection import Projection, Table, template
 
 SQL = sql_files.load("register", "projections")
 
+#: Goes up with the tables that `register.sql` makes.
+LAYOUT = 2
+
 Branches = ByClass[Callable[["Register", PlacedEntry], None]]
 
 
@@ -92,6 +95,8 @@ class Register(Projection):
     #: Whether its ids are processors' references.
     by_reference: ClassVar[bool] = False
     branches: ClassVar[Branches]
+    #: The table of labels beside its own.
+    labels: ClassVar[str]
     #: What the tags of its things begin with.
     prefix: ClassVar[str]
     ordered = True
@@ -101,9 +106,13 @@ class Register(Projection):
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
-        cls.tables = (Table(cls.name, ("id",)),)
+        cls.labels = f"{cls.name}_labels"
+        cls.tables = (
+            Table(cls.name, ("id",)),
+            Table(cls.labels, ("label", "first_position", "id")),
+        )
         #: Another fold of the state, or another shape, makes other rows.
-        cls.version += cls.state.FOLD_VERSION - 1
+        cls.version += cls.state.FOLD_VERSION + LAYOUT - 2
         cls.prefix = f"{cls.state.KIND}:"
         cls._kept = tuple(column for column in cls.columns if column.of is not None)
         cls._said = tuple(column for column in cls.columns if column.step is not None)
@@ -165,7 +174,7 @@ class Register(Projection):
                     self._follow(rows, name, entry)
             until = self._changes[-1].position
             self.complete(cursor.connection, [rows[name] for name in names], until)
-            self._put(cursor, {name: rows[name] for name in names})
+            self._put(cursor, {name: rows[name] for name in names}, self._changes[0].position)
         self._changes = []
 
     def _loaded(self, cursor: Cursor[Any], names: list[str]) -> dict[str, RegisterRow]:
@@ -192,9 +201,11 @@ class Register(Projection):
             assert column.step is not None
             row.values[number] = column.step(row.values[number], event)
 
-    def _put(self, cursor: Cursor[Any], rows: dict[str, RegisterRow]) -> None:
+    def _put(self, cursor: Cursor[Any], rows: dict[str, RegisterRow], since: int) -> None:
+        """Write the rows; those that began at `since` or after it are new."""
         encode = msgspec.msgpack.Encoder().encode
         found: list[tuple[Any, ...]] = []
+        labels: list[tuple[str, int, str]] = []
         for name, row in rows.items():
             status = self.status_of(row.state)
             if status is not None:
@@ -202,10 +213,16 @@ class Register(Projection):
                 times = row.created_at, row.updated_at, row.first_position, row.last_position
                 head = name, encode(row.state), status, *times
                 found.append((*head, *kept, *row.values, row.labels))
+                if row.labels and row.first_position >= since:
+                    new = ((label, row.first_position, name) for label in row.labels.split(","))
+                    labels.extend(new)
         if found:
             types = [*(kind for _, kind in ALWAYS), *(each.type for each in self._ordered()), TEXT]
             values = zip(*found, strict=True)
             cursor.execute(self.sql["put"], list(map(array, types, values)))
+        if labels:
+            values = zip(*labels, strict=True)
+            cursor.execute(self.sql["put_labels"], list(map(array, (TEXT, INTEGER, TEXT), values)))
 
     @classmethod
     def _ordered(cls) -> tuple[Column, ...]:
@@ -213,7 +230,7 @@ class Register(Projection):
 
     def bind(self, suffix: str) -> dict[str, bytes]:
         """Its queries, with tables of that suffix."""
-        table = sql.Identifier(f"{self.name}{suffix}")
+        table, labels = (sql.Identifier(f"{each.name}{suffix}") for each in self.tables)
         columns = self._ordered()
         said = ("id", "state", "labels", "created_at", "first_position")
         names = [*(name for name, _ in ALWAYS), *(column.name for column in columns)]
@@ -222,7 +239,7 @@ class Register(Projection):
         changes = [name for name in names if name not in said or name == "state"]
 
         def query(name: str, **values: sql.Composable) -> sql.Composed:
-            return template(SQL[name]).format(table=table, **values)
+            return template(SQL[name]).format(table=table, labels=labels, **values)
 
         indexes = [query("indexes")]
         indexes += [query("index", column=sql.Identifier(name)) for name in filters]
@@ -232,6 +249,7 @@ class Register(Projection):
         made = {
             "tables": query("tables", columns=_definitions(columns)),
             "indexes": sql.SQL(";\n").join(indexes),
+            "put_labels": query("put_labels"),
             "load": query("load", names=identifiers(loaded)),
             "put": query(
                 "put",

@@ -66,7 +66,8 @@ def register_page(
             last = min(last, after.position)
         else:
             first = max(first, after.position)
-    query = _query(register, "list", conditions, order="DESC" if newest_first else "ASC")
+    name = "list_of_label" if wanted.labels else "list"
+    query = _query(register, name, conditions, order="DESC" if newest_first else "ASC")
     statuses = list(wanted.statuses or register.statuses)
     values |= {"statuses": statuses, "first": first, "last": last, "limit": limit}
     found = connection.execute(query, values).fetchall()
@@ -146,8 +147,9 @@ def _conditions(
         conditions.append(sql.SQL("{} >= %(min_amount)s").format(column))
         values["min_amount"] = wanted.min_amount
     if wanted.labels:
+        labels = sorted(map("=".join, wanted.labels.items()))
         conditions.append(sql.SQL("o.labels @> %(labels)s::text[]"))
-        values["labels"] = sorted(map("=".join, wanted.labels.items()))
+        values |= {"label": labels[0], "labels": labels}
     return conditions, values
 
 
@@ -157,6 +159,7 @@ def _query(
     wanted = sql.SQL("\n      AND ").join(conditions) if conditions else sql.SQL("true")
     composed = template(SQL[name]).format(
         table=sql.Identifier(register.name),
+        labels=sql.Identifier(register.labels),
         register=sql.Literal(register.name),
         names=sql.SQL(", ").join(sql.Identifier("o", each) for each in _names(register)),
         wanted=wanted,

@@ -11,7 +11,7 @@ from domain.tiers.tier import NEW, TIER, TierChanged
 from ledger.log import reading
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
-from projections.engine.event_history import event_history
+from projections.engine.event_history import HISTORY_MAX, event_history
 from projections.engine.projection import template
 from projections.models.tier_forecast import Ladders
 from projections.models.tiers import TierRow, Tiers, ladders_of
@@ -69,7 +69,8 @@ def tier(
     values = {"user": user, "edge": now - ladder.window}
     row = connection.execute(_ONE, values).fetchone() or (0, None)
     item = _nobody(user, currency) if row[1] is None else _item(row, currency)
-    history = event_history(connection, f"{TIER}{user}", row[0], _status)
+    told = reading.listing(connection, until=row[0], tag=f"{TIER}{user}", limit=HISTORY_MAX)
+    history = event_history(told, _status)
     return {
         **item,
         "window_days": ladder.window_days,
@@ -79,7 +80,7 @@ def tier(
     }
 
 
-def _status(event: Event) -> str | None:
+def _status(event: Event, _position: int) -> str | None:
     return event.tier if isinstance(event, TierChanged) else None
 
 

@@ -1,18 +1,23 @@
 -- name: tables
 -- The rows of a register: what its columns say of each thing, the state that they follow from, as
 -- the domain encodes it, and where in the log its life began and was last changed. Labels are
--- KEY=VALUE.
+-- KEY=VALUE; they stand once more beside the rows, in the order of the log, to be walked along.
 CREATE TABLE {table} ({columns}) WITH (fillfactor = 70);
-GRANT SELECT ON {table} TO tokenledger_auditor;
+CREATE TABLE {labels} (
+  label          text COLLATE "C" NOT NULL,
+  first_position bigint NOT NULL,
+  id             text COLLATE "C" NOT NULL,
+  PRIMARY KEY (label, first_position, id)
+);
+GRANT SELECT ON {table}, {labels} TO tokenledger_auditor;
 
 -- name: index
 -- By which rows are asked for: those of one value and one status stand in the order of the log.
 CREATE INDEX ON {table} ({column}, status, first_position) WHERE {column} IS NOT NULL;
 
 -- name: indexes
--- What every register is asked for: by status, by amount, by labels.
+-- What every register is asked for.
 CREATE INDEX ON {table} (status, first_position);
-CREATE INDEX ON {table} USING gin (labels) WITH (fastupdate = off) WHERE labels IS NOT NULL;
 
 -- name: index_of_amount
 -- For those that ask for large amounts.
@@ -27,6 +32,11 @@ SELECT {names} FROM {table} WHERE id = ANY (%s::text[]);
 INSERT INTO {table} ({names}, labels)
 SELECT {names}, string_to_array(labels, ',') FROM unnest({arrays}) AS page ({names}, labels)
 ON CONFLICT (id) DO UPDATE SET {changes};
+
+-- name: put_labels
+-- The labels of rows that are new.
+INSERT INTO {labels} (label, first_position, id)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[]);
 
 -- name: one
 -- One row with the position it stands for; nulls where there is none.
@@ -49,6 +59,21 @@ LEFT JOIN LATERAL (
     ORDER BY o.first_position {order}, o.id {order} LIMIT %(limit)s
   ) o
   ORDER BY o.first_position {order}, o.id {order} LIMIT %(limit)s
+) o ON true
+WHERE p.name = {register}
+ORDER BY o.first_position {order}, o.id {order};
+
+-- name: list_of_label
+-- The same of rows that carry a label, along the index of labels.
+SELECT p.position, {names}
+FROM projections p
+LEFT JOIN LATERAL (
+  SELECT o.*
+  FROM {labels} l JOIN {table} o ON o.id = l.id
+  WHERE l.label = %(label)s COLLATE "C"
+    AND l.first_position BETWEEN %(first)s::bigint AND %(last)s::bigint
+    AND o.status = ANY (%(statuses)s::text[]) AND {wanted}
+  ORDER BY l.first_position {order}, l.id {order} LIMIT %(limit)s
 ) o ON true
 WHERE p.name = {register}
 ORDER BY o.first_position {order}, o.id {order};
