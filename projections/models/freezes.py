@@ -12,7 +12,7 @@ from projections.engine.register import Life, Register, lives
 FROZEN, LIFTED = "FROZEN", "LIFTED"
 
 
-class Freeze(Life, frozen=True, kw_only=True):
+class FrozenScope(Life, frozen=True, kw_only=True):
     """One scope of a wallet or a creator, and why it was frozen or lifted last."""
 
     KIND: ClassVar[str] = "freeze"
@@ -24,12 +24,12 @@ class Freeze(Life, frozen=True, kw_only=True):
     purchase: str | None = None
     of_finance: bool = False
 
-    def apply(self, key: str, event: Event) -> "Freeze":
+    def apply(self, key: str, event: Event) -> "FrozenScope":
         """Frozen; or lifted, unless something else remains."""
         assert isinstance(event, FreezeEvent)
         lifted = isinstance(event, AccountUnfrozen) and not event.remains
         frozen = isinstance(event, AccountFrozen)
-        return Freeze(
+        return FrozenScope(
             status=LIFTED if lifted else FROZEN,
             subject=event.subject,
             kind=event.kind,
@@ -49,7 +49,7 @@ class Freezes(Register):
 
     name, item = "freezes", "freeze"
     version = 1
-    state = Freeze
+    state = FrozenScope
     statuses = (FROZEN, LIFTED)
     branches = lives(FreezeEvent)
     columns = (
