@@ -7,6 +7,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from api.cli.terminal import CommandFailed, books_of, fail, opened, out, progress_bar
+from ledger import gc_tuning
 from ledger.books import Book
 from ledger.postgres.database import Database, connect
 from ledger.write import new_folds
@@ -63,6 +64,7 @@ def verify_books(
     is right, otherwise with 1 and the first difference of each book.
     """
     clean = True
+    gc_tuning.relax()
     with opened() as where, progress_bar() as bar:
         for each in books_of(where, book):
             task = bar.add_task(f"verify {each.name}", total=None)

@@ -24,6 +24,7 @@ from api.http.notice_metrics import NoticeGauges, OverdueAlarm, waiting_notices
 from api.http.problems import RETRY_AFTER_S
 from api.http.stream_metrics import StreamMetrics, streams
 from api.http.tie_out_watch import TieOutMetrics, TieOutWatch, health_of
+from api.http.volume_metrics import VolumeGauge, used_volume
 from api.service import DatabaseAway, Service
 from domain.rejections import UNAUTHENTICATED, reject
 from ledger.books import Book, list_books
@@ -155,12 +156,14 @@ def _book_status(service: Service, book: Book) -> dict[str, Any]:
         head = models[0].head if models else reading.head(connection)
         beside = streams(connection)
         beside["notices"] = waiting_notices(connection, service.settings)
+        beside["volume"] = used_volume(connection)
     return {"head": head, "projections": [_shown(model) for model in models], **beside}
 
 
 def _parts(book: dict[str, Any]) -> list[dict[str, Any]]:
     """Whatever stands beside a book's log."""
-    beside = (book[name] for name in ("notices", "relay", "writer", "tie_outs") if name in book)
+    names = ("notices", "relay", "volume", "writer", "tie_outs")
+    beside = (book[name] for name in names if name in book)
     return [*book["projections"], *beside]
 
 
@@ -210,6 +213,7 @@ class ProjectionMetrics(Collector):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._overdue = OverdueAlarm()
+        self._volume = VolumeGauge()
 
     def describe(self) -> Iterator[Metric]:
         """Nothing, so that registering needs no database."""
@@ -241,9 +245,10 @@ class ProjectionMetrics(Collector):
             head.add_metric([book], shown["head"])
             notices.add(book, shown["notices"])
             self._overdue.look(book, shown["notices"])
+            self._volume.add(book, shown["volume"])
             for projection in shown["projections"]:
                 place = [book, projection["name"]]
                 position.add_metric(place, projection["position"])
                 lag.add_metric(place, projection["lag_s"])
                 failed.add_metric(place, projection["status"] == "failed")
-        yield from (up, head, *notices, position, lag, failed)
+        yield from (up, head, *notices, *self._volume.take(), position, lag, failed)

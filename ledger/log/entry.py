@@ -120,6 +120,6 @@ def contradictions(data: bytes, entry: Entry, event: Event) -> Iterator[str]:
         postings = balanced(event.postings(Assets.of(entry.book, entry.currency)))
         if postings != entry.postings:
             yield f"the postings are {entry.postings}, the event's are {postings}"
-        balanced(entry.postings)
+            balanced(entry.postings)
     except ValueError as error:
         yield str(error)

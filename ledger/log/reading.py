@@ -47,6 +47,14 @@ def head(connection: Connection) -> int:
     return position
 
 
+def volume(connection: Connection) -> int:
+    """All that the book has ever posted, minor units and tokens together."""
+    row = connection.execute(SQL["volume"]).fetchone()
+    assert row is not None
+    posted: int = row[0]
+    return posted
+
+
 def latest_time(connection: Connection) -> datetime:
     """A time that nothing recorded so far is after: now, or a second after the book's own time
     where that is ahead of the clock."""

@@ -2,6 +2,10 @@
 -- The last position of the log, read without the sequencer's lock.
 SELECT position FROM head;
 
+-- name: volume
+-- All that the book has ever posted.
+SELECT volume FROM head;
+
 -- name: latest_time
 -- A time that nothing recorded is after: the database's clock, or the book's own time where that is
 -- ahead of it.

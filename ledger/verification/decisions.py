@@ -18,7 +18,7 @@ from ledger.verification.difference import Difference, shown
 from ledger.verification.retelling import Retold, retold, role_of
 from ledger.verification.states import FoldedStates
 from ledger.write.business_days import BusinessDays
-from ledger.write.policies import PublishedPolicies
+from ledger.write.policies import Found, PublishedPolicies
 from ledger.write.request import former_key, request_key
 
 #: By how much of virtual time a batch may be ahead of its first command.
@@ -56,8 +56,9 @@ class Decisions:
         """
         difference = None
         try:
-            for told in self._commands(group):
-                found = self._compared(told, group)
+            policies = self._policies.at(group[0].entry.recorded_at)
+            for told in self._commands(group, policies):
+                found = self._compared(told, group, policies)
                 if found.difference is None:
                     return found
                 difference = difference or found.difference
@@ -65,14 +66,12 @@ class Decisions:
             difference = _wrong(group[0], "a command that can be decided", repr(error))
         return None if difference is None else DecidedAgain(len(group), difference)
 
-    def _commands(self, group: Sequence[Placed]) -> Iterator[Retold]:
-        first = group[0].entry
-        if first.command not in COMMANDS:
+    def _commands(self, group: Sequence[Placed], policies: Found) -> Iterator[Retold]:
+        if group[0].entry.command not in COMMANDS:
             return iter(())
-        _, policy = self._policies.at(first.recorded_at)
-        return retold([(one.entry, one.event) for one in group], policy, self._states)
+        return retold([(one.entry, one.event) for one in group], policies[1], self._states)
 
-    def _compared(self, told: Retold, group: Sequence[Placed]) -> DecidedAgain:
+    def _compared(self, told: Retold, group: Sequence[Placed], policies: Found) -> DecidedAgain:
         first, command = group[0], told.command
         key = first.entry.key
         if key and told.by_name and (notice := command.notice_id()) is not None:
@@ -82,21 +81,19 @@ class Decisions:
                 return DecidedAgain(len(group), Difference(first.position, "key", expected, key))
         recorded_at = first.entry.recorded_at
         today = self._days.of(recorded_at)
-        decision = self._decide(command, first, today)
-        found = _differing(decision, group)
-        before = self._days.of(recorded_at - BATCH_TIME_MAX)
-        if found.difference is not None and before != today:
-            return _differing(self._decide(command, first, before), group)
+        found = _differing(self._decide(command, first, today, policies), group)
+        if found.difference is not None:
+            before = self._days.of(recorded_at - BATCH_TIME_MAX)
+            if before != today:
+                return _differing(self._decide(command, first, before, policies), group)
         return found
 
-    def _decide(self, command: Command, first: Placed, today: date) -> Decision:
-        entry, now = first.entry, first.entry.recorded_at
-        policies, policy = self._policies.at(now)
+    def _decide(self, command: Command, first: Placed, today: date, policies: Found) -> Decision:
+        entry = first.entry
         given = Given(
             self._states,
-            policies,
-            policy,
-            now,
+            *policies,
+            entry.recorded_at,
             entry.event_id,
             entry.on_behalf_of or entry.principal,
             self._assets,

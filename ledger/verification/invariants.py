@@ -27,6 +27,14 @@ _OWNED = ("w.", "cr.", "fan_debt.")
 
 _USED = frozenset({Cause.SPENT, Cause.USED})
 
+#: By cause, what each token that moves adds to the free and to the held ones of its lot.
+_MOVES = {
+    cause: tuple(
+        (target is place) - (source is place) for place in (TokenPlace.FREE, TokenPlace.HELD)
+    )
+    for cause, (source, target) in ROUTES.items()
+}
+
 
 def lot_faults(event: Event, wallets: dict[str, Wallet]) -> Iterator[Fault]:
     """Tokens that `event` moves and that are not there; `wallets` as they are before it."""
@@ -35,15 +43,15 @@ def lot_faults(event: Event, wallets: dict[str, Wallet]) -> Iterator[Fault]:
     changes = event.lot_changes()
     if not changes:
         return
-    moved: dict[tuple[str, str], list[int]] = {}
+    moved: dict[tuple[str, str], tuple[int, int]] = {}
     for user, lot, tokens, cause in changes:
-        free_held = moved.setdefault((user, lot.lot), [0, 0])
-        source, target = ROUTES[cause]
-        if source is not TokenPlace.SUPPLY:
-            free_held[source is TokenPlace.HELD] -= tokens
-        if target is not TokenPlace.SUPPLY:
-            free_held[target is TokenPlace.HELD] += tokens
+        place = user, lot.lot
+        free, held = moved.get(place, (0, 0))
+        free_by, held_by = _MOVES[cause]
+        moved[place] = free + free_by * tokens, held + held_by * tokens
     for (user, lot_id), (free, held) in moved.items():
+        if free >= 0 and held >= 0:
+            continue
         wallet = wallets.get(user)
         there = None if wallet is None else wallet.lot(lot_id)
         has_free, has_held = (0, 0) if there is None else (there.free, there.held)
@@ -58,10 +66,10 @@ def _release_faults(changes: Sequence[LotChange], wallets: dict[str, Wallet]) ->
     """Tokens that are used release of their lot's price what is due, or are of another class."""
     seen: set[str] = set()
     for user, use, tokens, cause in changes:
-        wallet = wallets.get(user)
-        if cause not in _USED or tokens < 0 or not isinstance(use, LotUse) or wallet is None:
+        if cause not in _USED or tokens < 0 or not isinstance(use, LotUse):
             continue
-        lot = wallet.lot(use.lot)
+        wallet = wallets.get(user)
+        lot = None if wallet is None else wallet.lot(use.lot)
         if lot is None or use.lot in seen:
             continue
         seen.add(use.lot)

@@ -122,6 +122,15 @@ class _Log:
         if time_of(event_id) != recorded_at:
             # Ids tell the recorded time, which rises from entry to entry: so none stands twice.
             yield Difference(position, "event_id", f"one of {recorded_at}", str(event_id))
+        if (
+            entry.type == type_name
+            and entry.recorded_at == recorded_at
+            and entry.occurred_at == occurred_at
+            and entry.event_id == str(event_id)
+            and entry.tags == tuple(tags)
+            and (entry.book, entry.currency) == (self._book.name, self._book.currency)
+        ):
+            return
         for what, wanted, found in (
             ("event_id", entry.event_id, str(event_id)),
             ("type", entry.type, type_name),

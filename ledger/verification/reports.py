@@ -6,9 +6,11 @@ they do not say its own reference, the notice gets one that nobody has.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from domain.authorizations.authorization import PaymentFailed
+from domain.command import Command
 from domain.disputes.dispute import DisputeLost, DisputeOpened, DisputeWon
 from domain.entity import States
 from domain.event import Event
@@ -199,3 +201,12 @@ def reported(command: str, events: Sequence[Event], states: States) -> Iterator[
             yield dict(event.notice)  # type: ignore[attr-defined]
             return
     yield from REPORTS[command](events, states)
+
+
+@cache
+def unnamed(kind: type[Command]) -> Fields:
+    """What stands for the name of a notice of this kind where its events do not tell it."""
+    fields = (kind.model_fields.get(name) for name in ("processor", "processor_ref"))
+    if not all(field is not None and field.is_required() for field in fields):
+        return {}
+    return {"processor": UNKNOWN, "processor_ref": UNKNOWN}

@@ -5,7 +5,7 @@ field on which the decision depended; then the command can be decided once more.
 ever forbids (an offer's end, say), the command is told without it: it was not forbidden.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -71,7 +71,7 @@ from domain.tiers.tier import TierChanged
 from domain.wallets.expiry import PromoTokensExpired, TokensLapsed
 from domain.wallets.promo_grants import PromoTokensGranted
 from ledger.log.entry import Entry
-from ledger.verification.reports import REPORTS, UNKNOWN, reported
+from ledger.verification.reports import REPORTS, reported, unnamed
 
 Fields = dict[str, Any]
 
@@ -363,15 +363,15 @@ def retold(
     """
     first = group[0][0]
     kind = COMMANDS[first.command]
+    needs = unnamed(kind)
     for fields in _told(group, policy, states):
-        told = {name: value for name, value in fields.items() if value not in (None, "")}
+        told = {name: value for name, value in fields.items() if value is not None and value != ""}
         if first.on_behalf_of is not None:
             told["on_behalf_of"] = first.on_behalf_of
         if first.occurred_at != first.recorded_at and "occurred_at" not in told:
             told["occurred_at"] = first.occurred_at
-        named = {"processor": UNKNOWN, "processor_ref": UNKNOWN}
-        lacking = {name: word for name, word in named.items() if _needs(kind, name, told)}
-        yield Retold(kind.model_validate({**lacking, **told}), not lacking)
+        by_name = needs.keys() <= told.keys()
+        yield Retold(kind.model_validate(told if by_name else {**needs, **told}), by_name)
         last = group[-1][1]
         if first.command == "meter-call" and isinstance(last, CallBlockCharged):
             yield Retold(kind.model_validate({**told, "as_of": last.active_to}), by_name=True)
@@ -379,15 +379,13 @@ def retold(
 
 def _told(
     group: Sequence[tuple[Entry, Event]], policy: PolicyVersion | None, states: States
-) -> Iterable[Fields]:
+) -> Iterator[Fields]:
     command = group[0][0].command
-    proposed = any(isinstance(event, CommandProposed) for _, event in group)
-    if command in REPORTS and not proposed:
-        return reported(command, [event for _, event in group], states)
-    found = (fields_of(entry, event, policy) for entry, event in group)
-    return [fields for fields in found if fields is not None][:1]
-
-
-def _needs(kind: type[Command], name: str, told: Fields) -> bool:
-    field = kind.model_fields.get(name)
-    return field is not None and field.is_required() and name not in told
+    if command in REPORTS and not any(isinstance(event, CommandProposed) for _, event in group):
+        yield from reported(command, [event for _, event in group], states)
+        return
+    for entry, event in group:
+        fields = fields_of(entry, event, policy)
+        if fields is not None:
+            yield fields
+            return

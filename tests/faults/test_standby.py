@@ -6,6 +6,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from api.service import DatabaseAway, Service
 from ledger.books import create_book
 from ledger.postgres.database import Database
+from ledger.scheduling import scheduler
+from ledger.scheduling.scheduler import Scheduler
 from ledger.settings import Settings
 from ledger.write import writer
 from ledger.write.request import Request
@@ -143,6 +147,30 @@ def test_a_frozen_primary_is_left_for_the_standby_that_was_promoted(
         following.join(SOON_S)
         service.stop()
     assert not following.is_alive()
+
+
+def test_a_scheduler_leaves_a_frozen_primary_for_the_standby_that_was_promoted(
+    stage: WritePath, servers: TwoServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but its own deadline ends its wait: the frozen session stays open."""
+    monkeypatch.setattr(scheduler, "ANSWER_S", BATCH_S)
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    stage.given(grant(1, expires_at=soon.isoformat().replace("+00:00", "Z")))
+    database = Database(servers.url(), servers.url("postgres"))
+    with closing(Scheduler(database, lambda _: stage.writer, books=[stage.book.name])) as one:
+        one.turn()
+        servers.primary.freeze()
+        turning = threading.Thread(target=one.turn, daemon=True)
+        turning.start()
+        servers.standby.promote()
+        turning.join(SOON_S)
+        assert not turning.is_alive()
+        until(
+            lambda: one.turn() or stage.entries()[-1].type == "promo_tokens.expired.v1",
+            "what is due",
+            timeout_s=SOON_S,
+        )
+    stage.check()
 
 
 def followed(service: Service, stage: WritePath) -> bool:

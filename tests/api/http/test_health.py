@@ -1,12 +1,17 @@
 """Health, metrics and documentation, at the root."""
 
 import re
+from typing import Any
 
 import httpx
+import pytest
 import schemathesis
 
+from api.http import volume_metrics
 from api.http.queries.catalogue import QUESTIONS
 from domain.catalogue import COMMANDS
+from ledger.postgres.database import connect
+from ledger.write.volume import VOLUME_MAX
 from tests.api.conftest import Tenant, fresh, tip
 
 
@@ -63,6 +68,33 @@ def test_parked_notices_are_counted(tenant: Tenant) -> None:
     page = tenant.http.get("/metrics").text
     assert f'tokenledger_parked_notices{{book="{tenant.book.name}"}} {before + 1}.0' in page
     assert f'tokenledger_parked_notices_oldest_seconds{{book="{tenant.book.name}"}}' in page
+
+
+def test_a_volume_that_fills_is_an_alarm(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"Authorization": f"Bearer {tenant.caller().key}"}
+    name, told = tenant.book.name, list[dict[str, Any]]()
+    monkeypatch.setattr(
+        volume_metrics.log, "warning", lambda text, **more: told.append(more | {"text": text})
+    )
+
+    def volume() -> tuple[str, float]:
+        health = tenant.http.get("/health/ready", headers=key).json()
+        shown: str = health["books"][name]["volume"]["status"]
+        assert shown == "ok" or health["status"] == "degraded"
+        page = tenant.http.get("/metrics").text
+        (used,) = re.findall(f'^tokenledger_volume_used{{book="{name}"}} (.+)$', page, re.MULTILINE)
+        return shown, float(used)
+
+    assert volume()[0] == "ok"
+    with connect(tenant.where.admin_url, tenant.book.schema, autocommit=True) as admin:
+        row = admin.execute("SELECT volume FROM head").fetchone()
+        try:
+            for part, status in ((0.79, "ok"), (0.81, "filling"), (1.0, "full")):
+                admin.execute("UPDATE head SET volume = %s", [int(VOLUME_MAX * part)])
+                assert volume() == (status, part)
+        finally:
+            admin.execute("UPDATE head SET volume = %s", row)
+    assert [each["status"] for each in told if each["book"] == name] == ["filling"]
 
 
 NOTICES = {
