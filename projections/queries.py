@@ -25,6 +25,7 @@ from projections.models.account_statements import (
     restatement,
     statement,
 )
+from projections.models.account_tree import NodeFilter, TreePlace, below, top
 from projections.models.class_balances import trial_balance_by_class
 from projections.models.daily_figures import daily
 from projections.models.earnings import (
@@ -71,6 +72,7 @@ __all__ = [
     "JournalBehind",
     "JournalFilter",
     "LineFilter",
+    "NodeFilter",
     "NoticeFilter",
     "NoticePlace",
     "OfferFilter",
@@ -86,9 +88,11 @@ __all__ = [
     "TieOut",
     "TierFilter",
     "TooManyIntervals",
+    "TreePlace",
     "UnknownFigure",
     "Wanted",
     "balance",
+    "below",
     "check_entitlements",
     "consistency",
     "daily",
@@ -123,6 +127,7 @@ __all__ = [
     "tie_outs",
     "tier",
     "tiers",
+    "top",
     "top_creators",
     "trial_balance",
     "trial_balance_by_class",

@@ -5,6 +5,7 @@ page is kept as legs by account: rows then come out sorted as the index wants th
 looked up once per page, and numbers are given in the order of the log, whatever the pages were.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from struct import Struct
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 
 from psycopg import Cursor
 
+from domain.accounts import class_of
 from ledger.log.copy_rows import HEADER, TRAILER
 from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, integers, texts
@@ -40,9 +42,10 @@ class Journal(Projection):
     """Every posting, every account's balance, and its turnover by day."""
 
     name = "journal"
-    version = 2
+    version = 3
     tables = (
         Table("accounts", ("id",)),
+        Table("class_accounts", ("class", "asset")),
         Table("journal", ("account_id", "position")),
         Table("account_days", ("account_id", "effective_on")),
         Table("late_lines", ("account_id", "position")),
@@ -137,6 +140,10 @@ class Journal(Projection):
             with cursor.copy(self.sql["copy_accounts"]) as copy:
                 for key, account in new:
                     copy.write_row((account.id, *key, account.balance, positions[account.id]))
+            count = Counter((class_of(account), asset) for (account, asset), _ in new)
+            classes, assets = zip(*count, strict=True)
+            counted = texts(classes), texts(assets), integers(count.values())
+            cursor.execute(self.sql["count_accounts"], counted)
 
     def _move_accounts(self, cursor: Cursor[Any], ends: list[tuple[int, int, int]]) -> None:
         if ends:

@@ -13,6 +13,7 @@ from typing import Any
 from domain.accounts import CLASSES, class_of
 from ledger.log.reading import position_at
 from ledger.postgres.database import Connection
+from projections.engine.checkpoints import checkpoint
 from projections.engine.projection import bound
 from projections.models.journal import Journal
 from projections.models.late_entries import last_of_day
@@ -26,26 +27,35 @@ def trial_balance(
     position: int | None = None,
     recorded_at: datetime | None = None,
     effective_on: date | None = None,
+    after: tuple[str, str] = ("", ""),
+    limit: int | None = None,
 ) -> dict[str, Any]:
     """Every account's net balance on its side, with its class, and totals per asset.
 
     `position` or `recorded_at`: as known at; `effective_on`: true on. Both: what was known then of
-    the end of that date.
+    the end of that date. `limit`: no more accounts than that, those after (account, asset) by
+    name; `place` of the answer is where they go on, None at the end.
     """
     if recorded_at is not None:
         position = position_at(connection, recorded_at)
-    if position is not None and effective_on is not None:
-        known = _as_known(connection, position, effective_on)
-        cursor = connection.execute(SQL["as_known"], known)
+    if effective_on is not None and position is None:
+        position = checkpoint(connection, Journal.name).position
+    more = None if limit is None else limit + 1
+    values: dict[str, Any] = {"account": after[0], "asset": after[1], "limit": more}
+    if effective_on is not None and position is not None:
+        values |= _as_known(connection, position, effective_on)
+        cursor = connection.execute(SQL["as_known"], values)
     elif position is not None:
-        cursor = connection.execute(SQL["at_position"], (position,))
-    elif effective_on is not None:
-        cursor = connection.execute(SQL["at_date"], (effective_on,))
+        cursor = connection.execute(SQL["at_position"], values | {"position": position})
     else:
-        cursor = connection.execute(SQL["at_head"])
+        cursor = connection.execute(SQL["at_head"], values)
     rows = cursor.fetchall()
+    place = None
+    if limit is not None and len(rows) > limit:
+        rows = rows[:limit]
+        place = rows[-1][1:3]
     named = [(account, asset, amount) for _, account, asset, amount in rows if amount is not None]
-    return with_totals(named, rows[0][0] if rows else 0)
+    return {**with_totals(named, rows[0][0] if rows else 0), "place": place}
 
 
 def balance(

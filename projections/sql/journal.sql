@@ -9,6 +9,13 @@ CREATE TABLE {accounts} (
   position bigint NOT NULL,
   UNIQUE (account, asset)
 ) WITH (fillfactor = 70);
+-- How many accounts there are of each class.
+CREATE TABLE {class_accounts} (
+  class    text COLLATE "C",
+  asset    text COLLATE "C",
+  accounts bigint NOT NULL,
+  PRIMARY KEY (class, asset)
+) WITH (fillfactor = 70);
 -- The journal: what an event did to an account, and the account's balance after it.
 CREATE TABLE {journal} (
   account_id   integer NOT NULL,
@@ -41,7 +48,8 @@ CREATE TABLE {late_lines} (
   )) STORED,
   PRIMARY KEY (account_id, position)
 );
-GRANT SELECT ON {accounts}, {journal}, {account_days}, {late_lines} TO tokenledger_auditor;
+GRANT SELECT ON {accounts}, {class_accounts}, {journal}, {account_days}, {late_lines}
+TO tokenledger_auditor;
 
 -- name: indexes
 -- The journal's key, which answers a balance at a position with one probe; a rebuild makes it
@@ -63,6 +71,12 @@ JOIN {accounts} a ON a.account = k.account AND a.asset = k.asset;
 -- name: copy_accounts
 -- Accounts that appear for the first time.
 COPY {accounts} (id, account, asset, balance, position) FROM STDIN;
+
+-- name: count_accounts
+-- How many accounts of each class a page adds.
+INSERT INTO {class_accounts} AS c (class, asset, accounts)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[])
+ON CONFLICT (class, asset) DO UPDATE SET accounts = c.accounts + excluded.accounts;
 
 -- name: move_accounts
 -- Known accounts' new balances.

@@ -1,14 +1,21 @@
 -- name: at_head
--- Every account's balance at the checkpoint.
+-- Accounts after one by name, so many at most, and their balances at the checkpoint.
 SELECT p.position, a.account, a.asset, a.balance
-FROM projections p LEFT JOIN {accounts} a ON true
+FROM projections p
+LEFT JOIN LATERAL (
+  SELECT * FROM {accounts} WHERE (account, asset) > (%(account)s, %(asset)s)
+  ORDER BY account, asset LIMIT %(limit)s
+) a ON true
 WHERE p.name = 'journal' ORDER BY a.account, a.asset;
 
 -- name: at_position
--- Every account's balance at a position: one probe of the journal each; null before its first.
+-- The same at a position: one probe of the journal each; null before its first.
 SELECT p.position, a.account, a.asset, j.balance
-FROM (SELECT least(position, %s) AS position FROM projections WHERE name = 'journal') p
-LEFT JOIN {accounts} a ON true
+FROM (SELECT least(position, %(position)s) AS position FROM projections WHERE name = 'journal') p
+LEFT JOIN LATERAL (
+  SELECT * FROM {accounts} WHERE (account, asset) > (%(account)s, %(asset)s)
+  ORDER BY account, asset LIMIT %(limit)s
+) a ON true
 LEFT JOIN LATERAL (
   SELECT balance FROM {journal} j
   WHERE j.account_id = a.id AND j.position <= p.position
@@ -16,27 +23,17 @@ LEFT JOIN LATERAL (
 ) j ON true
 ORDER BY a.account, a.asset;
 
--- name: at_date
--- Every account's balance at the end of an effective date, as known at the checkpoint; null
--- before its first.
-SELECT p.position, a.account, a.asset, d.balance
-FROM projections p
-LEFT JOIN {accounts} a ON true
-LEFT JOIN LATERAL (
-  SELECT sum(debit - credit)::bigint AS balance FROM {account_days} d
-  WHERE d.account_id = a.id AND d.effective_on <= %s
-) d ON true
-WHERE p.name = 'journal'
-ORDER BY a.account, a.asset;
-
 -- name: as_known
--- Every account's balance at the end of an effective date, as known at a position: at the last
--- position of that day, with what was told of it later up to there, and without what had been told
--- too early; null before its first.
+-- The same at the end of an effective date, as known at a position: at the last position of that
+-- day, with what was told of it later up to there, and without what had been told too early; null
+-- before its first.
 SELECT k.position, a.account, a.asset,
        CASE WHEN j.balance IS NULL THEN l.amount ELSE j.balance + coalesce(l.amount, 0) END
 FROM (SELECT least(position, %(position)s) AS position FROM projections WHERE name = 'journal') k
-LEFT JOIN {accounts} a ON true
+LEFT JOIN LATERAL (
+  SELECT * FROM {accounts} WHERE (account, asset) > (%(account)s, %(asset)s)
+  ORDER BY account, asset LIMIT %(limit)s
+) a ON true
 LEFT JOIN LATERAL (
   SELECT balance FROM {journal} j
   WHERE j.account_id = a.id AND j.position <= least(k.position, %(day_end)s)

@@ -65,6 +65,7 @@ class Agreement:
         """Everything below; rights as they are now."""
         self.check_log()
         self.check_balances()
+        self.check_journal()
         self.check_wallets()
         self.check_liability()
         self.check_creators()
@@ -102,10 +103,40 @@ class Agreement:
         found = self._balances(at=self._log.recorded_at(position))
         assert found == self._log.by("balances", 2, upto=position)
 
+    def check_journal(self) -> None:
+        """The general journal, the tree of accounts and trial balances page by page."""
+        days = self._log.days()
+        months = {day[:7] for day in days}
+        for month in sorted(months)[:: max(1, len(months) // 3)]:
+            found = {}
+            for item in self.items("journal", period=month):
+                for leg in item["postings"]:
+                    key = item["position"], leg["account"], leg["asset"]
+                    found[key] = (found.get(key, (0,))[0] + leg["amount"],)
+            assert found == self._log.by("journal_of", 3, month=month), month
+            self._check_tree(month)
+        page, rows = self.ask("trial-balance", limit=100), {}
+        while True:
+            rows |= _nets(page["rows"])
+            if page["next_cursor"] is None:
+                break
+            page = self.ask("trial-balance", limit=100, after=page["next_cursor"])
+        assert {key: (net,) for key, net in rows.items() if net} == self._log.by("balances", 2)
+
+    def _check_tree(self, month: str) -> None:
+        classes = self.ask("accounts", period=month, nonzero=True)["items"]
+        found = {(one["account"], one["asset"]): _turnover(one) for one in classes}
+        assert found == self._log.by("class_turnover", 2, month=month), month
+        accounts = {
+            (one["account"], one["asset"]): _turnover(one)
+            for prefix in {one["account"].partition(".*")[0] for one in classes}
+            for one in self.items("accounts", prefix=prefix, depth=4, period=month, nonzero=True)
+        }
+        assert accounts == self._log.by("account_turnover", 2, month=month), month
+
     def _balances(self, **moment: Any) -> dict[Any, tuple[int]]:
         rows = self.ask("trial-balance", **moment)["rows"]
-        nets = {(row["account"], row["asset"]): row["debit"] - row["credit"] for row in rows}
-        return {key: (net,) for key, net in nets.items() if net}
+        return {key: (net,) for key, net in _nets(rows).items() if net}
 
     def check_wallets(self) -> None:
         """Every wallet; together they are what was supplied."""
@@ -258,6 +289,14 @@ class Agreement:
 
 def _shown(items: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
     return {item["id"]: tuple(item[name] for name in names) for item in items}
+
+
+def _nets(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
+    return {(row["account"], row["asset"]): row["debit"] - row["credit"] for row in rows}
+
+
+def _turnover(item: dict[str, Any]) -> tuple[int, int, int]:
+    return item["opening"], item["debit"], item["credit"]
 
 
 def _at(shown: dict[str, Any], path: tuple[str, ...]) -> Any:

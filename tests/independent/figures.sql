@@ -9,6 +9,12 @@ SELECT position, type, effective_on, recorded_at, leg[1] AS account, leg[2] AS a
        leg[3]::BIGINT AS amount
 FROM (SELECT *, unnest(from_json(postings, '[["VARCHAR"]]')) AS leg FROM entries);
 
+CREATE MACRO class_of(account) AS
+  CASE WHEN account[:2] IN ('w.', 'cr')
+       THEN concat_ws('.', split_part(account, '.', 1), '*', split_part(account, '.', 3))
+       WHEN split_part(account, '.', 1) IN ('psp', 'fan_debt', 'vat', 'withheld')
+       THEN split_part(account, '.', 1) || '.*' ELSE account END;
+
 CREATE VIEW sales AS
 SELECT position, effective_on, recorded_at, type, body->>'sale_id' AS sale, body->>'buyer' AS buyer,
        body->>'product' AS product, body->>'funding' AS funding,
@@ -98,13 +104,31 @@ GROUP BY ALL HAVING sum(amount) <> 0;
 
 -- name: class_balances
 -- The same by class of account: everybody's account is one.
-SELECT CASE WHEN account[:2] IN ('w.', 'cr')
-            THEN concat_ws('.', split_part(account, '.', 1), '*', split_part(account, '.', 3))
-            WHEN split_part(account, '.', 1) IN ('psp', 'fan_debt', 'vat', 'withheld')
-            THEN split_part(account, '.', 1) || '.*' ELSE account END AS class,
-       asset, sum(amount)::BIGINT
+SELECT class_of(account) AS class, asset, sum(amount)::BIGINT
 FROM legs WHERE position <= $upto AND effective_on <= $until
 GROUP BY ALL HAVING sum(amount) <> 0;
+
+-- name: journal_of
+-- By position, account and asset: what was posted in a month.
+SELECT position, account, asset, sum(amount)::BIGINT FROM legs
+WHERE strftime(effective_on, '%Y-%m') = $month GROUP BY ALL;
+
+-- name: account_turnover
+-- By account and asset: what it stood at before a month, its debit and its credit in it.
+SELECT account, asset, coalesce(sum(amount) FILTER (month < $month), 0)::BIGINT AS opening,
+       coalesce(sum(amount) FILTER (month = $month AND amount > 0), 0)::BIGINT AS debit,
+       coalesce(-sum(amount) FILTER (month = $month AND amount < 0), 0)::BIGINT AS credit
+FROM (SELECT *, strftime(effective_on, '%Y-%m') AS month FROM legs)
+GROUP BY ALL HAVING opening <> 0 OR debit <> 0 OR credit <> 0;
+
+-- name: class_turnover
+-- The same by class.
+SELECT class_of(account) AS class, asset,
+       coalesce(sum(amount) FILTER (month < $month), 0)::BIGINT AS opening,
+       coalesce(sum(amount) FILTER (month = $month AND amount > 0), 0)::BIGINT AS debit,
+       coalesce(-sum(amount) FILTER (month = $month AND amount < 0), 0)::BIGINT AS credit
+FROM (SELECT *, strftime(effective_on, '%Y-%m') AS month FROM legs)
+GROUP BY ALL HAVING opening <> 0 OR debit <> 0 OR credit <> 0;
 
 -- name: wallets
 -- By user: free and held tokens by class, and what tokens came and went for.

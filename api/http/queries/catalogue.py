@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.http import openapi
 from api.http.queries import (
+    account_tree,
     consistency,
     daily,
     earnings,
@@ -37,6 +38,7 @@ QUESTIONS: tuple[Question, ...] = (
     *earnings.QUESTIONS,
     *entitlements.QUESTIONS,
     *trial_balance.QUESTIONS,
+    *account_tree.QUESTIONS,
     *statements.QUESTIONS,
     *general_journal.QUESTIONS,
     *daily.QUESTIONS,

@@ -29,9 +29,7 @@ P = TypeVar("P")
 #: A query of a register: its items, and the position that they stand for.
 Ask = Callable[..., tuple[list[dict[str, Any]], int]]
 
-_After = Annotated[
-    str | None, Query(description="the `next_cursor` of an answer", max_length=2_000)
-]
+After = Annotated[str | None, Query(description="the `next_cursor` of an answer", max_length=2_000)]
 _Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 _Order = Annotated[Literal["desc", "asc"], Query(description="newest first, or oldest first")]
 
@@ -49,7 +47,7 @@ class Page(NamedTuple):
         return self.order == "desc"
 
 
-async def read_page(after: _After = None, limit: _Limit = 100, order: _Order = "desc") -> Page:
+async def read_page(after: After = None, limit: _Limit = 100, order: _Order = "desc") -> Page:
     """The page that a question asks for."""
     return Page(after, limit, order)
 
@@ -64,7 +62,7 @@ class PageInOrder(NamedTuple):
     limit: int
 
 
-async def read_page_in_order(after: _After = None, limit: _Limit = 100) -> PageInOrder:
+async def read_page_in_order(after: After = None, limit: _Limit = 100) -> PageInOrder:
     """The page that a question asks for of a list with one order."""
     return PageInOrder(after, limit)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.http.queries import general_journal, statements
+from api.http.queries import account_tree, general_journal, statements, trial_balance
 from tests.api.conftest import Caller, Tenant, fresh, shaped, tip
 
 
@@ -68,3 +68,43 @@ def test_the_general_journal_and_a_class_of_accounts(
             "closing"
         ]
     )
+
+
+def test_the_tree_of_accounts_and_trial_balances_by_the_page(
+    service: Caller, told: dict[str, Any]
+) -> None:
+    classes = service.ask("accounts", min_position=told["position"]).json()
+    shaped(account_tree.AccountTree, classes)
+    by_class = {item["account"]: item for item in classes["items"]}
+    assert by_class["cr.*.available"]["number"] == 2110
+    assert by_class["cr.*.available"]["accounts"] >= 1
+    path = {"prefix": f"cr.{told['creator']}"}
+    (available,) = service.ask("accounts", **path).json()["items"]
+    assert (available["closing"], available["leaf"]) == (-240, True)
+    assert (available["type"], available["class"]) == ("liability", "cr.*.available")
+    before = service.ask("accounts", **path, period="2019").json()
+    assert before["items"][0]["closing"] == 0 and before["to"] == "2019-12-31"
+    assert service.ask("accounts", **path, period="2019", nonzero=True).json()["items"] == []
+    for path in ({"prefix": "cr", "depth": 2}, {"prefix": "cr.*.available"}):
+        pages = [service.ask("accounts", **path, limit=1).json()]
+        while pages[-1]["has_more"]:
+            after = pages[-1]["next_cursor"]
+            pages.append(service.ask("accounts", **path, limit=1, after=after).json())
+        accounts = [item["account"] for page in pages for item in page["items"]]
+        assert f"cr.{told['creator']}.available" in accounts
+        assert len({page["as_of_position"] for page in pages}) == 1
+    wrong = service.ask("accounts", prefix="w", after=pages[0]["next_cursor"])
+    assert wrong.json()["errors"][0]["pointer"] == "/after"
+    for moment in ({}, {"position": told["position"]}, {"effective_on": "2050-01-01"}):
+        pages = [service.ask("trial-balance", **moment, limit=2).json()]
+        shaped(trial_balance.TrialBalance, pages[0])
+        while pages[-1]["next_cursor"]:
+            after = pages[-1]["next_cursor"]
+            pages.append(service.ask("trial-balance", **moment, limit=2, after=after).json())
+        assert len(pages) > 2
+        assert len({page["as_of_position"] for page in pages}) == 1
+        assert all(total["debit"] == total["credit"] > 0 for total in pages[-1]["totals"])
+        pinned = {**moment, "position": pages[0]["as_of_position"]}
+        whole = service.ask("trial-balance", **pinned).json()
+        assert [row for page in pages for row in page["rows"]] == whole["rows"]
+        assert whole["totals"] == pages[-1]["totals"] and whole["next_cursor"] is None

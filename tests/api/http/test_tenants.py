@@ -22,6 +22,7 @@ QUESTIONS = (
     "accounts/suspense/series?asset=USD",
     "accounts/cr.*.available/statement?asset=USD",
     "journal",
+    "accounts",
     "events/1/balances",
     "analytics/daily?from=2026-01-01&to=2026-01-02",
     "events",
