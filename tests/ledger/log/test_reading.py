@@ -16,10 +16,12 @@ from tests.conftest import FreshBook
 
 ROOT = Path(__file__).parents[3]
 #: Who touches the log's tables beside the door: who writes it, who checks it against itself, whose
-#: clock it is, how far behind it the read models and the relay are, and who fills a copy.
+#: clock it is, how far behind it the read models and the relay are, who fills a copy, who takes its
+#: lock, and what joins its own rows with positions and times.
 BESIDE_THE_DOOR = {
     "consumers/sql/replica.sql",
     "ledger/sql/agenda.sql",
+    "ledger/sql/inbox.sql",
     "ledger/sql/reading.sql",
     "ledger/sql/recorder.sql",
     "ledger/sql/relay.sql",
@@ -27,6 +29,8 @@ BESIDE_THE_DOOR = {
     "ledger/sql/verify.sql",
     "ledger/sql/verify_beside.sql",
     "projections/sql/checkpoints.sql",
+    "projections/sql/general_journal.sql",
+    "projections/sql/tier_changes.sql",
 }
 LOG_TABLES = ("FROM head", "FROM events", "JOIN events", "FROM event_tags", "JOIN event_tags")
 
