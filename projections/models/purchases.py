@@ -46,7 +46,11 @@ class Purchases(Register):
             text="by command and by the processor",
         ),
         kept("lost", INTEGER, lambda record: record.disputed(DisputeStatus.LOST)),
-        kept("debt", INTEGER, text="what the buyer owes for it since it was lost"),
+        kept(
+            "debt",
+            INTEGER,
+            text="what its losses leave the buyer owing, paid or written off or not",
+        ),
         kept("processor", TEXT, by="processor"),
         kept("processor_ref", TEXT, attrgetter("payment_ref"), by="processor_ref"),
         kept("country", TEXT, nullable=True),
