@@ -56,9 +56,11 @@ from projections.models.trial_balance import balance, lines, trial_balance
 from projections.models.wallets import wallet, wallet_totals
 from projections.status import Status, status, wait_for
 from projections.tie_outs import ReadModelsApart, TieOut, consistency, tie_outs
+from projections.waiting import LISTED, waiting
 
 __all__ = [
     "INTERVALS_MAX",
+    "LISTED",
     "OFFER_STATUSES",
     "OF_EVERYTHING",
     "REGISTERS",
@@ -132,6 +134,7 @@ __all__ = [
     "trial_balance",
     "trial_balance_by_class",
     "wait_for",
+    "waiting",
     "wallet",
     "wallet_totals",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from domain.accounts import CLASSES, DISPUTED, SUPPLY, AccountType, Assets
+from domain.accounts import CLASSES, DISPUTED, SUPPLY, SUSPENSE, AccountType, Assets
 from domain.payments.payment import DisputeStatus
 from domain.payouts.payout import PayoutStatus
 from ledger.postgres.database import Connection
@@ -178,6 +178,24 @@ def _tied(connection: Connection, assets: Assets, positions: dict[str, int]) -> 
         for each, total in zip(summed.sums, found, strict=True):
             off = (total or 0) - each.of(balances.at(at), assets)
             yield TieOut(each.name, getattr(assets, each.asset), off, at)
+    at = positions["notices"]
+    if at == positions["breaks"] <= balances.checkpoint:
+        yield from _suspense(connection, assets, balances.at(at), at)
+
+
+def _suspense(
+    connection: Connection, assets: Assets, balances: Balances, position: int
+) -> Iterator[TieOut]:
+    """What notices and breaks have in suspense, in every currency in which something is or should
+    be there."""
+    waiting: dict[str, int] = {}
+    for currency, amount in connection.execute(SQL["suspense"]):
+        asset = currency or assets.currency
+        waiting[asset] = waiting.get(asset, 0) + amount
+    posted = {asset: -amount for (name, asset), amount in balances.items() if name == SUSPENSE}
+    for asset in sorted({assets.currency, *waiting, *posted}):
+        off = waiting.get(asset, 0) - posted.get(asset, 0)
+        yield TieOut("suspense.waiting", asset, off, position)
 
 
 class _ByPosition:

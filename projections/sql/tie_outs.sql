@@ -31,6 +31,15 @@ SELECT sum(gross)::bigint FROM {payouts} WHERE status = ANY (%s::text[]);
 -- What banks have taken and nobody has decided on.
 SELECT sum(amount)::bigint FROM {disputes} WHERE status = ANY (%s::text[]);
 
+-- name: suspense
+-- What waits for a person, by currency; null: the book's. Of breaks, that of the lines whose
+-- payments the ledger does not know.
+SELECT currency, sum(amount)::bigint FROM (
+  SELECT currency, in_suspense AS amount FROM {notices} WHERE in_suspense <> 0
+  UNION ALL
+  SELECT NULL, suspense FROM {breaks} WHERE status = 'OPEN'
+) waiting GROUP BY currency;
+
 -- name: revenue
 -- Income and expense of all days together.
 SELECT sum(commission)::bigint, sum(margin)::bigint, sum(usage)::bigint, sum(fees)::bigint,

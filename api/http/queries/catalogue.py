@@ -25,6 +25,7 @@ from api.http.queries import (
     revenue,
     risk,
     statements,
+    status,
     tiers,
     trial_balance,
     wallets,
@@ -52,6 +53,7 @@ QUESTIONS: tuple[Question, ...] = (
     *liability.QUESTIONS,
     *parked_messages.QUESTIONS,
     *consistency.QUESTIONS,
+    *status.QUESTIONS,
     *explain.QUESTIONS,
 )
 

@@ -1,5 +1,8 @@
 """Whether the read models agree with the journal and with one another: all of it must be zero."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from pydantic import BaseModel
 
 from api.http.queries.access import Readers
@@ -62,18 +65,23 @@ def read_consistency(asked: Asked) -> Answered:
         "wallets_differing": found.wallets_differing,
         "negative_wallets": found.negative_wallets,
         "creators_differing": found.creators_differing,
-        "read_models": [
-            {
-                "name": each.name,
-                "position": each.position,
-                "lag_events": each.lag_events,
-                "lag_s": round(each.lag_s, 3),
-                "failed_at": each.failed_at,
-            }
-            for each in models
-        ],
+        "read_models": shown_models(models),
         "as_of_position": found.position,
     }
+
+
+def shown_models(models: Sequence[queries.Status]) -> list[dict[str, Any]]:
+    """How far the read models are, for an answer."""
+    return [
+        {
+            "name": each.name,
+            "position": each.position,
+            "lag_events": each.lag_events,
+            "lag_s": round(each.lag_s, 3),
+            "failed_at": each.failed_at,
+        }
+        for each in models
+    ]
 
 
 QUESTIONS = (

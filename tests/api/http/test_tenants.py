@@ -35,6 +35,7 @@ QUESTIONS = (
     "tiers",
     "tiers/fan-1",
     "consistency",
+    "status",
     "explain?of=wallet:fan-1:free.paid",
     "revenue?from=2026-01-01&to=2026-01-02",
     "liability",
