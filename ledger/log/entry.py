@@ -83,6 +83,11 @@ def decode(data: bytes) -> Entry:
     return _entries.decode(data)
 
 
+def actor_of(entry: Entry) -> str:
+    """On whose behalf the command ran."""
+    return entry.on_behalf_of or entry.principal
+
+
 def body_of(event: Event) -> bytes:
     """The body of an entry: the event as canonical JSON, without its labels."""
     if event.labels is not None:

@@ -9,9 +9,12 @@ and `ledger.verification` compares what stands beside an entry.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TypedDict
+from uuid import UUID
 
 import msgspec
 
+from ledger.log.entry import decode
+from ledger.log.event_ids import time_of
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
 
@@ -93,6 +96,7 @@ def listing(
     until: int = POSITION_MAX,
     tag: str | None = None,
     type_name: str | None = None,
+    newest_first: bool = False,
     limit: int,
 ) -> list[Placed]:
     """At most `limit` entries in order, of one tag and one type where they are given.
@@ -100,7 +104,8 @@ def listing(
     By type it looks through every event of the range, or of the tag in the range.
     """
     values = {"after": after, "until": until, "tag": tag, "type": type_name, "limit": limit}
-    query = SQL["listing" if tag is None else "listing_of_tag"]
+    name = "listing" if tag is None else "listing_of_tag"
+    query = SQL[f"{name}_back" if newest_first else name]
     return connection.execute(query, values, binary=True).fetchall()
 
 
@@ -122,6 +127,21 @@ def entries(connection: Connection, positions: Sequence[int]) -> dict[int, bytes
         return {}
     rows = connection.execute(SQL["entries"], (list(positions),), binary=True)
     return dict(rows.fetchall())
+
+
+def sharing(connection: Connection, tags: Sequence[str], limit: int) -> dict[str, list[int]]:
+    """Positions of the first entries with each of some tags, at most `limit` of each."""
+    found: dict[str, list[int]] = {}
+    for tag, position in connection.execute(SQL["sharing"], (list(tags), limit)):
+        found.setdefault(tag, []).append(position)
+    return found
+
+
+def position_of(connection: Connection, event_id: UUID) -> int | None:
+    """Where the event of this id stands: ids hold the time of recording."""
+    position = position_at(connection, time_of(event_id))
+    found = entry(connection, position)
+    return position if found and decode(found[0]).event_id == str(event_id) else None
 
 
 def history(connection: Connection, tag: str, *, until: int = POSITION_MAX) -> Iterator[Placed]:

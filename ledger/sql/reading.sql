@@ -26,12 +26,33 @@ WHERE position > %(after)s AND position <= %(until)s
   AND (%(type)s::text IS NULL OR type = %(type)s)
 ORDER BY position LIMIT %(limit)s;
 
+-- name: listing_back
+-- The same, the newest first.
+SELECT position, data FROM events
+WHERE position > %(after)s AND position <= %(until)s
+  AND (%(type)s::text IS NULL OR type = %(type)s)
+ORDER BY position DESC LIMIT %(limit)s;
+
 -- name: listing_of_tag
 -- The same among the entries with a tag.
 SELECT t.position, e.data FROM event_tags t JOIN events e ON e.position = t.position
 WHERE t.tag = %(tag)s AND t.position > %(after)s AND t.position <= %(until)s
   AND (%(type)s::text IS NULL OR e.type = %(type)s)
 ORDER BY t.position LIMIT %(limit)s;
+
+-- name: listing_of_tag_back
+-- The same, the newest first.
+SELECT t.position, e.data FROM event_tags t JOIN events e ON e.position = t.position
+WHERE t.tag = %(tag)s AND t.position > %(after)s AND t.position <= %(until)s
+  AND (%(type)s::text IS NULL OR e.type = %(type)s)
+ORDER BY t.position DESC LIMIT %(limit)s;
+
+-- name: sharing
+-- The first entries with each of some tags, so many at most.
+SELECT k.tag, t.position FROM unnest(%s::text[]) AS k (tag)
+CROSS JOIN LATERAL (
+  SELECT position FROM event_tags WHERE tag = k.tag ORDER BY position LIMIT %s
+) t;
 
 -- name: reach_of_tag
 -- The position of the last of so many entries with a tag; none if there are fewer.

@@ -15,7 +15,7 @@ from psycopg import sql
 from domain.accounts import class_of
 from domain.calendar import DateRange
 from ledger.log import reading
-from ledger.log.entry import Entry, decode
+from ledger.log.entry import Entry, actor_of, decode
 from ledger.postgres.database import Connection
 from projections.engine.checkpoints import checkpoint
 from projections.engine.projection import bound
@@ -74,11 +74,6 @@ class Span(NamedTuple):
 def names(account: str | None, name: str) -> bool:
     """Whether `account`, which may be a class or none, names the account `name`."""
     return account is None or account in {name, class_of(name)}
-
-
-def actor_of(entry: Entry) -> str:
-    """Who did it."""
-    return entry.on_behalf_of or entry.principal
 
 
 def known(connection: Connection) -> int:

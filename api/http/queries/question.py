@@ -26,6 +26,19 @@ Answered = dict[str, Any]
 TICK = timedelta(microseconds=1)
 
 
+class TaggedBytes(bytes):
+    """A body that is answered with this `ETag`, and not again to whoever has it already."""
+
+    etag: str
+
+    @classmethod
+    def of(cls, body: bytes, etag: str) -> "TaggedBytes":
+        """A body and its tag, which stands in quotation marks in the header."""
+        tagged = cls(body)
+        tagged.etag = f'"{etag}"'
+        return tagged
+
+
 class NotYet(Exception):
     """The answer does not include what it must include yet: ask again."""
 

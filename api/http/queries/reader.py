@@ -22,7 +22,7 @@ from starlette.responses import Response
 from api.http.authentication import authenticate
 from api.http.headers import BodyBudget, RequestHeaders, headers_of, read_body
 from api.http.problems import RETRY_AFTER_S
-from api.http.queries.question import Asked, NotYet, Question, not_before
+from api.http.queries.question import Asked, NotYet, Question, TaggedBytes, not_before
 from api.service import DatabaseAway, Service
 from domain.catalogue import problems_of
 from domain.rejections import RATE_LIMITED, UNAVAILABLE, reject
@@ -70,7 +70,12 @@ class QueryReader:
         except NotYet as early:
             with self._waiting_for(identity):
                 body = await _asked_again(ask, early, deadline)
-        return Response(body, media_type="application/json")
+        if not isinstance(body, TaggedBytes):
+            return Response(body, media_type="application/json")
+        tag = {"ETag": body.etag}
+        if body.etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=tag)
+        return Response(bytes(body), media_type="application/json", headers=tag)
 
     async def _body(
         self, request: Request, headers: RequestHeaders, form: type[BaseModel]

@@ -24,6 +24,8 @@ QUESTIONS = (
     "journal",
     "accounts",
     "events/1/balances",
+    "events/1/entry",
+    "events/1/related",
     "analytics/daily?from=2026-01-01&to=2026-01-02",
     "events",
     "events/1",
