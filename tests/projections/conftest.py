@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from domain.accounts import Assets
 from ledger.books import create_book
 from ledger.postgres.database import Connection, Database
 from tests.conftest import FreshBook
 from tests.projections import expected as sums
-from tests.projections.following import follow
+from tests.projections.following import follow, written
 from tests.projections.full_history import live_through
 from tests.projections.sound_book import sound
 from tests.scenarios.write_path import WritePath, stage
@@ -37,4 +38,19 @@ def rows(lived: WritePath) -> sums.Rows:
 def reader(lived: WritePath) -> Iterator[Connection]:
     """A reader's connection."""
     with lived.fresh.connect(autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def assets(stage: WritePath) -> Assets:
+    """What the book of a test counts in."""
+    return Assets.of(stage.book.name, stage.book.currency)
+
+
+@pytest.fixture
+def busy(stage: WritePath) -> Iterator[Connection]:
+    """A reader of that book after a busy day."""
+    written(stage)
+    follow(stage.fresh)
+    with stage.fresh.connect(autocommit=True) as connection:
         yield connection

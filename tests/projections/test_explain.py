@@ -1,6 +1,5 @@
 """What explains a figure adds up to it, after whatever happened and however it is paged."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,23 +11,10 @@ from projections import explain as explanations
 from projections.explain import WALLET_FIGURES, UnknownFigure, explain, figure, reached
 from projections.queries import earnings, wallet
 from tests.ledger.history_machine import Histories
-from tests.projections.following import follow, written
+from tests.projections.following import follow
 from tests.scenarios.steps import card_tip
 from tests.scenarios.write_path import WritePath
 from tests.support.examples import examples
-
-
-@pytest.fixture
-def assets(stage: WritePath) -> Assets:
-    return Assets.of(stage.book.name, stage.book.currency)
-
-
-@pytest.fixture
-def reader(stage: WritePath) -> Iterator[Connection]:
-    written(stage)
-    follow(stage.fresh)
-    with stage.fresh.connect(autocommit=True) as connection:
-        yield connection
 
 
 def explained(
@@ -48,48 +34,48 @@ def explained(
         place = page.place
 
 
-def test_a_wallet_is_explained(reader: Connection, assets: Assets) -> None:
-    found = explained(reader, "wallet:ben:free.paid", assets)
+def test_a_wallet_is_explained(busy: Connection, assets: Assets) -> None:
+    found = explained(busy, "wallet:ben:free.paid", assets)
     assert [(kind, amount) for _, kind, amount, _ in found] == [
         ("tokens.purchased.v1", 1_000),
         ("ticket.sold.v1", -73),  # the bonus paid the tips before it, and 77 of it
     ]
-    assert found[-1][3] == wallet(reader, "ben")["free"]["paid"] == 927
-    spent = explained(reader, "wallet:ben:lifetime.spent", assets)
+    assert found[-1][3] == wallet(busy, "ben")["free"]["paid"] == 927
+    spent = explained(busy, "wallet:ben:lifetime.spent", assets)
     assert [amount for _, _, amount, _ in spent] == [3, 20, 150]
 
 
-def test_a_creators_money_is_explained(reader: Connection, assets: Assets) -> None:
-    shown = earnings(reader, "cora", "USD")
+def test_a_creators_money_is_explained(busy: Connection, assets: Assets) -> None:
+    shown = earnings(busy, "cora", "USD")
     for bucket in ("pending", "available"):
-        parts = explained(reader, f"earnings:cora:{bucket}", assets)
+        parts = explained(busy, f"earnings:cora:{bucket}", assets)
         assert sum(amount for _, _, amount, _ in parts) == shown[bucket]
     net = {each["source"]: each["net"] for each in shown["by_source"]}
-    tips = explained(reader, "earnings:cora:tip.net", assets)
+    tips = explained(busy, "earnings:cora:tip.net", assets)
     assert [kind for _, kind, _, _ in tips] == ["tip.sent.v1"] * 3
     assert tips[-1][3] == net["tip"]
-    everything = explained(reader, "earnings:cora:lifetime_earned", assets, limit=1)
+    everything = explained(busy, "earnings:cora:lifetime_earned", assets, limit=1)
     assert everything[-1][3] == shown["lifetime_earned"]
 
 
 def test_a_balance_is_explained_by_the_accounts_lines(
-    reader: Connection, stage: WritePath, assets: Assets
+    busy: Connection, stage: WritePath, assets: Assets
 ) -> None:
-    found = explained(reader, "balance:deferred:USD", assets, limit=3)
+    found = explained(busy, "balance:deferred:USD", assets, limit=3)
     assert found[-1][3] == stage.balances()["deferred", "USD"]
-    assert explained(reader, "balance:nobody-s:USD", assets) == []
+    assert explained(busy, "balance:nobody-s:USD", assets) == []
 
 
 def test_events_without_a_part_are_passed_a_bounded_way(
-    stage: WritePath, reader: Connection, assets: Assets, monkeypatch: pytest.MonkeyPatch
+    stage: WritePath, busy: Connection, assets: Assets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.given(*[card_tip(5, "ben", "cora") for _ in range(7)])
     follow(stage.fresh)
     monkeypatch.setattr(explanations, "LOOKED_AT_MAX", 3)
     of = figure("wallet:ben:free.paid", assets)
-    until, place, pages = reached(reader, of), (0, 0), []
+    until, place, pages = reached(busy, of), (0, 0), []
     while True:
-        page = explain(reader, of, until=until, place=place, limit=100)
+        page = explain(busy, of, until=until, place=place, limit=100)
         pages.append(len(page.parts))
         if page.place is None:
             break

@@ -1,7 +1,5 @@
 """Tie-outs are zero after whatever happened, and tell what does not tie out."""
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -9,35 +7,27 @@ from domain.accounts import Assets
 from ledger.postgres.database import Connection, Database
 from projections.tie_outs import MODEL_SUMS, consistency, tie_outs
 from tests.ledger.history_machine import Histories
-from tests.projections.following import follow, written
+from tests.projections.following import follow
 from tests.scenarios.write_path import WritePath
 from tests.support.examples import examples
 
 
-@pytest.fixture
-def assets(stage: WritePath) -> Assets:
-    return Assets.of(stage.book.name, stage.book.currency)
-
-
-@pytest.fixture
-def reader(stage: WritePath) -> Iterator[Connection]:
-    """A book after a busy day, as whoever reads it."""
-    written(stage)
-    follow(stage.fresh)
-    with stage.fresh.connect(autocommit=True) as connection:
-        yield connection
-
-
-def test_a_busy_day_ties_out(stage: WritePath, reader: Connection, assets: Assets) -> None:
-    found = tie_outs(reader, assets)
+def test_a_busy_day_ties_out(stage: WritePath, busy: Connection, assets: Assets) -> None:
+    found = tie_outs(busy, assets)
     assert {(each.name, each.asset) for each in found if not each.ok} == set()
     assert {each.position for each in found} == {len(stage.rows())}
     named = {each.name for each in found}
     assert named >= {each.name for model in MODEL_SUMS for each in model.sums}
     assert named >= {"accounts.debits_and_credits", "classes.debits_and_credits"}
-    counted = consistency(reader, assets)
+    counted = consistency(busy, assets)
     assert (counted.wallets_differing, counted.negative_wallets) == (0, 0)
     assert counted.creators_differing == 0
+
+
+def test_everything_that_can_happen_ties_out(lived: WritePath, reader: Connection) -> None:
+    counted = consistency(reader, Assets.of(lived.book.name, lived.book.currency))
+    assert [each for each in counted.tie_outs if not each.ok] == []
+    assert counted.wallets_differing == counted.creators_differing == 0
 
 
 def test_before_there_are_read_models_nothing_ties_out(stage: WritePath, assets: Assets) -> None:
@@ -64,20 +54,20 @@ def test_before_there_are_read_models_nothing_ties_out(stage: WritePath, assets:
     ],
 )  # fmt: skip
 def test_damage_is_told(
-    reader: Connection, assets: Assets, damage: str, name: str | None, difference: int
+    busy: Connection, assets: Assets, damage: str, name: str | None, difference: int
 ) -> None:
-    assert reader.execute(damage).rowcount == 1
-    told = {each.name: each.difference for each in tie_outs(reader, assets) if not each.ok}
+    assert busy.execute(damage).rowcount == 1
+    told = {each.name: each.difference for each in tie_outs(busy, assets) if not each.ok}
     assert told.get(name, 0) == difference
 
 
-def test_rows_that_differ_are_counted(reader: Connection, assets: Assets) -> None:
-    reader.execute("UPDATE wallets SET free_paid = free_paid + 7 WHERE user_id = 'ben'")
-    reader.execute("UPDATE wallets SET free_promo = free_promo - 7 WHERE user_id = 'cid'")
-    reader.execute("INSERT INTO wallets VALUES ('nobody', 1, 0, 0, 0, 0, 0, 0, 0, 0)")
-    reader.execute("UPDATE wallets SET held_paid = -1 WHERE user_id = 'cid'")
-    reader.execute("UPDATE creators SET pending = 1 WHERE creator = 'cora'")
-    counted = consistency(reader, assets)
+def test_rows_that_differ_are_counted(busy: Connection, assets: Assets) -> None:
+    busy.execute("UPDATE wallets SET free_paid = free_paid + 7 WHERE user_id = 'ben'")
+    busy.execute("UPDATE wallets SET free_promo = free_promo - 7 WHERE user_id = 'cid'")
+    busy.execute("INSERT INTO wallets VALUES ('nobody', 1, 0, 0, 0, 0, 0, 0, 0, 0)")
+    busy.execute("UPDATE wallets SET held_paid = -1 WHERE user_id = 'cid'")
+    busy.execute("UPDATE creators SET pending = 1 WHERE creator = 'cora'")
+    counted = consistency(busy, assets)
     assert counted.wallets_differing == 3
     assert counted.negative_wallets == 1
     assert counted.creators_differing == 1
