@@ -15,6 +15,7 @@ from projections.models.freezes import Freezes
 from projections.models.holds import Holds
 from projections.models.invoices import Invoices
 from projections.models.journal import Journal
+from projections.models.leaders import Leaders
 from projections.models.liability import Liability
 from projections.models.notices import Notices
 from projections.models.offers import Offers
@@ -61,6 +62,7 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     Risk,
     Revenue,
     Liability,
+    Leaders,
     Tiers,
 )
 

@@ -6,6 +6,7 @@ with `as_of_position`, in the shapes of the API's contract; dates and times are 
 
 from projections.catalogue import REGISTERS
 from projections.engine.columns import Column, ColumnType
+from projections.engine.ranks import RankPlace
 from projections.engine.register import Register
 from projections.engine.register_reading import RegisterPlace, Wanted, register_item, register_page
 from projections.explain import ExplainedPart, UnknownFigure, explain, figure
@@ -27,7 +28,8 @@ from projections.models.account_statements import (
 )
 from projections.models.account_tree import NodeFilter, TreePlace, below, top
 from projections.models.class_balances import trial_balance_by_class
-from projections.models.daily_figures import daily
+from projections.models.creator_list import CreatorOrder, creators, payable
+from projections.models.daily_figures import Unit, analytics, daily
 from projections.models.earnings import (
     EarningsByDay,
     earnings,
@@ -36,6 +38,15 @@ from projections.models.earnings import (
 )
 from projections.models.entitlements import check_entitlements, entitlement, library
 from projections.models.general_journal import JournalFilter, Span, general_journal, known
+from projections.models.leader_lists import (
+    Board,
+    BoardAsked,
+    Ranked,
+    fans_of,
+    favourites_of,
+    leaderboard,
+    spend_range,
+)
 from projections.models.liability_figures import JournalBehind, liability, lots_of
 from projections.models.notice_list import (
     STATUSES,
@@ -49,10 +60,19 @@ from projections.models.notice_list import (
 )
 from projections.models.offers import STATUSES as OFFER_STATUSES
 from projections.models.offers import OfferFilter, offer, offers
+from projections.models.party_statements import (
+    LinePlace,
+    LinesAsked,
+    PartyLines,
+    creator_statement,
+    journal_position,
+    wallet_statement,
+)
 from projections.models.revenue_figures import OF_EVERYTHING, RevenueQuestion, revenue
 from projections.models.risk import RiskFilter, risk
 from projections.models.tier_list import TierFilter, tier, tiers
 from projections.models.trial_balance import balance, lines, trial_balance
+from projections.models.wallet_list import WalletOrder, wallets
 from projections.models.wallets import wallet, wallet_totals
 from projections.status import Status, status, wait_for
 from projections.tie_outs import ReadModelsApart, TieOut, consistency, tie_outs
@@ -66,18 +86,26 @@ __all__ = [
     "REGISTERS",
     "STATUSES",
     "AccountKey",
+    "Board",
+    "BoardAsked",
     "Column",
     "ColumnType",
+    "CreatorOrder",
     "EarningsByDay",
     "ExplainedPart",
     "Interval",
     "JournalBehind",
     "JournalFilter",
     "LineFilter",
+    "LinePlace",
+    "LinesAsked",
     "NodeFilter",
     "NoticeFilter",
     "NoticePlace",
     "OfferFilter",
+    "PartyLines",
+    "RankPlace",
+    "Ranked",
     "ReadModelsApart",
     "Register",
     "RegisterPlace",
@@ -91,21 +119,30 @@ __all__ = [
     "TierFilter",
     "TooManyIntervals",
     "TreePlace",
+    "Unit",
     "UnknownFigure",
+    "WalletOrder",
     "Wanted",
+    "analytics",
     "balance",
     "below",
     "check_entitlements",
     "consistency",
+    "creator_statement",
+    "creators",
     "daily",
     "earnings",
     "earnings_of_days",
     "entitlement",
     "explain",
     "explained_up_to",
+    "fans_of",
+    "favourites_of",
     "figure",
     "general_journal",
+    "journal_position",
     "known",
+    "leaderboard",
     "legs",
     "liability",
     "library",
@@ -115,6 +152,7 @@ __all__ = [
     "notices",
     "offer",
     "offers",
+    "payable",
     "place_of",
     "reached",
     "register_item",
@@ -123,6 +161,7 @@ __all__ = [
     "revenue",
     "risk",
     "series",
+    "spend_range",
     "statement",
     "status",
     "suspended_count",
@@ -136,5 +175,7 @@ __all__ = [
     "wait_for",
     "waiting",
     "wallet",
+    "wallet_statement",
     "wallet_totals",
+    "wallets",
 ]

@@ -5,7 +5,8 @@ nor the creator. A freeze stops everything that leads to the processor, and noth
 the processor reports is booked. What is due counts as available though the scheduler is late.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import ClassVar
 
 from domain import people
@@ -92,7 +93,7 @@ class RequestPayout(Command):
         refusal = (
             _frozen(creator, self.creator)
             or self._not_offered(policy)
-            or self._funds_refusal(creator, policy, country, amount, available)
+            or next(_refusals(creator, self.creator, policy, amount, available), None)
         )
         if refusal is not None:
             return () if self.scheduled else refusal
@@ -119,25 +120,38 @@ class RequestPayout(Command):
             return reject(PRODUCT_DISABLED, product="instant-payout")
         return None
 
-    def _funds_refusal(
-        self, creator: Creator, policy: Policy, country: str | None, amount: int, available: int
-    ) -> Rejection | None:
-        """Tests the bounds, then the state of the creator, then funds."""
-        if available < 0:
-            return reject(NEGATIVE_BALANCE, creator=self.creator, owed=-available)
-        minimum = policy.payout_minimum or 0
-        if amount < minimum:
-            shortfall = minimum - amount
-            return reject(BELOW_MINIMUM, minimum=minimum, requested=amount, shortfall=shortfall)
-        if not creator.payouts_enabled:
-            return reject(PAYOUT_ACCOUNT_NOT_READY, creator=self.creator, lacking="readiness")
-        if policy.withholding_bps and country is None:
-            return reject(PAYOUT_ACCOUNT_NOT_READY, creator=self.creator, lacking="a country")
-        if creator.payout is not None:
-            return reject(PAYOUT_IN_PROGRESS, creator=self.creator, payout=creator.payout.payout)
-        if amount > available:
-            return reject(INSUFFICIENT_AVAILABLE, available=available, requested=amount)
-        return None
+
+def _refusals(
+    creator: Creator, creator_id: str, policy: Policy, amount: int, available: int
+) -> Iterator[Rejection]:
+    """Why `amount` cannot be requested: first by the bounds, then by the state of the creator, then
+    by funds."""
+    if available < 0:
+        yield reject(NEGATIVE_BALANCE, creator=creator_id, owed=-available)
+    minimum = policy.payout_minimum or 0
+    if amount < minimum:
+        shortfall = minimum - amount
+        yield reject(BELOW_MINIMUM, minimum=minimum, requested=amount, shortfall=shortfall)
+    if not creator.payouts_enabled:
+        yield reject(PAYOUT_ACCOUNT_NOT_READY, creator=creator_id, lacking="readiness")
+    if policy.withholding_bps and (creator.country or policy.default_country) is None:
+        yield reject(PAYOUT_ACCOUNT_NOT_READY, creator=creator_id, lacking="a country")
+    if creator.payout is not None:
+        yield reject(PAYOUT_IN_PROGRESS, creator=creator_id, payout=creator.payout.payout)
+    if amount > available:
+        yield reject(INSUFFICIENT_AVAILABLE, available=available, requested=amount)
+
+
+def payout_refusals(
+    creator: Creator, creator_id: str, policy: Policy | None, now: datetime
+) -> list[Rejection]:
+    """Why `request-payout` would refuse to pay all that is available at `now`: every reason."""
+    if policy is None:
+        return [reject(NO_POLICY, at=now)]
+    frozen = _frozen(creator, creator_id)
+    available = creator.available + creator.due(now)
+    refusals = _refusals(creator, creator_id, policy, available, available)
+    return [*(() if frozen is None else (frozen,)), *refusals]
 
 
 class PayoutCommand(Command):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import msgspec
 import psycopg
 
-from domain.entity import KINDS, tag_of
+from domain.entity import KINDS, State, tag_of
 from ledger.log.entry import decode
 from ledger.postgres import sql_files
 from ledger.postgres.database import Connection
@@ -77,6 +77,17 @@ def folded(keys: Iterable[str], rows: Iterable[LoadedRow]) -> Iterator[tuple[str
         found[key] = CachedState(state, position, held.tail + 1)
     for key in keys:
         yield key, found.get(key) or _NEW[key[: key.index(":")]]
+
+
+def read_state(connection: Connection, key: str) -> State:
+    """An entity's state as the log has it, for a reader, who holds nobody up. Raises LongTails."""
+    limits = LOADED_MAX, LOADED_MAX + 1
+    rows = connection.execute(SQL["states"], (*named([key]), *limits), binary=True).fetchall()
+    if len(rows) > LOADED_MAX:
+        raise LongTails([key])
+    with reading_the_log():
+        ((_, held),) = folded([key], rows)
+    return held.state
 
 
 def check_tails(rows: Sequence[LoadedRow], loaded: int) -> None:

@@ -75,11 +75,16 @@ def bound(
 ) -> dict[str, bytes]:
     """The queries of `sql/<name>.sql` with `{table}` standing for the table and its suffix, and
     the name of each of `parts` for that part."""
-    names = {table.name: sql.Identifier(f"{table.name}{suffix}") for table in tables}
+    names = identifiers(tables, suffix)
     return {
         query: template(text).format(**names, **parts).as_bytes(None)
         for query, text in sql_files.load(name, "projections").items()
     }
+
+
+def identifiers(tables: Sequence[Table], suffix: str = "") -> dict[str, sql.Composable]:
+    """What `{table}` stands for in a query, for each of `tables`."""
+    return {table.name: sql.Identifier(f"{table.name}{suffix}") for table in tables}
 
 
 def template(text: bytes) -> sql.SQL:

@@ -2,7 +2,8 @@
 
 A day is an entry's effective date, in the book's own time zone. What an event adds to its day is
 found by the event's class, so whatever is derived from `Sale` is counted under its product. Refunds
-and disputes count on their own day and leave the sales of earlier days as they were.
+and disputes count on their own day and leave the sales of earlier days as they were. Who paid is
+kept by day, week and month, so that whoever paid on two days of a week counts once in it.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ from domain.refunds.purchases import TokenPurchaseRefunded
 from domain.refunds.refund import RefundRecorded
 from domain.refunds.refund_reversed import RefundReversed
 from domain.sales.sale import CARD, Sale, SaleEvent
+from domain.sales.tips import TipSent
 from domain.subscriptions.subscription import (
     PeriodFailed,
     SubscriptionCancelled,
@@ -49,6 +51,8 @@ from projections.engine.entries import PlacedEntry
 from projections.engine.projection import Projection, Table, integers, texts
 
 CACHED_PAYERS = 50_000
+#: The label of tips that says of which stream they are.
+STREAM = "stream"
 
 _EPOCH = date(2000, 1, 1).toordinal()
 
@@ -78,13 +82,16 @@ class Daily(Projection):
     """Figures by business day."""
 
     name = "daily"
-    version = 3
+    version = 4
     branches = branches
     tables = (
         Table("days", ("day",)),
         Table("day_products", ("day", "product")),
         Table("day_payers", ("day", "user_id")),
         Table("day_facts", ("day", "fact")),
+        Table("day_streams", ("day", "stream")),
+        Table("period_payers", ("unit", "first_day", "user_id")),
+        Table("period_payer_counts", ("unit", "first_day")),
     )
 
     def forget(self) -> None:
@@ -92,6 +99,7 @@ class Daily(Projection):
         self._days: dict[int, list[int]] = {}
         self._products: dict[tuple[int, str], list[int]] = {}
         self._facts: dict[tuple[int, str], list[int]] = {}
+        self._streams: dict[tuple[int, str], list[int]] = {}
         self._payers: set[tuple[int, str]] = set()
         self._counted: set[tuple[int, str]] = set()
 
@@ -121,6 +129,7 @@ class Daily(Projection):
             self._days = {}
         self._products = _added(cursor, self.sql["add_products"], self._products)
         self._facts = _added(cursor, self.sql["add_facts"], self._facts)
+        self._streams = _added(cursor, self.sql["add_streams"], self._streams)
 
     def figures(self, day: int) -> list[int]:
         """What the page adds to a day: sales of tokens, tokens sold, their price, tokens granted,
@@ -153,6 +162,15 @@ class Daily(Projection):
         sums[1] += amount
         sums[2] += tokens
 
+    def stream(self, day: int, stream: str, *, paid: int, tokens: int) -> None:
+        """Add a tip to a stream's of a day."""
+        sums = self._streams.get((day, stream))
+        if sums is None:
+            sums = self._streams[day, stream] = [0] * 3
+        sums[0] += 1
+        sums[1] += paid
+        sums[2] += tokens
+
     def paid(self, day: int, user: str) -> None:
         """Count `user` among the payers of a day, once."""
         payer = day, user
@@ -160,7 +178,7 @@ class Daily(Projection):
             self._payers.add(payer)
 
 
-#: Sums by day and product, or by day and fact.
+#: Sums by day and product, fact or stream.
 Sums = dict[tuple[int, str], list[int]]
 
 
@@ -184,8 +202,18 @@ def _sold(daily: Daily, event: Sale, day: int) -> None:
     figures[3] += event.tax
     figures[4] += event.creator_share
     figures[5] += event.platform_share
+    if event.funding == CARD:
+        daily.fact(day, "card_sale", amount=event.charged)
     if paid:
         daily.paid(day, event.buyer)
+
+
+@branches.branch(TipSent)
+def _tipped(daily: Daily, event: TipSent, day: int) -> None:
+    _sold(daily, event, day)
+    if event.labels is not None and STREAM in event.labels:
+        paid, tokens = event.gross - event.discount, event.tokens_paid + event.tokens_promo
+        daily.stream(day, event.labels[STREAM], paid=paid, tokens=tokens)
 
 
 @branches.branch(CallBlockCharged)

@@ -30,6 +30,8 @@ from projections.models.sale_lines import SaleLine, as_it_stands, as_sold
 
 BUCKETS = ("pending", "available", "reserved", "in_payout")
 _BUCKETS = {"pending": 0, "available": 1, "reserved": 2, "payout": 3}
+#: The buckets, and what was earned with all sources.
+_EARNED, _BALANCES, _NET = 4, 5, 4
 _TAG = "sale:"
 _EPOCH = date(2000, 1, 1).toordinal()
 FIGURES = ("count", "gross", "tax", "commission", "net", "tokens", "refunds", "disputes")
@@ -62,7 +64,7 @@ class Earnings(Projection):
     """Money by creator."""
 
     name = "earnings"
-    version = 5
+    version = 6
     weight = 2
     branches = branches
     tables = (
@@ -91,7 +93,7 @@ class Earnings(Projection):
                     creator, _, bucket = account[3:].partition(".")
                     balance = balances.get(creator)
                     if balance is None:
-                        balance = balances[creator] = [0, 0, 0, 0]
+                        balance = balances[creator] = [0] * _BALANCES
                     balance[_BUCKETS[bucket]] -= amount
             event = entry.event
             self.today = entry.effective_on.toordinal() - _EPOCH
@@ -101,6 +103,8 @@ class Earnings(Projection):
     def write(self, cursor: Cursor[Any]) -> None:
         """Look at what the page reversed, then add the sums to the tables."""
         self.look_back(cursor)
+        for (creator, _), source in self._sources.items():
+            self._balances.setdefault(creator, [0] * _BALANCES)[_EARNED] += source[_NET]
         if self._balances:
             creators = sorted(self._balances)
             buckets = zip(*(self._balances[creator] for creator in creators), strict=True)

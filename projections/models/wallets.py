@@ -43,7 +43,7 @@ class Wallets(Projection):
     """Tokens by user."""
 
     name = "wallets"
-    version = 3
+    version = 4
     weight = 4
     branches = branches
     tables = (
@@ -189,7 +189,13 @@ def wallet(connection: Connection, user: str, at: datetime | None = None) -> dic
     says so yet: `lapsing` were bought, `expired` were given.
     """
     row = connection.execute(SQL["wallet"], {"user": user, "at": at}).fetchone()
-    position, *amounts, lapsing, expired_now, frozen = row or (0, *[None] * _COLUMNS, 0, 0, [])
+    position, *figures = row or (0, *[None] * _COLUMNS, 0, 0, [])
+    return {**shown_wallet(user, figures), "as_of_position": position}
+
+
+def shown_wallet(user: str, figures: Sequence[Any]) -> dict[str, Any]:
+    """A wallet as it is answered: its sums, what has ended of each class, frozen scopes."""
+    *amounts, lapsing, expired_now, frozen = figures
     paid, promo, held_paid, held_promo, purchased, granted, spent, refunded, expired = (
         amount or 0 for amount in amounts
     )
@@ -207,7 +213,6 @@ def wallet(connection: Connection, user: str, at: datetime | None = None) -> dic
             "expired": expired,
         },
         "frozen": frozen,
-        "as_of_position": position,
     }
 
 

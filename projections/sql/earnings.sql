@@ -1,11 +1,13 @@
 -- name: tables
--- What the platform owes each creator, by bucket, as the postings leave it.
+-- What the platform owes each creator, by bucket, as the postings leave it, and what was earned
+-- with all sources.
 CREATE TABLE {creators} (
   creator   text COLLATE "C" PRIMARY KEY,
   pending   bigint NOT NULL,
   available bigint NOT NULL,
   reserved  bigint NOT NULL,
-  in_payout bigint NOT NULL
+  in_payout bigint NOT NULL,
+  earned    bigint NOT NULL
 ) WITH (fillfactor = 70);
 -- What it was earned with. paid: after discount, VAT included; paid = tax + commission + net.
 -- Net of what refunds and lost disputes took back of `paid`, which stands beside it.
@@ -60,18 +62,21 @@ GRANT SELECT ON {creators}, {creator_sources}, {creator_labels}, {creator_days}
   TO tokenledger_auditor;
 
 -- name: indexes
--- Every index comes with its table.
-SELECT;
+-- How creators are listed.
+CREATE INDEX ON {creators} (available, creator);
+CREATE INDEX ON {creators} (earned, creator);
 
 -- name: add_balances
 -- What a page adds to each creator's buckets.
-INSERT INTO {creators} AS c (creator, pending, available, reserved, in_payout)
-SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+INSERT INTO {creators} AS c (creator, pending, available, reserved, in_payout, earned)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                     %s::bigint[])
 ON CONFLICT (creator) DO UPDATE SET
   pending = c.pending + excluded.pending,
   available = c.available + excluded.available,
   reserved = c.reserved + excluded.reserved,
-  in_payout = c.in_payout + excluded.in_payout;
+  in_payout = c.in_payout + excluded.in_payout,
+  earned = c.earned + excluded.earned;
 
 -- name: add_sources
 -- What a page adds to each creator's sources.

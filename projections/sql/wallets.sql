@@ -30,8 +30,9 @@ CREATE TABLE {wallet_ends} (
 GRANT SELECT ON {wallets}, {wallet_freezes}, {wallet_ends} TO tokenledger_auditor;
 
 -- name: indexes
--- Every index comes with its table.
-SELECT;
+-- How wallets are listed.
+CREATE INDEX ON {wallets} ((free_paid + free_promo), user_id);
+CREATE INDEX ON {wallets} (spent, user_id);
 
 -- name: add
 -- What a page adds to each wallet that it touches.

@@ -70,6 +70,8 @@ class Agreement:
         self.check_liability()
         self.check_creators()
         self.check_days()
+        self.check_periods()
+        self.check_leaders()
         self.check_entitlements(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
         self.check_revenue()
         self.check_registers()
@@ -242,6 +244,44 @@ class Agreement:
             assert shown["tokens_expired"] == expired[2], day
             used = facts.get((day, "hold.settled.v1"), (0, 0, 0))
             assert tuple(shown["usage"][name] for name in ("count", "amount", "tokens")) == used
+
+    def check_periods(self) -> None:
+        """Days, weeks and months: distinct payers, what they paid, and tips by stream."""
+        days = self._log.days()
+        for unit, path in (("day", "daily"), ("week", "weekly"), ("month", "monthly")):
+            answer = self.ask(f"analytics/{path}", **{"from": days[0], "to": days[-1]})
+            seen = {each["date"]: each for each in answer[f"{unit}s"]}
+            for first, figures in self._log.by("periods", unit=unit).items():
+                payers, money, margin, earned, cashed = figures
+                shown = seen.get(first)
+                if shown is None:
+                    assert not any(figures), first
+                    continue
+                assert shown["payers"] == payers, (unit, first)
+                assert shown["arppu"]["amount"] == money, (unit, first)
+                assert shown["margin_per_payer"]["amount"] == margin, (unit, first)
+                assert shown["cash_out"]["earned"] == earned, (unit, first)
+                assert shown["cash_out"]["amount"] == cashed, (unit, first)
+                if payers:
+                    assert abs(shown["arppu"]["per_payer"] * payers - money) * 2 <= payers
+            tips = {
+                (first, tip["stream"]): (tip["count"], tip["amount"], tip["tokens"])
+                for first, shown in seen.items()
+                for tip in shown["tips_by_stream"]
+            }
+            assert tips == self._log.by("streams", 2, unit=unit)
+
+    def check_leaders(self) -> None:
+        """What each fan spent in all and by month, in an order without ties."""
+        months = sorted({f"{day[:7]}-01" for day in self._log.days()})
+        for month in ("", *months):
+            asked = {"period": month[:7]} if month else {}
+            items = self.items("leaderboards", of="fans", **asked)
+            found = {item["fan"]: (item["amount"], item["count"]) for item in items}
+            assert found == self._log.by("leaders", month=month), month
+            amounts = [item["amount"] for item in items]
+            assert amounts == sorted(amounts, reverse=True)
+            assert [item["rank"] for item in items] == list(range(1, len(items) + 1))
 
     def check_entitlements(self, now: str) -> None:
         """Whoever has a right has it, by the sale that gives it; whoever has not, has none."""

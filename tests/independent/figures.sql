@@ -224,6 +224,58 @@ SELECT effective_on::VARCHAR, count(DISTINCT user) FROM (
   SELECT effective_on, body->>'user' FROM entries WHERE type = 'tokens.purchased.v1')
 GROUP BY ALL;
 
+-- name: periods
+-- By day, week or month, named by its first day: who paid, what they paid for tokens and by card,
+-- what creators earned, what the platform kept and what was paid out.
+WITH paid AS (
+  SELECT effective_on, buyer AS user, CASE funding WHEN 'CARD' THEN paid - by_platform ELSE 0 END
+           AS money, creator_share, platform_share AS margin, paid > 0 AS pays, 0 AS cashed
+  FROM sales
+  UNION ALL
+  SELECT effective_on, body->>'user', (body->>'price')::BIGINT, 0, 0, true, 0
+  FROM entries WHERE type = 'tokens.purchased.v1'
+  UNION ALL
+  SELECT effective_on, NULL, 0, 0, (body->>'released')::BIGINT, false, 0
+  FROM entries WHERE type = 'hold.settled.v1'
+  UNION ALL
+  SELECT effective_on, NULL, 0, 0, 0, false,
+         CASE type WHEN 'payout.paid.v1' THEN 1 ELSE -1 END * (body->>'gross')::BIGINT
+  FROM entries WHERE type IN ('payout.paid.v1', 'payout.returned.v1')
+)
+SELECT date_trunc($unit, effective_on)::DATE::VARCHAR, count(DISTINCT user) FILTER (pays),
+       sum(money)::BIGINT, sum(margin)::BIGINT, sum(creator_share)::BIGINT, sum(cashed)::BIGINT
+FROM paid GROUP BY ALL;
+
+-- name: leaders
+-- By fan, of a month or of all time: what is left of what was spent, and on how many sales.
+WITH taken AS (
+  SELECT body->>'sale_id' AS sale, sum((body->>'amount')::BIGINT) FILTER (type = 'dispute.lost.v1')
+           AS lost, sum((body->>'amount')::BIGINT) FILTER (type = 'dispute.won.v1') AS won,
+         sum((body->>'amount')::BIGINT) FILTER (type = 'refund.recorded.v1') AS refunded,
+         sum((body->>'amount')::BIGINT) FILTER (type = 'refund.reversed.v1') AS reversed,
+         sum((body->>'amount')::BIGINT) FILTER (type = 'sale_payment.failed.v1') AS failed,
+         count(*) FILTER (type = 'dispute.lost.v1') AS losses
+  FROM entries WHERE json_exists(body, '$.sale_id') GROUP BY ALL
+), spent AS (
+  SELECT s.effective_on, s.buyer, s.paid - CASE s.funding WHEN 'CARD' THEN s.by_platform ELSE 0 END
+           AS charged,
+         CASE s.funding WHEN 'TOKEN' THEN l.paid_left ELSE greatest(0, s.paid - s.by_platform
+           - coalesce(t.refunded, 0) + coalesce(t.reversed, 0) - coalesce(t.failed, 0)
+           - coalesce(t.lost, 0) + CASE WHEN t.losses > 0 THEN coalesce(t.won, 0) ELSE 0 END) END
+           AS amount
+  FROM sales s JOIN left_of_sales l USING (sale) LEFT JOIN taken t ON t.sale = s.sale
+)
+SELECT buyer, sum(amount)::BIGINT, count(*)
+FROM spent WHERE charged > 0
+  AND ($month = '' OR date_trunc('month', effective_on)::DATE::VARCHAR = $month)
+GROUP BY ALL HAVING sum(amount) > 0;
+
+-- name: streams
+-- By day, week or month and stream, or null: tips, what was paid and in how many tokens.
+SELECT date_trunc($unit, s.effective_on)::DATE::VARCHAR, e.labels->>'stream', count(*),
+       sum(paid)::BIGINT, sum(tokens)::BIGINT
+FROM sales s JOIN entries e USING (position) WHERE product = 'tip' GROUP BY ALL;
+
 -- name: daily_facts
 -- By day and type of event: how often, and what it came to in money and in tokens.
 SELECT effective_on::VARCHAR, type,

@@ -44,7 +44,16 @@ def test_a_log_that_lacks_an_event_agrees_with_nothing(
     """Every check notices an event that is its business."""
     book, _ = lived(database, "micro-unlock", 60, 90)
     lacking = {
-        "tip.sent.v1": ("log", "balances", "journal", "wallets", "creators", "days", "revenue"),
+        "tip.sent.v1": (
+            "log",
+            "balances",
+            "journal",
+            "wallets",
+            "creators",
+            "days",
+            "periods",
+            "revenue",
+        ),
         "payout.paid.v1": ("registers",),
         "dispute.opened.v1": ("registers",),
         "offer.published.v1": ("registers",),

@@ -73,6 +73,13 @@ class Asked(NamedTuple):
             ends = datetime.combine(days.last + timedelta(days=1), time(), zone) - TICK
         return begins and begins - TICK, ends
 
+    def positions(self, period: PeriodAsked, until: int) -> tuple[int, int]:
+        """The first and the last position that were recorded in the period, up to `until`."""
+        begins, ends = self.span(period)
+        first = 0 if begins is None else position_at(self.connection, begins)
+        last = until if ends is None else min(until, position_at(self.connection, ends))
+        return first + 1, last
+
 
 class AccessRule(Protocol):
     """Who may ask a question."""

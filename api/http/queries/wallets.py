@@ -1,14 +1,19 @@
 """Users' wallets."""
 
 from datetime import date, datetime
+from typing import Annotated
 
+from fastapi import Query
 from pydantic import BaseModel, Field
 
-from api.http.queries.access import USER_OR_READERS
-from api.http.queries.parameters import Subject
+from api.http.queries.access import USER_OR_READERS, Readers
+from api.http.queries.listing import Paged, cursor_text, listed, read_cursor
+from api.http.queries.parameters import Period, Subject
+from api.http.queries.party_lines import read_lines
 from api.http.queries.question import Answered, Asked, Question
 from api.http.schemas import AsOf
-from projections.queries import lots_of, wallet
+from projections import queries
+from projections.queries import RankPlace, WalletOrder
 
 
 class TokensByClass(BaseModel):
@@ -28,7 +33,7 @@ class Lifetime(BaseModel):
     expired: int
 
 
-class Wallet(AsOf):
+class WalletItem(BaseModel):
     """A user's tokens."""
 
     user: str
@@ -38,6 +43,44 @@ class Wallet(AsOf):
     held: TokensByClass
     lifetime: Lifetime
     frozen: list[str]
+
+
+class Wallet(AsOf, WalletItem):
+    """A user's tokens."""
+
+
+class Wallets(AsOf):
+    """A page of wallets."""
+
+    items: list[WalletItem]
+    next_cursor: str | None
+    has_more: bool
+
+
+class WalletLine(BaseModel):
+    """What an event did to the tokens of a class in one place of a wallet, free or held, and what
+    is there after it."""
+
+    position: int
+    event_id: str
+    type: str
+    effective_on: date
+    recorded_at: datetime
+    counterparty: str | None = Field(description="the creator, or else the processor")
+    item: str | None
+    place: str
+    kind: str
+    amount: int
+    balance: int
+
+
+class WalletStatement(AsOf):
+    """A page of a wallet's lines."""
+
+    user: str
+    items: list[WalletLine]
+    next_cursor: str | None
+    has_more: bool
 
 
 class LotLeft(BaseModel):
@@ -65,16 +108,59 @@ class LotsLeft(AsOf):
 
 def read_wallet(asked: Asked, user: Subject) -> Answered:
     """Free and held tokens, and sums since the beginning; a user never seen has zeros."""
-    return wallet(asked.connection, user)
+    return queries.wallet(asked.connection, user)
+
+
+_WalletOrder = Annotated[
+    WalletOrder, Query(description="free: free tokens of both classes; spent: of all time")
+]
+
+
+def read_wallets(asked: Asked, page: Paged, order_by: _WalletOrder = "free") -> Answered:
+    """All wallets, the largest first, or with `order=asc` the smallest.
+
+    In the order of an amount, a wallet that moves while one page is read after the other may be
+    seen twice or not at all; by user, each is seen once.
+    """
+    which = (asked.book.name, "wallets", order_by, page.order)
+    after = None if page.after is None else read_cursor(which, page.after, RankPlace)
+    items, places, position = queries.wallets(
+        asked.connection,
+        order_by=order_by,
+        after=after,
+        largest_first=page.newest_first,
+        limit=page.limit + 1,
+    )
+    answered = listed(items, page.limit, position)
+    if answered["has_more"]:
+        answered["next_cursor"] = cursor_text(which, places[page.limit - 1])
+    return answered
+
+
+def read_wallet_statement(asked: Asked, user: Subject, period: Period, page: Paged) -> Answered:
+    """What each event did to a user's tokens, the last one first, with whom and what is left.
+
+    The amounts of a place and class add up to its balance. `period` is of the times of recording.
+    """
+    found = read_lines(asked, queries.wallet_statement, user, period, page)
+    return {"user": user, **found}
 
 
 def read_lots(asked: Asked, user: Subject) -> Answered:
     """What is left of which lots, in the order in which they are spent. Whatever a refund returned
     comes in the place of the lot that it was spent from."""
-    return lots_of(asked.connection, user)
+    return queries.lots_of(asked.connection, user)
 
 
 QUESTIONS = (
     Question("/wallets/{user}", "A wallet", Wallet, USER_OR_READERS, read_wallet),
+    Question("/wallets", "Wallets", Wallets, Readers("wallets"), read_wallets),
+    Question(
+        "/wallets/{user}/statement",
+        "A wallet's statement",
+        WalletStatement,
+        USER_OR_READERS,
+        read_wallet_statement,
+    ),
     Question("/wallets/{user}/lots", "A wallet's lots", LotsLeft, USER_OR_READERS, read_lots),
 )

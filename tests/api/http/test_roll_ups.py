@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from api.http.queries import earnings, revenue
+from api.http.queries import creators, earnings, leaders, liability, revenue, wallets
+from ledger.api_keys import Role
 from tests.api.conftest import Caller, Tenant, fresh, shaped, tip
 
 PERIOD = {"from": "2020-01-01", "to": "2050-01-01"}
@@ -73,3 +74,109 @@ def test_earnings_of_a_period_over_http(tenant: Tenant, service: Caller) -> None
     assert (before["by_source"], before["groups"], before["lifetime_earned"]) == ([], [], 80)
     for wrong in ({"period": "2026-13"}, {"group_by": "year"}, {**PERIOD, "period": "2026"}):
         assert service.ask(path, **wrong).status_code == 400
+
+
+def test_unspent_tokens_over_http(service: Caller, position: int) -> None:
+    body = shaped(liability.Liability, service.ask("liability", min_position=position).json())
+    assert body["tie_out"]["ok"]
+    for name in ("tokens", "deferred"):
+        total = {"tokens": "outstanding", "deferred": "deferred"}[name]
+        assert sum(each[name] for each in body["classes"]) == body[total]
+    assert body["outstanding"] > 0
+
+
+def test_the_statement_of_a_wallet_over_http(tenant: Tenant, service: Caller) -> None:
+    user, creator = tenant.funded(50), fresh("creator")
+    position = service.send("send-tip", tip(user, creator, 20)).json()["position"]
+    path = f"wallets/{user}/statement"
+    first = service.ask(path, limit=1, min_position=position).json()
+    shaped(wallets.WalletStatement, first)
+    (tipped,) = first["items"]
+    assert (tipped["type"], tipped["counterparty"]) == ("tip.sent.v1", creator)
+    assert (tipped["amount"], tipped["balance"], first["has_more"]) == (-20, 30, True)
+    later = service.send("send-tip", tip(user, creator, 20)).json()["position"]
+    assert later > position  # a list that was begun does not show it
+    rest = service.ask(path, limit=1, after=first["next_cursor"]).json()
+    assert [line["amount"] for line in rest["items"]] == [50]
+    assert (rest["has_more"], rest["next_cursor"]) == (False, None)
+    today = service.ask(path, period="today", min_position=later).json()
+    assert [line["amount"] for line in today["items"]] == [-20, -20, 50]
+    assert service.ask(path, period="2020").json()["items"] == []
+    lots = shaped(wallets.LotsLeft, service.ask(f"wallets/{user}/lots").json())
+    assert [lot["left"] for lot in lots["items"]] == [10]
+    for wrong in ({"after": first["next_cursor"] + "A"}, {"period": "2026-13"}, {"limit": 0}):
+        assert service.ask(path, **wrong).status_code == 400
+    other = service.ask("wallets/nobody/statement", after=first["next_cursor"])
+    assert other.json()["errors"][0]["pointer"] == "/after"
+
+
+def test_the_list_of_wallets_over_http(tenant: Tenant, service: Caller) -> None:
+    tenant.funded(7)
+    user = tenant.funded(20_000)
+    found = service.ask(
+        "wallets", limit=1, order_by="free", min_position=tenant.written()[0]
+    ).json()
+    shaped(wallets.Wallets, found)
+    (item,) = found["items"]
+    assert (item["user"], item["free"]["promo"] + item["free"]["paid"]) == (user, 20_000)
+    second = service.ask("wallets", limit=1, order_by="free", after=found["next_cursor"]).json()
+    assert second["items"][0]["user"] != user
+    for wrong in ({"order_by": "held"}, {"order_by": "spent", "after": found["next_cursor"]}):
+        assert service.ask("wallets", **wrong).status_code == 400
+
+
+def test_creators_over_http(tenant: Tenant, service: Caller) -> None:
+    user, creator = tenant.funded(50), fresh("creator")
+    position = service.send("send-tip", tip(user, creator, 50)).json()["position"]
+    found = service.ask("creators", limit=1, order_by="earned", min_position=position).json()
+    shaped(creators.Creators, found)
+    assert (len(found["items"]), found["has_more"]) == (1, True)
+    second = service.ask("creators", limit=1, after=found["next_cursor"]).json()
+    assert second["items"][0]["lifetime_earned"] <= found["items"][0]["lifetime_earned"]
+    path = f"creators/{creator}"
+    body = shaped(creators.CreatorStatement, service.ask(f"{path}/statement").json())
+    assert [(line["source"], line["amount"]) for line in body["items"]] == [("tip", 40)]
+    body = shaped(creators.Payable, service.ask(f"{path}/payable").json())
+    assert (body["available"], body["ok"]) == (40, False)
+    assert body["codes"][0] == "BELOW_MINIMUM"
+    for wrong in ({"order_by": "net"}, {"order_by": "creator", "after": found["next_cursor"]}):
+        assert service.ask("creators", **wrong).status_code == 400
+
+
+def test_a_creator_sees_fans_by_alias_and_ranges(tenant: Tenant, service: Caller) -> None:
+    creator, users = fresh("creator"), [tenant.funded(500), tenant.funded(500)]
+    for user, tokens in zip(users, (400, 150), strict=True):
+        position = service.send("send-tip", tip(user, creator, tokens)).json()["position"]
+    path = f"creators/{creator}/fans"
+    whole = shaped(leaders.FansOfCreator, service.ask(path, min_position=position).json())
+    assert [(fan["user"], fan["amount"]) for fan in whole["items"]] == [
+        (users[0], 400), (users[1], 150),
+    ]  # fmt: skip
+    own = tenant.caller(Role.CREATOR, creator)
+    first = own.ask(path, limit=1)
+    second = own.ask(path, limit=1, after=first.json()["next_cursor"])
+    for answer, fan in zip((first, second), whole["items"], strict=True):
+        (shown,) = answer.json()["items"]
+        assert shown["fan_alias"] == fan["fan_alias"]
+        assert shown["spend"] == {"from": 1, "to": 999}
+        assert not shown.keys() & {"user", "amount", "last_at"}
+        assert not any(user in answer.text for user in users)
+    assert tenant.caller(Role.CREATOR, "somebody-else").ask(path).status_code == 404
+    favourites = tenant.caller(Role.FAN, users[0]).ask(f"users/{users[0]}/creators").json()
+    shaped(leaders.FavouriteCreators, favourites)
+    assert [(each["creator"], each["amount"]) for each in favourites["items"]] == [(creator, 400)]
+
+
+def test_leaderboards_over_http(tenant: Tenant, service: Caller) -> None:
+    creator, user = fresh("creator"), tenant.funded(20_000)
+    position = service.send("send-tip", tip(user, creator, 20_000)).json()["position"]
+    today = service.ask("leaderboards", of="fans", period="today").json()["from"]
+    for of, who, name in (("fans", "fan", user), ("creators", "creator", creator)):
+        for period in ({}, {"period": "today"}, {"period": today[:7]}):
+            asked = {"of": of, "limit": 1, "min_position": position, **period}
+            found = shaped(leaders.Leaderboard, service.ask("leaderboards", **asked).json())
+            (first,) = found["items"]
+            assert (first[who], first["rank"], first["count"]) == (name, 1, 1)
+    for wrong in ({}, {"of": "teams"}, {"of": "fans", "period": "2026-Q1"},
+                  {"of": "fans", "from": "2026-01-01"}):  # fmt: skip
+        assert service.ask("leaderboards", **wrong).status_code == 400

@@ -12,6 +12,12 @@ from tests.api.conftest import Caller, Tenant
 QUESTIONS = (
     "wallets/fan-1",
     "creators/star-1/earnings",
+    "creators",
+    "creators/star-1/statement",
+    "creators/star-1/payable",
+    "creators/star-1/fans",
+    "users/fan-1/creators",
+    "leaderboards?of=fans",
     "entitlements/fan-1/i1",
     "entitlements?user=fan-1",
     "entitlements/check",
@@ -27,6 +33,8 @@ QUESTIONS = (
     "events/1/entry",
     "events/1/related",
     "analytics/daily?from=2026-01-01&to=2026-01-02",
+    "analytics/weekly?from=2026-01-01&to=2026-01-02",
+    "analytics/monthly?from=2026-01-01&to=2026-01-02",
     "events",
     "events/1",
     "offers",
@@ -41,7 +49,9 @@ QUESTIONS = (
     "explain?of=wallet:fan-1:free.paid",
     "revenue?from=2026-01-01&to=2026-01-02",
     "liability",
+    "wallets",
     "wallets/fan-1/lots",
+    "wallets/fan-1/statement",
     "payouts",
     "payouts/none",
     "disputes",
@@ -123,11 +133,16 @@ PERSONAL = {
     (Role.FAN, "tiers"): 200,
     (Role.FAN, "tiers/fan-1"): 200,
     (Role.FAN, "wallets/fan-1/lots"): 200,
+    (Role.FAN, "wallets/fan-1/statement"): 200,
     (Role.FAN, "entitlements/fan-1/i1"): 402,
     (Role.FAN, "entitlements?user=fan-1"): 200,
     (Role.FAN, "entitlements/check"): 403,
     (Role.CREATOR, "entitlements/check"): 403,
     (Role.CREATOR, "creators/star-1/earnings"): 200,
+    (Role.CREATOR, "creators/star-1/statement"): 200,
+    (Role.CREATOR, "creators/star-1/payable"): 200,
+    (Role.CREATOR, "creators/star-1/fans"): 200,
+    (Role.FAN, "users/fan-1/creators"): 200,
     (Role.CREATOR, "payouts"): 200,
     (Role.CREATOR, "payouts/none"): 404,
     **{(Role.FAN, name): 200 for name in OF_FANS},
@@ -185,6 +200,7 @@ def test_what_a_role_may_read(tenant: Tenant, role: Role, question: str) -> None
         expected = ABSENT.get(question, 200)
     else:
         personal = question.startswith(("wallets", "creators", "entitlements", "tiers/"))
+        personal = question.startswith(("wallets/", "users/", "creators/", "entitlements"))
         hidden = 404 if personal and role is not Role.MODERATOR else 403
         expected = PERSONAL.get((role, question), hidden)
     assert answer.status_code == expected, answer.text

@@ -18,6 +18,7 @@ from tests.projections.following import follow
 
 NOW = datetime.now(UTC)
 GROWING = {
+    "wallets", "creators", "leaders", "fan_creators", "lots", "journal", "accounts",
     "notices", "inbox", "buyer_risks", "wallet_freezes", "creator_labels", "creator_sources",
     "creator_days", "revenue",
 }  # fmt: skip
@@ -51,6 +52,27 @@ SELECT (ARRAY['', 'item'])[1 + n % 2], date '2020-01-01' + n / 40,
        CASE WHEN n % 2 = 1 THEN 'i' || n ELSE '' END, 'p' || n,
        1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 FROM generate_series(1, {ROWS}) n;
+INSERT INTO leaders
+SELECT 'fans', 'day', date '2026-01-01' + n % 100, 'u' || n, n % 50, 1, n, now()
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO fan_creators
+SELECT 'c' || n % 100, 'u' || n / 100, n % 50, 1, n, now() FROM generate_series(1, {ROWS}) n;
+INSERT INTO creators
+SELECT 'c' || n, 0, n % 100 - 50, 0, 0, n % 77 FROM generate_series(1, {ROWS}) n;
+INSERT INTO wallets
+SELECT 'u' || n, n % 100, n % 7, 0, 0, n % 100, n % 7, n % 50, 0, 0
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO wallet_ends
+SELECT 'u' || n, 'l', 'PAID', now() - interval '1 day', 1 FROM generate_series(1, {ROWS}) n;
+INSERT INTO lots
+SELECT 'u' || n % 500, 'l' || n, 'b', 'PAID', 9, 9, CASE WHEN n % 100 < 99 THEN 9 ELSE 0 END, NULL,
+       0, '2026-01-01', n % 100 = 99
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO accounts
+SELECT n, 'w.u' || n / 2 || '.' || (ARRAY['free', 'held'])[1 + n % 2], 'B.PAID', 0, n
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO journal
+SELECT n % 1000 + 1, '2026-01-01', n, -1, -n FROM generate_series(1, {ROWS}) n;
 ANALYZE
 """
 
@@ -164,3 +186,83 @@ def test_revenue_of_a_month(reader: Connection, group_by: str) -> None:
     assert found["totals"]["count"] == 31 * 20
     assert not explaining.scanned & GROWING
     assert explaining.rows < 2 * 3 * 31 * 20  # two plans, each of which looks at parts of a month
+
+
+@pytest.mark.parametrize("largest_first", [True, False])
+@pytest.mark.parametrize("order_by", ["user", "free", "spent"])
+def test_a_page_of_wallets(
+    reader: Connection, order_by: queries.WalletOrder, *, largest_first: bool
+) -> None:
+    for after in (None, queries.RankPlace(30, "u500")):
+        explaining = Explaining(reader)
+        items, places, _ = queries.wallets(
+            explaining,  # type: ignore[arg-type]
+            order_by=order_by,
+            after=after,
+            largest_first=largest_first,
+            limit=20,
+        )
+        assert len(items) == len(set(places)) == 20
+        assert places == sorted(places, reverse=largest_first)
+        assert not explaining.scanned & GROWING
+        assert explaining.rows < 2 * 20 * 4
+
+
+def test_what_is_left_in_a_wallet(reader: Connection) -> None:
+    explaining = Explaining(reader)
+    found = queries.lots_of(explaining, "u99")  # type: ignore[arg-type]
+    assert len(found["items"]) == ROWS // 500
+    assert not explaining.scanned & GROWING
+    assert explaining.rows < 2 * 130
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_the_lines_of_a_wallet(reader: Connection, *, newest_first: bool) -> None:
+    for after in (None, queries.LinePlace(ROWS // 2, 7)):
+        explaining = Explaining(reader)
+        with pytest.raises(KeyError):  # the log of this book is empty
+            queries.wallet_statement(
+                explaining,  # type: ignore[arg-type]
+                "u7",
+                queries.LinesAsked(20, after=after, newest_first=newest_first),
+            )
+        assert not explaining.scanned & GROWING
+        assert explaining.rows < 2 * 50
+
+
+@pytest.mark.parametrize("largest_first", [True, False])
+@pytest.mark.parametrize("order_by", ["creator", "available", "earned"])
+def test_a_page_of_creators(
+    reader: Connection, order_by: queries.CreatorOrder, *, largest_first: bool
+) -> None:
+    for after in (None, queries.RankPlace(30, "c500")):
+        explaining = Explaining(reader)
+        items, places, _ = queries.creators(
+            explaining,  # type: ignore[arg-type]
+            "USD",
+            order_by=order_by,
+            after=after,
+            largest_first=largest_first,
+            limit=20,
+        )
+        assert len(items) == len(set(places)) == 20
+        assert not explaining.scanned & GROWING
+        assert explaining.rows < 2 * 20 * 3
+
+
+def test_pages_of_leaders(reader: Connection) -> None:
+    for after in (0, 100):
+        page: Any = {"after": after, "limit": 20}
+        explaining = Explaining(reader)
+        board = queries.BoardAsked("fans", "day", date(2026, 1, 7))
+        items = queries.leaderboard(explaining, board, **page).items  # type: ignore[arg-type]
+        assert [item["rank"] for item in items] == [after + n for n in range(1, 21)]
+        items = queries.fans_of(explaining, "c7", **page).items  # type: ignore[arg-type]
+        assert len(items) == 20
+        assert not explaining.scanned & GROWING
+        assert explaining.rows < 2 * 2 * 150
+    explaining = Explaining(reader)
+    found = queries.favourites_of(explaining, "u7", after=0, limit=20)  # type: ignore[arg-type]
+    assert len(found.items) == 20
+    assert found.more
+    assert not explaining.scanned & GROWING
