@@ -35,10 +35,11 @@ from projections.engine.entries import PlacedEntry, decoded
 from projections.engine.projection import Projection, Table, integers, texts
 from projections.models.sale_lines import revenue_of
 
-#: The figures of a row: the first four are of sales, the others are of accounts.
+#: The figures of a row: the first four and the last two are of sales, the others are of accounts.
 FIGURES = (
     "count", "gross", "tax", "creators", "commission", "margin", "usage", "fees", "breakage",
     "promotional", "subscriptions", "bad_debt", "goodwill", "processor_costs", "dispute_costs",
+    "discount", "platform_discount",
 )  # fmt: skip
 #: The account behind a figure, and the sign of a debit in it.
 ACCOUNTS = {
@@ -56,7 +57,9 @@ ACCOUNTS = {
 }
 _COLUMNS = {account: (FIGURES.index(name), sign) for name, (account, sign) in ACCOUNTS.items()}
 _COUNT, _GROSS, _TAX, _CREATORS, _COMMISSION = range(5)
-_SUBSCRIPTIONS = FIGURES.index("subscriptions")
+_SUBSCRIPTIONS, _DISCOUNT, _PLATFORM_DISCOUNT = map(
+    FIGURES.index, ("subscriptions", "discount", "platform_discount")
+)
 #: What an attribution's fields are called in a question.
 _ATTRIBUTION = {"source": "source", "campaign_id": "campaign", "connection_id": "connection"}
 #: The key and value under which everything stands once.
@@ -69,7 +72,7 @@ class Revenue(Projection):
     """Income, expense and sales by day and product, and by what brought them."""
 
     name = "revenue"
-    version = 2
+    version = 3
     tables = (Table("revenue", ("key", "day", "value", "product")),)
 
     def forget(self) -> None:
@@ -90,6 +93,8 @@ class Revenue(Projection):
                 figures = _figures(entry.postings, creators=True, tax=True)
                 figures[_COUNT] = 1
                 figures[_GROSS] = event.gross - event.discount
+                figures[_DISCOUNT] = event.discount
+                figures[_PLATFORM_DISCOUNT] = event.platform_discount
                 self._add(day, event.product, figures, _keys(event, entry.labels))
                 continue
             assert event is not None
@@ -178,6 +183,8 @@ def _keys(sale: Sale, labels: dict[str, str] | None) -> list[tuple[str, str]]:
             keys.append((_ATTRIBUTION[field], value))
     if sale.item_id is not None:
         keys.append(("item", sale.item_id))
+    if sale.offer_id is not None:
+        keys.append(("offer", sale.offer_id))
     return keys + _label_keys(labels)
 
 

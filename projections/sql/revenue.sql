@@ -21,6 +21,8 @@ CREATE TABLE {revenue} (
   goodwill        bigint NOT NULL,
   processor_costs bigint NOT NULL,
   dispute_costs   bigint NOT NULL,
+  discount        bigint NOT NULL,
+  platform_discount bigint NOT NULL,
   PRIMARY KEY (key, day, value, product)
 ) WITH (fillfactor = 70);
 GRANT SELECT ON {revenue} TO tokenledger_auditor;
@@ -33,18 +35,20 @@ SELECT;
 -- What a page adds.
 INSERT INTO {revenue} AS r (
   key, day, value, product, count, gross, tax, creators, commission, margin, usage, fees,
-  breakage, promotional, subscriptions, bad_debt, goodwill, processor_costs, dispute_costs)
+  breakage, promotional, subscriptions, bad_debt, goodwill, processor_costs, dispute_costs,
+  discount, platform_discount)
 SELECT m.key, date '2000-01-01' + m.day, m.value, m.product,
        m.count, m.gross, m.tax, m.creators, m.commission, m.margin, m.usage, m.fees,
        m.breakage, m.promotional, m.subscriptions, m.bad_debt, m.goodwill, m.processor_costs,
-       m.dispute_costs
+       m.dispute_costs, m.discount, m.platform_discount
 FROM unnest(%s::text[], %s::integer[], %s::text[], %s::text[],
             %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
             %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-            %s::bigint[], %s::bigint[], %s::bigint[])
+            %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
   AS m (key, day, value, product,
         count, gross, tax, creators, commission, margin, usage, fees, breakage, promotional,
-        subscriptions, bad_debt, goodwill, processor_costs, dispute_costs)
+        subscriptions, bad_debt, goodwill, processor_costs, dispute_costs, discount,
+        platform_discount)
 ON CONFLICT (key, day, value, product) DO UPDATE SET
   count = r.count + excluded.count,
   gross = r.gross + excluded.gross,
@@ -60,7 +64,9 @@ ON CONFLICT (key, day, value, product) DO UPDATE SET
   bad_debt = r.bad_debt + excluded.bad_debt,
   goodwill = r.goodwill + excluded.goodwill,
   processor_costs = r.processor_costs + excluded.processor_costs,
-  dispute_costs = r.dispute_costs + excluded.dispute_costs;
+  dispute_costs = r.dispute_costs + excluded.dispute_costs,
+  discount = r.discount + excluded.discount,
+  platform_discount = r.platform_discount + excluded.platform_discount;
 
 -- name: grouped
 -- Of the days of a range: all figures together (part 0), what stands under the key and value asked
@@ -69,7 +75,8 @@ WITH chosen AS (
   SELECT CASE %(by)s WHEN 'product' THEN product WHEN 'value' THEN value
          ELSE to_char(date_trunc(%(by)s, day::timestamp), 'YYYY-MM-DD') END COLLATE "C" AS name,
          count, gross, tax, creators, commission, margin, usage, fees, breakage, promotional,
-         subscriptions, bad_debt, goodwill, processor_costs, dispute_costs
+         subscriptions, bad_debt, goodwill, processor_costs, dispute_costs, discount,
+         platform_discount
   FROM {revenue}
   WHERE key = %(key)s AND day BETWEEN %(first)s AND %(last)s
     AND (%(value)s::text IS NULL OR value = %(value)s)
@@ -81,7 +88,8 @@ WITH chosen AS (
          sum(breakage)::bigint AS breakage, sum(promotional)::bigint AS promotional,
          sum(subscriptions)::bigint AS subscriptions, sum(bad_debt)::bigint AS bad_debt,
          sum(goodwill)::bigint AS goodwill, sum(processor_costs)::bigint AS processor_costs,
-         sum(dispute_costs)::bigint AS dispute_costs
+         sum(dispute_costs)::bigint AS dispute_costs, sum(discount)::bigint AS discount,
+         sum(platform_discount)::bigint AS platform_discount
   FROM {revenue} WHERE key = '' AND day BETWEEN %(first)s AND %(last)s
   UNION ALL
   SELECT 1, NULL,
@@ -89,7 +97,7 @@ WITH chosen AS (
          sum(commission)::bigint, sum(margin)::bigint, sum(usage)::bigint, sum(fees)::bigint,
          sum(breakage)::bigint, sum(promotional)::bigint, sum(subscriptions)::bigint,
          sum(bad_debt)::bigint, sum(goodwill)::bigint, sum(processor_costs)::bigint,
-         sum(dispute_costs)::bigint
+         sum(dispute_costs)::bigint, sum(discount)::bigint, sum(platform_discount)::bigint
   FROM chosen
   UNION ALL
   (SELECT 2, name,
@@ -97,7 +105,7 @@ WITH chosen AS (
           sum(commission)::bigint, sum(margin)::bigint, sum(usage)::bigint, sum(fees)::bigint,
           sum(breakage)::bigint, sum(promotional)::bigint, sum(subscriptions)::bigint,
           sum(bad_debt)::bigint, sum(goodwill)::bigint, sum(processor_costs)::bigint,
-          sum(dispute_costs)::bigint
+          sum(dispute_costs)::bigint, sum(discount)::bigint, sum(platform_discount)::bigint
    FROM chosen WHERE name > %(after)s
    GROUP BY name ORDER BY name LIMIT %(limit)s)
 )

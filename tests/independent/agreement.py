@@ -33,7 +33,7 @@ AMOUNTS = {
 #: The figures of revenue that are the accounts', and how many sales there were.
 INCOME = (
     "count", "commission", "margin", "usage", "fees", "breakage", "promotional", "subscriptions",
-    "bad_debt", "goodwill", "processor_costs", "dispute_costs",
+    "bad_debt", "goodwill", "processor_costs", "dispute_costs", "discount", "platform_discount",
 )  # fmt: skip
 LIFETIME = ("purchased", "granted", "spent", "refunded", "expired")
 FIGURES = ("count", "gross", "tax", "commission", "net", "tokens")
@@ -296,7 +296,7 @@ class Agreement:
     def check_revenue(self) -> None:
         """Income and expense of the whole time by group, and that card sales add up."""
         days = self._log.days()
-        for by in ("day", "month", "product", "source", "item", "label.campaign"):
+        for by in ("day", "month", "product", "source", "item", "offer", "label.campaign"):
             asked = {"group_by": by, "from": days[0], "to": days[-1]}
             found = {}
             for group in self.items("revenue", **asked):

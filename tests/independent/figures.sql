@@ -81,6 +81,7 @@ CREATE VIEW income AS
 WITH about AS (
   SELECT e.position, e.effective_on, coalesce(s.product, split_part(e.type, '.', 1)) AS product,
          s.body->'attribution'->>'source' AS source, s.body->>'item_id' AS item,
+         s.offer, s.discount, s.by_platform,
          CASE WHEN s.sale IS NULL THEN e.labels ELSE o.labels END->>'campaign' AS campaign
   FROM entries e LEFT JOIN sales s ON s.sale = e.body->>'sale_id'
   LEFT JOIN entries o ON o.position = s.position
@@ -93,7 +94,11 @@ WITH about AS (
            WHEN 'exp.dispute' THEN 'dispute_costs' END AS figure,
          CASE WHEN l.account LIKE 'rev.%' THEN -l.amount ELSE l.amount END AS amount
   FROM about a JOIN legs l USING (position)
-), counted AS (SELECT a.*, 'count', 1 FROM about a SEMI JOIN sales USING (position))
+), sold AS (FROM about SEMI JOIN sales USING (position)
+), counted AS (
+  SELECT *, 'count', 1 FROM sold UNION ALL SELECT *, 'discount', discount FROM sold
+  UNION ALL SELECT *, 'platform_discount', by_platform FROM sold
+)
 SELECT * FROM moved WHERE figure IS NOT NULL UNION ALL FROM counted;
 
 -- name: balances
@@ -376,10 +381,11 @@ HAVING count(*) FILTER (type = 'payment.suspended.v1')
                 ELSE -coalesce((body->>'suspense')::BIGINT, 0) END) <> 0;
 
 -- name: revenue
--- By day, product, source, item or campaign, with null for what has none: what each figure is.
+-- By day, product, source, item, offer or campaign, with null for what has none: what each figure is.
 SELECT CASE $by WHEN 'day' THEN effective_on::VARCHAR WHEN 'product' THEN product
        WHEN 'month' THEN date_trunc('month', effective_on)::DATE::VARCHAR
-       WHEN 'source' THEN source WHEN 'item' THEN item ELSE campaign END AS name,
+       WHEN 'source' THEN source WHEN 'item' THEN item
+       WHEN 'offer' THEN offer ELSE campaign END AS name,
        figure, sum(amount)::BIGINT
 FROM income GROUP BY ALL HAVING sum(amount) <> 0;
 

@@ -180,3 +180,19 @@ def test_leaderboards_over_http(tenant: Tenant, service: Caller) -> None:
     for wrong in ({}, {"of": "teams"}, {"of": "fans", "period": "2026-Q1"},
                   {"of": "fans", "from": "2026-01-01"}):  # fmt: skip
         assert service.ask("leaderboards", **wrong).status_code == 400
+
+
+def test_attribution_over_http(tenant: Tenant, service: Caller) -> None:
+    user, creator, campaign = tenant.funded(500), fresh("creator"), fresh("campaign")
+    brought = {"source": "discovery", "campaign_id": campaign}
+    sent = {**tip(user, creator, 100), "attribution": brought}
+    position = service.send("send-tip", sent).json()["position"]
+    asked: dict[str, Any] = {**PERIOD, "group_by": "campaign", "min_position": position}
+    body = shaped(revenue.Attribution, service.ask("attribution", **asked).json())
+    (found,) = (item for item in body["items"] if item["campaign"] == campaign)
+    assert (found["count"], found["revenue"], found["income"]) == (1, 100, -80)
+    assert (found["cost"], found["return_bps"]) == (0, None)
+    for name in ("count", "revenue", "income", "cost"):
+        assert sum(item[name] for item in body["items"]) == body["totals"][name]
+    for wrong in ({}, {**PERIOD, "group_by": "item"}):
+        assert service.ask("attribution", **wrong).status_code == 400

@@ -48,6 +48,7 @@ QUESTIONS = (
     "status",
     "explain?of=wallet:fan-1:free.paid",
     "revenue?from=2026-01-01&to=2026-01-02",
+    "attribution?from=2026-01-01&to=2026-01-02",
     "liability",
     "wallets",
     "wallets/fan-1/lots",

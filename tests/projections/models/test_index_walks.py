@@ -50,7 +50,7 @@ FROM generate_series(1, {ROWS}) n;
 INSERT INTO revenue
 SELECT (ARRAY['', 'item'])[1 + n % 2], date '2020-01-01' + n / 40,
        CASE WHEN n % 2 = 1 THEN 'i' || n ELSE '' END, 'p' || n,
-       1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+       1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 FROM generate_series(1, {ROWS}) n;
 INSERT INTO leaders
 SELECT 'fans', 'day', date '2026-01-01' + n % 100, 'u' || n, n % 50, 1, n, now()

@@ -17,6 +17,7 @@ from tests.projections.following import follow
 from tests.scenarios.policies import MICRO_UNLOCK, PREPAID_CREDITS
 from tests.scenarios.steps import card_unlock, policy, purchase, tip
 from tests.scenarios.steps_money_back import gave_back
+from tests.scenarios.steps_offers import offer
 from tests.scenarios.steps_products import hold, settle
 from tests.scenarios.write_path import WritePath
 from tests.support.examples import examples
@@ -111,6 +112,23 @@ def test_usage_by_campaign(
     assert by(asked(stage, "label.campaign"), "label.campaign") == expected
     narrowed = asked(stage, "product", label=("campaign", "c0"))
     assert by(narrowed, "product") == {"hold": {"usage": revenue[0]}}
+
+
+def test_what_an_offer_brought_and_cost(stage: WritePath) -> None:
+    """1000 less a fifth is 800, and of 1000 the platform pays 150: of both the creator has 80 %."""
+    stage.given(policy(MICRO_UNLOCK), offer("spring", discount_bps=2_000))
+    stage.given(card_unlock(1_000, "photo", offer="spring"))
+    stage.given(card_unlock(1_000, "film", platform_discount=150), card_unlock(500, "song"))
+    found = asked(stage, "offer")
+    whole = {name: figure for name, figure in found["totals"].items() if figure}
+    assert (whole["discount"], whole["platform_discount"]) == (200, 150)
+    groups = by(found, "offer")
+    assert groups["spring"] == {
+        "count": 1, "gross": 800, "creators": 640, "commission": 160, "discount": 200,
+    }  # fmt: skip
+    rest = {name: groups[None].get(name) for name in ("count", "gross", "platform_discount")}
+    assert rest == {"count": 2, "gross": 1_500, "platform_discount": 150}
+    assert asked(stage, "product")["totals"] == found["totals"]
 
 
 def test_pages_of_groups_add_up(stage: WritePath) -> None:
