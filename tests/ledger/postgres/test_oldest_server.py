@@ -42,4 +42,4 @@ def test_a_day_on_a_server_of_ones_own(oldest: embedded.Server) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("✔") == 3 and "✘" not in ended.stdout
+    assert ended.stdout.count("✔") == 4 and "✘" not in ended.stdout
