@@ -59,6 +59,7 @@ BYTES_MAX = {
     "call": 32_000,
     "creator": 64_000,
     "dispute": 400_000,
+    "dispute_notice": 400_000,
     "entitlement": 16_000,
     "hold": 64_000,
     "payment": 400_000,
@@ -91,6 +92,10 @@ def test_every_list_of_every_state_has_a_limit(name: str) -> None:
     assert lists - set(kind.LISTS) <= otherwise
     for what in kind.LISTS:
         assert hasattr(kind(), what)
+
+
+def test_every_state_with_limits_is_measured() -> None:
+    assert {name for name, kind in KINDS.items() if kind.LISTS} <= BYTES_MAX.keys()
 
 
 class Book(InMemoryBook):
@@ -274,10 +279,25 @@ def captures() -> tuple[Book, str]:
     return book, "payment:p1"
 
 
+def refund_of_many_captures() -> tuple[Book, str]:
+    book, _ = captures()
+    told = {"amount": 501, "processor": "stripe", "processor_ref": "back"}
+    book.happens("record-refund", payment_ref="p1", **told)
+    return book, "refund:stripe:back"
+
+
+def dispute_of_many_captures() -> tuple[Book, str]:
+    book, _ = captures()
+    told = {"amount": 501, "fee": 1_500, "processor": "stripe", "processor_ref": "case"}
+    book.happens("open-dispute", payment_ref="p1", **told)
+    return book, "dispute_notice:stripe:case"
+
+
 COURSES: list[Callable[[], tuple[Book, str]]] = [
     batches,
     calls_of_a_creator,
     captures,
+    dispute_of_many_captures,
     earnings_that_mature_after_years,
     grants_of_access,
     grants_with_an_end_each,
@@ -285,6 +305,7 @@ COURSES: list[Callable[[], tuple[Book, str]]] = [
     periods,
     proposals,
     purchases,
+    refund_of_many_captures,
     refunds_asked_for,
     refunds_of_a_purchase,
     refunds_told_of,
