@@ -6,6 +6,7 @@ from projections.models.account_classes import AccountClasses
 from projections.models.adjustments import Adjustments
 from projections.models.authorizations import Authorizations
 from projections.models.breaks import Breaks
+from projections.models.call_statistics import CallStatistics
 from projections.models.calls import Calls
 from projections.models.daily import Daily
 from projections.models.disputes import Disputes
@@ -63,6 +64,7 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     Revenue,
     Liability,
     Leaders,
+    CallStatistics,
     Tiers,
 )
 

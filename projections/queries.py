@@ -27,6 +27,7 @@ from projections.models.account_statements import (
     statement,
 )
 from projections.models.account_tree import NodeFilter, TreePlace, below, top
+from projections.models.call_figures import CallsAsked, call_statistics
 from projections.models.class_balances import trial_balance_by_class
 from projections.models.creator_list import CreatorOrder, creators, payable
 from projections.models.daily_figures import Unit, analytics, daily
@@ -88,6 +89,7 @@ __all__ = [
     "AccountKey",
     "Board",
     "BoardAsked",
+    "CallsAsked",
     "Column",
     "ColumnType",
     "CreatorOrder",
@@ -126,6 +128,7 @@ __all__ = [
     "analytics",
     "balance",
     "below",
+    "call_statistics",
     "check_entitlements",
     "consistency",
     "creator_statement",

@@ -76,10 +76,11 @@ WITH fresh AS (
   INSERT INTO {period_payers} (unit, first_day, user_id)
   SELECT DISTINCT u.unit, date_trunc(u.unit, f.day::timestamp)::date, f.user_id
   FROM fresh f CROSS JOIN (VALUES ('week'), ('month')) AS u (unit)
+  ORDER BY 1, 2, 3
   ON CONFLICT DO NOTHING RETURNING unit, first_day
 ), counted AS (
   INSERT INTO {period_payer_counts} AS c (unit, first_day, payers)
-  SELECT unit, first_day, count(*) FROM longer GROUP BY unit, first_day
+  SELECT unit, first_day, count(*) FROM longer GROUP BY unit, first_day ORDER BY 1, 2
   ON CONFLICT (unit, first_day) DO UPDATE SET payers = c.payers + excluded.payers
 )
 SELECT day - date '2000-01-01', count(*) FROM fresh GROUP BY day;

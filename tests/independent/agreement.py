@@ -72,6 +72,7 @@ class Agreement:
         self.check_days()
         self.check_periods()
         self.check_leaders()
+        self.check_calls()
         self.check_entitlements(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
         self.check_revenue()
         self.check_registers()
@@ -282,6 +283,19 @@ class Agreement:
             amounts = [item["amount"] for item in items]
             assert amounts == sorted(amounts, reverse=True)
             assert [item["rank"] for item in items] == list(range(1, len(items) + 1))
+
+    def check_calls(self) -> None:
+        """How many calls each fan had, how long and for how much; together they are all calls."""
+        days = self._log.days()
+        period = {"from": days[0], "to": days[-1], "limit": 1}
+        names = ("started", "ended", "blocks", "seconds", "tokens", "paid")
+        together: Counter[str] = Counter()
+        for fan, figures in self._log.by("calls").items():
+            found = self.ask("call-statistics", user=fan, **period)["totals"]
+            assert tuple(found[name] for name in names) == figures, fan
+            together.update(dict(zip(names, figures, strict=True)))
+        whole = self.ask("call-statistics", **period)["totals"]
+        assert {name: whole[name] for name in names} == {name: together[name] for name in names}
 
     def check_entitlements(self, now: str) -> None:
         """Whoever has a right has it, by the sale that gives it; whoever has not, has none."""

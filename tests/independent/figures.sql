@@ -275,6 +275,17 @@ FROM spent WHERE charged > 0
   AND ($month = '' OR date_trunc('month', effective_on)::DATE::VARCHAR = $month)
 GROUP BY ALL HAVING sum(amount) > 0;
 
+-- name: calls
+-- By fan: calls that started and ended, blocks, seconds, tokens, and what they cost.
+SELECT coalesce(body->>'fan', body->>'buyer'),
+       count(*) FILTER (type = 'call.started.v1'), count(*) FILTER (type = 'call.ended.v1'),
+       count(*) FILTER (type = 'call_block.charged.v1'),
+       coalesce(sum((body->>'seconds')::BIGINT), 0)::BIGINT,
+       coalesce(sum((body->>'tokens_paid')::BIGINT + (body->>'tokens_promo')::BIGINT), 0)::BIGINT,
+       coalesce(sum((body->>'gross')::BIGINT - (body->>'discount')::BIGINT), 0)::BIGINT
+FROM entries WHERE type IN ('call.started.v1', 'call.ended.v1', 'call_block.charged.v1')
+GROUP BY ALL;
+
 -- name: streams
 -- By day, week or month and stream, or null: tips, what was paid and in how many tokens.
 SELECT date_trunc($unit, s.effective_on)::DATE::VARCHAR, e.labels->>'stream', count(*),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.http import openapi
 from api.http.queries import (
     account_tree,
+    calls,
     consistency,
     creators,
     daily,
@@ -55,6 +56,7 @@ QUESTIONS: tuple[Question, ...] = (
     *registers.QUESTIONS,
     *liability.QUESTIONS,
     *leaders.QUESTIONS,
+    *calls.QUESTIONS,
     *parked_messages.QUESTIONS,
     *consistency.QUESTIONS,
     *status.QUESTIONS,

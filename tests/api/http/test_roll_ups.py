@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.http.queries import creators, earnings, leaders, liability, revenue, wallets
+from api.http.queries import calls, creators, earnings, leaders, liability, revenue, wallets
 from ledger.api_keys import Role
 from tests.api.conftest import Caller, Tenant, fresh, shaped, tip
 
@@ -196,3 +196,15 @@ def test_attribution_over_http(tenant: Tenant, service: Caller) -> None:
         assert sum(item[name] for item in body["items"]) == body["totals"][name]
     for wrong in ({}, {**PERIOD, "group_by": "item"}):
         assert service.ask("attribution", **wrong).status_code == 400
+
+
+def test_statistics_of_calls_over_http(tenant: Tenant, service: Caller) -> None:
+    asked = {**PERIOD, "group_by": "day", "min_position": tenant.written()[0]}
+    body = shaped(calls.CallGroups, service.ask("call-statistics", **asked).json())
+    assert sum(item["started"] for item in body["items"]) == body["totals"]["started"]
+    fan = tenant.caller(Role.FAN, "fan-9")
+    assert fan.ask("call-statistics", **PERIOD).json()["totals"]["started"] == 0
+    for wrong in ({}, {**PERIOD, "user": "a", "creator": "b"}, {**PERIOD, "group_by": "year"}):
+        assert service.ask("call-statistics", **wrong).status_code == 400
+    for other in ({"user": "fan-8"}, {"creator": "star-1"}):
+        assert fan.ask("call-statistics", **PERIOD, **other).status_code == 400

@@ -18,7 +18,7 @@ from tests.projections.following import follow
 
 NOW = datetime.now(UTC)
 GROWING = {
-    "wallets", "creators", "leaders", "fan_creators", "lots", "journal", "accounts",
+    "wallets", "creators", "leaders", "fan_creators", "call_days", "lots", "journal", "accounts",
     "notices", "inbox", "buyer_risks", "wallet_freezes", "creator_labels", "creator_sources",
     "creator_days", "revenue",
 }  # fmt: skip
@@ -51,6 +51,9 @@ INSERT INTO revenue
 SELECT (ARRAY['', 'item'])[1 + n % 2], date '2020-01-01' + n / 40,
        CASE WHEN n % 2 = 1 THEN 'i' || n ELSE '' END, 'p' || n,
        1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+FROM generate_series(1, {ROWS}) n;
+INSERT INTO call_days
+SELECT 'user', 'u' || n % 500, date '2026-01-01' + n / 500, 1, 1, 0, 1, 30, 1, 1, 1
 FROM generate_series(1, {ROWS}) n;
 INSERT INTO leaders
 SELECT 'fans', 'day', date '2026-01-01' + n % 100, 'u' || n, n % 50, 1, n, now()
@@ -266,3 +269,14 @@ def test_pages_of_leaders(reader: Connection) -> None:
     assert len(found.items) == 20
     assert found.more
     assert not explaining.scanned & GROWING
+
+
+@pytest.mark.parametrize("unit", ["day", "week", "month"])
+def test_statistics_of_calls(reader: Connection, unit: Any) -> None:
+    explaining = Explaining(reader)
+    asked = queries.CallsAsked(date(2026, 1, 5), date(2026, 1, 31), unit, "user", "u7")
+    page: Any = {"after": date.min, "limit": 20}
+    found = queries.call_statistics(explaining, asked, **page)  # type: ignore[arg-type]
+    assert found["totals"]["started"] == 27
+    assert not explaining.scanned & GROWING
+    assert explaining.rows < 2 * 3 * 31
