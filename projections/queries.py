@@ -69,7 +69,7 @@ from projections.models.party_statements import (
     journal_position,
     wallet_statement,
 )
-from projections.models.revenue_figures import OF_EVERYTHING, RevenueQuestion, revenue
+from projections.models.revenue_figures import OF_EVERYTHING, RevenueQuestion, TooLongAgo, revenue
 from projections.models.risk import RiskFilter, risk
 from projections.models.tier_list import TierFilter, tier, tiers
 from projections.models.trial_balance import balance, lines, trial_balance
@@ -119,6 +119,7 @@ __all__ = [
     "SuspendedCount",
     "TieOut",
     "TierFilter",
+    "TooLongAgo",
     "TooManyIntervals",
     "TreePlace",
     "Unit",

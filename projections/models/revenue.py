@@ -120,6 +120,15 @@ class Revenue(Projection):
             cursor.execute(self.sql["add"], (*names, *map(integers, columns)))
             self._sums = {}
 
+    def folded(
+        self, cursor: Cursor[Any], page: Sequence[PlacedEntry]
+    ) -> dict[tuple[str, int, str, str], list[int]]:
+        """What a page adds, by key, days since 2000-01-01, value and product; writes nothing."""
+        self.fold(page)
+        self._undo(cursor)
+        sums, self._sums = self._sums, {}
+        return sums
+
     def _add(
         self, day: int, product: str, figures: Sequence[int], keys: Iterable[tuple[str, str]]
     ) -> None:

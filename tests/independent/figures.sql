@@ -392,7 +392,7 @@ HAVING count(*) FILTER (type = 'payment.suspended.v1')
                 ELSE -coalesce((body->>'suspense')::BIGINT, 0) END) <> 0;
 
 -- name: revenue
--- By day, product, source, item, offer or campaign, with null for what has none: what each figure is.
+-- By day, product, source, item, offer or campaign, with null for what has none: each figure.
 SELECT CASE $by WHEN 'day' THEN effective_on::VARCHAR WHEN 'product' THEN product
        WHEN 'month' THEN date_trunc('month', effective_on)::DATE::VARCHAR
        WHEN 'source' THEN source WHEN 'item' THEN item

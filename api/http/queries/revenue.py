@@ -13,7 +13,7 @@ from api.http.schemas import AsOf
 from domain.catalogue import Problem
 from domain.money import BPS
 from ledger.write.admission import invalid
-from projections.queries import OF_EVERYTHING, RevenueQuestion, revenue
+from projections.queries import OF_EVERYTHING, RevenueQuestion, TooLongAgo, revenue
 
 
 class RevenueFigures(BaseModel):
@@ -117,20 +117,32 @@ def read_revenue(
     label = next(iter(labels.items()), None)
     days = asked.days(bounded(period))
     question = RevenueQuestion(days.first, days.last, group_by, label)
-    which = (asked.book.name, "revenue", question)
-    last = "" if page.after is None else read_cursor(which, page.after, str)
-    found = revenue(asked.connection, question, after=last, limit=page.limit)
-    more = found.pop("more")
-    answered: dict[str, Any] = {
-        "from": days.first.isoformat(),
-        "to": days.last.isoformat(),
+    return _page(asked, "revenue", question, page)
+
+
+def _page(asked: Asked, name: str, question: RevenueQuestion, page: PagedInOrder) -> dict[str, Any]:
+    """A page of groups, pinned to the position of the first; raises Denied."""
+    which = (asked.book.name, name, question)
+    position, after = None, ""
+    if page.after is not None:
+        position, after = read_cursor(which, page.after, tuple[int, str])
+    try:
+        found = revenue(
+            asked.connection, question, after=after, limit=page.limit, position=position
+        )
+    except TooLongAgo:
+        message = "too much has happened since: ask for the first page again"
+        raise invalid(Problem("/after", message)) from None
+    last, position = found.pop("last"), found["as_of_position"]
+    return {
+        "from": question.first.isoformat(),
+        "to": question.last.isoformat(),
         "currency": asked.book.currency,
-        "group_by": group_by,
+        "group_by": question.group_by,
         **found,
-        "next_cursor": cursor_text(which, found["items"][-1][group_by]) if more else None,
-        "has_more": more,
+        "next_cursor": None if last is None else cursor_text(which, (position, last)),
+        "has_more": last is not None,
     }
-    return answered
 
 
 _AttributedTo = Annotated[
@@ -152,21 +164,9 @@ def read_attribution(
     """
     days = asked.days(bounded(period))
     question = RevenueQuestion(days.first, days.last, group_by)
-    which = (asked.book.name, "attribution", question)
-    last = "" if page.after is None else read_cursor(which, page.after, str)
-    found = revenue(asked.connection, question, after=last, limit=page.limit)
+    found = _page(asked, "attribution", question, page)
     items = [{group_by: each[group_by], **_attributed(each)} for each in found["items"]]
-    return {
-        "from": days.first.isoformat(),
-        "to": days.last.isoformat(),
-        "currency": asked.book.currency,
-        "group_by": group_by,
-        "items": items,
-        "totals": _attributed(found["totals"]),
-        "next_cursor": cursor_text(which, items[-1][group_by]) if found["more"] else None,
-        "has_more": found["more"],
-        "as_of_position": found["as_of_position"],
-    }
+    return {**found, "items": items, "totals": _attributed(found["totals"])}
 
 
 def _attributed(figures: dict[str, int]) -> dict[str, int | None]:

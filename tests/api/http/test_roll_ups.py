@@ -6,6 +6,7 @@ import pytest
 
 from api.http.queries import calls, creators, earnings, leaders, liability, revenue, wallets
 from ledger.api_keys import Role
+from projections.models import revenue_figures
 from tests.api.conftest import Caller, Tenant, fresh, shaped, tip
 
 PERIOD = {"from": "2020-01-01", "to": "2050-01-01"}
@@ -40,6 +41,37 @@ def test_revenue_over_http(service: Caller, position: int) -> None:
         assert sum(item[name] for item in found) == total
     narrowed = service.ask("revenue", **PERIOD, **{"label.stream": "evening"}).json()
     assert narrowed["totals"]["gross"] == 100
+
+
+@pytest.mark.parametrize("by", ["label.stream", "product", "day"])
+def test_pages_of_revenue_stay_as_they_were(
+    tenant: Tenant, service: Caller, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    user, creator, label = tenant.funded(1_000), fresh("creator"), fresh("stream")
+    asked: dict[str, Any] = {**PERIOD, "group_by": by}
+    unlock = {"user": user, "creator": creator, "item": label, "funding": "TOKEN", "price": 200}
+    labels = {"labels": {"stream": label}}
+    before = service.send("unlock", unlock | labels).json()
+    whole = service.ask("revenue", **asked, min_position=before["position"]).json()
+    first = service.ask("revenue", **asked, limit=1).json()
+    sale = before["events"][0]["body"]["sale_id"]
+    service.send("refund", {"sale": sale, "amount": 200, "reason_code": "R"})
+    for stream in (label, fresh("stream")):
+        sent = service.send("send-tip", tip(user, creator, 10) | {"labels": {"stream": stream}})
+    position = sent.json()["position"]
+    assert service.ask("revenue", **asked, min_position=position).json()["items"] != whole["items"]
+    pages = [first]
+    while pages[-1]["has_more"]:
+        after = pages[-1]["next_cursor"]
+        pages.append(service.ask("revenue", **asked, limit=1, after=after).json())
+    assert [item for page in pages for item in page["items"]] == whole["items"]
+    for page in pages:
+        assert page["totals"] == whole["totals"]
+        assert page["as_of_position"] == whole["as_of_position"]
+    if by != "day":
+        monkeypatch.setattr(revenue_figures, "SINCE_MAX", 2)
+        late = service.ask("revenue", **asked, limit=1, after=first["next_cursor"])
+        assert late.json()["errors"][0]["pointer"] == "/after"
 
 
 def test_what_revenue_refuses(service: Caller, position: int) -> None:

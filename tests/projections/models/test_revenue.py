@@ -134,10 +134,10 @@ def test_what_an_offer_brought_and_cost(stage: WritePath) -> None:
 def test_pages_of_groups_add_up(stage: WritePath) -> None:
     lived(stage)
     first = asked(stage, "item", limit=1)
-    assert ([item["item"] for item in first["items"]], first["more"]) == (["photo", None], False)
+    assert ([item["item"] for item in first["items"]], first["last"]) == (["photo", None], None)
     stage.given(card_unlock(500, "apple"))
     first = asked(stage, "item", limit=1)
-    assert ([item["item"] for item in first["items"]], first["more"]) == (["apple"], True)
+    assert ([item["item"] for item in first["items"]], first["last"]) == (["apple"], "apple")
     second = asked(stage, "item", limit=1, after="apple")
     assert [item["item"] for item in second["items"]] == ["photo", None]
     items = first["items"] + second["items"]
