@@ -49,7 +49,7 @@ class LiabilityTieOut(BaseModel):
     days: list[DifferingDay]
 
 
-class Liability(AsOf):
+class UnspentTokens(AsOf):
     """`outstanding` and `deferred` are the sums of the classes, `expiring_30_days` that of
     `expiring`."""
 
@@ -87,6 +87,10 @@ def read_liability(asked: Asked) -> Answered:
 
 QUESTIONS = (
     Question(
-        "/liability", "Unspent tokens", Liability, Readers("the books' balances"), read_liability
+        "/liability",
+        "Unspent tokens",
+        UnspentTokens,
+        Readers("the books' balances"),
+        read_liability,
     ),
 )

@@ -77,7 +77,7 @@ class AttributedGroup(AttributedFigures):
     model_config = ConfigDict(extra="allow")
 
 
-class Attribution(AsOf):
+class AttributionGroups(AsOf):
     """Sales by what brought them. `totals` are those of all groups, on every page."""
 
     from_: str = Field(alias="from")
@@ -185,6 +185,10 @@ def _attributed(figures: dict[str, int]) -> dict[str, int | None]:
 QUESTIONS = (
     Question("/revenue", "Revenue by group", RevenueGroups, Readers("revenue"), read_revenue),
     Question(
-        "/attribution", "What brought the sales", Attribution, Readers("revenue"), read_attribution
+        "/attribution",
+        "What brought the sales",
+        AttributionGroups,
+        Readers("revenue"),
+        read_attribution,
     ),
 )

@@ -49,7 +49,7 @@ class Wallet(AsOf, WalletItem):
     """A user's tokens."""
 
 
-class Wallets(AsOf):
+class WalletPage(AsOf):
     """A page of wallets."""
 
     items: list[WalletItem]
@@ -154,7 +154,7 @@ def read_lots(asked: Asked, user: Subject) -> Answered:
 
 QUESTIONS = (
     Question("/wallets/{user}", "A wallet", Wallet, USER_OR_READERS, read_wallet),
-    Question("/wallets", "Wallets", Wallets, Readers("wallets"), read_wallets),
+    Question("/wallets", "Wallets", WalletPage, Readers("wallets"), read_wallets),
     Question(
         "/wallets/{user}/statement",
         "A wallet's statement",

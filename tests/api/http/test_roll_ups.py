@@ -109,7 +109,7 @@ def test_earnings_of_a_period_over_http(tenant: Tenant, service: Caller) -> None
 
 
 def test_unspent_tokens_over_http(service: Caller, position: int) -> None:
-    body = shaped(liability.Liability, service.ask("liability", min_position=position).json())
+    body = shaped(liability.UnspentTokens, service.ask("liability", min_position=position).json())
     assert body["tie_out"]["ok"]
     for name in ("tokens", "deferred"):
         total = {"tokens": "outstanding", "deferred": "deferred"}[name]
@@ -148,7 +148,7 @@ def test_the_list_of_wallets_over_http(tenant: Tenant, service: Caller) -> None:
     found = service.ask(
         "wallets", limit=1, order_by="free", min_position=tenant.written()[0]
     ).json()
-    shaped(wallets.Wallets, found)
+    shaped(wallets.WalletPage, found)
     (item,) = found["items"]
     assert (item["user"], item["free"]["promo"] + item["free"]["paid"]) == (user, 20_000)
     second = service.ask("wallets", limit=1, order_by="free", after=found["next_cursor"]).json()
@@ -220,7 +220,7 @@ def test_attribution_over_http(tenant: Tenant, service: Caller) -> None:
     sent = {**tip(user, creator, 100), "attribution": brought}
     position = service.send("send-tip", sent).json()["position"]
     asked: dict[str, Any] = {**PERIOD, "group_by": "campaign", "min_position": position}
-    body = shaped(revenue.Attribution, service.ask("attribution", **asked).json())
+    body = shaped(revenue.AttributionGroups, service.ask("attribution", **asked).json())
     (found,) = (item for item in body["items"] if item["campaign"] == campaign)
     assert (found["count"], found["revenue"], found["income"]) == (1, 100, -80)
     assert (found["cost"], found["return_bps"]) == (0, None)

@@ -135,7 +135,7 @@ def test_it_waits_for_the_journal(stage: WritePath) -> None:
             queries.liability(connection, assets, None, TODAY)
 
 
-class Wallets(Histories):
+class Unspent(Histories):
     """Random histories, after which lots, wallets and journal must say the same."""
 
     def teardown(self) -> None:
@@ -159,7 +159,7 @@ class Wallets(Histories):
 
 
 def test_random_histories_tie_out_with_the_journal(database: Database) -> None:
-    class Here(Wallets):
+    class Here(Unspent):
         pass
 
     Here.database = database
