@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from domain.controls.policy_changes import POLICIES, Policies
-from domain.policy import Policy, in_force
+from domain.policy import Policy, PolicyVersion, in_force
 from ledger.log import reading
 from ledger.log.entry import decode
 from ledger.postgres.database import Connection
@@ -12,11 +12,16 @@ from ledger.postgres.database import Connection
 def policy_in_force(connection: Connection, now: datetime) -> Policy | None:
     """The policy under which the book decides a request that is recorded at `now`; None before
     the first. Its versions are few, and each is an event of one tag."""
+    found = version_in_force(connection, now)
+    return None if found is None else found.policy
+
+
+def version_in_force(connection: Connection, now: datetime) -> PolicyVersion | None:
+    """The same with its number."""
     policies = Policies()
     for _, data in reading.history(connection, POLICIES):
         policies = policies.apply(POLICIES, decode(data).event())
-    found = in_force(policies.versions(), now)
-    return None if found is None else found.policy
+    return in_force(policies.versions(), now)
 
 
 def fiscal_year_start(connection: Connection) -> int:

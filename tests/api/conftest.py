@@ -76,7 +76,7 @@ class Caller:
         """Ask a question about the book, by POST if it has a body."""
         return self.http.request(
             "GET" if body is None else "POST",
-            f"/v1/books/{self.book}/{path}",
+            f"/v1/books/{self.book}/{path}".rstrip("/"),
             json=body,
             params=params or None,
             headers=self._headers() | {"Prefer": prefer},

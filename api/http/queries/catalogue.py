@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.http import openapi
 from api.http.queries import (
     account_tree,
+    book,
     calls,
     consistency,
     creators,
@@ -38,6 +39,7 @@ from api.http.queries.question import Question
 from api.http.queries.reader import QueryReader
 
 QUESTIONS: tuple[Question, ...] = (
+    *book.QUESTIONS,
     *wallets.QUESTIONS,
     *earnings.QUESTIONS,
     *creators.QUESTIONS,

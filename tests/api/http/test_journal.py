@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.http.queries import account_tree, general_journal, statements, trial_balance
+from api.http.queries import account_tree, book, general_journal, statements, trial_balance
 from tests.api.conftest import Caller, Tenant, fresh, shaped, tip
 
 
@@ -108,3 +108,20 @@ def test_the_tree_of_accounts_and_trial_balances_by_the_page(
         whole = service.ask("trial-balance", **pinned).json()
         assert [row for page in pages for row in page["rows"]] == whole["rows"]
         assert whole["totals"] == pages[-1]["totals"] and whole["next_cursor"] is None
+
+
+def test_the_book_itself(service: Caller, told: dict[str, Any]) -> None:
+    found = service.ask("", min_position=told["position"]).json()
+    shaped(book.BookDescription, found)
+    assert (found["book"], found["currency"], found["currency_exponent"]) == (
+        service.book,
+        "USD",
+        2,
+    )
+    assert [asset["asset"] for asset in found["assets"]] == [
+        "USD", f"{service.book}.PAID", f"{service.book}.PROMO",
+    ]  # fmt: skip
+    assert (found["profile"], found["time_zone"]) == ("micro-unlock", "UTC")
+    assert found["policy_version"] == 1 and found["closed_through"] is None
+    assert found["head"] == found["as_of_position"] >= told["position"]
+    assert service.ask("", min_position=10**9, prefer="wait=0").status_code == 503
