@@ -204,8 +204,9 @@ def test_what_a_role_may_read(tenant: Tenant, role: Role, question: str) -> None
     if role in READERS:
         expected = ABSENT.get(question, 200)
     else:
-        personal = question.startswith(("wallets", "creators", "entitlements", "tiers/"))
-        personal = question.startswith(("wallets/", "users/", "creators/", "entitlements"))
+        personal = question.startswith(
+            ("wallets/", "users/", "creators/", "entitlements", "tiers/")
+        )
         hidden = 404 if personal and role is not Role.MODERATOR else 403
         expected = PERSONAL.get((role, question), hidden)
     assert answer.status_code == expected, answer.text
