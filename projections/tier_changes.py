@@ -40,10 +40,8 @@ class TierChanges:
         last, until = self._quiet.get(book.name, (None, None))
         if last == recorded_at and (until is None or clock < until):
             return []
-        path = search_path(book.schema, read_models=True)
-        connection.execute("SELECT set_config('search_path', %s, false)", [path])
         try:
-            found = due_changes(connection, CHANGES_MAX)
+            found = due_changes(connection, book, CHANGES_MAX)
         except psycopg.errors.UndefinedTable:
             self._quiet[book.name] = recorded_at, clock + MISSING
             return []
@@ -64,9 +62,17 @@ class Found:
         self.changes, self.at_head, self.following = changes, at_head, following
 
 
-def due_changes(connection: Connection, limit: int, settled: timedelta = SETTLED) -> Found:
-    """At most `limit` changes of tiers that are due, the first first."""
-    rows = connection.execute(SQL["due"], {"limit": limit, "settled": settled}).fetchall()
+def due_changes(
+    connection: Connection, book: Book, limit: int, until: datetime | None = None
+) -> Found:
+    """At most `limit` changes of tiers that are due, the first first: by now, or by a told time.
+
+    Sets the search path of `connection`.
+    """
+    path = search_path(book.schema, read_models=True)
+    connection.execute("SELECT set_config('search_path', %s, false)", [path])
+    values = {"limit": limit, "settled": SETTLED, "until": until}
+    rows = connection.execute(SQL["due"], values).fetchall()
     changes = []
     for position, _, _, user, at, spend, window_days, late_s in rows:
         if user is None:

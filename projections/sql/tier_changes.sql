@@ -1,14 +1,15 @@
 -- name: due
 -- Tiers that change by now, the first first, by what the read model knows; the position that it
 -- stands for, whether that is the head, and when the next of the others changes. What was recorded
--- up to the time of its last entry it knows all of; at the head, what was up to a moment ago.
+-- up to the time of its last entry it knows all of; at the head, what was up to a moment ago. A
+-- simulated book has a told time instead.
 WITH known AS (
   SELECT p.position, p.position >= h.position AS at_head,
-         greatest(
+         coalesce(%(until)s::timestamptz, greatest(
            (SELECT e.recorded_at FROM events e WHERE e.position = p.position),
            CASE WHEN p.position >= h.position
              THEN greatest(clock_timestamp(), h.recorded_at) - %(settled)s::interval END
-         ) AS until
+         )) AS until
   FROM projections p, head h
   WHERE p.name = 'tiers'
 )

@@ -1,6 +1,7 @@
 -- name: list
 -- A page of the users in some tiers, in the order in which they first bought. Each tier is a walk
--- along an index. What each spent is the sum of all sales less those up to an edge.
+-- along an index. Whoever left and had never bought is not listed. What each spent is the sum of
+-- all sales less those up to an edge.
 SELECT p.position, l.*, l.spent - coalesce(
   (SELECT s.before + s.left_of FROM {tier_sales} s WHERE s.user_id = l.user_id AND s.at <= %(edge)s
    ORDER BY s.at DESC, s.position DESC LIMIT 1), 0)
@@ -10,6 +11,7 @@ LEFT JOIN LATERAL (
   CROSS JOIN LATERAL (
     SELECT * FROM {tiers} t
     WHERE t.tier = s.tier COLLATE "C"
+      AND (t.sold_at IS NOT NULL OR t.changed_at IS NOT NULL)
       AND t.first_position BETWEEN %(first)s::bigint AND %(last)s::bigint
     ORDER BY t.first_position {order} LIMIT %(limit)s
   ) t
@@ -24,4 +26,5 @@ SELECT p.position, t.*, t.spent - coalesce(
   (SELECT s.before + s.left_of FROM {tier_sales} s WHERE s.user_id = t.user_id AND s.at <= %(edge)s
    ORDER BY s.at DESC, s.position DESC LIMIT 1), 0)
 FROM projections p LEFT JOIN {tiers} t ON t.user_id = %(user)s
+  AND (t.sold_at IS NOT NULL OR t.changed_at IS NOT NULL)
 WHERE p.name = 'tiers'

@@ -325,6 +325,15 @@ class Agreement:
         assert totals["commission"] == -nets["rev.commission"]
         assert totals["promotional"] == nets["exp.promo"]
 
+    def check_tiers(self) -> None:
+        """Everybody's tier at the end of the last day, after the last turn of the scheduler."""
+        tiers = self._log.by("tiers", now=f"{self._log.days()[-1]}T23:59:59")
+        assert _shown(self.items("tiers"), ("status",)) == tiers
+        assert dict.fromkeys(tiers, ("NEW",)) | self._log.by("tier_changes") == tiers
+        for tier in {tier for (tier,) in tiers.values()}:
+            found = {one["id"] for one in self.items("tiers", status=tier)}
+            assert found == {user for user, known in tiers.items() if known == (tier,)}
+
     def check_registers(self) -> None:
         """Payouts, disputes, buyers at risk, offers, and what waits in suspense."""
         names = ("status", "creator", "gross", "fee", "withheld", "net", "approver",

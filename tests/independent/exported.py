@@ -33,9 +33,11 @@ class ExportedLog:
             """
             CREATE TABLE entries AS
             SELECT position, type, effective_on::DATE AS effective_on, tags, body, postings, labels,
-                   replace(recorded_at, 'Z', '')::TIMESTAMP AS recorded_at
+                   replace(recorded_at, 'Z', '')::TIMESTAMP AS recorded_at,
+                   replace(occurred_at, 'Z', '')::TIMESTAMP AS occurred_at
             FROM read_ndjson(?, columns = {position: 'BIGINT', type: 'VARCHAR', body: 'JSON',
-              effective_on: 'VARCHAR', recorded_at: 'VARCHAR', tags: 'VARCHAR[]', postings: 'JSON',
+              effective_on: 'VARCHAR', recorded_at: 'VARCHAR',
+              occurred_at: 'VARCHAR', tags: 'VARCHAR[]', postings: 'JSON',
               labels: 'JSON'}, maximum_object_size = 16777216)
             """,
             [str(file)],

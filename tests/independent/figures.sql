@@ -380,6 +380,45 @@ SELECT offer, uses::BIGINT, coalesce(revenue, 0)::BIGINT, coalesce(discount, 0):
        coalesce(by_platform, 0)::BIGINT
 FROM uses LEFT JOIN sold USING (offer);
 
+-- name: tiers
+-- By user who has paid for a sale: the tier by what all sales have cost within the window before a
+-- time. Of a sale by card the cash tells, of one in tokens what is left of its price.
+WITH policy AS (
+  SELECT body->'body' AS body FROM entries
+  WHERE type = 'policy.published.v1' ORDER BY position DESC LIMIT 1
+), steps AS (
+  SELECT step->>'tier' AS tier, (step->>'min')::BIGINT AS least
+  FROM (SELECT unnest(from_json(body->'tier_ladder', '["JSON"]')) AS step FROM policy)
+), tagged AS (
+  SELECT position, unnest(tags) AS tag FROM entries
+), cash AS (
+  SELECT t.tag AS tag, sum(l.amount) AS paid
+  FROM tagged t JOIN legs l USING (position)
+  WHERE t.tag LIKE 'sale:%'
+    AND (l.account LIKE 'psp.%' OR l.account IN ('disputed', 'exp.dispute'))
+  GROUP BY ALL
+), costs AS (
+  SELECT s.buyer, least(e.occurred_at, e.recorded_at) AS sold_at,
+         s.paid - s.by_platform AS at_first,
+         CASE WHEN s.funding = 'CARD' THEN greatest(coalesce(c.paid, 0), 0) ELSE s.paid_left END
+           AS cost
+  FROM left_of_sales s JOIN entries e USING (position)
+  LEFT JOIN cash c ON c.tag = 'sale:' || s.sale
+), spends AS (
+  SELECT buyer, coalesce(sum(cost) FILTER (
+           sold_at <= $now::TIMESTAMP AND sold_at > $now::TIMESTAMP
+             - to_days((SELECT coalesce((body->>'tier_window_days')::INT, 30) FROM policy))), 0)
+           AS spend
+  FROM costs WHERE at_first > 0 GROUP BY buyer
+)
+SELECT buyer, coalesce((SELECT arg_max(tier, least) FROM steps WHERE least <= spend), 'NEW')
+FROM spends;
+
+-- name: tier_changes
+-- By user whose tier has ever changed: the last tier.
+SELECT body->>'user', arg_max(body->>'tier', position) FROM entries
+WHERE type = 'tier.changed.v1' GROUP BY ALL;
+
 -- name: suspended
 -- What waits in suspense, and why: what nobody has released, or what has come back since.
 SELECT body->>'ref', any_value(body->>'code') FILTER (type = 'payment.suspended.v1')

@@ -35,7 +35,9 @@ def test_a_year_is_what_its_log_says(
     with auditing(database, url, book) as client:
         log = ExportedLog(client, tmp_path / "log.ndjson")
         assert log.entries == tallies.position > 1_000
-        Agreement(client, log).check_all()
+        both = Agreement(client, log)
+        both.check_all()
+        both.check_tiers()
 
 
 def test_a_log_that_lacks_an_event_agrees_with_nothing(
@@ -58,6 +60,7 @@ def test_a_log_that_lacks_an_event_agrees_with_nothing(
         "dispute.opened.v1": ("registers",),
         "offer.published.v1": ("registers",),
         "payment.released.v1": ("registers",),
+        "tier.changed.v1": ("tiers",),
         "tokens.purchased.v1": ("wallets", "liability", "days"),
     }
     with auditing(database, url, book) as client:

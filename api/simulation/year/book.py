@@ -10,6 +10,7 @@ from api.simulation.year.office import payout_requested
 from api.simulation.year.plan import YearPlan
 from api.simulation.year.platform import Extent, Platform
 from api.simulation.year.run import Year, YearTallies
+from api.simulation.year.tiers import DueTiers
 from domain.policy import Policy
 from ledger.books import Book
 from ledger.postgres.database import Connection, Database, connect
@@ -28,7 +29,7 @@ def simulate_year(
     """Make the book `name` under the policy `profile`, and let the platform live in it.
 
     Raises BookRefused, also for a name that does not begin with `sim-`, CannotProvision and
-    PlanRefused. The read models are left for whoever follows the log.
+    PlanRefused. The read models are left for whoever follows the log, but for that of tiers.
     """
     names = f"{profile['profile']}-{seed}"
     writers = partial(_writer, where, seed=names, begins=extent.begins)
@@ -42,6 +43,8 @@ def simulate_year(
             year = Year(writer, connection, seed=names, begins=extent.begins)
             platform = Platform(policy, extent, seed, year.send)
             year.on_scheduled = partial(_see_to, platform)
+            if policy.tier_ladder:
+                year.foreseen = DueTiers(where, book, connection)
             plan = YearPlan(platform)
             for _ in year.run(plan.days(), plan.begin):
                 day_ended(year.tallies)

@@ -24,6 +24,8 @@ from ledger.write.answer import Answer
 WINDOW_COMMANDS = 1_000
 #: After these something is due within the day.
 URGENT = frozenset({"start-call", "resume-call", "start-session"})
+#: Before the end of a day: what was recorded on it is read by then.
+MOMENT = timedelta(seconds=1)
 #: Commands of calls go by the server's clock alone.
 _TIMELESS = ("call",)
 
@@ -53,6 +55,8 @@ class Year:
     ) -> None:
         #: Told of each scheduled command that was answered, and when it was due.
         self.on_scheduled: Callable[[str, datetime, Answer], None] = lambda *_: None
+        #: What a read model says is due by a time; asked at the end of each day.
+        self.foreseen: Callable[[datetime], list[TakenItem]] = lambda _: []
         self.tallies = YearTallies()
         self._writer, self._connection, self._seed = writer, connection, seed
         self._agenda = SimulatedAgenda(writer.book, connection)
@@ -73,6 +77,7 @@ class Year:
             ends = day + timedelta(days=1)
             while self._now < ends:
                 self._window(ends)
+            self._send_foreseen(ends - MOMENT)
             self.tallies.elapsed_s = time.perf_counter() - began
             yield day
         self.tallies.position = head(self._connection)
@@ -89,6 +94,17 @@ class Year:
         self._now = until
         if acts or due:
             self._pass(acts, due)
+
+    def _send_foreseen(self, until: datetime) -> None:
+        """What is due by a read model, and what is due after that."""
+        while due := self.foreseen(until):
+            answers = self._writer.write([TimedRequest.of(one.request, until) for one in due])
+            self.tallies.commands += len(due)
+            self.tallies.scheduled += len(due)
+            for one, answer in zip(due, answers, strict=True):
+                self.tallies.outcomes[one.request.name, _outcome(answer), answer.code or ""] += 1
+                if not answer.events:
+                    raise PlanRefused(f"{one.item} was due and nothing came of it")
 
     def _pop(self, until: datetime) -> tuple[list[tuple[datetime, int, Act]], datetime]:
         acts = []
