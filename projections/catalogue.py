@@ -25,6 +25,7 @@ from projections.models.payouts import Payouts
 from projections.models.periods import ClosedPeriods
 from projections.models.policies import PolicyVersions
 from projections.models.purchases import Purchases
+from projections.models.reconciliation import Reconciliation
 from projections.models.refunds import Refunds
 from projections.models.revenue import Revenue
 from projections.models.risk import Risk
@@ -60,6 +61,7 @@ PROJECTIONS: tuple[type[Projection], ...] = (
     ClosedPeriods,
     Settlements,
     Breaks,
+    Reconciliation,
     Risk,
     Revenue,
     Liability,

@@ -1,5 +1,6 @@
 """Registers against the plain words of a log in which everything happens."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -13,6 +14,7 @@ from projections.models.authorizations import Authorizations
 from projections.models.calls import Calls
 from projections.models.holds import Holds
 from projections.models.invoices import Invoices
+from projections.models.reconciliation import Reconciliation
 from projections.models.refunds import Refunds
 from projections.models.sales import Sales
 from projections.models.subscriptions import Subscriptions
@@ -58,9 +60,18 @@ def registered(reader: Connection, register: type[Register]) -> dict[str, dict[s
     return {item["id"]: item for item in found}
 
 
+#: What tags say of a payment by its reference: what it became, and what lines of files told.
+OF_PAYMENT = re.compile(r"(?:payment:|line:|break:missing-|settled:[^:]+:PAYMENT:)(.+)")
+
+
 def lives_of(rows: sums.Rows, register: type[Register]) -> dict[str, list[dict[str, Any]]]:
     """The events in the life of each thing that the register should have."""
     lives: dict[str, list[dict[str, Any]]] = {}
+    if register is Reconciliation:
+        for entry in sums.entries(rows):
+            for name in {found[1] for tag in entry["tags"] if (found := OF_PAYMENT.match(tag))}:
+                lives.setdefault(name, []).append(entry)
+        return lives
     if register.name in TAGLESS:
         types, naming = TAGLESS[register.name]
         for entry in sums.entries(rows):

@@ -132,6 +132,51 @@ def test_a_payment_that_no_file_mentions(backend: Caller, platform: Tenant) -> N
     assert (one["status"], one["owner"], one["code"]) == ("OPEN", "olga", "MISSING_IN_FILE")
 
 
+def test_6_10_payments_without_a_line_are_listed_until_one_comes(
+    backend: Caller, platform: Tenant
+) -> None:
+    finance, processor = platform.caller(Role.FINANCE, "fay"), fresh("psp")
+    refs = {}
+    for name, amount in (("told", 1_000), ("short", 2_000), ("silent", 3_000), ("gone", 4_000)):
+        refs[name] = fresh(name)
+        tip = {"user": fresh("fan"), "creator": "star", "funding": "CARD", "amount": amount}
+        ref = {"processor": processor, "processor_ref": refs[name]}
+        _, position = done(backend, "send-tip", **tip, **ref)
+    refs["strange"] = fresh("strange")
+    asked = {"processor": processor, "min_position": position}
+    missing = listed(finance, "reconciliation", status="missing_in_file", **asked)
+    assert [(each["id"], each["expected"], each["break"]) for each in missing] == [
+        (refs[name], amount, f"missing-{refs[name]}")
+        for name, amount in (("gone", 4_000), ("silent", 3_000), ("short", 2_000), ("told", 1_000))
+    ]
+    aged = {"status": "missing_in_file", "older_than": "1h", **asked}
+    assert listed(finance, "reconciliation", **aged) == []
+    number = f"{int(fresh('f').split('-')[1]):064x}"
+    file = {"processor": processor, "file_sha256": number, "first_line": 1}
+    lines = [
+        {"line_ref": name, "kind": "PAYMENT", "gross": gross, "fee": 0, "processor_ref": refs[name]}
+        for name, gross in (("told", 1_000), ("short", 1_500), ("strange", 70))
+    ]
+    done(finance, "import-settlement", **file, lines=lines)
+    ended = {"break": f"missing-{refs['gone']}", "resolution": "DISMISS", "reason_code": "LOST"}
+    _, position = done(finance, "resolve-break", **ended)
+    asked["min_position"] = position
+    found = {each["id"]: each for each in listed(finance, "reconciliation", **asked)}
+    assert {name: found[refs[name]]["status"] for name in refs} == {
+        "told": "MATCHED", "short": "AMOUNT_MISMATCH", "silent": "MISSING_IN_FILE",
+        "gone": "DISMISSED", "strange": "MISSING_IN_LEDGER",
+    }  # fmt: skip
+    assert (found[refs["short"]]["gross"], found[refs["short"]]["difference"]) == (1_500, -500)
+    assert found[refs["told"]]["break"] is None and found[refs["strange"]]["expected"] == 0
+    more = {"line_ref": "more", "kind": "PAYMENT", "gross": 500, "fee": 0}
+    rest = [{**more, "processor_ref": refs["short"]}]
+    _, position = done(finance, "import-settlement", **{**file, "first_line": 4}, lines=rest)
+    one = alone(finance, "reconciliation", refs["short"], min_position=position)
+    assert (one["status"], one["gross"], one["difference"]) == ("MATCHED", 2_000, 0)
+    statuses = [each["status"] for each in one["history"]]
+    assert statuses[0] == "MISSING_IN_FILE" and statuses[-1] == "MATCHED"
+
+
 @every_register
 def test_what_is_malformed_is_refused_with_its_pointer(
     backend: Caller, register: type[Register]

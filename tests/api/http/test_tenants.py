@@ -88,6 +88,8 @@ QUESTIONS = (
     "settlements",
     "settlements/none",
     "breaks",
+    "reconciliation",
+    "reconciliation/none",
     "breaks/none",
     "parked-messages",
     "parked-messages/commands:0:1",
@@ -115,6 +117,7 @@ ABSENT = {
     "periods/none": 404,
     "settlements/none": 404,
     "breaks/none": 404,
+    "reconciliation/none": 404,
     "notices/stripe:record-purchase:nobody-s": 404,
 }
 #: Registers whose rows have a fan, who reads their own.
