@@ -12,7 +12,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from api.http import health, openapi, parked_messages, problems
+from api.http import book_list, health, openapi, parked_messages, problems
 from api.http.commands import routes
 from api.http.commands.bulk import BulkHandler
 from api.http.commands.replies import ReplyDispatcher
@@ -85,6 +85,7 @@ def create_app(settings: Settings, database: Database, *, schedule: bool = False
     openapi.install(app, catalogue.SHAPES)
     routes.install(app, BulkHandler(service, replies, metrics, bodies))
     catalogue.install(app, QueryReader(service, bodies))
+    book_list.install(app, service)
     parked_messages.install(app, service)
     health.install(app, service, metrics)
     return app

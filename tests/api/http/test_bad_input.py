@@ -267,7 +267,7 @@ def test_a_fault_shows_nothing_of_the_inside(
     monkeypatch.setattr("api.http.commands.single.admit", broken)
     problem = refused(service.send("send-tip", GOOD), 500, "INTERNAL")
     assert "secret" not in json.dumps(problem)
-    monkeypatch.setattr("api.http.queries.wallets.wallet", broken)
+    monkeypatch.setattr("projections.queries.wallet", broken)
     refused(service.ask("wallets/u1"), 500, "INTERNAL")
 
 

@@ -230,3 +230,16 @@ def test_a_command_is_for_its_roles(tenant: Tenant) -> None:
     for role in (Role.AUDITOR, Role.FAN, Role.CREATOR, Role.APPROVER, Role.ADMIN):
         answer = tenant.caller(role, "reader").send("unfreeze", wanted)
         assert (answer.status_code, answer.json()["code"]) == (403, "ROLE_FORBIDDEN")
+
+
+def test_a_key_knows_its_book(tenant: Tenant, stranger: Tenant) -> None:
+    for each in (tenant, stranger):
+        key = each.caller(Role.AUDITOR, "eve").key
+        answer = each.http.get("/v1/books", headers={"Authorization": f"Bearer {key}"})
+        head, _ = each.written()
+        assert answer.json() == {
+            "books": [{"book": each.book.name, "role": "auditor", "head": head}]
+        }
+    for headers in ({}, {"Authorization": "Bearer tlk_nothing"}):
+        refused = tenant.http.get("/v1/books", headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (401, "UNAUTHENTICATED")
