@@ -116,7 +116,8 @@ def test_a_days_report_divides_by_the_books_own_currency(
         {"account": "cr.zoe.available", "asset": currency, "debit": 0, "credit": 319},
     ]
     totals = [{"asset": currency, "debit": 700_442, "credit": 700_442}]
-    seen = Picture("shop", balance_of(rows, totals))
+    consistent = {"ok": True, "tie_outs": [], "wallets_differing": 0, "creators_differing": 0}
+    seen = Picture("shop", balance_of(rows, totals), consistency=consistent)
     text = StringIO()
     Console(file=text, width=200).print(
         summary(Tallies(), seen, currency, Verification(head=0, projections=(), differences=()))

@@ -1,6 +1,7 @@
 """A simulated year: through the real write path at told times, in a book that says so."""
 
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from ledger.postgres.database import Database, connect
 from ledger.simulation import NotSimulated, SimulatedAgenda, SimulatedWriter
 from ledger.write.unavailable import Unavailable
 from ledger.write.writer import Writer
+from projections import process
 from projections.rebuild import catch_up
 from projections.verify import verify
 from tests.conftest import FreshBook
@@ -151,3 +153,18 @@ def test_the_real_clock_is_checked_in_a_simulated_book_too(database: Database) -
             writer.write([admitted(tip(1), "later")])
     finally:
         writer.stop()
+
+
+def test_a_year_beside_a_process_that_keeps_read_models(database: Database) -> None:
+    """Whoever serves follows a simulated book as any other: its tiers are waited for."""
+    stop = threading.Event()
+    beside = threading.Thread(target=process.run, args=(database, stop))
+    beside.start()
+    try:
+        _, tallies, entries = lived(database, "micro-unlock", name="beside", months=2, fans=12)
+    finally:
+        stop.set()
+        beside.join()
+    changes = [entry for entry in entries if entry["type"] == "tier.changed.v1"]
+    assert len(changes) > 5
+    assert tallies.position == len(entries)
