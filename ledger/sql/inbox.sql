@@ -9,7 +9,7 @@ SELECT FROM head FOR UPDATE;
 -- name: drop
 -- A parked notice is given up. That it awaited something stays, and tells it from others that are
 -- ignored; the head counts it no more.
-UPDATE inbox SET state = 'ignored', settled_at = clock_timestamp()
+UPDATE inbox SET state = 'ignored', settled_at = statement_timestamp()
 WHERE processor = %(processor)s AND command = %(command)s AND processor_ref = %(processor_ref)s
   AND state = 'parked'
 RETURNING awaits;
