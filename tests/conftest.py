@@ -73,6 +73,12 @@ def database(server: embedded.Server) -> Database:
     return Database(server.url(user=SERVICE_ROLE), server.url(), server)
 
 
+def new_name(kind: str) -> str:
+    """The name of one more book of this test process: tests that leave a module and come back to it
+    make what its fixtures made once more."""
+    return f"{kind}-{next(_numbers)}"
+
+
 @pytest.fixture
 def fresh_book(database: Database) -> FreshBook:
     """A new book in US dollars, with small partitions of 1,000 events."""

@@ -7,7 +7,7 @@ import pytest
 from domain.accounts import Assets
 from ledger.books import create_book
 from ledger.postgres.database import Connection, Database
-from tests.conftest import FreshBook
+from tests.conftest import FreshBook, new_name
 from tests.projections import expected as sums
 from tests.projections.following import follow, written
 from tests.projections.full_history import live_through
@@ -20,7 +20,7 @@ __all__ = ["lived", "reader", "rows", "sound", "stage"]
 @pytest.fixture(scope="package")
 def lived(database: Database) -> WritePath:
     """A book in which everything happened, its read models at the head."""
-    book = create_book(database.admin_url, "Eventful", currency="USD", time_zone="UTC")
+    book = create_book(database.admin_url, new_name("Eventful"), currency="USD", time_zone="UTC")
     stage = WritePath(FreshBook(book, database.service_url, database.admin_url))
     live_through(stage)
     stage.close()

@@ -10,7 +10,7 @@ import pytest
 from ledger.books import create_book
 from ledger.postgres.database import Database
 from projections.models.account_classes import AccountClasses
-from tests.conftest import FreshBook
+from tests.conftest import FreshBook, new_name
 from tests.projections import expected as sums
 from tests.projections.following import POLICY, follow
 from tests.scenarios.steps import policy, purchase, tip
@@ -24,7 +24,7 @@ DAYS = 6
 @contextmanager
 def told_late(database: Database, name: str) -> Iterator[WritePath]:
     """The book, followed with steps of classes that it passes."""
-    book = create_book(database.admin_url, name, currency="USD", time_zone=ZONE)
+    book = create_book(database.admin_url, new_name(name), currency="USD", time_zone=ZONE)
     told = WritePath(FreshBook(book, database.service_url, database.admin_url))
     told.clock(datetime(2031, 11, 3, 9, tzinfo=UTC))
     told.given(policy({**POLICY, "time_zone": ZONE}))

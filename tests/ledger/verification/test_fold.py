@@ -22,7 +22,7 @@ from ledger.verification.fold import SCHEDULED, Fold
 from ledger.verification.log import verify_log
 from ledger.verification.reports import REPORTS
 from ledger.verification.retelling import SALES, TELLERS, TOLD
-from tests.conftest import FreshBook
+from tests.conftest import FreshBook, new_name
 from tests.golden.history import play
 from tests.scenarios.write_path import WritePath
 
@@ -33,7 +33,7 @@ UNTOLD = {"refund.ignored.v1"}
 @pytest.fixture(scope="module")
 def played(database: Database) -> WritePath:
     """A book in which each type of event happened."""
-    book = create_book(database.admin_url, "Folded", currency="USD", time_zone="UTC")
+    book = create_book(database.admin_url, new_name("Folded"), currency="USD", time_zone="UTC")
     stage = WritePath(FreshBook(book, database.service_url, database.admin_url))
     play(stage)
     stage.close()

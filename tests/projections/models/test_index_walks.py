@@ -12,7 +12,7 @@ from ledger.postgres.database import Connection, Database
 from projections import queries
 from projections.models import earnings, notice_list
 from projections.queries import NoticeFilter, NoticePlace, RiskFilter
-from tests.conftest import FreshBook
+from tests.conftest import FreshBook, new_name
 from tests.projections.explaining import Explaining
 from tests.projections.following import follow
 
@@ -83,7 +83,7 @@ ANALYZE
 @pytest.fixture(scope="module")
 def reader(database: Database) -> Iterator[Connection]:
     """A reader of a book with many rows."""
-    book = create_book(database.admin_url, "Walked", currency="USD", time_zone="UTC")
+    book = create_book(database.admin_url, new_name("Walked"), currency="USD", time_zone="UTC")
     fresh = FreshBook(book, database.service_url, database.admin_url)
     follow(fresh)
     with fresh.connect_admin(autocommit=True) as admin:

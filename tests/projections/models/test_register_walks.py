@@ -17,7 +17,7 @@ from projections import queries
 from projections.engine.columns import array
 from projections.engine.register import ALWAYS, Register
 from projections.queries import REGISTERS, Column, ColumnType, RegisterPlace, Wanted
-from tests.conftest import FreshBook
+from tests.conftest import FreshBook, new_name
 from tests.projections.explaining import Explaining
 from tests.projections.following import follow
 
@@ -67,7 +67,7 @@ def filled(register: type[Register]) -> sql.Composed:
 @pytest.fixture(scope="module")
 def reader(database: Database) -> Iterator[Connection]:
     """A reader of a book whose registers have many rows."""
-    book = create_book(database.admin_url, "Registered", currency="USD", time_zone="UTC")
+    book = create_book(database.admin_url, new_name("Registered"), currency="USD", time_zone="UTC")
     fresh = FreshBook(book, database.service_url, database.admin_url)
     follow(fresh)
     schemas = sql.Identifier(read_schema(book.schema)), sql.Identifier(book.schema)

@@ -11,7 +11,7 @@ from ledger.postgres.database import Connection, Database
 from projections import queries, tier_changes
 from projections.models.tiers import Tiers
 from projections.queries import TierFilter
-from tests.conftest import FreshBook
+from tests.conftest import FreshBook, new_name
 from tests.projections.explaining import Explaining
 from tests.projections.following import follow
 
@@ -34,7 +34,7 @@ ANALYZE
 @pytest.fixture(scope="module")
 def reader(database: Database) -> Iterator[Connection]:
     """A reader of a book with many users."""
-    book = create_book(database.admin_url, "Tiered", currency="USD", time_zone="UTC")
+    book = create_book(database.admin_url, new_name("Tiered"), currency="USD", time_zone="UTC")
     fresh = FreshBook(book, database.service_url, database.admin_url)
     follow(fresh)
     with fresh.connect_admin(autocommit=True) as admin:
