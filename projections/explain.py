@@ -28,6 +28,7 @@ WALLET_FIGURES = (
     "free.paid", "free.promo", "held.paid", "held.promo", "lifetime.purchased", "lifetime.granted",
     "lifetime.spent", "lifetime.refunded", "lifetime.expired",
 )  # fmt: skip
+_NET = "net"
 SQL = bound("explain", Journal.tables)
 
 #: What one event adds to a figure; the cursor is for looking at what came before it.
@@ -154,10 +155,10 @@ def _of_wallet(user: str, which: str, assets: Assets) -> ViewFigure:
 def _of_earnings(creator: str, which: str, assets: Assets) -> ViewFigure:
     earnings = Earnings()
     source, _, name = which.rpartition(".")
-    if not (which == "lifetime_earned" or which in BUCKETS or (source and name in FIGURES)):
+    if not (which == "lifetime_earned" or which in BUCKETS or (source and name == _NET)):
+        # What a loss leaves a creator is changed by events that name the sale and no creator.
         raise UnknownFigure(
-            f"a creator's are {', '.join(BUCKETS)}, lifetime_earned, "
-            f"and of a source like tip, tip.{', tip.'.join(FIGURES)}"
+            f"a creator's are {', '.join(BUCKETS)}, lifetime_earned, and of a source tip.net"
         )
 
     def part(entry: PlacedEntry, cursor: Cursor[Any]) -> int:
@@ -168,7 +169,6 @@ def _of_earnings(creator: str, which: str, assets: Assets) -> ViewFigure:
         earnings.look_back(cursor)
         if which == "lifetime_earned":
             return earnings.net(creator)
-        return earnings.source(creator, source)[FIGURES.index(name)]
+        return earnings.source(creator, source)[FIGURES.index(_NET)]
 
-    asset = None if name in ("count", "tokens") else assets.currency
-    return ViewFigure(Earnings.name, asset, f"creator:{creator}", part)
+    return ViewFigure(Earnings.name, assets.currency, f"creator:{creator}", part)

@@ -55,11 +55,10 @@ def explain_figure(asked: Asked, of: _Of, page: PagedInOrder) -> Answered:
     """The events that make a figure what it is: of a wallet (`free.paid`, `free.promo`,
     `held.paid`, `held.promo`, `lifetime.purchased`, `lifetime.granted`, `lifetime.spent`,
     `lifetime.refunded`, `lifetime.expired`), of a creator (`pending`, `available`, `reserved`,
-    `in_payout`, `lifetime_earned`, and of a source `tip.count`, `tip.gross`, `tip.tax`,
-    `tip.commission`, `tip.net`, `tip.tokens`, `tip.refunds`, `tip.disputes`), or of the balance of
-    an account. Pages are of one position; one may be short or empty while `has_more` is true,
-    where many events were looked at that have no part in the figure. Free tokens whose time is
-    over still count here until an event says that they expired.
+    `in_payout`, `lifetime_earned`, and of a source `tip.net`), or of the balance of an account.
+    Pages are of one position; one may be short or empty while `has_more` is true, where many
+    events were looked at that have no part in the figure. Free tokens whose time is over still
+    count here until an event says that they expired.
     """
     book = asked.book
     try:

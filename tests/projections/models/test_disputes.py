@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ledger.books import create_book
 from ledger.postgres.database import Database
 from projections import queries
-from projections.queries import DisputeFilter
+from projections.models.disputes import Disputes
+from projections.queries import RegisterPlace, Wanted
 from projections.rebuild import rebuild
 from tests.conftest import FreshBook
 from tests.projections.following import POLICY, follow
@@ -20,6 +21,7 @@ from tests.scenarios.steps_disputes import disputed, ended, lost, won
 from tests.scenarios.write_path import WritePath
 from tests.support.examples import examples
 
+WANTED = set(Wanted.__struct_fields__) - {"equal"}
 PAYMENTS = ("p:1", "p:2", "p:3")
 _numbers = itertools.count(1)
 
@@ -33,12 +35,12 @@ def opened(stage: WritePath) -> WritePath:
     return stage
 
 
-def listed(stage: WritePath, wanted: DisputeFilter | None = None, **more: Any) -> list[Any]:
+def listed(stage: WritePath, wanted: Wanted | None = None, **more: Any) -> list[Any]:
     """The register once it is at the head."""
     follow(stage.fresh)
     with stage.fresh.connect(autocommit=True) as connection:
-        found, position = queries.disputes(
-            connection, wanted or DisputeFilter(), "USD", **{"limit": 1_000, **more}
+        found, position = queries.register_page(
+            connection, Disputes, wanted or Wanted(), "USD", **{"limit": 1_000, **more}
         )
     assert position == len(stage.rows())
     return found
@@ -78,8 +80,8 @@ def test_disputes_from_their_opening_to_their_end(stage: WritePath) -> None:
     bought, *_ = items = listed(stage)
     assert [item["status"] for item in items] == ["WON", "LOST", "WON"]
     with stage.fresh.connect(autocommit=True) as connection:
-        one = queries.dispute(connection, bought["id"], "USD")
-        nothing = queries.dispute(connection, "nobody-s", "USD")
+        one = queries.register_item(connection, Disputes, bought["id"], "USD")
+        nothing = queries.register_item(connection, Disputes, "nobody-s", "USD")
     assert [each["status"] for each in one["history"]] == ["OPEN", "LOST", "WON"]
     assert nothing == {"as_of_position": len(stage.rows())}
 
@@ -90,8 +92,10 @@ def test_filters_of_disputes(stage: WritePath) -> None:
         stage.given(disputed(amount, f"d:{ref}", payment_ref=ref))
     stage.given(lost("d:p:2"))
 
-    def refs(**wanted: Any) -> list[str]:
-        return [item["processor_ref"] for item in listed(stage, DisputeFilter(**wanted))]
+    def refs(**asked: Any) -> list[str]:
+        named = {name: asked.pop(name) for name in WANTED & set(asked)}
+        wanted = Wanted(**named, equal=asked)
+        return [item["processor_ref"] for item in listed(stage, wanted)]
 
     assert refs() == ["d:p:3", "d:p:2", "d:p:1"]
     assert refs(statuses=("LOST",)) == refs(user="ben") == ["d:p:2"]
@@ -101,10 +105,10 @@ def test_filters_of_disputes(stage: WritePath) -> None:
     third, second, first = listed(stage)
     assert refs(purchase=third["purchase"]) == ["d:p:3"]
     assert refs(sale=second["sale"]) == ["d:p:2"]
-    assert listed(stage, limit=1, after=third["first_position"]) == [second]
-    oldest = listed(stage, newest_first=False, after=first["first_position"])
-    assert oldest == [second, third]
-    assert listed(stage, until=first["first_position"]) == [first]
+    places = [RegisterPlace(each["first_position"], each["id"]) for each in (third, first)]
+    assert listed(stage, limit=1, after=places[0]) == [second]
+    assert listed(stage, newest_first=False, after=places[1]) == [second, third]
+    assert listed(stage, last=first["first_position"]) == [first]
 
 
 _said = st.one_of(

@@ -76,7 +76,9 @@ SELECT n, 'w.u' || n / 2 || '.' || (ARRAY['free', 'held'])[1 + n % 2], 'B.PAID',
 FROM generate_series(1, {ROWS}) n;
 INSERT INTO journal
 SELECT n % 1000 + 1, '2026-01-01', n, -1, -n FROM generate_series(1, {ROWS}) n;
-ANALYZE
+ANALYZE notices, inbox, buyer_risks, wallet_freezes, creator_labels, creator_sources,
+  creator_days, revenue, call_days, leaders, fan_creators, creators, wallets, wallet_ends, lots,
+  accounts, journal
 """
 
 

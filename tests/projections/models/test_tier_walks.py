@@ -27,7 +27,7 @@ FROM generate_series(1, {USERS}) n;
 INSERT INTO tier_sales
 SELECT 'u' || n, now() - k * interval '1 day', k * {USERS} + n, 100, (20 - k) * 100
 FROM generate_series(1, {USERS}) n, generate_series(1, {SALES}) k WHERE n % 10 = 0 OR n <= 100;
-ANALYZE
+ANALYZE tier_ladders, tiers, tier_sales
 """
 
 
