@@ -158,4 +158,5 @@ class Histories(RuleBasedStateMachine):
         self.stage.check()
         audit(self.stage, self.outcomes)
         with self.stage.fresh.connect(autocommit=True) as connection:
-            assert not [*verify_log(connection, self.stage.book), *verify_snapshots(connection)]
+            wrong = [*verify_log(connection, self.stage.book), *verify_snapshots(connection)]
+            assert not wrong, wrong

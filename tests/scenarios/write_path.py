@@ -79,7 +79,8 @@ class OnPostgreSQL(Stage):
             assert not list(faults(data)), position
         with self.fresh.connect(autocommit=True) as connection:
             found = list(verify_log(connection, self.book))
-        assert [one for one in found if one.what != "head recorded_at"] == []
+        wrong = [one for one in found if one.what != "head recorded_at"]
+        assert not wrong, wrong
         super().check()
 
 
