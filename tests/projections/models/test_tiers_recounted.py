@@ -70,7 +70,11 @@ def due(stage: WritePath) -> list[Sent]:
     with stage.fresh.connect(autocommit=True) as connection:
         found = due_changes(connection, stage.book, 100)
     return [
-        Sent("change-tier", one.request.command.model_dump(exclude_unset=True), "scheduler")
+        Sent(
+            "change-tier",
+            one.request.command.model_dump(mode="json", exclude_unset=True),
+            "scheduler",
+        )
         for one in found.changes
     ]
 
