@@ -21,6 +21,7 @@ from collections import Counter, deque
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.progress import track
 
@@ -92,7 +93,12 @@ def main(
         targets = [Target(Service(fresh.service_url, fresh.admin_url).start()) for _ in range(2)]
         storm = Storm(fresh, targets)
         faults = Faults(targets, server, clock, disk)
-        rounds = _blow(storm, faults, minutes, random.Random(seed))
+        try:
+            rounds = _blow(storm, faults, minutes, random.Random(seed))
+        except TimeoutError:
+            print(_standstill(targets, server), file=sys.stderr)
+            storm.abandon()
+            raise
         storm.stop()
         strange = list(storm.seen.strange)
         wrong = examine(fresh, storm, targets)
@@ -113,6 +119,19 @@ def main(
         }
         print(json.dumps(figures, indent=2))
     sys.exit(1 if strange or wrong else 0)
+
+
+def _standstill(targets: list[Target], server: embedded.Server) -> str:
+    """What services and server say when nobody is answered any more."""
+    said = []
+    for target in targets:
+        try:
+            ready = httpx.get(f"{target.service.address}/health/ready", timeout=10)
+            said.append(f"{target.service.address} {ready.status_code} {ready.text}")
+        except httpx.TransportError as error:
+            said.append(f"{target.service.address} {error!r}")
+    lines = server.log_path.read_text(errors="replace").splitlines()[-60:]
+    return "\n".join([*said, "the server's log:", *lines])
 
 
 def _blow(

@@ -60,6 +60,7 @@ class Storm:
         self._http = httpx.Client(timeout=ATTEMPT_MAX_S, limits=limits)
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._abandoned = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(THREADS)]
         for thread in self._threads:
             thread.start()
@@ -69,6 +70,11 @@ class Storm:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+    def abandon(self) -> None:
+        """Let every client give up: nobody answers any more."""
+        self._abandoned.set()
+        self.stop()
 
     def goes_on(self, within_s: float) -> float:
         """Wait until every client got further answers; answers seconds; raises TimeoutError."""
@@ -113,6 +119,8 @@ class Storm:
                 told = self.send(number, self._targets[attempt % 2])
                 if told is not None:
                     break
+                if self._abandoned.is_set():
+                    return
                 attempt += 1
                 time.sleep(0.05)
             with self._lock:
