@@ -46,11 +46,20 @@ def reader(stage: WritePath) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture
+def account(stage: WritePath, request: pytest.FixtureRequest) -> AccountKey:
+    """One of `ACCOUNTS`, in the tokens of the book."""
+    key: AccountKey = request.param
+    if key.asset == "PROMO":
+        return key._replace(asset=f"{stage.book.name}.PROMO")
+    return key
+
+
 ACCOUNTS = (
-    AccountKey("supply", "Later.PROMO"),
+    AccountKey("supply", "PROMO"),
     AccountKey("cr.cora.available", "USD"),
     AccountKey("cr.*.available", "USD"),
-    AccountKey("w.*.free", "Later.PROMO"),
+    AccountKey("w.*.free", "PROMO"),
 )
 
 
@@ -71,7 +80,7 @@ def _lines(
     return found
 
 
-@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("account", ACCOUNTS, indirect=True)
 def test_a_statement_has_every_line_of_its_days(
     stage: WritePath, reader: Connection, account: AccountKey
 ) -> None:
@@ -109,7 +118,7 @@ def test_a_statement_has_every_line_of_its_days(
     assert late
 
 
-@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("account", ACCOUNTS, indirect=True)
 def test_a_statement_of_now_has_both_sides_and_keeps_to_its_filter(
     stage: WritePath, reader: Connection, account: AccountKey
 ) -> None:
@@ -215,7 +224,7 @@ def _asked_for(wanted: JournalFilter, entry: dict[str, Any], first: date, last: 
     )
 
 
-@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("account", ACCOUNTS, indirect=True)
 def test_what_was_told_later_of_a_day_is_the_difference(
     stage: WritePath, reader: Connection, account: AccountKey
 ) -> None:
@@ -235,7 +244,7 @@ def test_what_was_told_later_of_a_day_is_the_difference(
 
 
 @pytest.mark.parametrize("interval", ["day", "week", "month"])
-@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("account", ACCOUNTS, indirect=True)
 def test_a_series_adds_up_to_what_the_account_stood_at(
     stage: WritePath, reader: Connection, account: AccountKey, interval: Interval
 ) -> None:
