@@ -9,7 +9,7 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -99,10 +99,17 @@ class Service:
         return self._keys.remembered(book, key)
 
     async def find_caller(self, book: str, key: str) -> tuple[Book, Identity] | None:
-        """The book and whose key of it this is; may ask the database, raises `DatabaseAway`.
+        """The book and whose key of it this is; may ask the database, raises `DatabaseAway`."""
+        return await self._looked_up(partial(self._find_caller, book), key)
 
-        Strangers' keys wait in a short queue of their own and take no reader's place.
-        """
+    async def find_holder(self, key: str) -> tuple[Book, Identity] | None:
+        """The same of whoever names no book."""
+        return await self._looked_up(self._find_holder, key)
+
+    async def _looked_up(
+        self, find: Callable[[str], tuple[Book, Identity] | None], key: str
+    ) -> tuple[Book, Identity] | None:
+        """Strangers' keys wait in a short queue of their own and take no reader's place."""
         if not well_formed(key):
             return None
         if self._looking_up >= LOOK_UPS_MAX:
@@ -110,9 +117,15 @@ class Service:
         self._looking_up += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._look_ups, self._find_caller, book, key)
+            return await loop.run_in_executor(self._look_ups, find, key)
         finally:
             self._looking_up -= 1
+
+    def _find_holder(self, key: str) -> tuple[Book, Identity] | None:
+        with self._map_outages():
+            opened = self._keys.opened_by(key)
+        book = None if opened is None else self.book(opened[0])
+        return None if opened is None or book is None else (book, opened[1])
 
     def _find_caller(self, name: str, key: str) -> tuple[Book, Identity] | None:
         with self._map_outages():

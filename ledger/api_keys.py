@@ -207,21 +207,23 @@ class KeyRing:
 
     def book_of(self, key: str) -> str | None:
         """The book that a good key opens, else None; asks the database."""
-        row = self._row(key)
-        return None if row is None else str(row[0])
+        opened = self.opened_by(key)
+        return None if opened is None else opened[0]
 
-    def _row(self, key: str) -> tuple[Any, ...] | None:
-        """What the database says of a good key."""
+    def opened_by(self, key: str) -> tuple[str, Identity] | None:
+        """The book that a good key opens, and its holder, else None; asks the database."""
         if not well_formed(key):
             return None
+        values = [_key_id(key), key_digest(key)]
         with self._pool.connection() as connection, within(connection, LOOK_UP_S):
-            return connection.execute(SQL["holder"], [_key_id(key), key_digest(key)]).fetchone()
+            row = connection.execute(SQL["holder"], values).fetchone()
+        return None if row is None else (str(row[0]), _identity(row, _key_id(key)))
 
     def _look_up(self, book: str, key: str) -> Identity | None:
-        row = self._row(key)
-        if row is None or row[0] != book:
+        opened = self.opened_by(key)
+        if opened is None or opened[0] != book:
             return None
-        digest, identity = key_digest(key), _identity(row, _key_id(key))
+        digest, identity = key_digest(key), opened[1]
         with self._lock:
             self._known[book, digest] = (self._clock() + self._ttl_s, identity)
             self._known.move_to_end((book, digest))

@@ -99,11 +99,10 @@ def explain(
         found, looked_until = _lines(connection, of, after, until, limit)
     else:
         found, looked_until = _parts(connection, of, after, until, limit)
-    entries = reading.entries(connection, [position for position, _ in found])
     parts = []
-    for position, amount in found:
+    for position, amount, data in found:
         running += amount
-        parts.append((ExplainedPart(position, amount, running), decode(entries[position])))
+        parts.append((ExplainedPart(position, amount, running), decode(data)))
     return Explained(parts, running, None if looked_until is None else (looked_until, running))
 
 
@@ -112,28 +111,31 @@ def reached(connection: Connection, of: ViewFigure | AccountKey) -> int:
     return checkpoint(connection, Journal.name if isinstance(of, AccountKey) else of.model).position
 
 
-#: Positions and amounts, and up to where they were looked for if there may be more.
-Found = tuple[list[tuple[int, int]], int | None]
+#: Positions, amounts and entries, and up to where they were looked for if there may be more.
+Found = tuple[list[tuple[int, int, bytes]], int | None]
 
 
 def _lines(connection: Connection, of: AccountKey, after: int, until: int, limit: int) -> Found:
     asked = {**of._asdict(), "after": after, "until": until, "limit": limit + 1}
     lines = connection.execute(SQL["lines"], asked).fetchall()
-    return lines[:limit], lines[limit - 1][0] if len(lines) > limit else None
+    entries = reading.entries(connection, [position for position, _ in lines[:limit]])
+    found = [(position, amount, entries[position]) for position, amount in lines[:limit]]
+    return found, lines[limit - 1][0] if len(lines) > limit else None
 
 
 def _parts(connection: Connection, of: ViewFigure, after: int, until: int, limit: int) -> Found:
     rows = reading.listing(
         connection, tag=of.tag, after=after, until=until, limit=LOOKED_AT_MAX + 1
     )
-    found: list[tuple[int, int]] = []
+    looked = rows[:LOOKED_AT_MAX]
+    found: list[tuple[int, int, bytes]] = []
     with connection.cursor() as cursor:
-        for entry in decoded(rows[:LOOKED_AT_MAX], bodies=True):
+        for (position, data), entry in zip(looked, decoded(looked, bodies=True), strict=True):
             amount = of.part(entry, cursor)
             if amount and len(found) == limit:
                 return found, found[-1][0]
             if amount:
-                found.append((entry.position, amount))
+                found.append((position, amount, data))
     return found, rows[LOOKED_AT_MAX - 1][0] if len(rows) > LOOKED_AT_MAX else None
 
 

@@ -6,7 +6,6 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
 from api.http import openapi
-from api.http.authentication import authenticate
 from api.http.headers import headers_of
 from api.service import Service
 from domain.rejections import UNAUTHENTICATED, reject
@@ -42,13 +41,11 @@ def install(app: FastAPI, service: Service) -> None:
     )
     async def books(request: Request) -> OpenedBooks:
         bearer = headers_of(request.scope).bearer
-        named = None
-        if bearer is not None:
-            named = await asyncio.to_thread(service.book_of_key, bearer)
-        if named is None:
+        found = None if bearer is None else await service.find_holder(bearer)
+        if found is None:
             service.strangers += 1
             raise Denied(reject(UNAUTHENTICATED))
-        book, identity = await authenticate(service, named.name, bearer)
+        book, identity = found
         head = await asyncio.to_thread(_head, service, book)
         return OpenedBooks(books=[OpenedBook(book=book.name, role=str(identity.role), head=head)])
 

@@ -42,15 +42,18 @@ class TieOutWatch:
         self._taking = threading.Lock()
 
     def of(self, book: Book) -> Sequence[TieOut]:
-        """A book's, taken anew if they are old; raises `DatabaseAway`."""
-        with self._taking:
-            taken = self._taken.get(book.name)
-            if taken is None or time.monotonic() - taken.at > STANDS_FOR_S:
-                taken = self._taken[book.name] = TakenTieOuts(time.monotonic(), self._take(book))
-                for each in taken.found:
-                    if not each.ok:
-                        log.critical("does not tie out", book=book.name, **each.shown())
-            return taken.found
+        """A book's, taken anew if they are old and nobody takes any just now: who asks for them
+        never waits in a line. Raises `DatabaseAway`."""
+        if self.age(book) > STANDS_FOR_S and self._taking.acquire(blocking=False):
+            try:
+                found = self._take(book)
+            finally:
+                self._taking.release()
+            self._taken[book.name] = TakenTieOuts(time.monotonic(), found)
+            for each in found:
+                if not each.ok:
+                    log.critical("does not tie out", book=book.name, **each.shown())
+        return self.last(book)
 
     def age(self, book: Book) -> float:
         """How old a book's are, in seconds."""

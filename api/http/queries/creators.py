@@ -1,19 +1,20 @@
 """Creators: the list, a creator's statement, and whether one can be paid out."""
 
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
 from api.http.queries.access import CREATOR_OR_READERS, Readers
-from api.http.queries.listing import Paged, cursor_text, listed, read_cursor
+from api.http.queries.listing import Paged, ranked_page
 from api.http.queries.parameters import Period, Subject
 from api.http.queries.party_lines import read_lines
 from api.http.queries.question import Answered, Asked, Question
 from api.http.schemas import AsOf
 from projections import queries
-from projections.queries import CreatorOrder, RankPlace
+from projections.queries import CreatorOrder
 
 
 class CreatorItem(BaseModel):
@@ -97,20 +98,8 @@ def read_creators(asked: Asked, page: Paged, order_by: _CreatorOrder = "earned")
     In the order of an amount, a creator that moves while one page is read after the other may be
     seen twice or not at all; by creator, each is seen once.
     """
-    which = (asked.book.name, "creators", order_by, page.order)
-    after = None if page.after is None else read_cursor(which, page.after, RankPlace)
-    items, places, position = queries.creators(
-        asked.connection,
-        asked.book.currency,
-        order_by=order_by,
-        after=after,
-        largest_first=page.newest_first,
-        limit=page.limit + 1,
-    )
-    answered = listed(items, page.limit, position)
-    if answered["has_more"]:
-        answered["next_cursor"] = cursor_text(which, places[page.limit - 1])
-    return answered
+    ask = partial(queries.creators, currency=asked.book.currency)
+    return ranked_page(asked, "creators", order_by, page, ask)
 
 
 def read_creator_statement(asked: Asked, creator: Subject, period: Period, page: Paged) -> Answered:

@@ -19,6 +19,7 @@ from api.http.queries.question import Answered, Asked
 from domain.catalogue import Problem
 from ledger.log import reading
 from ledger.write.admission import ID, invalid
+from projections.queries import RankPlace
 
 LIMIT_MAX = 1_000
 _CHECK_BYTES = 8
@@ -26,6 +27,8 @@ _AGE = re.compile(r"([0-9]{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 P = TypeVar("P")
+#: What a query of a ranked list finds.
+Ranking = tuple[list[dict[str, Any]], list[RankPlace], int]
 #: A query of a register: its items, and the position that they stand for.
 Ask = Callable[..., tuple[list[dict[str, Any]], int]]
 
@@ -184,6 +187,26 @@ def register_page(
     if answered["has_more"]:
         last = answered["items"][-1]["first_position"]
         answered["next_cursor"] = cursor_text(which, Pinned(until, created_by, last))
+    return answered
+
+
+def ranked_page(
+    asked: Asked, name: str, order_by: str, page: Page, ask: Callable[..., Ranking]
+) -> Answered:
+    """A page of the list `name` in the order of an amount or of names: `ask(connection, …)` finds
+    the items, the place of each, and the position that they stand for."""
+    which = (asked.book.name, name, order_by, page.order)
+    after = None if page.after is None else read_cursor(which, page.after, RankPlace)
+    items, places, position = ask(
+        asked.connection,
+        order_by=order_by,
+        after=after,
+        largest_first=page.newest_first,
+        limit=page.limit + 1,
+    )
+    answered = listed(items, page.limit, position)
+    if answered["has_more"]:
+        answered["next_cursor"] = cursor_text(which, places[page.limit - 1])
     return answered
 
 

@@ -7,13 +7,13 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from api.http.queries.access import USER_OR_READERS, Readers
-from api.http.queries.listing import Paged, cursor_text, listed, read_cursor
+from api.http.queries.listing import Paged, ranked_page
 from api.http.queries.parameters import Period, Subject
 from api.http.queries.party_lines import read_lines
 from api.http.queries.question import Answered, Asked, Question
 from api.http.schemas import AsOf
 from projections import queries
-from projections.queries import RankPlace, WalletOrder
+from projections.queries import WalletOrder
 
 
 class TokensByClass(BaseModel):
@@ -122,19 +122,7 @@ def read_wallets(asked: Asked, page: Paged, order_by: _WalletOrder = "free") -> 
     In the order of an amount, a wallet that moves while one page is read after the other may be
     seen twice or not at all; by user, each is seen once.
     """
-    which = (asked.book.name, "wallets", order_by, page.order)
-    after = None if page.after is None else read_cursor(which, page.after, RankPlace)
-    items, places, position = queries.wallets(
-        asked.connection,
-        order_by=order_by,
-        after=after,
-        largest_first=page.newest_first,
-        limit=page.limit + 1,
-    )
-    answered = listed(items, page.limit, position)
-    if answered["has_more"]:
-        answered["next_cursor"] = cursor_text(which, places[page.limit - 1])
-    return answered
+    return ranked_page(asked, "wallets", order_by, page, queries.wallets)
 
 
 def read_wallet_statement(asked: Asked, user: Subject, period: Period, page: Paged) -> Answered:

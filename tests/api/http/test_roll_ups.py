@@ -209,6 +209,8 @@ def test_leaderboards_over_http(tenant: Tenant, service: Caller) -> None:
             found = shaped(leaders.Leaderboard, service.ask("leaderboards", **asked).json())
             (row,) = [each for each in found["items"] if each[who] == name]
             assert (row["count"], row["rank"]) == (1, found["items"].index(row) + 1)
+            amounts = [each["amount"] for each in found["items"]]
+            assert amounts == sorted(amounts, reverse=True)
     for wrong in ({}, {"of": "teams"}, {"of": "fans", "period": "2026-Q1"},
                   {"of": "fans", "from": "2026-01-01"}):  # fmt: skip
         assert service.ask("leaderboards", **wrong).status_code == 400

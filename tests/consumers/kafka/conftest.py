@@ -4,7 +4,9 @@
 run instead of skipping these tests.
 """
 
+import gc
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,16 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         pytest.fail(f"a Kafka broker is required: {missing}")
     with local_broker.running(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What the client library leaves of connections to brokers is collected where it was made, and
+    not in the middle of a test elsewhere, which would be blamed for it."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
